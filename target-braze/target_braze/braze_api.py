@@ -1,0 +1,434 @@
+"""Braze's REST API as a client sees it: hosts, one request and its answer, rate limits; nothing of Singer.
+
+This file stands in tap-braze and in target-braze, byte for byte the same (a test holds them equal), because
+each of the two packages has to install without the other.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import backoff
+import requests
+from requests.adapters import HTTPAdapter
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_PACKAGE: Final = (__package__ or "").replace("_", "-")
+_log = logging.getLogger(_PACKAGE)
+
+# https://www.braze.com/docs/api/basics/#endpoints. The names follow no rule, so they are listed; an instance that
+# is not here is given by its host.
+INSTANCES: Final = {
+    "US-01": "rest.iad-01.braze.com",
+    "US-02": "rest.iad-02.braze.com",
+    "US-03": "rest.iad-03.braze.com",
+    "US-04": "rest.iad-04.braze.com",
+    "US-05": "rest.iad-05.braze.com",
+    "US-06": "rest.iad-06.braze.com",
+    "US-07": "rest.iad-07.braze.com",
+    "US-08": "rest.iad-08.braze.com",
+    "US-10": "rest.us-10.braze.com",
+    "EU-01": "rest.fra-01.braze.eu",
+    "EU-02": "rest.fra-02.braze.eu",
+    "AU-01": "rest.au-01.braze.com",
+    "ID-01": "rest.id-01.braze.com",
+    "JP-01": "rest.jp-01.braze.com",
+    "KR-01": "rest.kr-01.braze.com",
+}
+
+# https://www.braze.com/docs/api/api_limits/: the reset header is a moment (UTC epoch seconds) on most contracts and
+# a number of seconds on some. No epoch is this small and no window this long.
+_SMALLEST_EPOCH: Final = 100_000_000
+# Resets given as a number of whole seconds differ by this much from answer to answer.
+_SAME_RESET: Final = 2.0
+
+# Waits before a request is sent again that failed without a word on when: 0.5 s, 1 s, 2 s ... 30 s, each with full
+# jitter. Together about five minutes, which outlasts a deployment and ends before an orchestrator loses patience.
+_FIRST_WAIT: Final = 0.5
+_LONGEST_WAIT: Final = 30.0
+RETRY_FOR: float = 300.0
+
+# A 429 is waited out however long its headers say (an hourly window: up to an hour). One that keeps coming back
+# across two whole windows is not going to end.
+_RATE_LIMITED_FOR: Final = 7_200.0
+
+_PROGRESS_EVERY: Final = 30.0
+
+
+class EndpointError(ValueError):
+    """The `endpoint` setting names no Braze REST host."""
+
+
+class BrazeError(Exception):
+    """Braze did not do what was asked; the message says what happened, never the key.
+
+    `status` is the HTTP status, None where there was no answer; `errors` holds Braze's own texts.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, errors: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.errors = errors
+
+
+class UnauthorizedError(BrazeError):
+    """401: Braze does not know the key on this host."""
+
+
+class ForbiddenError(BrazeError):
+    """403: the key lacks the permission, its IP allowlist does not name this machine, or the account is inactive."""
+
+
+class RefusedError(BrazeError):
+    """Any other 4xx: the request itself is wrong, and sending it again unchanged is no use."""
+
+
+class UnavailableError(BrazeError):
+    """5xx, no answer or 429, and still so after all retries."""
+
+
+class StoppedError(BrazeError):
+    """The client was stopped while the request waited for its turn."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A 2xx answer: status, headers (by any case of their names) and body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Any:  # noqa: ANN401
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True)
+class RateLimit:
+    """What an answer's headers say of its rate-limit window; `reset` is in UTC epoch seconds."""
+
+    limit: int | None
+    remaining: int | None
+    reset: float | None
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], now: float) -> RateLimit:
+        """Read the headers of https://www.braze.com/docs/api/api_limits/, in whichever of their forms."""
+        retry_after = _number(headers, "x-ratelimit-retry-after") or _number(headers, "retry-after")
+        reset = _number(headers, "x-ratelimit-reset")
+        if retry_after is not None:
+            reset = now + retry_after
+        elif reset is not None and reset < _SMALLEST_EPOCH:
+            reset += now
+        limit, remaining = _number(headers, "x-ratelimit-limit"), _number(headers, "x-ratelimit-remaining")
+        return cls(
+            limit=None if limit is None else int(limit),
+            remaining=None if remaining is None else int(remaining),
+            reset=reset,
+        )
+
+
+def base_url(endpoint: str) -> str:
+    """Turn the `endpoint` setting (instance name, host or URL) into the URL that paths are appended to.
+
+    Raises:
+        EndpointError: it is none of these, or it is plain HTTP to another machine.
+    """
+    text = endpoint.strip().rstrip("/")
+    if host := INSTANCES.get(text.upper()):
+        return f"https://{host}"
+    parts = urlsplit(text if "://" in text else f"https://{text}")
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.username is not None
+        or parts.path
+        or parts.query
+        or ("." not in parts.hostname and ":" not in parts.hostname and parts.hostname != "localhost")
+    ):
+        raise EndpointError(
+            f"setting 'endpoint': {endpoint!r} is neither a Braze instance ({', '.join(INSTANCES)}) nor the host or "
+            "URL of one, such as rest.iad-01.braze.com. The dashboard shows yours under Settings > APIs and "
+            "Identifiers."
+        )
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise EndpointError(
+            f"setting 'endpoint': {endpoint!r} would send the API key unencrypted; use https:// "
+            "(http:// is accepted for localhost only)."
+        )
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def error_texts(body: bytes) -> tuple[str, ...]:
+    """Braze's own words in an error body: `message`, then `errors` (strings, arrays or objects), else the bare text."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        text = " ".join(body[:200].decode("utf-8", "replace").split())
+        return (text,) if text else ()
+    if not isinstance(document, dict):
+        return (str(document)[:200],)
+    errors = document.get("errors") or []
+    found = [document.get("message"), *(errors if isinstance(errors, list) else [errors])]
+    return tuple(text if isinstance(text, str) else json.dumps(text)[:500] for text in found if text)
+
+
+class Pool:
+    """One of Braze's rate-limit windows: lets requests through as long as more than the reserve is left of it."""
+
+    def __init__(self, name: str, reserve: float, stop: threading.Event) -> None:
+        self.name = name
+        self.waited = 0.0
+        self._reserve = reserve
+        self._stop = stop
+        self._lock = threading.Lock()
+        self._limit: int | None = None
+        self._remaining: int | None = None
+        self._reset = 0.0
+        self._closed_until = 0.0
+        self._next_word = 0.0
+
+    def enter(self) -> None:
+        """Wait for a place in the window.
+
+        Raises:
+            StoppedError: the client was stopped meanwhile.
+        """
+        while wait := self._take():
+            self._tell(wait)
+            before = time.monotonic()
+            stopped = self._stop.wait(min(wait, _PROGRESS_EVERY))
+            with self._lock:
+                self.waited += time.monotonic() - before
+            if stopped:
+                break
+        if self._stop.is_set():
+            raise StoppedError("stopped before the request was sent")
+
+    def learn(self, headers: Mapping[str, str]) -> None:
+        """Note what an answer says of the window."""
+        now = time.time()
+        seen = RateLimit.of(headers, now)
+        if seen.limit is None or seen.remaining is None or seen.reset is None:
+            return
+        with self._lock:
+            if seen.reset < self._reset - _SAME_RESET:
+                return  # a late answer of a window that is over
+            if self._remaining is None or now >= self._reset or seen.reset > self._reset + _SAME_RESET:
+                self._remaining = seen.remaining
+            else:
+                # Answers arrive out of order, and what is in flight is already counted here but not yet there.
+                self._remaining = min(self._remaining, seen.remaining)
+            self._limit = seen.limit
+            self._reset = max(self._reset, seen.reset)
+
+    def close(self, until: float) -> None:
+        """Let nothing through before `until` (UTC epoch seconds): Braze said 429."""
+        with self._lock:
+            self._closed_until = max(self._closed_until, until)
+
+    def _take(self) -> float:
+        """Take a place and answer 0, or answer the seconds until there may be one."""
+        with self._lock:
+            now = time.time()
+            if now < self._closed_until:
+                return self._closed_until - now
+            if self._limit is None or self._remaining is None:
+                return 0.0
+            if now >= self._reset:
+                self._remaining = self._limit
+            if self._remaining <= self._limit * self._reserve and now < self._reset:
+                return self._reset - now
+            self._remaining -= 1
+            return 0.0
+
+    def _tell(self, wait: float) -> None:
+        now = time.monotonic()
+        with self._lock:
+            if wait < 1.0 or now < self._next_word:
+                return
+            self._next_word = now + _PROGRESS_EVERY
+        _log.info(
+            "rate limit: pool '%s' is used up to its reserve (%s requests a window, %.0f %% left to others); "
+            "waiting %.0f s for its reset",
+            self.name,
+            self._limit if self._limit is not None else "unknown",
+            self._reserve * 100,
+            wait,
+        )
+
+
+@dataclass
+class Client:
+    """Sends requests to one workspace, from any number of threads: paced, retried, its errors read.
+
+    `reserve` is the share of each rate-limit window left to others, `timeout` the seconds one request may take.
+    """
+
+    endpoint: str
+    api_key: str = field(repr=False)
+    connections: int = 16
+    reserve: float = 0.2
+    timeout: float = 60.0
+
+    def __post_init__(self) -> None:
+        self._url = base_url(self.endpoint)
+        self._stop = threading.Event()
+        self._pools: dict[str, Pool] = {}
+        self._pools_lock = threading.Lock()
+        self._session = _session(self._url, self.api_key, self.connections)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        pool: str = "default",
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        resend: bool = True,
+    ) -> Answer:
+        """Send one request and answer its 2xx; waits for `pool`, for 429s and between retries.
+
+        `resend` says whether a request whose outcome is unknown (5xx or no answer) is sent again.
+
+        Raises:
+            UnauthorizedError: 401.
+            ForbiddenError: 403.
+            RefusedError: another 4xx.
+            UnavailableError: no 2xx after retrying.
+            StoppedError: `stop` was called.
+        """
+        window = self.pool(pool)
+        started = time.monotonic()
+        attempt = 0
+        while True:
+            window.enter()
+            attempt += 1
+            try:
+                response = self._session.request(
+                    method,
+                    self._url + path,
+                    params=params,
+                    data=body,
+                    timeout=(min(10.0, self.timeout), self.timeout),
+                    allow_redirects=False,
+                )
+            except requests.RequestException as fault:
+                error: BrazeError = UnavailableError(f"{method} {path}: no answer from {self._url} ({_reason(fault)})")
+                wait = _backoff(attempt)
+            else:
+                window.learn(response.headers)
+                if response.ok and response.status_code < 300:  # noqa: PLR2004
+                    return Answer(response.status_code, response.headers, response.content)
+                error = _error(f"{method} {path}", response.status_code, response.content)
+                if not isinstance(error, UnavailableError):
+                    raise error
+                if response.status_code == requests.codes.too_many_requests:
+                    self._wait_out(window, response.headers, attempt, error, started)
+                    continue
+                wait = _backoff(attempt)
+            if not resend or time.monotonic() - started + wait > RETRY_FOR:
+                raise error
+            _log.warning("%s; trying again in %.1f s", error, wait)
+            self._stop.wait(wait)
+
+    def pool(self, name: str) -> Pool:
+        """The rate-limit window of that name, the same at each call."""
+        with self._pools_lock:
+            return self._pools.setdefault(name, Pool(name, self.reserve, self._stop))
+
+    def stop(self) -> None:
+        """End all waiting: requests not yet sent raise StoppedError; one under way ends by itself."""
+        self._stop.set()
+
+    def _wait_out(
+        self, window: Pool, headers: Mapping[str, str], attempt: int, error: BrazeError, started: float
+    ) -> None:
+        now = time.time()
+        reset = RateLimit.of(headers, now).reset
+        # The extra up to a second is for clocks that differ, and so that not all waiters come back at once.
+        until = now + _backoff(attempt) if reset is None else max(reset, now) + backoff.full_jitter(1.0)
+        if time.monotonic() - started + until - now > _RATE_LIMITED_FOR:
+            raise error
+        window.close(until)
+
+
+def _error(request: str, status: int, body: bytes) -> BrazeError:
+    errors = error_texts(body)
+    text = f"{request}: HTTP {status}" + (f": {'; '.join(errors)[:500]}" if errors else "")
+    if status == requests.codes.unauthorized:
+        kind: type[BrazeError] = UnauthorizedError
+        text += (
+            ". Braze does not accept the API key here: check settings 'api_key' and 'endpoint' "
+            "(a key of another instance answers the same)"
+        )
+    elif status == requests.codes.forbidden:
+        kind = ForbiddenError
+    elif status == requests.codes.too_many_requests or status >= 500:  # noqa: PLR2004
+        kind = UnavailableError
+    else:
+        kind = RefusedError
+    return kind(text, status=status, errors=errors)
+
+
+def _session(url: str, api_key: str, connections: int) -> requests.Session:
+    session = requests.Session()
+    # Reading proxies, netrc and CA bundles from the environment again for each request costs a third of its CPU.
+    environment = session.merge_environment_settings(url, {}, stream=None, verify=None, cert=None)
+    session.proxies, session.verify = environment["proxies"], environment["verify"]
+    session.trust_env = False
+    session.headers.update(
+        {
+            "Authorization": f"Bearer {api_key}",
+            "Content-Type": "application/json",
+            "User-Agent": f"{_PACKAGE}/{metadata.version(_PACKAGE)}",
+        }
+    )
+    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def _backoff(attempt: int) -> float:
+    return backoff.full_jitter(min(_FIRST_WAIT * 2 ** min(attempt - 1, 16), _LONGEST_WAIT))
+
+
+def _number(headers: Mapping[str, str], name: str) -> float | None:
+    try:
+        return float(headers[name])
+    except (KeyError, ValueError):
+        return None
+
+
+def _reason(fault: requests.RequestException) -> str:
+    """The fault without the URL, whose query may name users."""
+    if isinstance(fault, requests.Timeout):
+        return "timed out"
+    if isinstance(fault, requests.exceptions.SSLError):
+        return f"TLS failed: {fault.args[0] if fault.args else fault}"
+    cause: BaseException = fault
+    while cause.__context__ is not None:
+        cause = cause.__context__
+    return str(cause) or type(cause).__name__
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
