@@ -57,6 +57,8 @@ _SAME_RESET: Final = 2.0
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 RETRY_FOR: float = 300.0
+# Before the host has answered anything, a wrong `endpoint` is likelier than an outage.
+FIRST_ANSWER_WITHIN: float = 20.0
 
 # A 429 is waited out however long its headers say (an hourly window: up to an hour). One that keeps coming back
 # across two whole windows is not going to end.
@@ -285,6 +287,7 @@ class Client:
     def __post_init__(self) -> None:
         self._url = base_url(self.endpoint)
         self._stop = threading.Event()
+        self._answered = False
         self._pools: dict[str, Pool] = {}
         self._pools_lock = threading.Lock()
         self._session = _session(self._url, self.api_key, self.connections)
@@ -326,9 +329,13 @@ class Client:
                     allow_redirects=False,
                 )
             except requests.RequestException as fault:
-                error: BrazeError = UnavailableError(f"{method} {path}: no answer from {self._url} ({_reason(fault)})")
+                hint = "" if self._answered else "; check setting 'endpoint' and the network"
+                error: BrazeError = UnavailableError(
+                    f"{method} {path}: no answer from {self._url} ({_reason(fault)}){hint}"
+                )
                 wait = _backoff(attempt)
             else:
+                self._answered = True
                 window.learn(response.headers)
                 if response.ok and response.status_code < 300:  # noqa: PLR2004
                     return Answer(response.status_code, response.headers, response.content)
@@ -339,7 +346,8 @@ class Client:
                     self._wait_out(window, response.headers, attempt, error, started)
                     continue
                 wait = _backoff(attempt)
-            if not resend or time.monotonic() - started + wait > RETRY_FOR:
+            patience = RETRY_FOR if self._answered else min(RETRY_FOR, FIRST_ANSWER_WITHIN)
+            if not resend or time.monotonic() - started + wait > patience:
                 raise error
             _log.warning("%s; trying again in %.1f s", error, wait)
             self._stop.wait(wait)
