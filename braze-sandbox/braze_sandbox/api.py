@@ -1,0 +1,205 @@
+"""The way of a request: faults, authentication, permission, limits, body, latency, handler, record."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from starlette.routing import compile_path
+
+from braze_sandbox import campaigns, canvases, cards, events, export, metrics, segments, track
+from braze_sandbox.endpoint import Answer, Call, Refusal
+from braze_sandbox.instance import ALL
+from braze_sandbox.recorder import Recorded
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Mapping
+
+    from starlette.types import Receive, Scope, Send
+
+    from braze_sandbox.endpoint import Endpoint
+    from braze_sandbox.faults import Fault
+    from braze_sandbox.instance import Instance
+
+ENDPOINTS: list[Endpoint] = [
+    *campaigns.ENDPOINTS,
+    *canvases.ENDPOINTS,
+    *segments.ENDPOINTS,
+    *cards.ENDPOINTS,
+    *metrics.ENDPOINTS,
+    *events.ENDPOINTS,
+    *track.ENDPOINTS,
+    *export.ENDPOINTS,
+]
+
+BODY_BYTES = 4_000_000
+"""Braze says 4 MB; whether decimal or binary is not documented, so the stricter."""
+
+DROP = "braze_sandbox.drop"
+"""The key of the scope under which the server puts a function that closes the connection."""
+
+
+class Api:
+    """The API as an ASGI application."""
+
+    def __init__(self, instance: Instance, endpoints: list[Endpoint] = ENDPOINTS) -> None:
+        self._instance = instance
+        self._exact: dict[str, dict[str, Endpoint]] = {}
+        self._patterns: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
+        for endpoint in endpoints:
+            methods = self._exact.setdefault(endpoint.path, {})
+            if not methods and "{" in endpoint.path:
+                self._patterns.append((compile_path(endpoint.path)[0], methods))
+            methods[endpoint.method] = endpoint
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or drop it."""
+        instance = self._instance
+        started = time.monotonic()
+        method, path = scope["method"], scope["path"]
+        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        raw = await _read(receive) if method != "GET" else b""
+        fault, latency = instance.faults.match(method, path, query)
+        wait = (latency + instance.options.latency_ms) / 1000
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        answer: Answer | None = None
+        if fault and fault.do in ("status", "drop_before"):
+            await asyncio.sleep(wait)
+            answer = fault.answer() if fault.do == "status" else None
+        else:
+            try:
+                answer, headers = await self._work(scope, query, raw, fault, wait)
+            finally:
+                if fault and fault.do == "drop_after":
+                    answer = None
+            if fault and fault.do == "garbage":
+                answer = fault.answer()
+        request = Recorded(
+            method=method,
+            path=path,
+            query=query,
+            status=answer.status if answer else None,
+            started=started,
+            finished=time.monotonic(),
+            body_size=len(raw),
+            raw=raw or None,
+            raw_headers=scope["headers"],
+        )
+        # Before the answer goes out: whoever has it may look for the record at once.
+        instance.recorder.add(request)
+        if answer is None:
+            await _drop(scope, receive)
+        else:
+            await _send(send, answer, headers)
+
+    async def _work(
+        self, scope: Scope, query: Mapping[str, str], raw: bytes, fault: Fault | None, wait: float
+    ) -> tuple[Answer, tuple[tuple[bytes, bytes], ...]]:
+        """What the real thing would do: the answer, and its rate-limit headers."""
+        instance = self._instance
+        headers: tuple[tuple[bytes, bytes], ...] = ()
+        call = Call(instance, query, rejects=fault.rejects if fault else {})
+        try:
+            endpoint = self._route(scope, call)
+            self._authorise(scope, endpoint)
+            if endpoint.method != "GET":
+                call.body = _decode(scope, raw)
+            name = endpoint.pool if isinstance(endpoint.pool, str) else endpoint.pool(call)
+            pool = instance.limits[name]
+            allowed = pool.take()
+            form = instance.options.track_reset if name == "track" else "epoch"
+            # On MAU contracts a 429 has the wait alone (docs: api_limits).
+            headers = pool.headers("retry-after" if form == "seconds" and not allowed else form)
+            if not allowed:
+                raise Refusal(429, "Rate Limited")  # noqa: TRY301 - one way out for all refusals
+            users = endpoint.touches(call) if endpoint.touches else None
+            with instance.recorder.under_way(endpoint.path, users) if users else nullcontext():
+                if wait:
+                    await asyncio.sleep(wait)
+                return endpoint.handler(call), headers
+        except Refusal as refusal:
+            if wait and not headers:
+                await asyncio.sleep(wait)
+            return refusal.answer(), headers
+
+    def _route(self, scope: Scope, call: Call) -> Endpoint:
+        path: str = scope["path"]
+        methods = self._exact.get(path)
+        if methods is None:
+            for pattern, candidates in self._patterns:
+                if match := pattern.match(path):
+                    methods, call.params = candidates, match.groupdict()
+                    break
+        if methods is None and path.rstrip("/") in self._exact:
+            raise Refusal(403, "Forbidden", ["no slash at the end of the path"])
+        if methods is None or scope["method"] not in methods:
+            # Another method: docs silent.
+            raise Refusal(404, "Not Found")
+        return methods[scope["method"]]
+
+    def _authorise(self, scope: Scope, endpoint: Endpoint) -> None:
+        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
+        word, _, key = given.partition(" ")
+        permissions = self._instance.keys.get(key) if word.lower() == "bearer" else None
+        if permissions is None:
+            raise Refusal(401, "Unauthorized", ["the API key is missing, unknown or quoted"])
+        if permissions is not ALL and "*" not in permissions and endpoint.permission not in permissions:
+            raise Refusal(403, "Access Denied", [f"the API key lacks the permission {endpoint.permission}"])
+
+
+async def _read(receive: Receive) -> bytes:
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return body
+    chunks = [body]
+    while message.get("more_body"):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+    return b"".join(chunks)
+
+
+def _decode(scope: Scope, raw: bytes) -> dict[str, Any]:
+    content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    if content_type.partition(b";")[0].strip().lower() != b"application/json":
+        raise Refusal(415, "Unsupported Media Type", ["Content-Type must be application/json"])
+    if len(raw) > BODY_BYTES:
+        raise Refusal(413, "Request Entity Too Large")
+    try:
+        body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Refusal(400, "Bad Request", [f"the body is not JSON: {error}"]) from None
+    if not isinstance(body, dict):
+        raise Refusal(400, "Bad Request", ["the body must be a JSON object"])
+    return body
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+async def _send(send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+    merged = {
+        b"content-type": b"application/json",
+        b"content-length": b"%d" % len(answer.body),
+        **dict(headers),
+        **dict(answer.headers),
+    }
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(merged.items())})
+    await send({"type": "http.response.body", "body": answer.body})
+
+
+async def _drop(scope: Scope, receive: Receive) -> None:
+    """Close the connection without an answer."""
+    drop = scope.get(DROP)
+    if drop is None:
+        raise RuntimeError("only braze-sandbox's own server can drop connections")
+    drop()
+    # Returning earlier would make the server answer with a 500 of its own.
+    while (await receive())["type"] != "http.disconnect":
+        pass

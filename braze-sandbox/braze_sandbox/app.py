@@ -1,0 +1,45 @@
+"""The Starlette application: Braze's API, and /sandbox/* to look at what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from braze_sandbox.api import Api
+from braze_sandbox.inspection import routes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from braze_sandbox.instance import Instance
+
+SAVE_SECONDS = 1.0
+
+
+def create_app(instance: Instance) -> Starlette:
+    """The application of an instance."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        saving = asyncio.create_task(_save(instance))
+        try:
+            yield
+        finally:
+            saving.cancel()
+            with suppress(asyncio.CancelledError):
+                await saving
+            instance.profiles.close()
+
+    return Starlette(
+        routes=[Mount("/sandbox", routes=routes(instance)), Mount("", app=Api(instance))], lifespan=lifespan
+    )
+
+
+async def _save(instance: Instance) -> None:
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        instance.profiles.save()

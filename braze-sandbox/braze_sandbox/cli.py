@@ -1,0 +1,79 @@
+"""The command `braze-sandbox serve`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from braze_sandbox import server
+from braze_sandbox.app import create_app
+from braze_sandbox.instance import Instance, Options
+from braze_sandbox.seed import SEEDS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise argparse.ArgumentTypeError(f"{name!r} is not an IANA time zone") from None
+    return name
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="braze-sandbox", description="A strict Braze workspace on localhost.")
+    serve = parser.add_subparsers(dest="command", required=True).add_parser(
+        "serve", help="serve the API until stopped", formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    serve.add_argument("--port", type=int, default=8027, help="port to listen on; 0: a free one")
+    serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="what the workspace holds at first")
+    serve.add_argument("--data", type=Path, metavar="DIR", help="directory that keeps the users across restarts")
+    serve.add_argument("--api-key", default="sandbox-key", help="REST API key with all permissions")
+    serve.add_argument("--time-zone", type=_zone, default="UTC", metavar="IANA", help="the company's time zone")
+    serve.add_argument(
+        "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="hold the calendar still at this day"
+    )
+    serve.add_argument("--latency-ms", type=float, default=0, help="what every answer takes at least")
+    serve.add_argument(
+        "--ending-day",
+        choices=["included", "excluded"],
+        default="included",
+        help="whether a series holds the day of its ending_at",
+    )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until a signal comes; exit 1 with one line if that cannot be."""
+    given = _parser().parse_args(arguments)
+    try:
+        sock = server.bind(given.host, given.port)
+    except (OSError, OverflowError) as error:
+        sys.exit(f"braze-sandbox: cannot listen on {given.host}:{given.port}: {getattr(error, 'strerror', error)}")
+    instance = Instance(
+        Options(
+            seed=given.seed,
+            data=given.data,
+            api_key=given.api_key,
+            time_zone=given.time_zone,
+            today=given.today,
+            latency_ms=given.latency_ms,
+            ending_day_included=given.ending_day == "included",
+        )
+    )
+    port = sock.getsockname()[1]
+    host = f"[{given.host}]" if ":" in given.host else given.host
+    sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on http://{host}:{port} (API key: {given.api_key})\n")
+    sys.stdout.flush()
+    try:
+        server.make(create_app(instance)).run(sockets=[sock])
+    except KeyboardInterrupt:
+        # uvicorn has stopped cleanly and raises the signal again.
+        pass

@@ -1,0 +1,77 @@
+"""What an endpoint is, what it is handed and what it answers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Mapping
+
+    from braze_sandbox.instance import Instance
+
+
+def encode(value: object) -> bytes:
+    """A value as compact JSON."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response: a status, a body of JSON, and headers beyond those that every response has."""
+
+    body: bytes
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+def success(payload: Mapping[str, Any], status: int = 200) -> Answer:
+    """The envelope of a success: the payload beside `message` (docs: errors)."""
+    return Answer(encode({**payload, "message": "success"}), status)
+
+
+class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a request
+    """A request that Braze does not process at all: a status and the text of `message` (docs: errors)."""
+
+    def __init__(self, status: int, message: str, errors: Iterable[str] = ()) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.errors = list(errors)
+
+    def answer(self) -> Answer:
+        """The response that carries the refusal."""
+        body: dict[str, Any] = {"message": self.message}
+        if self.errors:
+            body["errors"] = self.errors
+        return Answer(encode(body), self.status)
+
+
+@dataclass(slots=True)
+class Call:
+    """One request as a handler sees it."""
+
+    instance: Instance
+    query: Mapping[str, str]
+    """Query parameters, the last of each name."""
+    body: Any = None
+    """The decoded JSON object of a POST."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    """What the placeholders of the path stand for."""
+    rejects: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    """Objects that a fault rule has refused: (input array, index) to reason."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A method and a path of the API with the permission it needs and the rate-limit pool it draws from."""
+
+    method: str
+    path: str
+    """May hold placeholders: `/catalogs/{name}`."""
+    permission: str
+    pool: str | Callable[[Call], str]
+    handler: Callable[[Call], Answer]
+    touches: Callable[[Call], set[Hashable]] | None = None
+    """The users a request is about, so that overlapping requests about one user can be noticed."""

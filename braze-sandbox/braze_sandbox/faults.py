@@ -1,0 +1,138 @@
+"""Faults on demand: rules that match requests and say what goes wrong with them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from braze_sandbox.endpoint import Answer, encode
+from braze_sandbox.limits import ResetForm, reset_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Kind = Literal["status", "latency", "drop_before", "drop_after", "partial_errors", "garbage"]
+
+MESSAGES = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Access Denied",
+    404: "Not Found",
+    413: "Request Entity Too Large",
+    429: "Rate Limited",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """A rule. Of several that match a request the oldest is taken; `latency` rules add up with it."""
+
+    do: Kind
+    path: str = "*"
+    method: str | None = None
+    query: Mapping[str, str] = field(default_factory=dict)
+    times: int | None = None
+    """How often the rule acts; None: always."""
+    after: int = 0
+    """How many matching requests pass first."""
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+    latency_ms: float = 0
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    """For `partial_errors`: `input_array`, `index` and `type` of each object to refuse."""
+    reset: ResetForm = "epoch"
+    """For status 429: which of the three header forms says when to come back."""
+    reset_in: float = 1.0
+    """For status 429: in how many seconds."""
+    hits: int = 0
+
+    def __post_init__(self) -> None:
+        if self.do not in get_args(Kind):
+            raise ValueError(f"do is {self.do!r}, not one of {', '.join(get_args(Kind))}")
+        if self.reset not in get_args(ResetForm):
+            raise ValueError(f"reset is {self.reset!r}, not one of {', '.join(get_args(ResetForm))}")
+        if self.do == "status" and not self.status:
+            self.status = 500
+        if self.times is not None and self.times < 1:
+            raise ValueError("times is less than 1")
+
+    def matches(self, method: str, path: str, query: Mapping[str, str]) -> bool:
+        """Whether the rule is about this request, spent or not."""
+        return (
+            (self.method is None or self.method.upper() == method)
+            and fnmatchcase(path, self.path)
+            and all(query.get(name) == str(value) for name, value in self.query.items())
+        )
+
+    @property
+    def spent(self) -> bool:
+        """Whether the rule has acted as often as it should."""
+        return self.times is not None and self.hits >= self.after + self.times
+
+    @property
+    def rejects(self) -> dict[tuple[str, int], str]:
+        """The objects to refuse, by input array and index."""
+        return {
+            (error["input_array"], int(error["index"])): error.get("type", "rejected by a fault rule")
+            for error in self.errors
+        }
+
+    def answer(self) -> Answer:
+        """The response of a `status` or `garbage` rule."""
+        given = tuple((name.lower().encode(), str(value).encode()) for name, value in self.headers.items())
+        if self.do == "garbage":
+            text = "<html><body>upstream says hello</body></html>" if self.body is None else self.body
+            if not any(name == b"content-type" for name, _ in given):
+                given += ((b"content-type", b"text/html"),)
+            return Answer(text.encode() if isinstance(text, str) else encode(text), self.status or 200, given)
+        if self.status == 429 and not given:  # noqa: PLR2004 - a status code
+            given = reset_headers(self.reset, 1, 0, self.reset_in)
+        if isinstance(self.body, str):
+            return Answer(self.body.encode(), self.status, given)
+        body = {"message": MESSAGES.get(self.status, "Internal Server Error")} if self.body is None else self.body
+        return Answer(encode(body), self.status, given)
+
+    @classmethod
+    def parse(cls, rule: Mapping[str, Any]) -> Fault:
+        """A rule from JSON; ValueError names what is wrong with it."""
+        known = {item.name for item in fields(cls)} - {"hits"}
+        if unknown := sorted(set(rule) - known):
+            raise ValueError(f"unknown: {', '.join(unknown)}; a rule has {', '.join(sorted(known))}")
+        if "do" not in rule:
+            raise ValueError("do is missing")
+        return cls(**{name: value for name, value in rule.items() if value is not None or name == "body"})
+
+
+class Faults:
+    """The rules in force."""
+
+    def __init__(self) -> None:
+        self.rules: list[Fault] = []
+
+    def add(self, rule: Mapping[str, Any]) -> Fault:
+        """Put a rule in force."""
+        fault = Fault.parse(json.loads(json.dumps(rule)))
+        self.rules.append(fault)
+        return fault
+
+    def clear(self) -> None:
+        """Lift all rules."""
+        self.rules.clear()
+
+    def match(self, method: str, path: str, query: Mapping[str, str]) -> tuple[Fault | None, float]:
+        """The fault that a request meets, if any, and the milliseconds it has to wait."""
+        taken: Fault | None = None
+        latency = 0.0
+        for fault in self.rules:
+            if (taken and fault.do != "latency") or fault.spent or not fault.matches(method, path, query):
+                continue
+            fault.hits += 1
+            if fault.hits <= fault.after:
+                continue
+            latency += fault.latency_ms
+            if fault.do != "latency":
+                taken = fault
+        return taken, latency

@@ -1,0 +1,74 @@
+"""A running sandbox: the workspace, the profiles, the clock, the limits and the records, from one set of options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from braze_sandbox.clock import Clock
+from braze_sandbox.faults import Faults
+from braze_sandbox.limits import Limits, ResetForm
+from braze_sandbox.profiles import Profiles
+from braze_sandbox.recorder import Recorder
+from braze_sandbox.seed import plant
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from datetime import date
+    from pathlib import Path
+
+ALL = frozenset({"*"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How the sandbox is set up."""
+
+    seed: str = "demo"
+    data: Path | None = None
+    """A directory that keeps the users across restarts."""
+    api_key: str = "sandbox-key"
+    """Has all permissions."""
+    time_zone: str = "UTC"
+    """The company's, by IANA name."""
+    today: date | None = None
+    """Holds the calendar still."""
+    latency_ms: float = 0
+    """What every answer takes at least."""
+    ending_day_included: bool = True
+    """Whether a series holds the day of its `ending_at` (docs silent)."""
+    zero_rows: bool = True
+    """Whether a series has rows for days without activity (docs silent)."""
+    row_order: Literal["asc", "desc"] = "asc"
+    """Oldest or newest row first in a series (docs silent)."""
+    limits: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    """Rate limits that differ from the documented ones: pool to requests and seconds."""
+    track_reset: ResetForm = "epoch"
+    """How /users/track tells of its limit: ordinary contracts `epoch`; MAU contracts `seconds`."""
+
+
+class Instance:
+    """The state behind the API."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.keys: dict[str, frozenset[str]] = {options.api_key: ALL}
+        self.clock = Clock(options.time_zone, options.today, ending_day_included=options.ending_day_included)
+        self.faults = Faults()
+        self.recorder = Recorder()
+        self.limits = Limits(options.limits)
+        self.workspace, users = plant(options.seed)
+        self.profiles = Profiles(self.workspace, users, options.data)
+
+    def add_key(self, key: str, permissions: Iterable[str]) -> None:
+        """Make another API key with some permissions (docs: basics)."""
+        self.keys[key] = frozenset(permissions)
+
+    def reset(self) -> None:
+        """Back to the seed: users, workspace, records, faults, limits and keys."""
+        self.keys = {self.options.api_key: ALL}
+        self.faults.clear()
+        self.recorder.reset()
+        self.limits.reset()
+        self.workspace, users = plant(self.options.seed)
+        self.profiles.reset(self.workspace, users)

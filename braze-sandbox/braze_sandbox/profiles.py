@@ -1,0 +1,268 @@
+"""The user profiles: kept, indexed by every identifier, and matched as documented."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox.clock import iso, parse_iso
+from braze_sandbox.seed import key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from braze_sandbox.workspace import Workspace
+
+
+@dataclass(slots=True)
+class Profile:
+    """A user. Times are aware datetimes in UTC."""
+
+    braze_id: str
+    external_id: str | None = None
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Label to name: one name per label (docs: post_user_alias)."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """Standard fields."""
+    custom_attributes: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """`name`, `time`, `properties`, `app_id` of each event, in the order of arrival."""
+    purchases: list[dict[str, Any]] = field(default_factory=list)
+    """`product_id`, `currency`, `price`, `quantity`, `time`, `properties`, `app_id` of each purchase."""
+    created_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    updated: int = 0
+    """Counts the updates of all profiles: the larger, the more recent."""
+
+    @property
+    def email(self) -> str | None:
+        """The address, as it was sent."""
+        email: str | None = self.attributes.get("email")
+        return email
+
+    @property
+    def phone(self) -> str | None:
+        """The number, with its plus sign where it could be read."""
+        phone: str | None = self.attributes.get("phone")
+        return phone
+
+    @property
+    def random_bucket(self) -> int:
+        """A number from 0 to 9999 that belongs to the user."""
+        return int(self.braze_id[-6:], 16) % 10_000
+
+    @property
+    def total_revenue(self) -> float:
+        """Price times quantity over all purchases; currencies are not converted."""
+        return round(sum(bought["price"] * bought["quantity"] for bought in self.purchases), 2)
+
+    def as_json(self) -> dict[str, Any]:
+        """The profile for /sandbox/users."""
+        profile: dict[str, Any] = plain(
+            {
+                "braze_id": self.braze_id,
+                "external_id": self.external_id,
+                "aliases": self.aliases,
+                "attributes": self.attributes,
+                "custom_attributes": self.custom_attributes,
+                "events": self.events,
+                "purchases": self.purchases,
+                "created_at": self.created_at,
+            }
+        )
+        return profile
+
+
+def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """A value with its times as ISO 8601 strings."""
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, dict):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
+    return value
+
+
+class Profiles:
+    """All users, found by any identifier; with a directory, kept in a file there."""
+
+    def __init__(self, workspace: Workspace, seed: Iterable[dict[str, Any]], directory: Path | None = None) -> None:
+        self._file = _File(directory) if directory else None
+        self._clear(workspace)
+        stored = self._file.load() if self._file else None
+        if stored is None:
+            self._plant(seed)
+        else:
+            profiles, self.types = stored
+            for profile in profiles:
+                self._index(profile)
+                self.updates = max(self.updates, profile.updated)
+
+    def reset(self, workspace: Workspace, seed: Iterable[dict[str, Any]]) -> None:
+        """Back to the seed."""
+        if self._file:
+            self._file.clear()
+        self._clear(workspace)
+        self._plant(seed)
+
+    def _clear(self, workspace: Workspace) -> None:
+        self.workspace = workspace
+        self.by_braze_id: dict[str, Profile] = {}
+        self._by_external_id: dict[str, Profile] = {}
+        self._by_alias: dict[tuple[str, str], Profile] = {}
+        self._by_field: dict[str, defaultdict[str, dict[str, Profile]]] = {
+            "email": defaultdict(dict),
+            "phone": defaultdict(dict),
+        }
+        self.types: dict[str, str] = {}
+        """Custom attribute to the type that its first value gave it, for good (docs: managing_custom_data)."""
+        self.updates = 0
+        self._made = 0
+        self._dirty: dict[str, Profile] = {}
+
+    def _plant(self, seed: Iterable[dict[str, Any]]) -> None:
+        from braze_sandbox.attributes import apply_attributes  # noqa: PLC0415 - it needs this module
+
+        for user in seed:
+            profile = self.create(external_id=user["external_id"])
+            # A day in the past, so that the same seed tells the same story every day.
+            profile.created_at = datetime(2024, 2, 1, 8, tzinfo=timezone.utc)
+            apply_attributes(self, profile, user, lambda _reason, _path: None)
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - an iterator
+        return iter(self.by_braze_id.values())
+
+    def __len__(self) -> int:
+        return len(self.by_braze_id)
+
+    def find(self, kind: str, value: Any) -> Profile | None:  # noqa: ANN401 - a string, or a label and a name
+        """The profile of an identifier: `external_id`, `braze_id`, `alias` (label, name), `email` or `phone`.
+
+        Of several with one address it is the most recently updated one that has an external id, or else the most recently
+        updated one (docs: user_attributes_object).
+        """
+        if kind == "external_id":
+            return self._by_external_id.get(value)
+        if kind == "braze_id":
+            return self.by_braze_id.get(value)
+        if kind == "alias":
+            return self._by_alias.get(value)
+        return max(self.sharing(kind, value), key=lambda p: (p.external_id is not None, p.updated), default=None)
+
+    def sharing(self, kind: str, value: str) -> list[Profile]:
+        """All profiles with an email address or a phone number. Addresses match without regard to case (docs silent)."""
+        return list(self._by_field[kind].get(value.lower(), {}).values())
+
+    def create(self, kind: str | None = None, value: Any = None, *, external_id: str | None = None) -> Profile:  # noqa: ANN401 - as in find
+        """A new profile with one identifier, or none."""
+        # Only ids that a restart has loaded can be taken.
+        while (braze_id := key("user", self._made).replace("-", "")[:24]) in self.by_braze_id:
+            self._made += 1
+        profile = Profile(braze_id)
+        if external_id is not None or kind == "external_id":
+            profile.external_id = external_id if external_id is not None else value
+        elif kind == "alias":
+            profile.aliases[value[0]] = value[1]
+        elif kind in ("email", "phone"):
+            profile.attributes[kind] = value
+        self._index(profile)
+        self.touch(profile)
+        return profile
+
+    def _index(self, profile: Profile) -> None:
+        self.by_braze_id[profile.braze_id] = profile
+        if profile.external_id is not None:
+            self._by_external_id[profile.external_id] = profile
+        for alias in profile.aliases.items():
+            self._by_alias[alias] = profile
+        for kind, index in self._by_field.items():
+            if value := profile.attributes.get(kind):
+                index[value.lower()][profile.braze_id] = profile
+
+    def readdress(self, profile: Profile, kind: str, value: str | None) -> None:
+        """Give a profile another `email` or `phone`, or take it away."""
+        index = self._by_field[kind]
+        if old := profile.attributes.pop(kind, None):
+            index[old.lower()].pop(profile.braze_id, None)
+        if value is not None:
+            profile.attributes[kind] = value
+            index[value.lower()][profile.braze_id] = profile
+
+    def touch(self, profile: Profile) -> None:
+        """Note that a profile was updated."""
+        self.updates += 1
+        profile.updated = self.updates
+        if self._file:
+            self._dirty[profile.braze_id] = profile
+
+    def save(self) -> None:
+        """Write what has changed to the file, if there is one."""
+        if self._file and self._dirty:
+            changed, self._dirty = list(self._dirty.values()), {}
+            self._file.save(changed, self.types)
+
+    def close(self) -> None:
+        """Save, and close the file."""
+        self.save()
+        if self._file:
+            self._file.close()
+
+
+class _File:
+    """SQLite, one row of JSON per profile."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        # One thread makes it, the server's thread uses it, never both at once.
+        self._connection = sqlite3.connect(directory / "braze-sandbox.sqlite", check_same_thread=False)
+        self._connection.execute("CREATE TABLE IF NOT EXISTS profiles (braze_id TEXT PRIMARY KEY, body TEXT) STRICT")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS types (name TEXT PRIMARY KEY, type TEXT) STRICT")
+        self._connection.commit()
+
+    def load(self) -> tuple[list[Profile], dict[str, str]] | None:
+        bodies = self._connection.execute("SELECT body FROM profiles ORDER BY rowid").fetchall()
+        types = dict(self._connection.execute("SELECT name, type FROM types").fetchall())
+        return ([Profile(**_revive(json.loads(body))) for (body,) in bodies], types) if bodies else None
+
+    def save(self, profiles: Iterable[Profile], types: dict[str, str]) -> None:
+        rows = [
+            (
+                profile.braze_id,
+                json.dumps({name: getattr(profile, name) for name in Profile.__slots__}, default=_keep),
+            )
+            for profile in profiles
+        ]
+        with self._connection:
+            self._connection.executemany(
+                "INSERT INTO profiles VALUES (?, ?) ON CONFLICT (braze_id) DO UPDATE SET body = excluded.body", rows
+            )
+            self._connection.executemany("INSERT OR IGNORE INTO types VALUES (?, ?)", types.items())
+
+    def clear(self) -> None:
+        with self._connection:
+            self._connection.execute("DELETE FROM profiles")
+            self._connection.execute("DELETE FROM types")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _keep(value: object) -> object:
+    assert isinstance(value, datetime)  # noqa: S101 - nothing else in a profile is beyond JSON
+    return {"$time": iso(value)}
+
+
+def _revive(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        # No stored object has a key with a dollar sign: Braze refuses them.
+        if value.keys() == {"$time"} and (parsed := parse_iso(value["$time"])):
+            return parsed[0]
+        return {name: _revive(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_revive(inner) for inner in value]
+    return value

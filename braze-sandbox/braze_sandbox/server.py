@@ -1,0 +1,80 @@
+"""uvicorn, with connections that can be dropped and a socket that is bound before it starts."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from braze_sandbox.api import DROP
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_connections: dict[Any, Callable[[], None]] = {}
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1, remembering each connection so that a fault rule can cut it."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Remember the connection by both its ends."""
+        super().connection_made(transport)
+        self._ends = _ends(self.client, self.server)
+        _connections[self._ends] = transport.abort
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        _connections.pop(self._ends, None)
+        super().connection_lost(exc)
+
+
+def _ends(client: tuple[str, int] | None, server: tuple[str, int | None] | None) -> tuple[object, object]:
+    return client and tuple(client), server and tuple(server)
+
+
+def droppable(app: ASGIApp) -> ASGIApp:
+    """An application whose scopes hold the function that closes their connection."""
+
+    async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            scope[DROP] = _connections.get(_ends(scope["client"], scope["server"]))
+        await app(scope, receive, send)
+
+    return wrapped
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A listening socket; OSError if the port is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(512)
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def make(app: ASGIApp) -> uvicorn.Server:
+    """A server that says nothing and does not wait for idle connections when it stops."""
+    config = uvicorn.Config(
+        droppable(app),
+        http=Protocol,
+        ws="none",
+        lifespan="on",
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=75,
+    )
+    return uvicorn.Server(config)

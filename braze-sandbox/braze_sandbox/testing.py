@@ -1,0 +1,115 @@
+"""The sandbox for tests: a context manager that serves it from a thread."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox import server
+from braze_sandbox.app import create_app
+from braze_sandbox.instance import Instance, Options
+from braze_sandbox.profiles import Profile
+from braze_sandbox.recorder import Recorded
+from braze_sandbox.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+__all__ = ["Profile", "Recorded", "Sandbox", "Workspace"]
+
+
+class Sandbox:
+    """A Braze workspace on a free port of the loopback interface.
+
+    Takes the fields of `Options` as keyword arguments: `seed`, `data`, `api_key`, `time_zone`, `today`, `latency_ms`,
+    `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`. The seed is `small` unless you say otherwise.
+    """
+
+    url: str
+    """Where it listens: `http://127.0.0.1:PORT`."""
+
+    def __init__(self, *, seed: str = "small", **options: Any) -> None:  # noqa: ANN401 - the fields of Options
+        self.instance = Instance(Options(seed=seed, **options))
+        self.api_key = self.instance.options.api_key
+
+    def __enter__(self) -> Self:
+        """Start serving."""
+        sock = server.bind("127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
+        self._server = server.make(create_app(self.instance))
+        self._socket = sock
+        self._thread = threading.Thread(
+            target=self._server.run, kwargs={"sockets": [sock]}, name="braze-sandbox", daemon=True
+        )
+        self._thread.start()
+        while not self._server.started:
+            if not self._thread.is_alive():
+                raise RuntimeError("the sandbox did not start")
+            time.sleep(0.002)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join(5)
+        self._socket.close()
+
+    @property
+    def workspace(self) -> Workspace:
+        """Campaigns and all else that is read; change it at will."""
+        return self.instance.workspace
+
+    @property
+    def requests(self) -> list[Recorded]:
+        """The requests so far, in the order in which they ended."""
+        return list(self.instance.recorder.requests)
+
+    @property
+    def violations(self) -> list[dict[str, Any]]:
+        """What Braze would have dropped or changed in silence: `reason`, `path` and `object` of each."""
+        return list(self.instance.recorder.violations)
+
+    def profile(self, external_id: str) -> Profile | None:
+        """The user with an external id."""
+        return self.instance.profiles.find("external_id", external_id)
+
+    def profile_by(
+        self,
+        *,
+        alias: tuple[str, str] | None = None,
+        email: str | None = None,
+        phone: str | None = None,
+        braze_id: str | None = None,
+    ) -> Profile | None:
+        """The user with an alias (label, name), an address, a number or a Braze id."""
+        given = {"alias": alias, "email": email, "phone": phone, "braze_id": braze_id}
+        wanted = [(kind, value) for kind, value in given.items() if value is not None]
+        if len(wanted) != 1:
+            raise TypeError("give one of alias, email, phone and braze_id")
+        return self.instance.profiles.find(*wanted[0])
+
+    def profiles(self) -> list[Profile]:
+        """All users, in the order in which they came."""
+        return list(self.instance.profiles)
+
+    def fault(self, **rule: Any) -> None:  # noqa: ANN401 - the fields of a rule
+        """Put a fault rule in force: see `braze_sandbox.faults.Fault` for its fields."""
+        self.instance.faults.add(rule)
+
+    def clear_faults(self) -> None:
+        """Lift all fault rules."""
+        self.instance.faults.clear()
+
+    def add_key(self, key: str, permissions: Iterable[str]) -> None:
+        """Make another API key that has only some permissions."""
+        self.instance.add_key(key, permissions)
+
+    def reset(self) -> None:
+        """Back to the seed, without records, faults and keys."""
+        self.instance.reset()

@@ -1,0 +1,154 @@
+"""POST /users/track: the envelope, object by object, in the order attributes, events, purchases (docs: post_user_track)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox.attributes import apply_attributes
+from braze_sandbox.checks import check_attributes, check_event, check_purchase, check_user
+from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, encode
+from braze_sandbox.identity import Identity, Rejected, users_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from braze_sandbox.profiles import Profile
+
+OBJECTS = 75
+"""All three arrays together."""
+DISTINCT_NAMES = 20_000
+"""Event names, and product names, after which a profile is blocked."""
+
+ARRAYS = ("attributes", "events", "purchases")
+
+
+def track(call: Call) -> Answer:
+    """POST /users/track: 201 with an entry in `errors` for each refused object, or 400 with nothing applied."""
+    arrays = _arrays(call)
+    counts: dict[str, int] = {}
+    errors: list[dict[str, Any]] = []
+    for array in ARRAYS:
+        if array not in arrays:
+            continue
+        touched: set[int] = set()
+        processed = 0
+        for index, obj in enumerate(arrays[array]):
+            try:
+                if (array, index) in call.rejects:
+                    raise Rejected(call.rejects[array, index])  # noqa: TRY301 - as any other refusal
+                touched.add(_APPLY[array](call, obj, partial(_note, call, array, index, obj)))
+                processed += 1
+            except Rejected as why:
+                errors.append({"type": str(why), "input_array": array, "index": index})
+        # Described as a number of users for attributes, of objects for the others.
+        counts[f"{array}_processed"] = len(touched) if array == "attributes" else processed
+    body: dict[str, Any] = {"message": "success", **counts}
+    if errors:
+        body["errors"] = errors
+    return Answer(encode(body), 201)
+
+
+def _note(call: Call, array: str, index: int, obj: object, reason: str, path: str) -> None:
+    where = f"{array}[{index}]"
+    call.instance.recorder.violation(reason, f"{where}.{path}" if path else where, obj)
+
+
+def _arrays(call: Call) -> dict[str, list[Any]]:
+    arrays: dict[str, list[Any]] = {}
+    for name in ARRAYS:
+        if name in call.body:
+            if not isinstance(call.body[name], list):
+                raise Refusal(400, "Bad Request", [f"'{name}' must be an array"])
+            arrays[name] = call.body[name]
+    total = sum(map(len, arrays.values()))
+    if total > OBJECTS:
+        raise Refusal(400, "Max Input Length Exceeded", [f"{total} objects were sent, at most {OBJECTS} may be"])
+    if not total:
+        # Docs silent; a request that does nothing is more likely a bug than a wish.
+        raise Refusal(400, "Bad Request", ["one of attributes, events and purchases must hold an object"])
+    for name in sorted(call.body.keys() - set(ARRAYS)):
+        call.instance.recorder.violation("a field that /users/track does not have is ignored", name, call.body[name])
+    return arrays
+
+
+def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alias_creates: bool) -> Profile | None:
+    """The profile an object is about, made if need be; None if the object may only update and there is none."""
+    profiles = call.instance.profiles
+    if identity is None:
+        return profiles.create()
+    found = profiles.find(*identity)
+    if found or identity.kind == "braze_id":
+        return found
+    update_only = obj.get("_update_existing_only")
+    if update_only or (identity.kind == "alias" and not (alias_creates and update_only is False)):
+        return None
+    return profiles.create(*identity)
+
+
+def _attributes(call: Call, obj: Any, note: Callable[[str, str], None]) -> int:  # noqa: ANN401 - whatever JSON was sent
+    workspace = call.instance.workspace
+    identity = check_user(obj, workspace)
+    check_attributes(obj, workspace)
+    profile = _profile(call, obj, identity, alias_creates=True)
+    if profile is None:
+        _lost(obj, identity, note, alias_creates=True)
+        return 0
+    apply_attributes(call.instance.profiles, profile, obj, note)
+    return id(profile)
+
+
+def _happening(call: Call, obj: Any, note: Callable[[str, str], None], *, purchase: bool) -> int:  # noqa: ANN401 - whatever JSON was sent
+    workspace = call.instance.workspace
+    identity = check_user(obj, workspace)
+    stored = (check_purchase if purchase else check_event)(obj, datetime.now(timezone.utc), note)
+    profile = _profile(call, obj, identity, alias_creates=False)
+    if profile is None:
+        _lost(obj, identity, note, alias_creates=False)
+        return 0
+    if purchase:
+        names, name, kept = workspace.products, stored["product_id"], profile.purchases
+    else:
+        names, name, kept = workspace.events, stored["name"], profile.events
+    if profile.external_id and len(kept) >= DISTINCT_NAMES:
+        key = "product_id" if purchase else "name"
+        if len({one[key] for one in kept} | {name}) > DISTINCT_NAMES:
+            workspace.blocked_external_ids.add(profile.external_id)
+    names.add(name)
+    kept.append(stored)
+    call.instance.profiles.touch(profile)
+    return id(profile)
+
+
+def _lost(
+    obj: dict[str, Any], identity: Identity | None, note: Callable[[str, str], None], *, alias_creates: bool
+) -> None:
+    """Note an object that found no user, unless the sender asked for just that."""
+    if identity is None or (obj.get("_update_existing_only") is True):
+        return
+    if identity.kind == "braze_id":
+        note("nobody has this braze_id: nothing happens (docs silent)", "braze_id")
+    elif alias_creates:
+        note("nobody has this alias, and _update_existing_only is not false: nothing happens", "user_alias")
+    else:
+        note("nobody has this alias: events and purchases by alias never make a user", "user_alias")
+
+
+_APPLY: dict[str, Callable[[Call, Any, Callable[[str, str], None]], int]] = {
+    "attributes": _attributes,
+    "events": partial(_happening, purchase=False),
+    "purchases": partial(_happening, purchase=True),
+}
+
+
+def touches(call: Call) -> set[Hashable]:
+    """The users of a request."""
+    return users_of(call.instance.profiles, call.body)
+
+
+ENDPOINTS = [
+    Endpoint(
+        method="POST", path="/users/track", permission="users.track", pool="track", handler=track, touches=touches
+    ),
+]
