@@ -1,0 +1,7 @@
+"""`python -m tap_braze` is `tap-braze`."""
+
+from __future__ import annotations
+
+from tap_braze.tap import TapBraze
+
+TapBraze.cli()

@@ -1,0 +1,116 @@
+"""Requests under way at the same time, and their answers in the order of the plan; nothing of streams."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from tap_braze.braze_api import BrazeError, UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Mapping
+
+    from tap_braze.braze_api import Client
+    from tap_braze.windows import Window
+
+_log = logging.getLogger("tap-braze")
+
+# How often a 2xx answer that does not hold what was asked for is asked for again.
+_READINGS: Final = 4
+
+
+@dataclass(frozen=True)
+class Request:
+    """One GET: where, with which parameters, in which rate-limit pool, and the key of its answer that holds the data.
+
+    `tags` are the fields that its rows get because Braze does not repeat them (the campaign asked for, say), and
+    `window` the days that are wanted of it.
+    """
+
+    path: str
+    params: Mapping[str, str]
+    pool: str
+    payload: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+    window: Window | None = None
+
+
+def get(client: Client, request: Request) -> dict[str, Any]:
+    """Send one request and decode its answer.
+
+    Raises:
+        BrazeError: Braze refused it, or there was no answer with the data in it after all retries.
+    """
+    for reading in range(_READINGS):
+        if reading:
+            time.sleep(reading / 2)
+        answer = client.request("GET", request.path, params=request.params, pool=request.pool)
+        try:
+            document = msgspec.json.decode(answer.body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            continue
+        # A 2xx without the data is no answer: in times of maintenance Braze has said "queued" so.
+        if isinstance(document, dict) and request.payload in document:
+            if errors := document.get("errors"):
+                _log.warning("GET %s: Braze answered, but adds: %s", request.path, str(errors)[:500])
+            return document
+    raise UnavailableError(
+        f"GET {request.path}: HTTP {answer.status}, but no '{request.payload}' in the answer, {_READINGS} times over",
+        status=answer.status,
+    )
+
+
+def fetch_in_order(
+    plan: Iterable[Request], client: Client, concurrency: int
+) -> Generator[tuple[Request, dict[str, Any] | BrazeError], None, None]:
+    """Fetch a plan with up to `concurrency` requests under way, and hand out answers in the order of the plan.
+
+    The plan is drawn from only as far as twice that ahead of the answer handed out, so that memory does not grow
+    with it. What Braze did not answer is handed out too, as the error that it is. Closing the iterator drops what
+    was not begun; threads are daemons, so that a request under way does not hold up the end of the program.
+    """
+    todo: SimpleQueue[tuple[Request, Future[dict[str, Any] | BrazeError]] | None] = SimpleQueue()
+    ahead: deque[tuple[Request, Future[dict[str, Any] | BrazeError]]] = deque()
+    workers = 0
+    try:
+        for request in plan:
+            ahead.append((request, Future()))
+            todo.put(ahead[-1])
+            if workers < concurrency:
+                threading.Thread(target=_work, args=(todo, client), daemon=True, name=f"fetch-{workers}").start()
+                workers += 1
+            if len(ahead) >= 2 * concurrency:
+                first, answer = ahead.popleft()
+                yield first, answer.result()
+        while ahead:
+            first, answer = ahead.popleft()
+            yield first, answer.result()
+    finally:
+        for _, answer in ahead:
+            answer.cancel()
+        for _ in range(workers):
+            todo.put(None)
+
+
+def _work(
+    todo: SimpleQueue[tuple[Request, Future[dict[str, Any] | BrazeError]] | None],
+    client: Client,
+) -> None:
+    while task := todo.get():
+        request, answer = task
+        if not answer.set_running_or_notify_cancel():
+            continue
+        try:
+            answer.set_result(get(client, request))
+        except BrazeError as error:
+            answer.set_result(error)
+        except BaseException as error:  # noqa: BLE001 - the reader of the answer is who must see it
+            answer.set_exception(error)

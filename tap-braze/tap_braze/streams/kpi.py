@@ -1,0 +1,53 @@
+"""The streams of key performance indicators."""
+
+from __future__ import annotations
+
+from tap_braze.streams import fields
+from tap_braze.streams.base import SeriesStream
+
+
+class KpiDailyNewUsers(SeriesStream):
+    """New users by day."""
+
+    name = "kpi_daily_new_users"
+    path = "/kpi/new_users/data_series"
+    permission = "kpi.new_users.data_series"
+    per_app = True
+    primary_keys = ("time",)
+    schema = fields.schema(fields.day(), *fields.counts(new_users="New users on the day."))
+
+
+class KpiDailyActiveUsers(SeriesStream):
+    """Active users by day."""
+
+    name = "kpi_daily_active_users"
+    path = "/kpi/dau/data_series"
+    permission = "kpi.dau.data_series"
+    per_app = True
+    primary_keys = ("time",)
+    schema = fields.schema(fields.day(), *fields.counts(dau="Distinct active users on the day."))
+
+
+class KpiMonthlyActiveUsers(SeriesStream):
+    """Active users of the 30 days up to each day."""
+
+    name = "kpi_monthly_active_users"
+    path = "/kpi/mau/data_series"
+    permission = "kpi.mau.data_series"
+    per_app = True
+    primary_keys = ("time",)
+    schema = fields.schema(
+        fields.day("Last day of the 30, in the company's time zone."),
+        *fields.counts(mau="Distinct active users in the 30 days."),
+    )
+
+
+class KpiDailyAppUninstalls(SeriesStream):
+    """App uninstalls by day."""
+
+    name = "kpi_daily_app_uninstalls"
+    path = "/kpi/uninstalls/data_series"
+    permission = "kpi.uninstalls.data_series"
+    per_app = True
+    primary_keys = ("time",)
+    schema = fields.schema(fields.day(), *fields.counts(uninstalls="Uninstalls on the day."))

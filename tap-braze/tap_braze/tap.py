@@ -1,0 +1,187 @@
+"""The tap: its settings, its streams, one client for them all, and what a user sees when something is wrong."""
+
+from __future__ import annotations
+
+import copy
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import simplejson  # type: ignore[import-untyped]
+from singer_sdk import Tap
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from typing_extensions import override
+
+from tap_braze.braze_api import BrazeError, Client
+from tap_braze.settings import CONFIG_SCHEMA, Settings, config_errors
+from tap_braze.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
+    import click
+    from singer_sdk.singerlib.encoding.simple import Message
+
+    from tap_braze.streams.base import BrazeStream, ListStream
+
+
+class Writer(MsgSpecWriter):
+    """Writes messages, and lets nothing come between the two ends of one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._writing = False
+        self._afterwards: Callable[[], None] | None = None
+
+    @override
+    def write_message(self, message: Message) -> None:
+        self._writing = True
+        try:
+            super().write_message(message)
+        finally:
+            self._writing = False
+        if (action := self._afterwards) is not None:
+            self._afterwards = None
+            action()
+
+    def between_messages(self, action: Callable[[], None]) -> None:
+        """Do it now, or when the message is written that is being written."""
+        if self._writing:
+            self._afterwards = action
+        else:
+            action()
+
+
+class TapBraze(Tap):
+    """Singer tap for Braze: campaigns, Canvases, segments, events and KPIs over its REST API."""
+
+    name = "tap-braze"
+    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG_SCHEMA)
+    capabilities: ClassVar[list[CapabilitiesEnum]] = [
+        PluginCapabilities.ABOUT,
+        TapCapabilities.CATALOG,
+        TapCapabilities.DISCOVER,
+        TapCapabilities.STATE,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    message_writer_class = Writer
+    message_writer: Writer
+
+    _client: Client | None = None
+    _settings: Settings | None = None
+    _terminated = False
+
+    @property
+    def settings(self) -> Settings:
+        """The settings, checked and typed."""
+        if self._settings is None:
+            self._settings = Settings.of(self.config)
+        return self._settings
+
+    @property
+    def client(self) -> Client:
+        """The one client that all streams send their requests through."""
+        if self._client is None:
+            self._client = Client(
+                endpoint=self.config["endpoint"],
+                api_key=self.config["api_key"],
+                connections=self.config["concurrency"],
+                reserve=float(self.config["rate_limit_reserve"]),
+                timeout=float(self.config["request_timeout"]),
+            )
+        return self._client
+
+    def list_of(self, kind: type[ListStream]) -> ListStream:
+        """The one stream of this class, for its ids."""
+        return next(stream for stream in self.streams.values() if isinstance(stream, kind))
+
+    @override
+    def discover_streams(self) -> list[BrazeStream]:
+        return [stream(self) for stream in STREAMS]
+
+    @property
+    @override
+    def _env_var_config(self) -> dict[str, Any]:
+        """Settings out of the environment, with numbers as text: the check of the settings reads these.
+
+        The SDK reads whole numbers only, and with a traceback where there is none.
+        """
+        schema = copy.deepcopy(self.config_jsonschema)
+        for described in schema["properties"].values():
+            if {"integer", "number"} & set(described["type"]):
+                described["type"] = ["string"]
+        return parse_environment_config(schema, self._env_var_prefix)
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        """Check the settings, in the user's terms; discovery needs none and does not raise."""
+        self.append_builtin_config(self.config_jsonschema)
+        errors = config_errors(self._config, self.config_jsonschema, self._env_var_prefix)
+        if errors and raise_errors:
+            raise ConfigValidationError("Wrong settings", errors=errors, schema=self.config_jsonschema)
+        return errors
+
+    # Errors that a user can do something about are one line each, wherever the SDK meets them.
+
+    @classmethod
+    @override
+    def invoke(cls, **arguments: Any) -> None:
+        with cls._plain_errors():
+            super().invoke(**arguments)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> Any:
+        with cls._plain_errors():
+            return super().cb_config(ctx, param, value)
+
+    @classmethod
+    @override
+    def cb_discover(cls, ctx: click.Context, param: click.Option, value: bool) -> None:
+        with cls._plain_errors():
+            super().cb_discover(ctx, param, value)
+
+    @classmethod
+    @override
+    def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
+        with cls._plain_errors():
+            super().cb_test(ctx, param, value)
+
+    @classmethod
+    @contextmanager
+    def _plain_errors(cls) -> Iterator[None]:
+        try:
+            yield
+        except ConfigValidationError as error:
+            lines = list(error.errors)
+        except BrazeError as error:
+            lines = [str(error)]
+        except FileNotFoundError as error:
+            lines = [f"option --config: {error}"]
+        except simplejson.JSONDecodeError as error:
+            lines = [f"options --config, --state, --catalog: one of the files is not JSON ({error})"]
+        else:
+            return
+        for line in lines:
+            cls.logger.error(line)
+        raise SystemExit(1)
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        """Stop at once: STATE is valid between any two messages."""
+        if self._terminated:
+            return
+        self._terminated = True
+        if self._client is not None:
+            self._client.stop()
+        self.message_writer.between_messages(lambda: self._terminate(signum))
+
+    def _terminate(self, signum: int) -> None:
+        self.logger.warning("Stopped by signal %d; the next run goes on from the last STATE", signum)
+        self.state_writer.write_state(self.state)
+        raise SystemExit(128 + signum)
