@@ -1,1 +1,1 @@
-"""TODO."""
+"""Singer target for Braze: users, events and purchases from any source."""

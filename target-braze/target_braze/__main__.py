@@ -1,0 +1,8 @@
+"""`python -m target_braze`, the same as the command `target-braze`."""
+
+from __future__ import annotations
+
+from target_braze.target import TargetBraze
+
+if __name__ == "__main__":
+    TargetBraze.cli()

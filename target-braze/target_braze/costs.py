@@ -1,0 +1,40 @@
+"""What a change costs in data points, by https://www.braze.com/docs/user_guide/data/infrastructure/data_points/."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from target_braze.records import Change
+
+_FREE: Final = frozenset(
+    {
+        "_merge_objects",
+        "_update_existing_only",
+        "braze_id",
+        "email_subscribe",
+        "external_id",
+        "facebook",
+        "push_subscribe",
+        "user_alias",
+    }
+)
+
+
+def data_points(change: Change) -> int:
+    """Data points that Braze counts for the change, on contracts that count them; never fewer than it does."""
+    if change.kind == "events":
+        return 0 if str(change.fields["name"]).startswith("ecommerce.") else 1
+    if change.kind == "purchases":
+        return 1
+    # The address that identifies the user is not a change of it.
+    identifying = change.user[0]
+    return sum(_points(value) for name, value in change.fields.items() if name not in _FREE and name != identifying)
+
+
+def _points(value: Any) -> int:  # noqa: ANN401
+    if isinstance(value, dict):
+        return max(1, len(value))
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        return sum(len(item) for item in value if isinstance(item, dict))
+    return 1

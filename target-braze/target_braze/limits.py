@@ -1,0 +1,62 @@
+"""What Braze's documentation says it accepts: sizes, counts and names, each with its page."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
+OBJECTS_PER_REQUEST: Final = 75
+EXTERNAL_ID_BYTES: Final = 987
+# https://www.braze.com/docs/api/objects_filters/user_alias_object/
+ALIAS_BYTES: Final = 236
+
+# https://www.braze.com/docs/api/api_limits/ says 4 MB and not whether decimal; the smaller reading, less a margin.
+REQUEST_BYTES: Final = 3_900_000
+
+# https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ speaks of attributes, nested values
+# and event properties; for the standard text fields the pages are silent, and the same is assumed.
+STRING_LENGTH: Final = 255
+IMAGE_URL_LENGTH: Final = 1_024
+ARRAY_ELEMENTS: Final = 500
+OBJECT_BYTES: Final = 102_400
+EVENT_PROPERTIES_BYTES: Final = 102_400
+# https://www.braze.com/docs/api/objects_filters/purchase_object/ (the page on nested objects says 100 KB).
+PURCHASE_PROPERTIES_BYTES: Final = 51_200
+PURCHASE_QUANTITY: Final = 100
+PRODUCT_ID_LENGTH: Final = 255
+
+# A time outside of these years is stored as text, or not at all where it is nested (data_types page).
+FIRST_YEAR: Final = 0
+LAST_YEAR: Final = 3_000
+
+# https://www.braze.com/docs/user_guide/data/activation/events/custom_events/: a profile with more distinct event names
+# or products than 20,000 is blocked, and a workspace stores 5,000 products; long before that a name holds data.
+MANY_EVENT_NAMES: Final = 1_000
+MANY_PRODUCTS: Final = 5_000
+
+# Length and characters of names are documented for nested keys and for property names only; the stricter of the two
+# rules is applied to all.
+NAME_LENGTH: Final = 255
+
+# Keys of the attributes object that command Braze instead of describing the user.
+# https://www.braze.com/docs/api/objects_filters/user_attributes_object/
+CONTROL_KEYS: Final = frozenset(
+    {
+        "_merge_objects",
+        "_update_existing_only",
+        "alias_label",
+        "alias_name",
+        "braze_id",
+        "email_subscription_info",
+        "external_id",
+        "push_token_import",
+        "push_tokens",
+        "subscription_groups",
+        "user_alias",
+    }
+)
+
+# One of these in `properties` makes Braze reject the object.
+# https://www.braze.com/docs/api/objects_filters/event_object/ and .../purchase_object/
+RESERVED_EVENT_PROPERTIES: Final = frozenset({"time", "event_name"})
+RESERVED_PURCHASE_PROPERTIES: Final = frozenset({"time", "product_id", "quantity", "event_name", "price", "currency"})

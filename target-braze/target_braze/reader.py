@@ -1,0 +1,54 @@
+"""Reading Singer messages from bytes: several times as fast as by text, and no line of a user's data in an error."""
+
+from __future__ import annotations
+
+import sys
+from typing import IO, Any, Final
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from typing_extensions import override
+
+_decode: Final = msgspec.json.Decoder().decode
+_NEEDED: Final = {
+    "RECORD": {"stream", "record"},
+    "SCHEMA": {"stream", "schema"},
+    "STATE": {"value"},
+    "ACTIVATE_VERSION": {"stream", "version"},
+}
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Reads standard input, or the file of `--input`, a message a line."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._line = 0
+
+    @property
+    @override
+    def default_input(self) -> IO[bytes]:
+        return sys.stdin.buffer
+
+    @override
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """Decode one line.
+
+        Raises:
+            InvalidInputLine: it is no Singer message this target knows; names the line, not its content.
+        """
+        self._line += 1
+        try:
+            message: Any = _decode(line)
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise InvalidInputLine(f"line {self._line:,} of the input is not JSON: {error}") from None
+        kind = message.get("type") if isinstance(message, dict) else None
+        if not isinstance(message, dict) or kind not in _NEEDED:
+            raise InvalidInputLine(
+                f"line {self._line:,} of the input is no Singer message that target-braze knows: its type is {kind!r}, "
+                f"expected one of {', '.join(_NEEDED)}"
+            )
+        if missing := _NEEDED[kind] - message.keys():
+            raise InvalidInputLine(f"line {self._line:,} of the input: the {kind} lacks '{min(missing)}'")
+        return message

@@ -1,0 +1,57 @@
+"""What passes between reading and delivering: the record as it came, what it changes in Braze, why it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from typing_extensions import override
+
+Kind = Literal["attributes", "events", "purchases"]
+
+# Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
+User = tuple[str, ...]
+
+
+class MappingError(Exception):
+    """The mapping and the stream do not fit; says which stream, setting and columns."""
+
+
+class RecordError(Exception):
+    """One record cannot become what the mapping wants; says which column and why."""
+
+
+@dataclass(slots=True)
+class Record:
+    """A record as the source sent it: the whole message, its keys, its number in the stream and among all records."""
+
+    stream: str
+    number: int
+    position: int
+    keys: tuple[str, ...]
+    message: dict[str, Any]
+
+    @override
+    def __str__(self) -> str:
+        """Name it for a person: `stream 'orders', record 18,204 (order_id=A-77)`."""
+        values = self.message.get("record") or {}
+        keys = ", ".join(f"{key}={values.get(key)}" for key in self.keys)
+        return f"stream '{self.stream}', record {self.number:,}" + (f" ({keys})" if keys else "")
+
+
+@dataclass(slots=True)
+class Change:
+    """One object of `/users/track`, whom it is about, and the records it was made of.
+
+    https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
+    """
+
+    kind: Kind
+    user: User
+    fields: dict[str, Any]
+    records: list[Record] = field(default_factory=list)
+
+    def fold(self, later: Change) -> None:
+        """Take in a later change of the same user's attributes: its values win."""
+        self.fields.update(later.fields)
+        self.records += later.records

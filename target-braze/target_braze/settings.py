@@ -1,0 +1,191 @@
+"""The target's settings as JSON Schema: what `--about` shows, Meltano asks for and the SDK checks at the start."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from singer_sdk import typing as th
+
+from target_braze import limits
+from target_braze.values import TYPES
+
+_NAME: Final = {"type": "string", "minLength": 1}
+_NAMES: Final = {"type": "array", "items": _NAME}
+
+
+def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
+
+
+_ALIAS: Final = _object(
+    {
+        "name": {**_NAME, "description": "Column of the alias name."},
+        "label": {**_NAME, "description": "The alias label itself."},
+        "label_field": {**_NAME, "description": "Column of the alias label."},
+    },
+    required=["name"],
+    oneOf=[{"required": ["label"]}, {"required": ["label_field"]}],
+)
+
+STREAM: Final = _object(
+    {
+        "to": {
+            "type": "string",
+            "enum": ["attributes", "events", "purchases"],
+            "description": "What a record is in Braze. Default: the stream's name if it is one of these, else "
+            "attributes.",
+        },
+        "user": {
+            "type": "array",
+            "minItems": 1,
+            "items": _object(
+                {
+                    "external_id": _NAME,
+                    "braze_id": _NAME,
+                    "user_alias": _ALIAS,
+                    "email": _NAME,
+                    "phone": _NAME,
+                },
+                minProperties=1,
+                maxProperties=1,
+            ),
+            "description": "Identifier and its column, in the order tried; the first that the record fills is sent. "
+            "Default: the columns external_id, braze_id, alias_name with alias_label, email, phone.",
+        },
+        "fields": {
+            **_NAMES,
+            "description": "Columns and globs sent as attributes. Default: all but the identifiers.",
+        },
+        "rename": {
+            "type": "object",
+            "additionalProperties": _NAME,
+            "description": "Column to its name in Braze.",
+        },
+        "types": {
+            "type": "object",
+            "additionalProperties": {"type": "string", "enum": list(TYPES)},
+            "description": "Column to the type it has in Braze, for columns that arrive as text.",
+        },
+        "event": _object(
+            {
+                "name": {**_NAME, "description": "The event's name itself."},
+                "name_field": {**_NAME, "description": "Column of the event's name. Default: name."},
+            },
+            minProperties=1,
+            maxProperties=1,
+        ),
+        "time_field": {
+            **_NAME,
+            "description": "Column that says when the event or purchase happened. Default: time.",
+        },
+        "properties": {
+            **_NAMES,
+            "description": "Columns and globs sent as properties of the event or purchase. Default: all that have no "
+            "other part.",
+        },
+        "purchase": _object(
+            dict.fromkeys(("product_id", "price", "currency", "quantity"), _NAME),
+            description="Columns of the purchase's parts. Default: the columns of these names.",
+        ),
+    }
+)
+
+CONFIG: Final[dict[str, Any]] = th.PropertiesList(
+    th.Property(
+        "api_key",
+        th.StringType(nullable=False, min_length=1),
+        required=True,
+        secret=True,
+        title="API key",
+        description="REST API key of the workspace, with the permission users.track.",
+    ),
+    th.Property(
+        "endpoint",
+        th.StringType(nullable=False, min_length=1),
+        required=True,
+        title="Endpoint",
+        description="Instance name (US-01), REST host or URL. Plain http:// is accepted for localhost only.",
+    ),
+    th.Property(
+        "streams",
+        th.CustomType({"type": "object", "additionalProperties": STREAM}),
+        default={},
+        title="Streams",
+        description="Stream name or glob to its mapping: how its records land in Braze.",
+    ),
+    th.Property(
+        "app_id",
+        th.StringType,
+        title="App id",
+        description="App identifier of events and purchases that have no app_id column.",
+    ),
+    th.Property(
+        "time_zone",
+        th.StringType(nullable=False),
+        default="UTC",
+        title="Time zone",
+        description="IANA name of the zone of dates and times that carry none.",
+    ),
+    th.Property(
+        "nulls",
+        th.StringType(nullable=False, allowed_values=["skip", "unset"]),
+        default="skip",
+        title="Nulls",
+        description="What a null column does to the attribute: nothing, or remove it.",
+    ),
+    th.Property(
+        "update_existing_only",
+        th.BooleanType(nullable=False),
+        default=False,
+        title="Update existing only",
+        description="Never create a profile: records of unknown users are dropped by Braze.",
+    ),
+    th.Property(
+        "on_error",
+        th.StringType(nullable=False, allowed_values=["fail", "dead_letter"]),
+        default="fail",
+        title="On error",
+        description="What a rejected record does: stop the run, or go to the dead-letter file.",
+    ),
+    th.Property(
+        "dead_letter_path",
+        th.StringType,
+        title="Dead-letter path",
+        description="File to which rejected records are appended as Singer messages, with the reason.",
+    ),
+    th.Property(
+        "max_objects_per_request",
+        th.IntegerType(nullable=False, minimum=1, maximum=1_000),
+        default=limits.OBJECTS_PER_REQUEST,
+        title="Objects per request",
+        description="Attributes, events and purchases together in one request. Some older contracts allow fewer.",
+    ),
+    th.Property(
+        "concurrency",
+        th.IntegerType(nullable=False, minimum=1, maximum=256),
+        default=16,
+        title="Concurrency",
+        description="Most requests in flight.",
+    ),
+    th.Property(
+        "rate_limit_reserve",
+        th.CustomType({"type": "number", "minimum": 0, "maximum": 0.9}),
+        default=0.2,
+        title="Rate-limit reserve",
+        description="Share of each rate-limit window that is left to the workspace's other traffic.",
+    ),
+    th.Property(
+        "request_timeout",
+        th.NumberType(nullable=False, minimum=1),
+        default=60,
+        title="Request timeout",
+        description="Seconds to wait for an answer.",
+    ),
+    th.Property(
+        "dry_run",
+        th.BooleanType(nullable=False),
+        default=False,
+        title="Dry run",
+        description="Do everything but send; say what would go and what it would cost.",
+    ),
+).to_dict()

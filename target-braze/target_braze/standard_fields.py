@@ -1,0 +1,129 @@
+"""Braze's own user fields: the form each has to have, so that a wrong value is reported and never erases a right one.
+
+https://www.braze.com/docs/api/objects_filters/user_attributes_object/ and, for `image_url`,
+https://www.braze.com/docs/user_guide/data/activation/attributes/standard_attributes/. Names are lower case: any other
+spelling is a custom attribute.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze import limits
+from target_braze.values import Convert, checked_string, to_boolean, to_date, to_string, to_time
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
+
+# ISO 3166-1 alpha-2. Braze sets a country that it cannot match to null.
+_COUNTRIES: Final = frozenset(
+    """
+    AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
+    BZ CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK
+    FM FO FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR
+    IS IT JE JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK
+    ML MM MN MO MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM
+    PN PR PS PT PW PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF
+    TG TH TJ TK TL TM TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW
+    """.split()  # noqa: SIM905
+)
+
+_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+\Z")
+_PHONE: Final = re.compile(r"\+?[\d\s().-]{5,30}\Z", re.ASCII)
+_LANGUAGE: Final = re.compile(r"[a-z]{2,3}([_-][a-z]+)?\Z", re.ASCII | re.IGNORECASE)
+
+
+def _one_of(allowed: frozenset[str], what: str, *, upper: bool) -> Convert:
+    def convert(value: object) -> str | None:
+        text = to_string(value).strip()
+        text = text.upper() if upper else text.lower()
+        if not text:
+            return None
+        if text not in allowed:
+            raise ValueError(f"expected {what}, got {value!r}")
+        return text
+
+    return convert
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> Convert:
+    def convert(value: object) -> str | None:
+        text = to_string(value).strip()
+        if not text:
+            return None
+        if not pattern.match(text):
+            raise ValueError(f"expected {what}, got {value!r}")
+        return text
+
+    return convert
+
+
+def _text(longest: int) -> Convert:
+    def convert(value: object) -> str:
+        text = to_string(value)
+        if len(text) > longest:
+            raise ValueError(f"{len(text)} characters long, Braze keeps at most {longest}")
+        return text
+
+    return convert
+
+
+def _not_blank(convert: Convert) -> Convert:
+    return lambda value: None if isinstance(value, str) and not value.strip() else convert(value)
+
+
+def _location(value: object) -> dict[str, float]:
+    if not isinstance(value, dict) or not all(
+        isinstance(value.get(key), int | float) and not isinstance(value.get(key), bool)
+        for key in ("longitude", "latitude")
+    ):
+        raise ValueError("expected an object with the numbers 'longitude' and 'latitude'")
+    return {key: value[key] for key in ("longitude", "latitude")}
+
+
+def _object(value: object) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, got {type(value).__name__}")
+    return {key: member for key, member in value.items() if member is not None}
+
+
+email: Final = _matching(_EMAIL, "an e-mail address")
+phone: Final = _matching(_PHONE, "a phone number, best in the form +12025550123")
+_subscription: Final = _one_of(
+    frozenset({"opted_in", "subscribed", "unsubscribed"}), "opted_in, subscribed or unsubscribed", upper=False
+)
+
+_FIELDS: Final[Mapping[str, Convert]] = {
+    "country": _one_of(_COUNTRIES, "a country code of ISO 3166-1 such as DE", upper=True),
+    "current_location": _location,
+    "dob": _not_blank(to_date),
+    "email": email,
+    "email_click_tracking_disabled": to_boolean,
+    "email_open_tracking_disabled": to_boolean,
+    "email_subscribe": _subscription,
+    "facebook": _object,
+    "first_name": checked_string,
+    "gender": _one_of(frozenset("MFONP"), "M, F, O, N or P", upper=True),
+    "home_city": checked_string,
+    "image_url": _text(limits.IMAGE_URL_LENGTH),
+    "language": _matching(_LANGUAGE, "a language code of ISO 639-1 such as de"),
+    "last_name": checked_string,
+    "phone": phone,
+    "push_subscribe": _subscription,
+    # An unknown zone is left unset by Braze and erases nothing; which names it knows beside IANA's is not documented.
+    "time_zone": checked_string,
+    "twitter": _object,
+}
+
+_TIMES: Final = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
+
+
+def compile_standard_field(name: str, zone: tzinfo) -> Convert | None:
+    """The converter of a standard field; None where the name is a custom attribute's."""
+    if name in _TIMES:
+        as_time: Callable[[Any], str] = partial(to_time, zone=zone)
+        return _not_blank(as_time)
+    return _FIELDS.get(name)

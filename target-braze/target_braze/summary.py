@@ -1,0 +1,62 @@
+"""The count of a run: what came of the records of each stream."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from target_braze.costs import data_points
+
+if TYPE_CHECKING:
+    from target_braze.records import Change
+
+_log = logging.getLogger("target-braze")
+
+
+class Summary:
+    """Counts from any thread; `log` says it all, a line a stream."""
+
+    def __init__(self) -> None:
+        self.read: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self._sent: Counter[str] = Counter()
+        self._folded: Counter[str] = Counter()
+        self._points: Counter[str] = Counter()
+        self._notices: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def accepted(self, change: Change) -> None:
+        """Braze took the change, or would have in a dry run."""
+        stream = change.records[0].stream
+        with self._lock:
+            self._sent[stream] += 1
+            for record in change.records[1:]:
+                self._folded[record.stream] += 1
+            self._points[stream] += data_points(change)
+
+    def notice(self, text: str) -> None:
+        """Tell the user, the first time; count the others."""
+        self._notices[text] += 1
+        if self._notices[text] == 1:
+            _log.warning("%s", text)
+
+    def log(self, requests: int, *, dry_run: bool) -> None:
+        """Write what became of each stream, then what was noticed more than once."""
+        for stream, read in self.read.items():
+            _log.info(
+                "stream '%s': %s records read, %s objects %s, %s folded into another of the same user, %s rejected, "
+                "%s data points",
+                stream,
+                f"{read:,}",
+                f"{self._sent[stream]:,}",
+                "would be sent" if dry_run else "sent",
+                f"{self._folded[stream]:,}",
+                f"{self.rejected[stream]:,}",
+                f"{self._points[stream]:,}",
+            )
+        _log.info("%s requests to Braze%s", f"{requests:,}", " would be made: this was a dry run" if dry_run else "")
+        for text, count in self._notices.items():
+            if count > 1:
+                _log.warning("%s (%s times)", text, f"{count:,}")

@@ -1,0 +1,301 @@
+"""TargetBraze: where Singer's messages meet mapping and delivery."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import math
+import signal
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+from zoneinfo import ZoneInfo
+
+import click
+from singer_sdk import Target
+from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from typing_extensions import override
+
+from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, base_url
+from target_braze.dead_letters import DeadLetters
+from target_braze.delivery import Delivery, RejectedError
+from target_braze.mapping import Defaults, find_entry, is_glob
+from target_braze.reader import MessageReader
+from target_braze.records import Change, MappingError, Record
+from target_braze.settings import CONFIG
+from target_braze.sinks import BrazeSink
+from target_braze.summary import Summary
+from target_braze.track import PATH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import FrameType
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+_log = logging.getLogger("target-braze")
+
+# What a user can mend: shown as one line, without a traceback.
+_USERS_ERRORS = (
+    BrazeError,
+    EndpointError,
+    InvalidInputLine,
+    MappingError,
+    OSError,
+    RecordsWithoutSchemaException,
+    RejectedError,
+)
+
+
+class _Terminated(SystemExit):
+    """SIGINT or SIGTERM came."""
+
+
+class TargetBraze(Target):
+    """Singer target for Braze: users, events and purchases from any source."""
+
+    name = "target-braze"
+    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    default_sink_class = BrazeSink
+    message_reader_class = MessageReader
+    # Delivery sees to it that no record waits long.
+    _MAX_RECORD_AGE_IN_MINUTES = math.inf
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self.summary = Summary()
+        self.message: dict[str, Any] = {}
+        self._position = 0
+        self._schemas: dict[str, dict[str, Any]] = {}
+        self._used_entries: set[str] = set()
+        self._without_entry: set[str] = set()
+        self._dead_letters = (
+            DeadLetters(Path(self.config["dead_letter_path"])) if self.config["on_error"] == "dead_letter" else None
+        )
+        self._client = Client(
+            self.config["endpoint"],
+            self.config["api_key"],
+            connections=self.config["concurrency"],
+            reserve=self.config["rate_limit_reserve"],
+            timeout=self.config["request_timeout"],
+        )
+
+    # What sinks use.
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """Where changes go; its threads start with the first use."""
+        return Delivery(
+            self._pretend if self.config["dry_run"] else self._send,
+            accept=self.summary.accepted,
+            reject=self._reject_change,
+            emit=_write_state,
+            max_objects=self.config["max_objects_per_request"],
+            concurrency=self.config["concurrency"],
+        )
+
+    @cached_property
+    def defaults(self) -> Defaults:
+        """What holds for all mappings."""
+        return Defaults(
+            app_id=self.config.get("app_id"),
+            unset_nulls=self.config["nulls"] == "unset",
+            update_existing_only=self.config["update_existing_only"],
+            zone=ZoneInfo(self.config["time_zone"]),
+        )
+
+    def entry(self, stream: str) -> Mapping[str, Any]:
+        """The entry of a stream in the setting `streams`, empty where there is none.
+
+        Raises:
+            MappingError: there is none, but one that looks like a misspelling of the stream's name.
+        """
+        streams: Mapping[str, Any] = self.config["streams"]
+        key, entry = find_entry(streams, stream)
+        if key is not None:
+            self._used_entries.add(key)
+            return entry
+        self._without_entry.add(stream)
+        if close := difflib.get_close_matches(stream, self._unused_entries(), n=1, cutoff=0.8):
+            raise MappingError(
+                f"stream '{stream}' has no entry in setting 'streams', which has one for '{close[0]}': a misspelling?"
+            )
+        return {}
+
+    def record(self, stream: str, keys: tuple[str, ...]) -> Record:
+        """The record that is being read, numbered."""
+        self._position += 1
+        self.summary.read[stream] += 1
+        return Record(stream, self.summary.read[stream], self._position, keys, self.message)
+
+    def reject(self, record: Record, reason: str) -> None:
+        """Send a record to the dead letters, or end the run.
+
+        Raises:
+            RejectedError: setting `on_error` is `fail`.
+        """
+        self.summary.rejected[record.stream] += 1
+        if self._dead_letters is None:
+            raise RejectedError(
+                f"{record}: {reason}. Mend it at the source or in the mapping; or set on_error to dead_letter to put "
+                "such records aside"
+            )
+        self._dead_letters.write(record, self._schemas[record.message["stream"]], reason)
+
+    # Singer messages.
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self._schemas[message_dict["stream"]] = message_dict
+        super()._process_schema_message(message_dict)
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self.message = message_dict
+        super()._process_record_message(message_dict)
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        # The SDK would hold states back until the end of the pipe; delivery lets each go when it holds.
+        self.delivery.checkpoint(message_dict["value"])
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        self.summary.notice(
+            f"stream '{message_dict['stream']}': ACTIVATE_VERSION is ignored, nothing is deleted in Braze"
+        )
+
+    @override
+    def process_endofpipe(self) -> None:
+        super().process_endofpipe()
+        self.delivery.finish()
+        self._check_entries()
+
+    # The run.
+
+    @classmethod
+    @override
+    def invoke(  # type: ignore[override]
+        cls,
+        *,
+        about: bool = False,
+        about_format: str | None = None,
+        config: _ConfigInput | None = None,
+        file_input: IO[str] | None = None,
+    ) -> None:
+        """Run the target, as the SDK does, but show what a user can mend as one line."""
+        if about:
+            cls.print_about(about_format)
+            return
+        try:
+            cls(
+                config=config.config if config else None,
+                parse_env_config=bool(config and config.parse_env),
+            ).run(file_input)
+        except _USERS_ERRORS as error:
+            _log.error("%s", error)
+            sys.exit(1)
+
+    @classmethod
+    @override
+    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
+        """Read the files of `--config`."""
+        try:
+            return super().cb_config(ctx, param, value)
+        except (OSError, ValueError) as error:
+            raise click.BadParameter(str(error)) from None
+
+    def run(self, file_input: IO[str] | None = None) -> None:
+        """Read all messages and deliver them; however it ends, the last STATE that holds is out."""
+        try:
+            self.listen(file_input)
+        except BaseException:
+            self._client.stop()
+            self.delivery.abort()
+            raise
+        finally:
+            if self._dead_letters is not None:
+                self._dead_letters.close()
+            self.summary.log(self.delivery.requests, dry_run=self.config["dry_run"])
+
+    @override
+    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        # The SDK would write a STATE that covers what is still in flight, and exit with 0.
+        for again in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(again, signal.SIG_IGN)
+        _log.warning("%s: waiting for the answers under way, then stopping", signal.Signals(signum).name)
+        raise _Terminated(128 + signum)
+
+    # Settings.
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        errors = super()._validate_config(raise_errors=raise_errors)
+        found = []
+        if self._config["on_error"] == "dead_letter" and not self._config.get("dead_letter_path"):
+            found.append("setting 'dead_letter_path': name a file, for 'on_error' is dead_letter")
+        try:
+            ZoneInfo(self._config["time_zone"])
+        except (OSError, ValueError, KeyError):
+            found.append(
+                f"setting 'time_zone': {self._config['time_zone']!r} is no IANA time zone such as Europe/Berlin"
+            )
+        try:
+            base_url(self._config["endpoint"])
+        except EndpointError as error:
+            found.append(str(error))
+        if found and raise_errors:
+            raise ConfigValidationError("Config validation failed", errors=found, schema=self.config_jsonschema)
+        return errors + found
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        # Settings of the SDK that mean nothing here: how tables are loaded, and batches that delivery makes.
+        for setting in ("add_record_metadata", "batch_size_rows", "load_method"):
+            config_jsonschema["properties"].pop(setting, None)
+
+    # Helpers.
+
+    def _send(self, body: bytes) -> Answer:
+        return self._client.request("POST", PATH, pool=PATH, body=body)
+
+    @staticmethod
+    def _pretend(body: bytes) -> Answer:  # noqa: ARG004
+        return Answer(201, {}, b'{"message": "success"}')
+
+    def _reject_change(self, change: Change, reason: str) -> None:
+        for record in change.records:
+            self.reject(record, f"Braze refused it: {reason}")
+
+    def _unused_entries(self) -> list[str]:
+        return [key for key in self.config["streams"] if key not in self._used_entries and not is_glob(key)]
+
+    def _check_entries(self) -> None:
+        unused = self._unused_entries()
+        if not unused or not self._schemas:
+            return
+        text = (
+            f"setting 'streams' has an entry for '{unused[0]}', but no such stream came; "
+            f"there were: {', '.join(sorted(self._schemas))}"
+        )
+        # One configuration may serve several taps. Only where a stream went without an entry is a wrong name likely.
+        if self._without_entry:
+            raise MappingError(text)
+        _log.warning("%s", text)
+
+
+def _write_state(state: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(state) + "\n")
+    sys.stdout.flush()

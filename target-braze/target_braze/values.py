@@ -1,0 +1,411 @@
+"""Values: from what a Singer record holds to what Braze takes, by the column's JSON Schema and never by the value.
+
+A converter takes a value that is not null and returns the value to send, None for "nothing", or raises ValueError
+saying what is wrong with it. It is compiled once per column, so that a column keeps one type for good: Braze fixes an
+attribute's type with the first value it sees (https://www.braze.com/docs/user_guide/data/activation/custom_data/).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, tzinfo
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+import msgspec
+
+from target_braze import limits
+
+Convert = Callable[[Any], Any]
+
+# What `types:` of a mapping may say, as the JSON Schema that it stands for.
+TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "date-time": {"type": "string", "format": "date-time"},
+    "array": {"type": "array"},
+    "object": {"type": "object"},
+}
+
+_SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
+
+# https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ lists these spellings for a boolean;
+# yes and no are what spreadsheets write.
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n"), False),
+}
+
+_INTEGER: Final = re.compile(r"[+-]?\d+\Z", re.ASCII)
+_DATE_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?\Z", re.ASCII
+)
+# The forms that Braze turns into a time when they come as text (data_types page).
+_LOOKS_LIKE_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?.*)?|\d{1,2}[/-]\d{1,2}[/-]\d{4})\Z", re.ASCII
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in Braze's object a value goes, as far as it matters to its form.
+
+    `zone` is the time zone of times that carry none. `typed_nested_times` says that a time inside an object is written
+    as `{"$time": ...}`: so in attributes; property names may not begin with `$`.
+    """
+
+    zone: tzinfo
+    typed_nested_times: bool
+
+
+def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
+    """Compile the converter of a column from its JSON Schema."""
+    return _top_level(_compile(schema, place), place)
+
+
+def looks_like_time(text: str) -> bool:
+    """Whether Braze would store this text as a time."""
+    return _LOOKS_LIKE_TIME.match(text) is not None
+
+
+def to_moment(value: object, zone: tzinfo) -> datetime:
+    """The moment that a date-time or date names; `zone` is for those that name none.
+
+    Raises:
+        ValueError: it is neither, or lies out of the years that Braze keeps as a time.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"expected a date-time, got {_show(value)}")
+    text = value.strip()
+    match = _DATE_TIME.match(text)
+    try:
+        if match is None:
+            moment = datetime.combine(date.fromisoformat(text), time())
+        else:
+            day, clock, fraction, offset = match.groups()
+            # Python 3.10 reads neither Z nor a fraction of other than three or six digits.
+            micro = f".{fraction[:6]:0<6}" if fraction else ""
+            moment = datetime.fromisoformat(f"{day}T{clock}{micro}{_offset(offset)}")
+    except ValueError:
+        raise ValueError(f"expected a date-time such as 2026-03-04T09:10:11Z, got {_show(value)}") from None
+    if not limits.FIRST_YEAR <= moment.year <= limits.LAST_YEAR:
+        raise ValueError(f"Braze keeps no time after the year {limits.LAST_YEAR}, got {_show(value)}")
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def to_time(value: object, zone: tzinfo) -> str:
+    """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
+    return to_moment(value, zone).isoformat()
+
+
+def to_date(value: object) -> str:
+    """A calendar day, `YYYY-MM-DD`, from a date or from a date-time at midnight.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    day, _, clock = text.replace("T", " ").partition(" ")
+    try:
+        date.fromisoformat(day)
+    except ValueError:
+        day = ""
+    if len(day) != len("2026-03-04") or clock.strip("0:.Z+ "):
+        raise ValueError(f"expected a date such as 2026-03-04, got {_show(value)}")
+    return day
+
+
+def to_string(value: object) -> str:
+    """Text; numbers and booleans as JSON writes them.
+
+    Raises:
+        ValueError: it is an object or an array.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float | Decimal):
+        return msgspec.json.encode(value).decode().strip('"')
+    raise ValueError(f"expected text, got {_show(value)}")
+
+
+def to_number(value: object) -> int | float | None:
+    """A finite JSON number, from a number or its text; None from blank text.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        if _INTEGER.match(text):
+            return int(text)
+        try:
+            value = float(Decimal(text))
+        except InvalidOperation:
+            raise ValueError(f"expected a number, got {_show(value)}") from None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"expected a number, got {_show(value)}")
+    return value
+
+
+def to_integer(value: object) -> int | None:
+    """A whole number, from a number or its text; None from blank text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        number = to_number(value)
+    except ValueError:
+        number = math.nan
+    if number is None or isinstance(number, int):
+        return number
+    if not number.is_integer():
+        raise ValueError(f"expected a whole number, got {_show(value)}")
+    return int(number)
+
+
+def to_boolean(value: object) -> bool | None:
+    """True or false, from a boolean, 0, 1 or their words; None from blank text.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower() if isinstance(value, str | int) else "?"
+    if not text:
+        return None
+    if text not in _BOOLEANS:
+        raise ValueError(f"expected true or false, got {_show(value)}")
+    return _BOOLEANS[text]
+
+
+def checked_string(value: object) -> str:
+    """Text of a length that Braze keeps.
+
+    Raises:
+        ValueError: it is longer, or no text.
+    """
+    text = to_string(value)
+    if len(text) > limits.STRING_LENGTH:
+        raise ValueError(f"{len(text)} characters long, Braze keeps at most {limits.STRING_LENGTH}")
+    return text
+
+
+def checked_name(name: str) -> str:
+    """The name of an attribute, property or nested key, trimmed as Braze does it.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
+    trimmed = name.strip()
+    if not trimmed:
+        raise ValueError("a name may not be blank")
+    if len(trimmed) > limits.NAME_LENGTH:
+        raise ValueError(f"a name may be at most {limits.NAME_LENGTH} characters long")
+    if "." in trimmed or "$" in trimmed:
+        raise ValueError(f"a name may not contain '.' or '$': {trimmed!r}")
+    return trimmed
+
+
+def checked_size(value: object, most: int) -> None:
+    """Check the size of an object or array as JSON.
+
+    Raises:
+        ValueError: it is over `most` bytes.
+    """
+    size = len(msgspec.json.encode(value))
+    if size > most:
+        raise ValueError(f"{size:,} bytes as JSON, Braze takes at most {most:,}")
+
+
+def _compile(schema: Mapping[str, Any], place: Place, *, nested: bool = False) -> Convert:
+    branches = _branches(schema)
+    kinds = {kind for kind, _ in branches}
+    if not kinds:
+        return _untyped
+    if kinds == {"integer", "number"}:
+        return to_number
+    if kinds <= _SCALARS and len(branches) > 1:
+        # One stable type for the column: text can hold what any of them says.
+        return checked_string
+    converters = {kind: _compile_branch(kind, branch, place, nested=nested) for kind, branch in branches}
+    if len(converters) == 1:
+        return next(iter(converters.values()))
+    return _by_kind(converters)
+
+
+def _branches(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """The types a schema allows but null, each with the schema that describes it."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        for branch in schema.get(keyword) or ():
+            found += _branches(branch)
+    types = schema.get("type", ())
+    found += [(kind, schema) for kind in ([types] if isinstance(types, str) else types) if kind != "null"]
+    return found
+
+
+def _compile_branch(kind: str, schema: Mapping[str, Any], place: Place, *, nested: bool) -> Convert:
+    if kind == "string":
+        return _compile_string(schema, place, nested=nested)
+    if kind == "array":
+        return _compile_array(schema, place)
+    if kind == "object":
+        return _compile_object(schema, place)
+    return {"integer": to_integer, "number": to_number, "boolean": to_boolean}.get(kind, _untyped)
+
+
+def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) -> Convert:
+    form = schema.get("format")
+    if form == "singer.decimal" or "x-singer.decimal" in schema:
+        return to_number
+    if form not in {"date-time", "date"}:
+        return checked_string
+
+    def convert(value: object) -> object:
+        if isinstance(value, str) and not value.strip():
+            return None
+        moment = to_date(value) if form == "date" else to_time(value, place.zone)
+        return {"$time": moment} if nested and place.typed_nested_times else moment
+
+    return convert
+
+
+def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
+    items = schema.get("items")
+    kinds = {kind for kind, _ in _branches(items)} if isinstance(items, Mapping) else set()
+    # Braze knows times inside of objects; an array of bare times is an array of text.
+    element = _compile(items, place, nested="object" in kinds) if isinstance(items, Mapping) else _untyped
+
+    def convert(value: object) -> list[Any] | None:
+        if isinstance(value, str):
+            value = _parse(value, list)
+        if value is None:
+            return None
+        if not isinstance(value, list):
+            raise ValueError(f"expected an array, got {_show(value)}")
+        return [item for item in map(_not_null(element), value) if item is not None]
+
+    return convert
+
+
+def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
+    members = {
+        checked_key(name): _not_null(_compile(member, place, nested=True))
+        for name, member in (schema.get("properties") or {}).items()
+    }
+    other = _not_null(_untyped)
+
+    def convert(value: object) -> dict[str, Any] | None:
+        if isinstance(value, str):
+            value = _parse(value, dict)
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise ValueError(f"expected an object, got {_show(value)}")
+        found = {}
+        for name, member in value.items():
+            key = name if name in members else checked_key(name)
+            try:
+                # A null anywhere inside makes Braze discard the whole object.
+                if (sent := members.get(key, other)(member)) is not None:
+                    found[key] = sent
+            except ValueError as wrong:
+                raise ValueError(f"at '{key}': {wrong}") from None
+        return found
+
+    return convert
+
+
+def checked_key(name: str) -> str:
+    """The name of a key inside an object.
+
+    https://www.braze.com/docs/user_guide/data/activation/attributes/nested_custom_attribute_support/
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
+    if " " in checked_name(name):
+        raise ValueError(f"the name of a key inside an object may not contain a space: {name!r}")
+    return name.strip()
+
+
+def _untyped(value: object) -> object:
+    """A value whose schema says nothing: as it is, checked for what Braze refuses."""
+    if isinstance(value, str):
+        return checked_string(value)
+    if isinstance(value, list):
+        return [item for item in map(_not_null(_untyped), value) if item is not None]
+    if isinstance(value, dict):
+        found = {checked_key(name): _untyped(member) for name, member in value.items() if member is not None}
+        return {name: member for name, member in found.items() if member is not None}
+    return to_number(value) if isinstance(value, float) else value
+
+
+def _by_kind(converters: Mapping[str, Convert]) -> Convert:
+    scalar = next((converters[kind] for kind in ("string", "number", "integer", "boolean") if kind in converters), None)
+    if len(_SCALARS & converters.keys()) > 1:
+        scalar = checked_string
+
+    def convert(value: object) -> object:
+        kind = "object" if isinstance(value, dict) else "array" if isinstance(value, list) else None
+        converter = converters.get(kind) if kind else scalar
+        if converter is None:
+            raise ValueError(f"expected {' or '.join(sorted(converters))}, got {_show(value)}")
+        return converter(value)
+
+    return convert
+
+
+def _top_level(convert: Convert, place: Place) -> Convert:
+    """Add the checks of a whole column: the size of objects and arrays."""
+
+    def checked(value: object) -> object:
+        sent = convert(value)
+        if isinstance(sent, dict | list):
+            if isinstance(sent, list) and place.typed_nested_times and len(sent) > limits.ARRAY_ELEMENTS:
+                raise ValueError(f"{len(sent)} elements, Braze keeps {limits.ARRAY_ELEMENTS} and drops the oldest")
+            checked_size(sent, limits.OBJECT_BYTES)
+        return sent
+
+    return checked
+
+
+def _not_null(convert: Convert) -> Convert:
+    return lambda value: None if value is None else convert(value)
+
+
+def _parse(text: str, kind: type) -> Any:  # noqa: ANN401
+    """An array or object that came as JSON text, as a CSV carries it; None from blank text."""
+    if not text.strip():
+        return None
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeError):
+        value = None
+    if not isinstance(value, kind):
+        raise ValueError(f"expected a JSON {'array' if kind is list else 'object'}, got {_show(text)}")
+    return value
+
+
+def _offset(text: str | None) -> str:
+    if text is None:
+        return ""
+    if text in {"Z", "z", "UTC"}:
+        return "+00:00"
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    return f"{text[0]}{digits[:2]}:{digits[2:]}"
+
+
+def _show(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004
