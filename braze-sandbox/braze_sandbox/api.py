@@ -72,13 +72,9 @@ class Api:
             await asyncio.sleep(wait)
             answer = fault.answer() if fault.do == "status" else None
         else:
-            try:
-                answer, headers = await self._work(scope, query, raw, fault, wait)
-            finally:
-                if fault and fault.do == "drop_after":
-                    answer = None
-            if fault and fault.do == "garbage":
-                answer = fault.answer()
+            answer, headers = await self._work(scope, query, raw, fault, wait)
+            if fault and fault.do in ("garbage", "drop_after"):
+                answer = fault.answer() if fault.do == "garbage" else None
         request = Recorded(
             method=method,
             path=path,

@@ -1,28 +1,20 @@
-"""Attributes objects applied to profiles: standard fields, custom attributes, operators (docs: user_attributes_object)."""
+"""Attributes objects applied to profiles: standard fields and custom ones (docs: user_attributes_object)."""
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from braze_sandbox.codes import COUNTRIES, COUNTRY_NAMES, LANGUAGES
+from braze_sandbox.custom import apply_custom
 from braze_sandbox.identity import CONTROL, normal_phone
-from braze_sandbox.values import (
-    OBJECT_BYTES,
-    STRING,
-    Discard,
-    elements,
-    kind_of,
-    nested,
-    parse_time,
-    scalar,
-    stored_bytes,
-)
+from braze_sandbox.values import STRING, Discard, parse_time, scalar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from braze_sandbox.endpoint import Json
     from braze_sandbox.profiles import Profile, Profiles
 
 _STATES = frozenset({"subscribed", "unsubscribed", "opted_in"})
@@ -42,7 +34,7 @@ def apply_attributes(
             note("an attribute name is trimmed", given)
         try:
             if name in STANDARD:
-                _standard(profiles, profile, name, value, lambda reason, at=given: note(reason, at))  # type: ignore[misc] # the default binds the loop's name
+                _standard(profiles, profile, name, value, partial(_at, note, given))
             else:
                 if not name:
                     raise Discard("an attribute with an empty name is not stored")  # noqa: TRY301 - as the others
@@ -50,13 +42,19 @@ def apply_attributes(
                     note("a standard field in another case is a custom attribute", given)
                 if len(name) > STRING:
                     note("an attribute name over 255 characters (docs silent: kept)", given)
-                _custom(profiles, profile, name, value, merge=merge, note=lambda reason, at=given: note(reason, at))
+                apply_custom(
+                    profiles.types, profile.custom_attributes, name, value, merge=merge, note=partial(_at, note, given)
+                )
         except Discard as why:
             note(str(why), given)
     profiles.touch(profile)
 
 
-def _standard(profiles: Profiles, profile: Profile, name: str, value: Any, note: Callable[[str], None]) -> None:  # noqa: ANN401 - any JSON
+def _at(note: Callable[[str, str], None], path: str, reason: str) -> None:
+    note(reason, path)
+
+
+def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, note: Callable[[str], None]) -> None:
     if name in ("email", "phone"):
         if name == "phone" and value is not None:
             value = _phone(value, note)
@@ -71,7 +69,7 @@ def _standard(profiles: Profiles, profile: Profile, name: str, value: Any, note:
         profile.attributes[name] = STANDARD[name](value, note)
 
 
-def _phone(value: Any, note: Callable[[str], None]) -> str:  # noqa: ANN401 - any JSON
+def _phone(value: Json, note: Callable[[str], None]) -> str:
     if not isinstance(value, str):
         raise Discard("a phone that is no string is ignored")
     number = normal_phone(value)
@@ -83,7 +81,7 @@ def _phone(value: Any, note: Callable[[str], None]) -> str:  # noqa: ANN401 - an
     return number
 
 
-def _country(profile: Profile, value: Any, note: Callable[[str], None]) -> None:  # noqa: ANN401 - any JSON
+def _country(profile: Profile, value: Json, note: Callable[[str], None]) -> None:
     text = value.strip() if isinstance(value, str) else ""
     code = text.upper() if text.upper() in COUNTRIES else COUNTRY_NAMES.get(text.lower())
     if code is None:
@@ -105,7 +103,7 @@ def _subscribe(profiles: Profiles, profile: Profile, groups: list[dict[str, Any]
         profiles.touch(other)
 
 
-def _text(value: Any, note: Callable[[str], None], limit: int = STRING) -> str:  # noqa: ANN401 - any JSON
+def _text(value: Json, note: Callable[[str], None], limit: int = STRING) -> str:
     if isinstance(value, (bool, dict, list)):
         raise Discard("a value that is no string is ignored")
     if not isinstance(value, str):
@@ -118,7 +116,7 @@ def _text(value: Any, note: Callable[[str], None], limit: int = STRING) -> str: 
 
 
 def _one_of(allowed: frozenset[str], what: str) -> Callable[[Any, Callable[[str], None]], Any]:
-    def check(value: Any, _note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+    def check(value: Json, _note: Callable[[str], None]) -> Json:
         if not isinstance(value, str) or value not in allowed:
             raise Discard(f"{what} that Braze does not know is not set")
         return value
@@ -135,37 +133,37 @@ def _is_zone(name: str) -> bool:
     return True
 
 
-def _time_zone(value: Any, _note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+def _time_zone(value: Json, _note: Callable[[str], None]) -> Json:
     if not isinstance(value, str) or not _is_zone(value):
         raise Discard("a time zone that Braze does not know is not set")
     return value
 
 
-def _birthday(value: Any, _note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+def _birthday(value: Json, _note: Callable[[str], None]) -> Json:
     if not isinstance(value, str) or len(value) != len("2000-01-01") or parse_time(value) is None or "/" in value:
         raise Discard("a dob that is not YYYY-MM-DD is ignored")
     return value
 
 
-def _moment(value: Any, note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+def _moment(value: Json, note: Callable[[str], None]) -> Json:
     return scalar("time", value, note)
 
 
-def _boolean(value: Any, _note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+def _boolean(value: Json, _note: Callable[[str], None]) -> Json:
     if not isinstance(value, bool):
         raise Discard("a value that is no boolean is ignored")
     return value
 
 
-def _as_sent(value: Any, _note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+def _as_sent(value: Json, _note: Callable[[str], None]) -> Json:
     return value
 
 
-def _image(value: Any, note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+def _image(value: Json, note: Callable[[str], None]) -> Json:
     return _text(value, note, _IMAGE_URL)
 
 
-def _object(value: Any, _note: Callable[[str], None]) -> Any:  # noqa: ANN401 - any JSON
+def _object(value: Json, _note: Callable[[str], None]) -> Json:
     if not isinstance(value, dict):
         raise Discard("a value that is no object is ignored")
     return value
@@ -196,113 +194,3 @@ STANDARD: dict[str, Callable[[Any, Callable[[str], None]], Any]] = {
     "facebook": _object,
     "twitter": _object,
 }
-
-
-def _custom(
-    profiles: Profiles,
-    profile: Profile,
-    name: str,
-    value: Any,
-    *,
-    merge: bool,
-    note: Callable[[str], None],
-) -> None:
-    attributes, types = profile.custom_attributes, profiles.types
-    if value is None:
-        attributes.pop(name, None)
-        return
-    kind = types.get(name)
-    if isinstance(value, dict):
-        operator = _operator(value)
-        if operator is None:
-            new: Any = nested(value)
-            _expect(kind, "object")
-            if merge and isinstance(attributes.get(name), dict):
-                new = _merged(attributes[name], new)
-            found = "object"
-        else:
-            found, new = operator(kind, attributes.get(name), value, merge, note)
-    elif isinstance(value, list):
-        # An empty array is an array of either sort.
-        found = kind if not value and kind in ("array", "objects") else kind_of(value)
-        _expect(kind, found)
-        new = [nested(element) for element in value] if found == "objects" else elements(value, note)
-    else:
-        if kind in ("array", "object", "objects"):
-            raise Discard(f"a scalar is ignored for an attribute of type {kind}")
-        found = kind or kind_of(value)
-        new = scalar(found, value, note)
-    if found in ("array", "object", "objects") and stored_bytes(new) > OBJECT_BYTES:
-        raise Discard("an object or array over 100 KB is not stored")
-    types.setdefault(name, found)
-    attributes[name] = new
-
-
-def _expect(kind: str | None, found: str) -> None:
-    if kind not in (None, found):
-        raise Discard(f"a value of type {found} is ignored for an attribute of type {kind}")
-
-
-def _operator(value: dict[str, Any]) -> Callable[..., tuple[str, Any]] | None:
-    keys = value.keys()
-    if keys == {"inc"} and isinstance(value["inc"], (int, float)):
-        return _inc
-    if keys and keys <= {"add", "remove"} and all(isinstance(inner, list) for inner in value.values()):
-        return _add_remove
-    if keys & {"$add", "$remove", "$update"}:
-        return _objects
-    return None
-
-
-def _inc(
-    kind: str | None, old: Any, value: dict[str, Any], _merge: bool, _note: Callable[[str], None]
-) -> tuple[str, Any]:
-    _expect(kind, "number")
-    by = value["inc"]
-    if isinstance(by, bool) or not isinstance(by, int) or not isinstance(old, (int, type(None))):
-        # The docs speak of integers; what becomes of others is not documented.
-        raise Discard("inc on or by something that is no integer is ignored")
-    return "number", (old or 0) + by
-
-
-def _add_remove(
-    kind: str | None, old: Any, value: dict[str, Any], _merge: bool, note: Callable[[str], None]
-) -> tuple[str, Any]:
-    _expect(kind, "array")
-    gone = value.get("remove", [])
-    if any(element in gone for element in value.get("add", [])):
-        note("the same element is added and removed: which wins is not documented")
-    kept = [element for element in old or [] if element not in gone]
-    return "array", elements(kept + [element for element in value.get("add", []) if element not in gone], note)
-
-
-def _objects(
-    kind: str | None, old: Any, value: dict[str, Any], merge: bool, _note: Callable[[str], None]
-) -> tuple[str, Any]:
-    _expect(kind, "objects")
-    if not value.keys() <= {"$add", "$remove", "$update"} or not all(isinstance(v, list) for v in value.values()):
-        raise Discard("$add, $remove and $update take arrays and stand alone")
-    items = list(old or [])
-    items += [nested(item) for item in value.get("$add", [])]
-    for rule in value.get("$remove", []):
-        name, wanted = _criterion(rule)
-        items = [item for item in items if item.get(name) != wanted]
-    for rule in value.get("$update", []):
-        name, wanted = _criterion(rule)
-        new = nested(rule.get("$new_object"))
-        items = [(_merged(item, new) if merge else new) if item.get(name) == wanted else item for item in items]
-    if not all(isinstance(item, dict) for item in items):
-        raise Discard("an array of objects takes objects only")
-    return "objects", items
-
-
-def _criterion(rule: Any) -> tuple[str, Any]:  # noqa: ANN401 - any JSON
-    if not isinstance(rule, dict) or not rule.keys() >= {"$identifier_key", "$identifier_value"}:
-        raise Discard("$remove and $update need $identifier_key and $identifier_value")
-    return rule["$identifier_key"], rule["$identifier_value"]
-
-
-def _merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - any JSON
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
-    return {**old, **{name: _merged(old.get(name), value) for name, value in new.items()}}

@@ -1,4 +1,4 @@
-"""Canvases: list, details, series and summary (docs: get_canvases, get_canvas_details, get_canvas_analytics, …_summary)."""
+"""Canvases: list, details, series, summary (docs: get_canvases, get_canvas_details, get_canvas_analytics…)."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _messages(step: dict[str, Any]) -> dict[str, list[dict[str, Figure]]]:
 
 
 def _days(call: Call) -> list[date]:
-    """The window: `ending_at`, marked required, with `starting_at` or else `length` (docs silent on which of both wins)."""
+    """The window: `ending_at`, marked required, with `starting_at` or else `length` (of both: docs silent)."""
     clock = call.instance.clock
     required(call, "ending_at")
     end, start = moment(call, "ending_at"), moment(call, "starting_at")

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from braze_sandbox.endpoint import Json
     from braze_sandbox.identity import Identity
     from braze_sandbox.workspace import Workspace
 
@@ -26,7 +27,7 @@ DEVICE_ID_BYTES = range(8, 256)
 _STATES = ("subscribed", "unsubscribed", "opted_in")
 
 
-def check_user(obj: Any, workspace: Workspace) -> Identity | None:  # noqa: ANN401 - whatever JSON was sent
+def check_user(obj: Json, workspace: Workspace) -> Identity | None:
     """The identifier of an object; None for the import of an anonymous push token."""
     if not isinstance(obj, dict):
         raise Rejected("not an object")

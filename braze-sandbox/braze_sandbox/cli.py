@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,8 +73,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     host = f"[{given.host}]" if ":" in given.host else given.host
     sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on http://{host}:{port} (API key: {given.api_key})\n")
     sys.stdout.flush()
-    try:
+    # uvicorn stops cleanly on a signal, and then raises it again.
+    with suppress(KeyboardInterrupt):
         server.make(create_app(instance)).run(sockets=[sock])
-    except KeyboardInterrupt:
-        # uvicorn has stopped cleanly and raises the signal again.
-        pass

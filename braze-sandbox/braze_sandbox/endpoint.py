@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping
 
     from braze_sandbox.instance import Instance
+
+Json: TypeAlias = Any
+"""Whatever JSON can hold."""
 
 
 def encode(value: object) -> bytes:
@@ -55,7 +58,7 @@ class Call:
     instance: Instance
     query: Mapping[str, str]
     """Query parameters, the last of each name."""
-    body: Any = None
+    body: Json = None
     """The decoded JSON object of a POST."""
     params: Mapping[str, str] = field(default_factory=dict)
     """What the placeholders of the path stand for."""

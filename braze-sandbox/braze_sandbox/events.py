@@ -1,4 +1,4 @@
-"""Custom events and purchases: names and counts by day (docs: get_custom_events…, get_list_product_id, get_revenue_series, …)."""
+"""Custom events and purchases: names and counts by day (docs: get_custom_events, get_list_product_id, …)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,10 @@ _COUNT = Shape({"count": Figure(1.0, late=True)})
 
 
 def event_series(call: Call) -> Answer:
-    """GET /events/data_series. A name that no event has: 400 (docs silent), which shows when a name is badly encoded."""
+    """GET /events/data_series.
+
+    A name that no event has: 400 (docs silent), which shows when a name was badly encoded.
+    """
     event = required(call, "event")
     if event not in call.instance.workspace.events:
         raise Refusal(400, "Invalid Event")

@@ -12,9 +12,10 @@ from braze_sandbox.identity import normal_phone
 from braze_sandbox.profiles import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
-    from braze_sandbox.profiles import Profile
+    from braze_sandbox.endpoint import Json
+    from braze_sandbox.profiles import Profile, Profiles
 
 IDS = 50
 RECENT = timedelta(days=90)
@@ -113,12 +114,10 @@ def export_ids(call: Call) -> Answer:
     found: dict[str, Profile] = {}
     invalid = []
     for kind, value, text in _wanted(call.body):
-        profiles = call.instance.profiles
-        matches = profiles.sharing(kind, value) if kind in ("email", "phone") else [profiles.find(kind, value)]
-        matches = [profile for profile in matches if profile]
+        matches = _found(call.instance.profiles, kind, value)
         if not matches:
             invalid.append(text)
-        found.update({profile.braze_id: profile for profile in matches if profile})
+        found.update({profile.braze_id: profile for profile in matches})
     users = [
         {name: value for name, value in user_object(profile).items() if name in fields} for profile in found.values()
     ]
@@ -128,37 +127,47 @@ def export_ids(call: Call) -> Answer:
     return success(body)
 
 
-def _wanted(body: dict[str, Any]) -> list[tuple[str, Any, str]]:
+def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, str]]:
+    """The identifiers of a request: kind, value, and how `invalid_user_ids` calls it."""
     external, aliases = body.get("external_ids", []), body.get("user_aliases", [])
-    if not isinstance(external, list) or not all(isinstance(one, str) for one in external):
+    if not _all(external, lambda one: isinstance(one, str)):
         raise Refusal(400, "'external_ids' must be an array of strings")
-    if not isinstance(aliases, list) or not all(
-        isinstance(one, dict) and isinstance(one.get("alias_name"), str) and isinstance(one.get("alias_label"), str)
-        for one in aliases
-    ):
+    if not _all(aliases, lambda one: isinstance(one, dict) and {"alias_name", "alias_label"} <= one.keys()):
         raise Refusal(400, "'user_aliases' must be an array of objects with alias_name and alias_label")
     if len(external) + len(aliases) > IDS:
+        # "Ids or aliases": the docs do not say whether they count together.
         raise Refusal(400, f"more than {IDS} external_ids and user_aliases")
     single = [name for name in ("device_id", "email_address", "phone") if name in body]
     if len(single) > 1:
         raise Refusal(400, f"only one of device_id, email_address and phone may be given, not {' and '.join(single)}")
-    for name in (*single, *(["braze_id"] if "braze_id" in body else [])):
-        if not isinstance(body[name], str):
-            raise Refusal(400, f"'{name}' must be a string")
-    wanted: list[tuple[str, Any, str]] = [("external_id", one, one) for one in external]
+    wanted: list[tuple[str, Json, str]] = [("external_id", one, one) for one in external]
     wanted += [("alias", (one["alias_label"], one["alias_name"]), one["alias_name"]) for one in aliases]
-    if "braze_id" in body:
-        wanted.append(("braze_id", body["braze_id"], body["braze_id"]))
-    if "email_address" in body:
-        wanted.append(("email", body["email_address"], body["email_address"]))
-    if "phone" in body:
-        wanted.append(("phone", normal_phone(body["phone"]) or body["phone"], body["phone"]))
-    if "device_id" in body:
-        # No profile here has devices, so nobody is found.
-        wanted.append(("external_id", None, body["device_id"]))
+    for name, kind in _SINGLE.items():
+        if name in body:
+            text = body[name]
+            if not isinstance(text, str):
+                raise Refusal(400, f"'{name}' must be a string")
+            wanted.append((kind, (normal_phone(text) or text) if kind == "phone" else text, text))
     if not wanted:
         raise Refusal(400, "an identifier is required")
     return wanted
+
+
+_SINGLE = {"braze_id": "braze_id", "email_address": "email", "phone": "phone", "device_id": "device"}
+
+
+def _all(values: Json, check: Callable[[Json], bool]) -> bool:
+    return isinstance(values, list) and all(map(check, values))
+
+
+def _found(profiles: Profiles, kind: str, value: Json) -> list[Profile]:
+    if kind == "device":
+        # No profile here has devices.
+        return []
+    if kind in ("email", "phone"):
+        return profiles.sharing(kind, value)
+    profile = profiles.find(kind, value)
+    return [] if profile is None else [profile]
 
 
 def pool(call: Call) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
+    from braze_sandbox.endpoint import Json
     from braze_sandbox.profiles import Profile, Profiles
 
 IDENTIFIERS = frozenset({"external_id", "user_alias", "braze_id"})
@@ -27,7 +28,7 @@ class Identity(NamedTuple):
     """An identifier: `external_id`, `alias`, `braze_id`, `email` or `phone`, and its value."""
 
     kind: str
-    value: Any
+    value: Json
 
 
 def normal_phone(text: str) -> str | None:
@@ -86,7 +87,7 @@ def _secondary(obj: dict[str, Any]) -> Identity:
     raise Rejected("one of external_id, user_alias, braze_id, email or phone is required")
 
 
-def users_of(profiles: Profiles, body: Any) -> set[Hashable]:  # noqa: ANN401 - whatever JSON was sent
+def users_of(profiles: Profiles, body: Json) -> set[Hashable]:
     """All users that a request is about, by profile where there is one and by identifier where there is none yet."""
     users: set[Hashable] = set()
     if not isinstance(body, dict):

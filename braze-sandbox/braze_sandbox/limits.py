@@ -20,7 +20,7 @@ DEFAULTS: Mapping[str, tuple[int, float]] = {
     "export_ids": (250, 60.0),
     "export_ids_fields": (40, 1.0),
 }
-"""Requests and seconds of each pool; `a` is the big shared one, `b` campaign series, `c` names of events and products."""
+"""Requests and seconds of each pool: `a` the big shared one, `b` campaign series, `c` event and product names."""
 
 
 def reset_headers(form: ResetForm, limit: int, remaining: int, seconds_left: float) -> Headers:

@@ -19,9 +19,9 @@ def message(channel: str, name: str, number: int) -> dict[str, Any]:
             "large_image_url": f"https://img.example/{number}-large.png" if channel == "web_push" else None,
             "extras": {"campaign_no": str(number)},
         }
-    form = {
+    form: dict[str, dict[str, Any]] = {
         "email": {
-            "subject": f"Letter no. {number} – schöne Grüße, 50% off",
+            "subject": f"Letter no. {number}: schöne Grüße, 50% off",
             "body": f"<html><body><p>Hello {{{{${{first_name}}}}}}, this is letter {number}.</p></body></html>",
             "from": "Shop <hello@shop.example>",
             "reply_to": "help@shop.example",

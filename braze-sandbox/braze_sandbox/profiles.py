@@ -13,9 +13,10 @@ from braze_sandbox.clock import iso, parse_iso
 from braze_sandbox.seed import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from braze_sandbox.endpoint import Json
     from braze_sandbox.workspace import Workspace
 
 
@@ -58,7 +59,8 @@ class Profile:
     @property
     def total_revenue(self) -> float:
         """Price times quantity over all purchases; currencies are not converted."""
-        return round(sum(bought["price"] * bought["quantity"] for bought in self.purchases), 2)
+        revenue: float = sum(bought["price"] * bought["quantity"] for bought in self.purchases)
+        return round(revenue, 2)
 
     def as_json(self) -> dict[str, Any]:
         """The profile for /sandbox/users."""
@@ -77,7 +79,7 @@ class Profile:
         return profile
 
 
-def plain(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def plain(value: Json) -> Json:
     """A value with its times as ISO 8601 strings."""
     if isinstance(value, datetime):
         return iso(value)
@@ -93,6 +95,9 @@ class Profiles:
 
     def __init__(self, workspace: Workspace, seed: Iterable[dict[str, Any]], directory: Path | None = None) -> None:
         self._file = _File(directory) if directory else None
+        self.types: dict[str, str] = {}
+        """Custom attribute to the type that its first value gave it, for good (docs: managing_custom_data)."""
+        self.updates = 0
         self._clear(workspace)
         stored = self._file.load() if self._file else None
         if stored is None:
@@ -119,8 +124,7 @@ class Profiles:
             "email": defaultdict(dict),
             "phone": defaultdict(dict),
         }
-        self.types: dict[str, str] = {}
-        """Custom attribute to the type that its first value gave it, for good (docs: managing_custom_data)."""
+        self.types = {}
         self.updates = 0
         self._made = 0
         self._dirty: dict[str, Profile] = {}
@@ -134,17 +138,17 @@ class Profiles:
             profile.created_at = datetime(2024, 2, 1, 8, tzinfo=timezone.utc)
             apply_attributes(self, profile, user, lambda _reason, _path: None)
 
-    def __iter__(self) -> Any:  # noqa: ANN401 - an iterator
+    def __iter__(self) -> Iterator[Profile]:
         return iter(self.by_braze_id.values())
 
     def __len__(self) -> int:
         return len(self.by_braze_id)
 
-    def find(self, kind: str, value: Any) -> Profile | None:  # noqa: ANN401 - a string, or a label and a name
+    def find(self, kind: str, value: Json) -> Profile | None:
         """The profile of an identifier: `external_id`, `braze_id`, `alias` (label, name), `email` or `phone`.
 
-        Of several with one address it is the most recently updated one that has an external id, or else the most recently
-        updated one (docs: user_attributes_object).
+        Of several with one address it is the most recently updated one that has an external id, or else the most
+        recently updated one (docs: user_attributes_object).
         """
         if kind == "external_id":
             return self._by_external_id.get(value)
@@ -155,10 +159,10 @@ class Profiles:
         return max(self.sharing(kind, value), key=lambda p: (p.external_id is not None, p.updated), default=None)
 
     def sharing(self, kind: str, value: str) -> list[Profile]:
-        """All profiles with an email address or a phone number. Addresses match without regard to case (docs silent)."""
+        """All profiles with an email address or a phone number; case does not matter (docs silent)."""
         return list(self._by_field[kind].get(value.lower(), {}).values())
 
-    def create(self, kind: str | None = None, value: Any = None, *, external_id: str | None = None) -> Profile:  # noqa: ANN401 - as in find
+    def create(self, kind: str | None = None, value: Json = None, *, external_id: str | None = None) -> Profile:
         """A new profile with one identifier, or none."""
         # Only ids that a restart has loaded can be taken.
         while (braze_id := key("user", self._made).replace("-", "")[:24]) in self.by_braze_id:
@@ -220,8 +224,8 @@ class _File:
         directory.mkdir(parents=True, exist_ok=True)
         # One thread makes it, the server's thread uses it, never both at once.
         self._connection = sqlite3.connect(directory / "braze-sandbox.sqlite", check_same_thread=False)
-        self._connection.execute("CREATE TABLE IF NOT EXISTS profiles (braze_id TEXT PRIMARY KEY, body TEXT) STRICT")
-        self._connection.execute("CREATE TABLE IF NOT EXISTS types (name TEXT PRIMARY KEY, type TEXT) STRICT")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS profiles (braze_id TEXT PRIMARY KEY, body TEXT)")
+        self._connection.execute("CREATE TABLE IF NOT EXISTS types (name TEXT PRIMARY KEY, type TEXT)")
         self._connection.commit()
 
     def load(self) -> tuple[list[Profile], dict[str, str]] | None:
@@ -257,7 +261,7 @@ def _keep(value: object) -> object:
     return {"$time": iso(value)}
 
 
-def _revive(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def _revive(value: Json) -> Json:
     if isinstance(value, dict):
         # No stored object has a key with a dollar sign: Braze refuses them.
         if value.keys() == {"$time"} and (parsed := parse_iso(value["$time"])):

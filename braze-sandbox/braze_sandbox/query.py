@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
 
 from braze_sandbox.clock import parse_iso
@@ -10,6 +9,7 @@ from braze_sandbox.endpoint import Call, Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from braze_sandbox.clock import Clock
 
@@ -71,7 +71,7 @@ def ending_at(call: Call, clock: Clock) -> datetime:
 
 
 def lookup(call: Call, name: str, objects: Mapping[str, T], text: str) -> T:
-    """The object that a parameter names. What Braze answers for an unknown one is not documented: here 400 with `text`."""
+    """The object that a parameter names. For an unknown one: 400 with `text` (docs silent)."""
     found = objects.get(required(call, name))
     if found is None:
         raise Refusal(400, text)

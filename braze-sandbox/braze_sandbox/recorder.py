@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
+    from braze_sandbox.endpoint import Json
+
 KEPT_REQUESTS = 50_000
 KEPT_BODY_BYTES = 64_000_000
 KEPT_VIOLATIONS = 10_000
@@ -34,7 +36,7 @@ class Recorded:
     raw_headers: list[tuple[bytes, bytes]]
 
     @property
-    def body(self) -> Any:  # noqa: ANN401 - whatever JSON was sent
+    def body(self) -> Json:
         """The decoded body; None if there is none or if it is not JSON."""
         try:
             return json.loads(self.raw) if self.raw else None
@@ -99,7 +101,7 @@ class Recorder:
     def under_way(self, path: str, users: set[Hashable]) -> Iterator[None]:
         """Note a violation if another request is at this moment about one of these users.
 
-        Braze promises no order between requests (docs: post_user_track), so two that overlap may apply either way round.
+        Braze promises no order between requests (docs: post_user_track): they may apply either way round.
         """
         counts = self._under_way
         if shared := sorted(str(user) for user in users if counts[user]):

@@ -34,7 +34,7 @@ def series(call: Call, rows: list[str]) -> Answer:
 
 
 def share_of_filters(call: Call) -> float:
-    """How much of the whole is left under `app_id` and `segment_id`, which must exist (docs silent on those that do not)."""
+    """What is left of the whole under `app_id` and `segment_id`. Unknown ones: 400 (docs silent)."""
     share = 1.0
     workspace = call.instance.workspace
     if (app := call.query.get("app_id")) is not None:
@@ -54,7 +54,7 @@ def share_of_filters(call: Call) -> float:
 def plain_series(
     call: Call, shape: Shape, line: Line, *, late: dict[date, int], hourly: bool, active: tuple[date, date] | None
 ) -> Answer:
-    """The series of an object that has one row per day or, where `hourly` allows it and `unit` asks for it, per hour."""
+    """A series with one row per day or, where `hourly` allows it and `unit` asks for it, per hour."""
     options, clock = call.instance.options, call.instance.clock
     length = integer(call, "length", None, 1, DAYS)
     end = ending_at(call, clock)

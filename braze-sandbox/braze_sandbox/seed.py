@@ -236,7 +236,7 @@ def _make_odd(workspace: Workspace) -> None:
         campaign.draft, campaign.enabled, campaign.first_sent, campaign.last_sent = True, False, None, None
     for campaign in campaigns[20::50]:
         campaign.first_sent = campaign.last_sent = None
-    campaigns[1].name = 'Spring "sale", 50% off & more – größer, 日本語 🎉'
+    campaigns[1].name = 'Spring "sale", 50% off & more: größer, 日本語 🎉'
     campaigns[2].name = " leading and trailing spaces "
     campaigns[3].has_post_launch_draft = True
     campaigns[5].messages = {}

@@ -26,7 +26,8 @@ class Sandbox:
     """A Braze workspace on a free port of the loopback interface.
 
     Takes the fields of `Options` as keyword arguments: `seed`, `data`, `api_key`, `time_zone`, `today`, `latency_ms`,
-    `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`. The seed is `small` unless you say otherwise.
+    `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`. The seed is `small` unless you say
+    otherwise.
     """
 
     url: str

@@ -1,4 +1,4 @@
-"""POST /users/track: the envelope, object by object, in the order attributes, events, purchases (docs: post_user_track)."""
+"""POST /users/track: each object in turn, attributes before events before purchases (docs: post_user_track)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from braze_sandbox.identity import Identity, Rejected, users_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
+    from braze_sandbox.endpoint import Json
     from braze_sandbox.profiles import Profile
 
 OBJECTS = 75
@@ -38,9 +39,9 @@ def track(call: Call) -> Answer:
             try:
                 if (array, index) in call.rejects:
                     raise Rejected(call.rejects[array, index])  # noqa: TRY301 - as any other refusal
-                touched.add(_APPLY[array](call, obj, partial(_note, call, array, index, obj)))
+                touched.add(_APPLY[array](call, obj, _noter(call, f"{array}[{index}]", obj)))
                 processed += 1
-            except Rejected as why:
+            except Rejected as why:  # noqa: PERF203 - each object stands alone
                 errors.append({"type": str(why), "input_array": array, "index": index})
         # Described as a number of users for attributes, of objects for the others.
         counts[f"{array}_processed"] = len(touched) if array == "attributes" else processed
@@ -50,9 +51,8 @@ def track(call: Call) -> Answer:
     return Answer(encode(body), 201)
 
 
-def _note(call: Call, array: str, index: int, obj: object, reason: str, path: str) -> None:
-    where = f"{array}[{index}]"
-    call.instance.recorder.violation(reason, f"{where}.{path}" if path else where, obj)
+def _noter(call: Call, where: str, obj: object) -> Callable[[str, str], None]:
+    return lambda reason, path: call.instance.recorder.violation(reason, f"{where}.{path}", obj)
 
 
 def _arrays(call: Call) -> dict[str, list[Any]]:
@@ -87,7 +87,7 @@ def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alia
     return profiles.create(*identity)
 
 
-def _attributes(call: Call, obj: Any, note: Callable[[str, str], None]) -> int:  # noqa: ANN401 - whatever JSON was sent
+def _attributes(call: Call, obj: Json, note: Callable[[str, str], None]) -> int:
     workspace = call.instance.workspace
     identity = check_user(obj, workspace)
     check_attributes(obj, workspace)
@@ -99,7 +99,7 @@ def _attributes(call: Call, obj: Any, note: Callable[[str, str], None]) -> int: 
     return id(profile)
 
 
-def _happening(call: Call, obj: Any, note: Callable[[str, str], None], *, purchase: bool) -> int:  # noqa: ANN401 - whatever JSON was sent
+def _happening(call: Call, obj: Json, note: Callable[[str, str], None], *, purchase: bool) -> int:
     workspace = call.instance.workspace
     identity = check_user(obj, workspace)
     stored = (check_purchase if purchase else check_event)(obj, datetime.now(timezone.utc), note)

@@ -1,4 +1,4 @@
-"""Types of attribute values: detected, coerced to the type that an attribute has, cleaned of what Braze does not store."""
+"""Types of attribute values: detected, coerced to that of the attribute, rid of what Braze does not store."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from braze_sandbox.clock import parse_iso
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-Note = "Callable[[str, str], None]"
-"""Takes a reason and the path inside the object, and records a violation."""
+    from braze_sandbox.endpoint import Json
 
 STRING = 255
 OBJECT_BYTES = 102_400
@@ -45,7 +44,7 @@ def parse_time(text: str) -> tuple[datetime, str] | None:
     return None
 
 
-def kind_of(value: Any) -> str:  # noqa: ANN401 - any JSON
+def kind_of(value: Json) -> str:
     """The type that Braze detects in a first value."""
     if isinstance(value, bool):
         return "boolean"
@@ -60,7 +59,7 @@ def kind_of(value: Any) -> str:  # noqa: ANN401 - any JSON
     return "object"
 
 
-def scalar(kind: str, value: Any, note: Callable[[str], None]) -> Any:  # noqa: ANN401, C901, PLR0912 - one case per pair of types
+def scalar(kind: str, value: Json, note: Callable[[str], None]) -> Json:  # noqa: C901, PLR0912 - one case per pair of types
     """A scalar as the type that the attribute has; Discard if it cannot be that (docs: managing_custom_data)."""
     if kind == "string":
         if isinstance(value, str):
@@ -121,7 +120,7 @@ def elements(values: list[Any], note: Callable[[str], None]) -> list[Any]:
     return result[-ELEMENTS:]
 
 
-def nested(value: Any) -> Any:  # noqa: ANN401 - any JSON
+def nested(value: Json) -> Json:
     """A value inside an object or an array of objects as it is stored; Discard throws the whole update away.
 
     Docs: nested_custom_attribute_support. What a bad key or an over-long string does is not documented; here they count
