@@ -1,0 +1,144 @@
+"""The demo, with a look at every value that landed: CSV files -> Meltano -> Braze -> Meltano -> PostgreSQL."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+
+from demo import run
+from demo.machinery import Meltano, Postgres, Sandbox, postgres, sandbox
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+KEYS = {
+    "campaigns": ["id"],
+    "campaigns_analytics": ["campaign_id", "time"],
+    "canvases": ["id"],
+    "canvases_analytics": ["canvas_id", "time"],
+    "events": ["event_name"],
+    "events_analytics": ["event_name", "time"],
+    "kpi_daily_active_users": ["time"],
+    "kpi_daily_app_uninstalls": ["time"],
+    "kpi_daily_new_users": ["time"],
+    "kpi_monthly_active_users": ["time"],
+    "products": ["product_id"],
+    "segments": ["id"],
+    "segments_analytics": ["segment_id", "time"],
+}
+SERIES = [name for name, key in KEYS.items() if "time" in key]
+
+
+# One test and not one per thing it looks at: each would need the same minute of Meltano before it.
+def test_the_demo(tmp_path: Path) -> None:
+    with sandbox(tmp_path, seed="small") as braze, postgres(tmp_path) as database:
+        meltano = Meltano(tmp_path, braze, database)
+        run.install(meltano)
+
+        run.load(meltano, braze)
+        the_customers_are_in_braze(braze)
+        the_events_are_in_braze(braze)
+        the_purchases_are_in_braze(braze)
+        assert braze.get("/sandbox/violations") == {"violations": []}
+
+        first, second = run.export_twice(meltano, braze, database)
+        the_export_is_in_postgres(database)
+        assert set(first.records()) == set(KEYS)
+        for stream in SERIES:
+            assert 0 < second.records()[stream] < first.records()[stream], stream
+
+
+def the_customers_are_in_braze(braze: Sandbox) -> None:
+    profiles = {profile["external_id"]: profile for profile in braze.get("/sandbox/users")["users"]}
+    for row in run.rows("customers"):
+        profile = profiles[row["customer_id"]]
+        assert profile["attributes"] == without_blanks(
+            email=row["email"],
+            first_name=row["first_name"],
+            last_name=row["last_name"],
+            dob=row["date_of_birth"],
+            home_city=row["home_city"],
+            country=row["country"],
+            language=row["language"],
+            time_zone=row["time_zone"],
+            email_subscribe=row["email_subscribe"],
+        )
+        assert profile["custom_attributes"] == without_blanks(
+            plan_name=row["plan_name"],
+            loyalty_points=int(row["loyalty_points"]),
+            average_basket=float(row["average_basket"]) if row["average_basket"] else "",
+            vip=row["vip"] == "true",
+            signed_up=row["signed_up"],
+        )
+
+
+def the_events_are_in_braze(braze: Sandbox) -> None:
+    happened = by_user(braze.get("/sandbox/events")["events"])
+    expected = by_user(
+        {
+            "external_id": row["user_id"],
+            "name": row["event_type"],
+            "time": row["occurred_at"],
+            "properties": {
+                "url": row["url"],
+                "device": row["device"],
+                "seconds_on_page": int(row["seconds_on_page"]),
+                "logged_in": row["logged_in"] == "true",
+                "utm_source": row["utm_source"],
+                "utm_campaign": row["utm_campaign"],
+            },
+        }
+        for row in run.rows("events")
+    )
+    assert {user: happened[user] for user in expected} == expected
+
+
+def the_purchases_are_in_braze(braze: Sandbox) -> None:
+    happened = by_user(braze.get("/sandbox/purchases")["purchases"])
+    expected = by_user(
+        {
+            "external_id": row["customer_id"],
+            "product_id": row["sku"],
+            "price": float(row["unit_price"]),
+            "currency": row["currency"],
+            "quantity": int(row["quantity"]),
+            "time": row["ordered_at"],
+            "properties": {"order_id": row["order_id"], "coupon": row["coupon"], "gift": row["gift"] == "true"},
+        }
+        for row in run.rows("purchases")
+    )
+    assert {user: happened[user] for user in expected} == expected
+
+
+def the_export_is_in_postgres(database: Postgres) -> None:
+    counts = database.counts(run.SCHEMA)
+    assert set(counts) == set(KEYS)
+    for table, key in KEYS.items():
+        distinct = sql.SQL("select count(*) from (select distinct {} from {}) as keys").format(
+            sql.SQL(", ").join(map(sql.Identifier, key)), sql.Identifier(run.SCHEMA, table)
+        )
+        assert database.rows(distinct) == [(counts[table],)], f"{table} has rows with the same key"
+    # What the first half sent to Braze comes back in the second.
+    events = {name for (name,) in database.rows(sql.SQL("select event_name from tap_braze.events"))}
+    assert {row["event_type"] for row in run.rows("events")} <= events
+    products = {name for (name,) in database.rows(sql.SQL("select product_id from tap_braze.products"))}
+    assert {row["sku"] for row in run.rows("purchases")} <= products
+
+
+def by_user(happenings: Any) -> dict[str, list[dict[str, Any]]]:
+    """What each user did, by time; without what only the sandbox knows."""
+    users = defaultdict(list)
+    for one in happenings:
+        users[one["external_id"]].append({name: value for name, value in one.items() if name not in SANDBOX_ONLY})
+    return {user: sorted(did, key=lambda one: (one["time"], str(one))) for user, did in users.items()}
+
+
+# "external_id" is what the happenings are gathered by, and the demo names no app.
+SANDBOX_ONLY = {"braze_id", "external_id", "app_id"}
+
+
+def without_blanks(**values: Any) -> dict[str, Any]:
+    """Values as a mapping leaves them where it types them: no text is no number and no date."""
+    return {name: value for name, value in values.items() if value != ""}
