@@ -163,8 +163,10 @@ class Settings:
 def config_errors(config: dict[str, Any], schema: dict[str, Any], env_prefix: str) -> list[str]:
     """What is wrong with a config, a line for each mistake; fills in the defaults on the way.
 
-    Numbers may come as text, as they do from the environment.
+    Numbers may come as text, as they do from the environment, and null is as good as nothing.
     """
+    for name in [name for name, value in config.items() if value is None]:
+        del config[name]
     for name, described in schema["properties"].items():
         if isinstance(config.get(name), str) and {"integer", "number"} & set(described["type"]):
             with suppress(ValueError):

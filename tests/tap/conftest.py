@@ -114,7 +114,7 @@ def run_tap(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
             arguments += ["--catalog", _file(tmp_path / "catalog.json", catalog)]
         if state is not None:
             arguments += ["--state", _file(tmp_path / "state.json", state)]
-        return run_cli(arguments, env=env, secret=config.get("api_key", sandbox.api_key))
+        return run_cli(arguments, env=env, secret=str(config.get("api_key", sandbox.api_key)))
 
     return run
 

@@ -109,10 +109,9 @@ class BrazeStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
-    def fail(self, error: BrazeError, reader: str = "") -> NoReturn:
+    def fail(self, error: BrazeError, *, about: str = "") -> NoReturn:
         """Raise the error again, with the stream's name and what to do next."""
-        text = f"stream '{self.name}'" + (f" (read for '{reader}')" if reader and reader != self.name else "")
-        text += f": {error}"
+        text = f"stream '{self.name}'{about}: {error}"
         if isinstance(error, ForbiddenError):
             text += (
                 f". Reading it needs the permission '{self.permission}', and this machine's address on the key's IP "
@@ -207,7 +206,7 @@ class ListStream(BrazeStream):
             try:
                 items = get(self.tap.client, request)[self.payload] or []
             except BrazeError as error:
-                self.fail(error, reader)
+                self.fail(error, about="" if reader == self.name else f" (read for '{reader}')")
             rows = [item if isinstance(item, dict) else {key: item} for item in items]
             fresh = list({row[key]: row for row in rows if row[key] not in seen}.values())
             seen.update(row[key] for row in fresh)
@@ -240,7 +239,7 @@ class SeriesStream(BrazeStream):
 
     def __init__(self, tap: TapBraze) -> None:
         super().__init__(tap)
-        self._refused: set[tuple[str, ...]] = set()
+        self._refused: set[str] = set()
         if self.per_app and tap.config.get("app_ids"):
             self.primary_keys = ("app_id", *self.primary_keys)
             self.schema = {**self.schema, "properties": {**APP_ID, **self.schema["properties"]}}
@@ -298,12 +297,11 @@ class SeriesStream(BrazeStream):
 
     def _pass_over(self, request: Request, error: BrazeError) -> None:
         """Go on without a parent that Braze refuses: archived since it was listed, say, or without analytics."""
+        named = ", ".join(f"{field} {value!r}" for field, value in request.tags.items())
         if not isinstance(error, RefusedError) or self.parent is None:
-            self.fail(error)
-        refused = tuple(request.tags.values())
-        if refused not in self._refused:
-            self._refused.add(refused)
-            named = ", ".join(f"{field} {value!r}" for field, value in request.tags.items())
+            self.fail(error, about=f", {named}" if named else "")
+        if named not in self._refused:
+            self._refused.add(named)
             self.logger.warning("stream '%s': %s was refused and is passed over: %s", self.name, named, error)
 
     def _bookmarked_day(self) -> date | None:
