@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 import sys
 from contextlib import suppress
 from datetime import date
@@ -58,17 +59,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sock = server.bind(given.host, given.port)
     except (OSError, OverflowError) as error:
         sys.exit(f"braze-sandbox: cannot listen on {given.host}:{given.port}: {getattr(error, 'strerror', error)}")
-    instance = Instance(
-        Options(
-            seed=given.seed,
-            data=given.data,
-            api_key=given.api_key,
-            time_zone=given.time_zone,
-            today=given.today,
-            latency_ms=given.latency_ms,
-            ending_day_included=given.ending_day == "included",
-        )
+    options = Options(
+        seed=given.seed,
+        data=given.data,
+        api_key=given.api_key,
+        time_zone=given.time_zone,
+        today=given.today,
+        latency_ms=given.latency_ms,
+        ending_day_included=given.ending_day == "included",
     )
+    try:
+        instance = Instance(options)
+    except (OSError, sqlite3.Error) as error:
+        sys.exit(f"braze-sandbox: cannot keep users in {given.data}: {error}")
     port = sock.getsockname()[1]
     host = f"[{given.host}]" if ":" in given.host else given.host
     sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on http://{host}:{port} (API key: {given.api_key})\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from braze_sandbox.values import OBJECT_BYTES, Discard, elements, kind_of, nested, scalar, stored_bytes
+from braze_sandbox.values import OBJECT_BYTES, Discard, elements, kind_of, nested, parse_time, scalar, stored_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +49,8 @@ def apply_custom(
             raise Discard(f"a scalar is ignored for an attribute of type {kind}")
         found = kind or kind_of(value)
         new = scalar(found, value, note)
+        if kind is None and found == "string" and parse_time(value):
+            note("a time after the year 3000 is stored as text")
     if found in ("array", "object", "objects") and stored_bytes(new) > OBJECT_BYTES:
         raise Discard("an object or array over 100 KB is not stored")
     types.setdefault(name, found)

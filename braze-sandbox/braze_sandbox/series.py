@@ -50,9 +50,10 @@ class Shape:
         if not volume and not late:
             return self._template % (time, *([0] * len(self._figures)))
         # A figure moves by an eighth at most: shares that are further apart keep their order (opens <= delivered).
-        figures = [
-            max(0.0, volume * share * (0.875 + noise[at] / 1024) + late * moves) for share, at, moves in self._figures
-        ]
+        figures = [volume * share * (0.875 + noise[at] / 1024) for share, at, _ in self._figures]
+        if late:
+            moved = zip(figures, self._figures, strict=True)
+            figures = [max(0.0, figure + late) if moves else figure for figure, (_, _, moves) in moved]
         return self._template % (time, *figures)
 
 

@@ -95,8 +95,8 @@ def scalar(kind: str, value: Json, note: Callable[[str], None]) -> Json:  # noqa
         raise Discard("a value that is no boolean is ignored for a boolean attribute")
     # A time.
     parsed = parse_time(value) if isinstance(value, str) else None
-    if parsed is None:
-        raise Discard("a value that is no time is ignored for a time attribute")
+    if parsed is None or parsed[0].year > LAST_YEAR:
+        raise Discard("a value that is no time up to the year 3000 is ignored for a time attribute")
     if parsed[1]:
         note(parsed[1])
     return parsed[0].astimezone(timezone.utc)
