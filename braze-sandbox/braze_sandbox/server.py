@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from braze_sandbox.api import DROP
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Receive, Scope, Send
@@ -46,7 +46,12 @@ def droppable(app: ASGIApp) -> ASGIApp:
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             scope[DROP] = _connections.get(_ends(scope["client"], scope["server"]))
-        await app(scope, receive, send)
+        try:
+            await app(scope, receive, send)
+        except asyncio.CancelledError:
+            # Only a server that stops cancels requests, and only those whose connection it has cut.
+            if scope["type"] != "http":
+                raise
 
     return wrapped
 
@@ -66,7 +71,21 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
-def make(app: ASGIApp) -> uvicorn.Server:
+class Server(uvicorn.Server):
+    """uvicorn, stopping at once: requests that still wait for their latency get no answer."""
+
+    async def shutdown(  # type: ignore[explicit-override] # as above
+        self, sockets: list[socket.socket] | None = None
+    ) -> None:
+        """Cut all connections, then stop."""
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await super().shutdown(sockets)
+
+
+def make(app: ASGIApp) -> Server:
     """A server that says nothing and does not wait for idle connections when it stops."""
     config = uvicorn.Config(
         droppable(app),
@@ -80,4 +99,4 @@ def make(app: ASGIApp) -> uvicorn.Server:
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,
     )
-    return uvicorn.Server(config)
+    return Server(config)

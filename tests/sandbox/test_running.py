@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
@@ -38,19 +39,29 @@ def serving(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_the_command_serves_until_a_signal_comes(number: signal.Signals) -> None:
-    with serving("--seed", "small", "--api-key", "mine") as (process, line):
+    with serving("--seed", "small", "--api-key", "mine", "--latency-ms", "100") as (process, line):
         assert line.startswith("braze-sandbox: serving seed 'small' on http://127.0.0.1:")
         assert line.endswith(" (API key: mine)\n")
         url = line.split(" on ")[1].split()[0]
         with requests.Session() as session:
             answer = session.get(f"{url}/segments/list", headers={"Authorization": "Bearer mine"}, timeout=5)
             assert answer.status_code == 200
-            # With an idle connection still open.
+            # With an idle connection still open, and with a request under way that would take a minute.
+            session.post(f"{url}/sandbox/faults", json={"do": "latency", "latency_ms": 60_000}, timeout=5)
+            slow = threading.Thread(target=_fails, args=(f"{url}/segments/list",))
+            slow.start()
+            time.sleep(0.2)
             started = time.monotonic()
             process.send_signal(number)
             _, errors = process.communicate(timeout=5)
         assert time.monotonic() - started < 2
-        assert "Traceback" not in errors
+        assert errors == ""
+        slow.join()
+
+
+def _fails(url: str) -> None:
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=90)
 
 
 def test_a_taken_port_is_one_line() -> None:
