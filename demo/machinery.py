@@ -32,7 +32,7 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SANDBOX_SAYS: Final = re.compile(r"^braze-sandbox: serving .* on (http://\S+) \(API key: (.+)\)$", re.MULTILINE)
 _RECORD_COUNT: Final = re.compile(r'"metric":"record_count","value":(\d+),"tags":\{"stream":"(\w+)"')
 _LOGGED: Final = re.compile(r"^\S+ \[\w+ *\] (\S+) +(?!METRIC|Inserting with SQL|Skipping parse)(\S.*)", re.MULTILINE)
-_PLUGIN_COMPLAINS: Final = re.compile(r"\[(?:warning|error|critical) *\] (?!meltano )")
+_PLUGIN_COMPLAINS: Final = re.compile(r"\[(?:warning|error|critical) *\] (?!meltano\b)")
 _PATIENCE: Final = 30.0
 _LAST_LINES: Final = 30
 
