@@ -66,7 +66,9 @@ def test_unknown_paths_and_trailing_slashes(client: Client) -> None:
     ],
 )
 def test_what_is_not_json_is_refused_as_a_whole(client: Client, options: dict[str, object], status: int) -> None:
-    assert client.post("/users/track", **options).status_code == status
+    answer = client.post("/users/track", **options)
+    assert answer.status_code == status
+    assert answer.headers["x-ratelimit-limit"] == "3000"
 
 
 def test_the_largest_body(client: Client, sandbox: Sandbox) -> None:

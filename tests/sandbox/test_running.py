@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -9,11 +10,15 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from braze_sandbox.api import ENDPOINTS
+from braze_sandbox.faults import Fault
+from braze_sandbox.instance import Options
 from braze_sandbox.testing import Sandbox
 
 from .conftest import Client
@@ -141,3 +146,13 @@ def test_a_seed_is_the_same_every_time(demo: Sandbox) -> None:
 def test_an_unknown_seed_is_named() -> None:
     with pytest.raises(ValueError, match="there is no seed 'none', only empty, small, demo, bench"):
         Sandbox(seed="none")
+
+
+def test_the_readme_names_everything(root: Path) -> None:
+    readme = (root / "braze-sandbox" / "README.md").read_text(encoding="utf-8")
+    names = {endpoint.path for endpoint in ENDPOINTS}
+    names |= {item.name for made in (Options, Fault) for item in fields(made)} - {"hits"}
+    names |= {name for name in vars(Sandbox) if not name.startswith("_")}
+    usage = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=10, check=True).stdout
+    names |= set(re.findall(r"^  (--[a-z-]+)", usage, re.MULTILINE))
+    assert {name for name in names if not re.search(rf"`[^`]*{re.escape(name)}\b[^`]*`", readme)} == set()
