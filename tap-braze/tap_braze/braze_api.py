@@ -150,7 +150,10 @@ def base_url(endpoint: str) -> str:
     text = endpoint.strip().rstrip("/")
     if host := INSTANCES.get(text.upper()):
         return f"https://{host}"
-    parts = urlsplit(text if "://" in text else f"https://{text}")
+    try:
+        parts = urlsplit(text if "://" in text else f"https://{text}")
+    except ValueError:
+        parts = urlsplit("")
     if (
         parts.scheme not in {"http", "https"}
         or not parts.hostname
@@ -286,6 +289,9 @@ class Client:
 
     def __post_init__(self) -> None:
         self._url = base_url(self.endpoint)
+        # requests would refuse such a header at each call, with the key in its error.
+        if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
+            raise BrazeError("setting 'api_key' holds a blank, a line break or a letter that is in no key of Braze's")
         self._stop = threading.Event()
         self._answered = False
         self._pools: dict[str, Pool] = {}
@@ -315,9 +321,11 @@ class Client:
         """
         window = self.pool(pool)
         started = time.monotonic()
+        failing = 0.0  # seconds, without those of waiting for the rate limit
         attempt = 0
         while True:
             window.enter()
+            sent = time.monotonic()
             attempt += 1
             try:
                 response = self._session.request(
@@ -347,7 +355,8 @@ class Client:
                     continue
                 wait = _backoff(attempt)
             patience = RETRY_FOR if self._answered else min(RETRY_FOR, FIRST_ANSWER_WITHIN)
-            if not resend or time.monotonic() - started + wait > patience:
+            failing += time.monotonic() - sent + wait
+            if not resend or failing > patience:
                 raise error
             _log.warning("%s; trying again in %.1f s", error, wait)
             self._stop.wait(wait)
