@@ -11,8 +11,8 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, tzinfo
-from decimal import Decimal, InvalidOperation
+from datetime import date, datetime, tzinfo
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -43,8 +43,13 @@ _BOOLEANS: Final = {
 }
 
 _INTEGER: Final = re.compile(r"[+-]?\d+\Z", re.ASCII)
+_LONGEST_INTEGER: Final = 300  # digits that a float can still hold
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _DATE_TIME: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?\Z", re.ASCII
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?)?\Z",
+    re.ASCII,
 )
 # The forms that Braze turns into a time when they come as text (data_types page).
 _LOOKS_LIKE_TIME: Final = re.compile(
@@ -69,6 +74,16 @@ def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
     return _top_level(_compile(schema, place), place)
 
 
+def kinds_of(schema: object) -> set[str]:
+    """The types that a schema allows, but null."""
+    return {kind for kind, _ in _branches(schema)}
+
+
+def formats_of(schema: object) -> set[str | None]:
+    """The formats of the types that a schema allows, None for a type that has none."""
+    return {branch.get("format") for _, branch in _branches(schema)}
+
+
 def looks_like_time(text: str) -> bool:
     """Whether Braze would store this text as a time."""
     return _LOOKS_LIKE_TIME.match(text) is not None
@@ -85,17 +100,13 @@ def to_moment(value: object, zone: tzinfo) -> datetime:
     text = value.strip()
     match = _DATE_TIME.match(text)
     try:
-        if match is None:
-            moment = datetime.combine(date.fromisoformat(text), time())
-        else:
-            day, clock, fraction, offset = match.groups()
-            # Python 3.10 reads neither Z nor a fraction of other than three or six digits.
-            micro = f".{fraction[:6]:0<6}" if fraction else ""
-            moment = datetime.fromisoformat(f"{day}T{clock}{micro}{_offset(offset)}")
+        day, clock, fraction, offset = match.groups() if match else ("", "", "", None)
+        # Python 3.10 reads neither Z nor a fraction of other than three or six digits.
+        micro = f".{fraction[:6]:0<6}" if fraction else ""
+        moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{micro}{_offset(offset)}")
     except ValueError:
         raise ValueError(f"expected a date-time such as 2026-03-04T09:10:11Z, got {_show(value)}") from None
-    if not limits.FIRST_YEAR <= moment.year <= limits.LAST_YEAR:
-        raise ValueError(f"Braze keeps no time after the year {limits.LAST_YEAR}, got {_show(value)}")
+    _check_year(moment, value)
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
@@ -113,11 +124,12 @@ def to_date(value: object) -> str:
     text = value.strip() if isinstance(value, str) else ""
     day, _, clock = text.replace("T", " ").partition(" ")
     try:
-        date.fromisoformat(day)
+        parsed = date.fromisoformat(day) if _DATE.match(day) else None
     except ValueError:
-        day = ""
-    if len(day) != len("2026-03-04") or clock.strip("0:.Z+ "):
+        parsed = None
+    if parsed is None or clock.strip("0:.Z+ "):
         raise ValueError(f"expected a date such as 2026-03-04, got {_show(value)}")
+    _check_year(parsed, value)
     return day
 
 
@@ -144,12 +156,11 @@ def to_number(value: object) -> int | float | None:
         text = value.strip()
         if not text:
             return None
-        if _INTEGER.match(text):
+        if _INTEGER.match(text) and len(text) <= _LONGEST_INTEGER:
             return int(text)
-        try:
-            value = float(Decimal(text))
-        except InvalidOperation:
-            raise ValueError(f"expected a number, got {_show(value)}") from None
+        if not _NUMBER.match(text):
+            raise ValueError(f"expected a number, got {_show(value)}")
+        value = float(text)
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"expected a number, got {_show(value)}")
     return value
@@ -243,8 +254,10 @@ def _compile(schema: Mapping[str, Any], place: Place, *, nested: bool = False) -
     return _by_kind(converters)
 
 
-def _branches(schema: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+def _branches(schema: object) -> list[tuple[str, Mapping[str, Any]]]:
     """The types a schema allows but null, each with the schema that describes it."""
+    if not isinstance(schema, Mapping):
+        return []  # JSON Schema has `true` for "anything"
     found: list[tuple[str, Mapping[str, Any]]] = []
     for keyword in ("anyOf", "oneOf", "allOf"):
         for branch in schema.get(keyword) or ():
@@ -282,7 +295,7 @@ def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) ->
 
 def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
     items = schema.get("items")
-    kinds = {kind for kind, _ in _branches(items)} if isinstance(items, Mapping) else set()
+    kinds = kinds_of(items)
     # Braze knows times inside of objects; an array of bare times is an array of text.
     element = _compile(items, place, nested="object" in kinds) if isinstance(items, Mapping) else _untyped
 
@@ -372,12 +385,35 @@ def _top_level(convert: Convert, place: Place) -> Convert:
     def checked(value: object) -> object:
         sent = convert(value)
         if isinstance(sent, dict | list):
-            if isinstance(sent, list) and place.typed_nested_times and len(sent) > limits.ARRAY_ELEMENTS:
-                raise ValueError(f"{len(sent)} elements, Braze keeps {limits.ARRAY_ELEMENTS} and drops the oldest")
+            if place.typed_nested_times:
+                _check_attribute(sent)
             checked_size(sent, limits.OBJECT_BYTES)
         return sent
 
     return checked
+
+
+def _check_attribute(value: dict[str, Any] | list[Any]) -> None:
+    """Check an object or array for what Braze would take for something else, or keep only a part of.
+
+    https://www.braze.com/docs/api/objects_filters/user_attributes_object/
+    """
+    if isinstance(value, dict):
+        if value.keys() == {"inc"} or (value and value.keys() <= {"add", "remove"}):
+            raise ValueError(f"Braze takes an object with no key but '{min(value)}' for a command, not for data")
+        return
+    objects = sum(isinstance(item, dict) for item in value)
+    if objects == len(value):
+        return  # as many as fit into the size
+    if objects or any(isinstance(item, list) for item in value):
+        raise ValueError("Braze keeps arrays of text, numbers and booleans, and arrays of objects; this one is neither")
+    if len(value) > limits.ARRAY_ELEMENTS:
+        raise ValueError(f"{len(value)} elements, Braze keeps {limits.ARRAY_ELEMENTS} and drops the oldest")
+
+
+def _check_year(day: date, value: object) -> None:
+    if not limits.FIRST_YEAR <= day.year <= limits.LAST_YEAR:
+        raise ValueError(f"Braze keeps no time after the year {limits.LAST_YEAR}, got {_show(value)}")
 
 
 def _not_null(convert: Convert) -> Convert:
