@@ -6,6 +6,7 @@ Whatever is wrong with the mapping itself is found while compiling, before the f
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone, tzinfo
 from fnmatch import fnmatchcase
@@ -24,6 +25,8 @@ from target_braze.values import (
     checked_name,
     checked_size,
     compile_value,
+    formats_of,
+    kinds_of,
     looks_like_time,
     to_integer,
     to_moment,
@@ -32,10 +35,16 @@ from target_braze.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 # Clocks differ; an event this far ahead is not worth a word.
 _CLOCK_SKEW: Final = timedelta(minutes=5)
+
+# Parts of a mapping that each kind of object has.
+_COMMON_KEYS: Final = frozenset({"to", "user", "rename", "types"})
+
+# Braze has no "none" for these: with a null it would reject the whole object.
+_NEVER_NULL: Final = frozenset({"email_subscribe", "push_subscribe"})
 
 
 @dataclass(frozen=True)
@@ -107,6 +116,11 @@ def compile_mapping(
         MappingError: the two do not fit.
     """
     kind = entry.get("to") or (stream if stream in _KINDS else "attributes")
+    if stray := sorted(entry.keys() - _COMMON_KEYS - _KINDS[kind].keys):
+        raise MappingError(
+            f"stream '{stream}': '{stray[0]}' has no meaning for {kind}; they have: "
+            f"{', '.join(sorted(_COMMON_KEYS | _KINDS[kind].keys))}"
+        )
     return _KINDS[kind](_Columns(stream, schema, entry, defaults.zone), defaults, notice)
 
 
@@ -118,7 +132,12 @@ class _Columns:
         self.entry = entry
         self.zone = zone
         properties = schema.get("properties") or {}
-        self._schemas = {name: column for name, column in properties.items() if not name.startswith("_sdc_")}
+        self._schemas = {
+            # JSON Schema has `true` for "anything".
+            name: column if isinstance(column, Mapping) else {}
+            for name, column in properties.items()
+            if not name.startswith("_sdc_")
+        }
         self.names = tuple(self._schemas)
         for column, declared in entry.get("types", {}).items():
             self.known(column, "types")
@@ -190,11 +209,13 @@ class _Columns:
         return tuple(fields.values())
 
     def is_time(self, column: str) -> bool:
-        return self._schemas[column].get("format") in {"date", "date-time"}
+        formats = formats_of(self._schemas[column])
+        return bool(formats) and formats <= {"date", "date-time"}
 
-    def holds_object(self, column: str) -> bool:
-        types = self._schemas.get(column, {}).get("type", ())
-        return "object" in ([types] if isinstance(types, str) else types)
+    def object_schema(self, column: str) -> Mapping[str, Any] | None:
+        """The schema of a column that holds objects, None of any other."""
+        schema = self._schemas.get(column, {})
+        return schema if "object" in kinds_of(schema) else None
 
 
 def is_glob(text: str) -> bool:
@@ -206,6 +227,8 @@ class StreamMapping(ABC):
     """Turns records of one stream into changes; one subclass per kind of Braze object."""
 
     kind: ClassVar[Kind]
+    keys: ClassVar[frozenset[str]]
+    """What its entry in the setting `streams` may have beside that of all."""
 
     def __init__(self, columns: _Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._columns = columns
@@ -257,6 +280,7 @@ class _Attributes(StreamMapping):
     """https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
 
     kind = "attributes"
+    keys = frozenset({"fields"})
 
     def __init__(self, columns: _Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
@@ -271,17 +295,35 @@ class _Attributes(StreamMapping):
             dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze"),
         )
         self._fields = tuple(self._typed(field) for field in fields)
+        self._check_precedence()
+
+    def _check_precedence(self) -> None:
+        """An object without a primary identifier is about whom its email names, also where the mapping says phone."""
+        email = next((field.column for field in self._fields if field.name == "email"), None)
+        for candidate in self._candidates if email else ():
+            if (candidate.kind, candidate.column) == ("email", email):
+                return
+            if candidate.kind == "phone":
+                raise self._columns.error(
+                    f"'user' tries '{candidate.column}' (phone) before '{email}' (email), but of an object that has "
+                    f"both Braze goes by the address; put email before phone, or leave '{email}' out of 'fields'"
+                )
 
     def _typed(self, field: Field) -> Field:
         """Give a standard field its own form, and watch a custom attribute for text that Braze would make a time."""
         if standard := compile_standard_field(field.name, self._defaults.zone):
             return Field(field.column, field.name, standard)
+        if field.name.lower() != field.name and compile_standard_field(field.name.lower(), self._defaults.zone):
+            self._notice(
+                f"column '{field.column}' becomes a custom attribute, for Braze's own field is '{field.name.lower()}', "
+                "in lower case; 'rename' can say so"
+            )
         convert, notice = field.convert, self._notice
 
         def watched(value: object) -> object:
             sent = convert(value)
-            if isinstance(sent, str) and sent == value and sent[:1].isdigit() and looks_like_time(sent):
-                notice(f"column '{field.column}' holds text that Braze stores as a time, such as {sent!r}")
+            if isinstance(sent, str) and sent[:1].isdigit() and looks_like_time(sent):
+                notice(f"column '{field.column}' holds text such as 12/1/2021 or 2021-12-01, which Braze makes a time")
             return sent
 
         return Field(field.column, field.name, convert if self._columns.is_time(field.column) else watched)
@@ -293,7 +335,7 @@ class _Attributes(StreamMapping):
             value = field.value(record)
             if value is not None:
                 fields[field.name] = value
-            elif unset and field.column in record:
+            elif unset and field.column in record and field.name not in _NEVER_NULL:
                 fields[field.name] = None
 
 
@@ -319,13 +361,27 @@ class _Timed(StreamMapping):
             used.add("app_id")
         # A stream that already has the shape of Braze's object holds the properties in one column of that name.
         self._spread = None
-        if "properties" not in columns.entry and columns.holds_object("properties"):
-            self._spread = Field("properties", "properties", compile_value({"type": "object"}, place))
+        if "properties" not in columns.entry and (spread := columns.object_schema("properties")):
+            self._spread = Field("properties", "properties", self._compile_spread(spread, place))
             used.add("properties")
         chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
         self._properties = columns.fields(
             chosen, place, {}, dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
         )
+
+    def _compile_spread(self, schema: Mapping[str, Any], place: Place) -> Convert:
+        try:
+            convert = compile_value(schema, place)
+        except ValueError as wrong:
+            raise self._columns.error(f"column 'properties': {wrong}") from None
+
+        def to_object(value: object) -> object:
+            sent = convert(value)
+            if sent is not None and not isinstance(sent, dict):
+                raise ValueError(f"expected an object, got {type(sent).__name__}")
+            return sent
+
+        return to_object
 
     def _to_time(self, value: object) -> str:
         moment = to_moment(value, self._defaults.zone)
@@ -367,13 +423,18 @@ class _Events(_Timed):
     """https://www.braze.com/docs/api/objects_filters/event_object/."""
 
     kind = "events"
+    keys = frozenset({"event", "time_field", "properties"})
     properties_bytes = limits.EVENT_PROPERTIES_BYTES
     reserved = limits.RESERVED_EVENT_PROPERTIES
 
     def __init__(self, columns: _Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         event: Mapping[str, str] = columns.entry.get("event", {})
-        self._literal = event.get("name", "")
+        self._literal = event.get("name", "").strip()
+        if "name" in event and not 0 < len(self._literal) <= limits.NAME_LENGTH:
+            raise columns.error(
+                f"'event.name' needs 1 to {limits.NAME_LENGTH} characters, blanks at its ends not counted"
+            )
         self._name = None
         self._names: set[str] = set()
         if not self._literal:
@@ -393,6 +454,7 @@ class _Purchases(_Timed):
     """https://www.braze.com/docs/api/objects_filters/purchase_object/."""
 
     kind = "purchases"
+    keys = frozenset({"purchase", "time_field", "properties"})
     properties_bytes = limits.PURCHASE_PROPERTIES_BYTES
     reserved = limits.RESERVED_PURCHASE_PROPERTIES
 
