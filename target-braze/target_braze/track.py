@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from target_braze import limits
+from target_braze.braze_api import BrazeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,16 +76,26 @@ class Request:
 
         An entry of `errors` that names no object of this request speaks for all of them: none can then be said to have
         been accepted.
+
+        Raises:
+            BrazeError: the answer is not Braze's.
         """
         try:
             document = answer.json()
         except ValueError:
             document = None
-        errors = document.get("errors") if isinstance(document, dict) else None
+        if not isinstance(document, dict):
+            raise BrazeError(
+                f"POST {PATH}: HTTP {answer.status}, but not in JSON as Braze answers; is there a proxy in between, or "
+                "is setting 'endpoint' another server's?",
+                status=answer.status,
+            )
+        errors = document.get("errors")
         found: dict[int, tuple[Change, str]] = {}
         for error in errors if isinstance(errors, list) else [errors] if errors else []:
             change = self._find(error)
-            reason = str(error.get("type") if isinstance(error, dict) else error)
+            reason = error.get("type") if isinstance(error, dict) else error
+            reason = reason if isinstance(reason, str) else msgspec.json.encode(error).decode()
             for guilty in self if change is None else (change,):
                 found.setdefault(id(guilty), (guilty, reason))
         return list(found.values())
