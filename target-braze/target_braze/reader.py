@@ -17,6 +17,7 @@ _NEEDED: Final = {
     "STATE": {"value"},
     "ACTIVATE_VERSION": {"stream", "version"},
 }
+_TYPES: Final = {"stream": str, "record": dict, "schema": dict}
 
 
 class MessageReader(GenericSingerReader[bytes]):
@@ -41,14 +42,21 @@ class MessageReader(GenericSingerReader[bytes]):
         self._line += 1
         try:
             message: Any = _decode(line)
-        except (msgspec.DecodeError, UnicodeError) as error:
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise InvalidInputLine(f"line {self._line:,} of the input is not JSON: {error}") from None
         kind = message.get("type") if isinstance(message, dict) else None
-        if not isinstance(message, dict) or kind not in _NEEDED:
+        if not isinstance(message, dict) or not isinstance(kind, str) or kind not in _NEEDED:
             raise InvalidInputLine(
                 f"line {self._line:,} of the input is no Singer message that target-braze knows: its type is {kind!r}, "
                 f"expected one of {', '.join(_NEEDED)}"
             )
         if missing := _NEEDED[kind] - message.keys():
             raise InvalidInputLine(f"line {self._line:,} of the input: the {kind} lacks '{min(missing)}'")
+        for part in _NEEDED[kind] & _TYPES.keys():
+            if not isinstance(message[part], _TYPES[part]):
+                raise InvalidInputLine(f"line {self._line:,} of the input: '{part}' of the {kind} has a wrong type")
+        if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
+            raise InvalidInputLine(
+                f"line {self._line:,} of the input: the SCHEMA of stream '{message['stream']}' has no properties"
+            )
         return message
