@@ -31,7 +31,7 @@ class DeadLetters:
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self._lock = threading.Lock()
 
-    def write(self, record: Record, schema: Mapping[str, Any], reason: str) -> None:
+    def write(self, record: Record, reason: str) -> None:
         """Append one record; it is in the file when this returns."""
         letter = {
             **record.message,
@@ -41,9 +41,9 @@ class DeadLetters:
             if self._file is None:
                 self._file = self.path.open("ab")
             stream = record.message["stream"]
-            if self._schemas.get(stream) is not schema:
-                self._schemas[stream] = schema
-                self._file.write(msgspec.json.encode(schema) + b"\n")
+            if self._schemas.get(stream) is not record.schema:
+                self._schemas[stream] = record.schema
+                self._file.write(msgspec.json.encode(record.schema) + b"\n")
             self._file.write(msgspec.json.encode(letter) + b"\n")
             self._file.flush()
             self.count += 1

@@ -23,13 +23,20 @@ class RecordError(Exception):
 
 @dataclass(slots=True)
 class Record:
-    """A record as the source sent it: the whole message, its keys, its number in the stream and among all records."""
+    """A record as the source sent it: the message and its SCHEMA, its keys, its number in the stream and among all."""
 
     stream: str
     number: int
     position: int
     keys: tuple[str, ...]
     message: dict[str, Any]
+    schema: dict[str, Any]
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether the stream has a key and the record no value for it."""
+        values = self.message["record"]
+        return any(key not in values for key in self.keys)
 
     @override
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from target_braze.costs import data_points
 
 if TYPE_CHECKING:
-    from target_braze.records import Change
+    from target_braze.records import Change, Record
 
 _log = logging.getLogger("target-braze")
 
@@ -35,6 +35,11 @@ class Summary:
             for record in change.records[1:]:
                 self._folded[record.stream] += 1
             self._points[stream] += data_points(change)
+
+    def refused(self, record: Record) -> None:
+        """The record was rejected, by Braze or by the mapping."""
+        with self._lock:
+            self.rejected[record.stream] += 1
 
     def notice(self, text: str) -> None:
         """Tell the user, the first time; count the others."""

@@ -15,7 +15,13 @@ from zoneinfo import ZoneInfo
 
 import click
 from singer_sdk import Target
-from singer_sdk.exceptions import ConfigValidationError, RecordsWithoutSchemaException
+from singer_sdk.exceptions import (
+    ConfigValidationError,
+    MapExpressionError,
+    MissingKeyPropertiesError,
+    RecordsWithoutSchemaException,
+    StreamMapConfigError,
+)
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
@@ -44,11 +50,17 @@ _USERS_ERRORS = (
     BrazeError,
     EndpointError,
     InvalidInputLine,
+    MapExpressionError,
     MappingError,
     OSError,
     RecordsWithoutSchemaException,
     RejectedError,
+    StreamMapConfigError,
 )
+
+
+class KeylessRecordError(RejectedError, MissingKeyPropertiesError):
+    """A record is rejected that also lacks the key of its stream, for which the SDK has an error of its own."""
 
 
 class _Terminated(SystemExit):
@@ -99,7 +111,8 @@ class TargetBraze(Target):
             self._pretend if self.config["dry_run"] else self._send,
             accept=self.summary.accepted,
             reject=self._reject_change,
-            emit=_write_state,
+            # What was not sent must come again with the next run.
+            emit=_keep_quiet if self.config["dry_run"] else _write_state,
             max_objects=self.config["max_objects_per_request"],
             concurrency=self.config["concurrency"],
         )
@@ -136,7 +149,8 @@ class TargetBraze(Target):
         """The record that is being read, numbered."""
         self._position += 1
         self.summary.read[stream] += 1
-        return Record(stream, self.summary.read[stream], self._position, keys, self.message)
+        schema = self._schemas[self.message["stream"]]
+        return Record(stream, self.summary.read[stream], self._position, keys, self.message, schema)
 
     def reject(self, record: Record, reason: str) -> None:
         """Send a record to the dead letters, or end the run.
@@ -144,13 +158,14 @@ class TargetBraze(Target):
         Raises:
             RejectedError: setting `on_error` is `fail`.
         """
-        self.summary.rejected[record.stream] += 1
+        self.summary.refused(record)
         if self._dead_letters is None:
-            raise RejectedError(
+            kind = KeylessRecordError if record.lacks_key else RejectedError
+            raise kind(
                 f"{record}: {reason}. Mend it at the source or in the mapping; or set on_error to dead_letter to put "
                 "such records aside"
             )
-        self._dead_letters.write(record, self._schemas[record.message["stream"]], reason)
+        self._dead_letters.write(record, reason)
 
     # Singer messages.
 
@@ -226,6 +241,13 @@ class TargetBraze(Target):
         finally:
             if self._dead_letters is not None:
                 self._dead_letters.close()
+                if count := self._dead_letters.count:
+                    _log.warning(
+                        "%s records were rejected and are in %s, each with the reason: mend them, move the file away "
+                        "and pipe it in again",
+                        f"{count:,}",
+                        self._dead_letters.path,
+                    )
             self.summary.log(self.delivery.requests, dry_run=self.config["dry_run"])
 
     @override
@@ -294,6 +316,10 @@ class TargetBraze(Target):
         if self._without_entry:
             raise MappingError(text)
         _log.warning("%s", text)
+
+
+def _keep_quiet(state: dict[str, Any]) -> None:
+    """Write no STATE."""
 
 
 def _write_state(state: dict[str, Any]) -> None:
