@@ -135,6 +135,8 @@ class Delivery:
     def checkpoint(self, state: State) -> None:
         """Take in a STATE: it is emitted when all changes before it are settled."""
         with self._changed:
+            if self._states and self._states[-1][0] == self._last_position:
+                self._states.pop()
             self._states.append((self._last_position, state))
             self._advance_state()
             self._changed.notify_all()
