@@ -1,0 +1,79 @@
+"""A sandbox to write to, and the target run against it through its command line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import signal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from braze_sandbox.testing import Sandbox
+from target_braze import braze_api
+
+from tests.target.singer import Run, Stream, customers, lines, run_cli, the
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from braze_sandbox.testing import Profile
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """Undo what the command line sets for the whole process."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    logging.captureWarnings(capture=False)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Retries that do not hold up the tests; how long they last is told by the tests that need them to."""
+    monkeypatch.setattr(braze_api, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(braze_api, "RETRY_FOR", 0.5)
+    monkeypatch.setattr(braze_api, "FIRST_ANSWER_WITHIN", 0.2)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with Sandbox(seed="empty") as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def run_target(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
+    """Run the target on the sandbox: `run_target(stream, state(1), streams={...}, nulls="unset")`."""
+
+    def run(
+        *messages: dict[str, Any] | Stream | bytes,
+        env: dict[str, str] | None = None,
+        options: tuple[str, ...] = (),
+        expect: int = 0,
+        **settings: Any,
+    ) -> Run:
+        config = {"api_key": sandbox.api_key, "endpoint": sandbox.url}
+        config = {name: value for name, value in (config | settings).items() if value is not None}
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps(config))
+        secret = str(config.get("api_key", sandbox.api_key))
+        outcome = run_cli(["--config", str(path), *options], lines(*messages), env, secret)
+        assert outcome.exit_code == expect, outcome.stderr
+        return outcome
+
+    return run
+
+
+@pytest.fixture
+def load(sandbox: Sandbox, run_target: Callable[..., Run]) -> Callable[..., Profile]:
+    """Load one customer and show the profile that comes of it."""
+
+    def load(columns: dict[str, Any], record: dict[str, Any], **settings: Any) -> Profile:
+        run_target(customers({"external_id": "c-1", **record}, **columns), **settings)
+        return the(sandbox.profile("c-1"))
+
+    return load

@@ -1,0 +1,141 @@
+"""What the tests of the target write to it, how they run it, and what they look at afterwards."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from io import BytesIO, StringIO
+from typing import TYPE_CHECKING, Any
+
+from click.testing import CliRunner
+from singer_sdk.logging import ConsoleFormatter
+from target_braze.target import TargetBraze
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from braze_sandbox.testing import Profile, Sandbox
+
+TEXT: dict[str, Any] = {"type": ["string", "null"]}
+INTEGER: dict[str, Any] = {"type": ["integer", "null"]}
+NUMBER: dict[str, Any] = {"type": ["number", "null"]}
+BOOLEAN: dict[str, Any] = {"type": ["boolean", "null"]}
+TIME: dict[str, Any] = {"type": ["string", "null"], "format": "date-time"}
+ANY_OBJECT: dict[str, Any] = {"type": ["object", "null"]}
+
+
+@dataclass
+class Run:
+    """What a run of the target left behind."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    exception: BaseException | None = None
+
+    @property
+    def states(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.stdout.splitlines()]
+
+    @property
+    def errors(self) -> list[str]:
+        """The lines that say that something is wrong."""
+        return [line.split(" | ")[-1] for line in self.stderr.splitlines() if "| ERROR" in line]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [line.split(" | ")[-1] for line in self.stderr.splitlines() if "| WARNING" in line]
+
+
+@dataclass
+class Stream:
+    """A stream as a tap would write it."""
+
+    name: str
+    properties: dict[str, Any]
+    records: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        return {
+            "type": "SCHEMA",
+            "stream": self.name,
+            "schema": {"type": "object", "properties": self.properties},
+            "key_properties": self.keys,
+        }
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        return [self.schema, *(self.record(record) for record in self.records)]
+
+    def record(self, record: dict[str, Any]) -> dict[str, Any]:
+        return {"type": "RECORD", "stream": self.name, "record": record}
+
+
+def customers(*records: dict[str, Any], **columns: dict[str, Any]) -> Stream:
+    """A stream that needs no mapping: its users are named by `external_id`."""
+    return Stream("customers", {"external_id": TEXT, **columns}, list(records), ["external_id"])
+
+
+def state(value: Any) -> dict[str, Any]:
+    return {"type": "STATE", "value": {"bookmarks": value}}
+
+
+def lines(*messages: dict[str, Any] | Stream | bytes) -> bytes:
+    """Messages as a tap writes them; bytes go as they are."""
+    written: list[bytes] = []
+    for message in messages:
+        if isinstance(message, bytes):
+            written.append(message)
+        else:
+            for one in message.messages if isinstance(message, Stream) else [message]:
+                written.append(json.dumps(one).encode())
+    return b"".join(line + b"\n" for line in written)
+
+
+def run_cli(arguments: list[str], stdin: bytes = b"", env: dict[str, str] | None = None, secret: str = "") -> Run:
+    """Run the command line in this process; the key is in no output of any run."""
+    log = StringIO()
+    handler = logging.StreamHandler(log)
+    handler.setFormatter(ConsoleFormatter())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    try:
+        result = CliRunner().invoke(TargetBraze.get_singer_command(), arguments, input=BytesIO(stdin), env=env)
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    stderr = log.getvalue() + result.stderr
+    if secret:
+        assert secret not in result.stdout
+        assert secret not in stderr
+    assert "Traceback" not in stderr
+    return Run(result.exit_code, result.stdout, stderr, result.exception)
+
+
+def the(profile: Profile | None) -> Profile:
+    """The profile, which has to be there."""
+    assert profile is not None
+    return profile
+
+
+def sent(sandbox: Sandbox, kind: str = "attributes") -> list[dict[str, Any]]:
+    """All objects of a kind that the sandbox took, in the order in which the requests ended."""
+    return [item for request in sandbox.requests if request.status == 201 for item in request.body.get(kind, [])]
+
+
+def reasons(sandbox: Sandbox) -> Counter[str]:
+    """What the sandbox would have dropped or changed in silence, and how often."""
+    return Counter(violation["reason"] for violation in sandbox.violations)
+
+
+def many(count: int, users: int) -> Iterable[dict[str, Any]]:
+    """Records of users in turn, each with a number that grows."""
+    return ({"external_id": f"c-{number % users}", "n": number} for number in range(count))

@@ -1,0 +1,46 @@
+"""The SDK's own tests of a target, and the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from braze_sandbox.testing import Sandbox
+from singer_sdk.testing import get_target_test_class
+from target_braze.target import TargetBraze
+
+from tests.target.singer import run_cli
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# The SDK's streams name their users by all sorts of columns.
+CONFIG = {
+    "api_key": "replaced",
+    "endpoint": "http://localhost",
+    "streams": {
+        "TestCamelcase": {"user": [{"external_id": "Id"}]},
+        "ForecastingTypeToCategory": {"user": [{"external_id": "Id"}]},
+        "test:SpecialChars!in?attributes": {"user": [{"external_id": "_id"}]},
+        "test_record_missing_required_property": {"user": [{"external_id": "metric"}]},
+        "*": {"user": [{"external_id": "id"}]},
+    },
+    # A stream with a column for nobody.
+    "stream_maps": {
+        "test_object_schema_with_properties": {"id": "'anybody'"},
+        "test_object_schema_no_properties": {"id": "'anybody'"},
+    },
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _served() -> Iterator[None]:
+    """Fill in what is not known yet when the tests are collected."""
+    with Sandbox() as sandbox:
+        CONFIG.update(api_key=sandbox.api_key, endpoint=sandbox.url)
+        yield
+
+
+class TestTargetBraze(get_target_test_class(TargetBraze, config=CONFIG)):  # type: ignore[misc]
+    """Streams that other targets have stumbled over."""
