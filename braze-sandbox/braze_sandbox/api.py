@@ -11,14 +11,35 @@ from urllib.parse import parse_qsl
 
 from starlette.routing import compile_path
 
-from braze_sandbox import campaigns, canvases, cards, events, export, metrics, segments, track
+from braze_sandbox import (
+    broadcasts,
+    campaigns,
+    canvases,
+    cards,
+    catalogs,
+    content_blocks,
+    definitions,
+    events,
+    export,
+    integrations,
+    links,
+    metrics,
+    preference_centers,
+    sdk_keys,
+    segments,
+    sends,
+    subscription_lists,
+    suppression_lists,
+    templates,
+    track,
+    translations,
+)
 from braze_sandbox.endpoint import Answer, Call, Refusal
 from braze_sandbox.instance import ALL
 from braze_sandbox.recorder import Recorded
 
 if TYPE_CHECKING:
     import re
-    from collections.abc import Mapping
 
     from starlette.types import Receive, Scope, Send
 
@@ -35,6 +56,19 @@ ENDPOINTS: list[Endpoint] = [
     *events.ENDPOINTS,
     *track.ENDPOINTS,
     *export.ENDPOINTS,
+    *sends.ENDPOINTS,
+    *links.ENDPOINTS,
+    *definitions.ENDPOINTS,
+    *templates.ENDPOINTS,
+    *content_blocks.ENDPOINTS,
+    *translations.ENDPOINTS,
+    *catalogs.ENDPOINTS,
+    *preference_centers.ENDPOINTS,
+    *subscription_lists.ENDPOINTS,
+    *suppression_lists.ENDPOINTS,
+    *broadcasts.ENDPOINTS,
+    *integrations.ENDPOINTS,
+    *sdk_keys.ENDPOINTS,
 ]
 
 BODY_BYTES = 4_000_000
@@ -62,7 +96,8 @@ class Api:
         instance = self._instance
         started = time.monotonic()
         method, path = scope["method"], scope["path"]
-        query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
+        pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        query = dict(pairs)
         raw = await _read(receive) if method != "GET" else b""
         fault, latency = instance.faults.match(method, path, query)
         wait = (latency + instance.options.latency_ms) / 1000
@@ -72,7 +107,7 @@ class Api:
             await asyncio.sleep(wait)
             answer = fault.answer() if fault.do == "status" else None
         else:
-            answer, headers = await self._work(scope, query, raw, fault, wait)
+            answer, headers = await self._work(scope, pairs, raw, fault, wait)
             if fault and fault.do in ("garbage", "drop_after"):
                 answer = fault.answer() if fault.do == "garbage" else None
         request = Recorded(
@@ -88,19 +123,20 @@ class Api:
         )
         # Before the answer goes out: whoever has it may look for the record at once.
         instance.recorder.add(request)
+        instance.hooks.run(request)
         if answer is None:
             await _drop(scope, receive)
         else:
             await _send(send, answer, headers)
 
     async def _work(
-        self, scope: Scope, query: Mapping[str, str], raw: bytes, fault: Fault | None, wait: float
+        self, scope: Scope, pairs: list[tuple[str, str]], raw: bytes, fault: Fault | None, wait: float
     ) -> tuple[Answer, tuple[tuple[bytes, bytes], ...]]:
         """What the real thing would do: the answer, and its rate-limit headers."""
         instance = self._instance
         headers: tuple[tuple[bytes, bytes], ...] = ()
         waited = False
-        call = Call(instance, query, rejects=fault.rejects if fault else {})
+        call = Call(instance, dict(pairs), pairs=pairs, rejects=fault.rejects if fault else {})
         try:
             endpoint = self._route(scope, call)
             self._authorise(scope, endpoint)
@@ -108,7 +144,7 @@ class Api:
             name = endpoint.pool if isinstance(endpoint.pool, str) else endpoint.pool(call)
             pool = instance.limits[name]
             allowed = pool.take()
-            form = instance.options.track_reset if name == "track" else "epoch"
+            form = instance.options.track_reset if name == "track" else instance.options.reset
             # On MAU contracts a 429 has the wait alone (docs: api_limits).
             headers = pool.headers("retry-after" if form == "seconds" and not allowed else form)
             if not allowed:

@@ -38,6 +38,8 @@ def apply_attributes(
             else:
                 if not name:
                     raise Discard("an attribute with an empty name is not stored")  # noqa: TRY301 - as the others
+                if name in profiles.workspace.blocked_attributes:
+                    raise Discard("a blocklisted attribute is discarded")  # noqa: TRY301 - as the others
                 if name.lower() in STANDARD:
                     note("a standard field in another case is a custom attribute", given)
                 if len(name) > STRING:

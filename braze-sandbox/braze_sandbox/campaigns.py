@@ -134,7 +134,8 @@ def details(call: Call) -> Answer:
     )
 
 
-def _conversions(count: int, share: float, *, late: bool = False) -> dict[str, Figure]:
+def conversions(count: int, share: float, *, late: bool = False) -> dict[str, Figure]:
+    """Conversions of the first few conversion events, by day of conversion and by day of sending."""
     figures = {}
     for number in range(count):
         name = f"conversions{number or ''}"
@@ -155,7 +156,7 @@ def shape(campaign: Campaign) -> Shape:
         if campaign.multivariate:
             element["variation_name"] = message.get("name", "Control")
             element |= {"revenue": Figure(0.4 / split, money=True), "unique_recipients": Figure(0.95 / split)}
-            element |= _conversions(count, 0.04 / split)
+            element |= conversions(count, 0.04 / split)
         else:
             element["variation_api_id"] = variation
         if control:
@@ -163,7 +164,7 @@ def shape(campaign: Campaign) -> Shape:
         else:
             element |= {name: Figure(share / split) for name, share in METRICS.get(key, {"sent": 1.0}).items()}
         channels.setdefault(key, []).append(element)
-    row: dict[str, object] = {"messages": channels, **_conversions(count, 0.04, late=True)}
+    row: dict[str, object] = {"messages": channels, **conversions(count, 0.04, late=True)}
     if count:
         row["revenue"] = Figure(0.4, money=True)
     row["unique_recipients"] = Figure(0.95)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Mapping
+    from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 
     from braze_sandbox.instance import Instance
 
@@ -62,6 +62,8 @@ class Call:
     """The decoded JSON object of a POST."""
     params: Mapping[str, str] = field(default_factory=dict)
     """What the placeholders of the path stand for."""
+    pairs: Sequence[tuple[str, str]] = ()
+    """All query parameters, for those that may come several times."""
     rejects: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Objects that a fault rule has refused: (input array, index) to reason."""
 

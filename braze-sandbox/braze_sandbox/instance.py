@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from braze_sandbox.clock import Clock
 from braze_sandbox.faults import Faults
+from braze_sandbox.hooks import Hooks
 from braze_sandbox.limits import Limits, ResetForm
 from braze_sandbox.profiles import Profiles
 from braze_sandbox.recorder import Recorder
 from braze_sandbox.seed import plant
+from braze_sandbox.seed_library import furnish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
     from pathlib import Path
+
+    from braze_sandbox.workspace import Workspace
 
 ALL = frozenset({"*"})
 
@@ -43,6 +47,10 @@ class Options:
     """Oldest or newest row first in a series (docs silent)."""
     limits: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Rate limits that differ from the documented ones: pool to requests and seconds."""
+    link_aliasing: bool = True
+    """Whether the workspace has link aliasing turned on: otherwise no key has the permission for its endpoints."""
+    reset: ResetForm = "epoch"
+    """How all other endpoints tell of their limits: the documented `epoch`, or as those of MAU contracts."""
     track_reset: ResetForm = "epoch"
     """How /users/track tells of its limit: ordinary contracts `epoch`; MAU contracts `seconds`."""
 
@@ -55,10 +63,16 @@ class Instance:
         self.keys: dict[str, frozenset[str]] = {options.api_key: ALL}
         self.clock = Clock(options.time_zone, options.today, ending_day_included=options.ending_day_included)
         self.faults = Faults()
+        self.hooks = Hooks()
         self.recorder = Recorder()
         self.limits = Limits(options.limits)
-        self.workspace, users = plant(options.seed)
+        self.workspace, users = self._plant()
         self.profiles = Profiles(self.workspace, users, options.data)
+
+    def _plant(self) -> tuple[Workspace, list[dict[str, Any]]]:
+        workspace, users = plant(self.options.seed)
+        furnish(workspace, self.options.seed, self.clock.today())
+        return workspace, users
 
     def add_key(self, key: str, permissions: Iterable[str]) -> None:
         """Make another API key with some permissions (docs: basics)."""
@@ -68,7 +82,8 @@ class Instance:
         """Back to the seed: users, workspace, records, faults, limits and keys."""
         self.keys = {self.options.api_key: ALL}
         self.faults.clear()
+        self.hooks.clear()
         self.recorder.reset()
         self.limits.reset()
-        self.workspace, users = plant(self.options.seed)
+        self.workspace, users = self._plant()
         self.profiles.reset(self.workspace, users)

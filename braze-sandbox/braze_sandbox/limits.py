@@ -19,6 +19,12 @@ DEFAULTS: Mapping[str, tuple[int, float]] = {
     "track": (3_000, 3.0),
     "export_ids": (250, 60.0),
     "export_ids_fields": (40, 1.0),
+    "catalogs": (50, 60.0),
+    "catalog_item": (50, 60.0),
+    "preference_centers": (1_000, 60.0),
+    "cdi_list": (50, 60.0),
+    "cdi_status": (100, 60.0),
+    "translations": (250_000, 60.0),
 }
 """Requests and seconds of each pool: `a` the big shared one, `b` campaign series, `c` event and product names."""
 

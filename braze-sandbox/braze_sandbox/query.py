@@ -38,6 +38,14 @@ def integer(call: Call, name: str, default: int | None, low: int, high: int | No
     return value
 
 
+def several(call: Call, name: str, most: int) -> list[str]:
+    """The values of a parameter that may come several times, as `name` or `name[]`; empty if it is missing."""
+    values = [value for given, value in call.pairs if given in (name, name + "[]") and value]
+    if len(values) > most:
+        raise Refusal(400, f"'{name}' may have at most {most} values")
+    return values
+
+
 def flag(call: Call, name: str) -> bool:
     """A boolean; False if it is missing."""
     text = call.query.get(name, "false")
@@ -62,6 +70,17 @@ def moment(call: Call, name: str) -> datetime | None:
     parsed = parse_iso(text)
     if parsed is None:
         raise Refusal(400, f"'{name}' must be an ISO 8601 date-time")
+    return parsed[0]
+
+
+def calendar_day(call: Call, name: str) -> datetime | None:
+    """A date, `YYYY-MM-DD`, as its midnight in UTC."""
+    text = call.query.get(name)
+    if text is None:
+        return None
+    parsed = parse_iso(text) if len(text) == len("2024-01-01") else None
+    if parsed is None:
+        raise Refusal(400, f"'{name}' must be a date in the form YYYY-MM-DD")
     return parsed[0]
 
 

@@ -14,7 +14,7 @@ from braze_sandbox.recorder import Recorded
 from braze_sandbox.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from typing_extensions import Self
@@ -106,6 +106,13 @@ class Sandbox:
     def clear_faults(self) -> None:
         """Lift all fault rules."""
         self.instance.faults.clear()
+
+    def after_request(self, path: str, callback: Callable[[Recorded], object], *, times: int | None = None) -> None:
+        """Have a function called after each request whose path matches a glob, before its answer goes out.
+
+        So what it changes in the workspace is in the next page, and not in this one. `times`: how often; None: always.
+        """
+        self.instance.hooks.add(path, callback, times)
 
     def add_key(self, key: str, permissions: Iterable[str]) -> None:
         """Make another API key that has only some permissions."""

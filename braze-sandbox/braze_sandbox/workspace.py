@@ -1,13 +1,47 @@
-"""The objects of a workspace that are read: campaigns, Canvases, segments, cards, event names, products, apps."""
+"""A workspace: its campaigns, Canvases, segments and cards, and where everything else is kept."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timezone
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-Kind = Literal["campaigns", "canvases", "segments", "cards", "events", "products", "kpi", "sessions"]
+if TYPE_CHECKING:
+    from braze_sandbox.library import (
+        Broadcast,
+        Catalog,
+        ContentBlock,
+        CustomAttribute,
+        CustomEvent,
+        Integration,
+        Locale,
+        PreferenceCenter,
+        SdkKey,
+        Send,
+        SubscriptionGroup,
+        Suppressed,
+        Template,
+        Translation,
+    )
+
+Kind = Literal["campaigns", "canvases", "segments", "cards", "events", "products", "kpi", "sessions", "sends"]
+Archivable = Literal["campaigns", "canvases", "segments", "cards"]
+Editable = Literal[
+    "campaigns", "canvases", "segments", "cards", "templates", "content_blocks", "catalogs", "preference_centers"
+]
+Deletable = Literal[
+    "campaigns",
+    "canvases",
+    "segments",
+    "cards",
+    "templates",
+    "content_blocks",
+    "catalogs",
+    "preference_centers",
+    "integrations",
+    "sends",
+]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -118,6 +152,32 @@ class Workspace:
     """App identifiers to app names."""
     blocked_external_ids: set[str] = field(default_factory=set)
     """Users of whom no data is taken any more."""
+    event_definitions: dict[str, CustomEvent] = field(default_factory=dict)
+    """What is known of some of the `events`."""
+    attribute_definitions: dict[str, CustomAttribute] = field(default_factory=dict)
+    """Custom attributes, used or not; those that users have are listed without being here."""
+    blocked_attributes: set[str] = field(default_factory=set)
+    """Custom attributes of which no values are taken any more."""
+    sends: dict[str, Send] = field(default_factory=dict)
+    templates: dict[str, Template] = field(default_factory=dict)
+    content_blocks: dict[str, ContentBlock] = field(default_factory=dict)
+    catalogs: dict[str, Catalog] = field(default_factory=dict)
+    """By name."""
+    preference_centers: dict[str, PreferenceCenter] = field(default_factory=dict)
+    broadcasts: list[Broadcast] = field(default_factory=list)
+    hard_bounces: list[Suppressed] = field(default_factory=list)
+    unsubscribes: list[Suppressed] = field(default_factory=list)
+    spam_reports: list[Suppressed] = field(default_factory=list)
+    invalid_phone_numbers: list[Suppressed] = field(default_factory=list)
+    integrations: dict[str, Integration] = field(default_factory=dict)
+    sdk_keys: list[SdkKey] = field(default_factory=list)
+    subscription_groups: dict[str, SubscriptionGroup] = field(default_factory=dict)
+    multi_language: bool = True
+    """Whether the multi-language settings are turned on."""
+    locales: dict[str, Locale] = field(default_factory=dict)
+    """By uuid."""
+    translations: dict[str, Translation] = field(default_factory=dict)
+    """By the id of a message variation, a template or a Content Block; what is not here is not multi-language."""
     restatements: Counter[tuple[str, str, date]] = field(default_factory=Counter)
 
     def restate(self, kind: Kind, key: str, day: date, by: int) -> None:
@@ -128,8 +188,23 @@ class Workspace:
         """
         self.restatements[kind, key, day] += by
 
-    def edit(self, kind: Literal["campaigns", "canvases", "segments", "cards"], key: str, **changes: Any) -> None:  # noqa: ANN401 - any field
+    def edit(self, kind: Editable, key: str, **changes: Any) -> None:  # noqa: ANN401 - any field
         """Change fields of an object and set its time of last edit to now."""
         objects: dict[str, Any] = getattr(self, kind)
         changes.setdefault("updated_at", datetime.now(timezone.utc).replace(microsecond=0))
         objects[key] = replace(objects[key], **changes)
+
+    def archive(self, kind: Archivable, key: str) -> None:
+        """Archive an object, which counts as an edit (docs silent)."""
+        self.edit(kind, key, archived=True)
+
+    def delete(self, kind: Deletable, key: str) -> None:
+        """Delete an object. A Content Block leaves a trace: its details say that it was deleted."""
+        if kind == "content_blocks":
+            self.content_blocks[key].deleted = True
+        else:
+            del getattr(self, kind)[key]
+
+    def blocklist_attribute(self, name: str) -> None:
+        """Take no more values of a custom attribute, as the dashboard's blocklist does."""
+        self.blocked_attributes.add(name)
