@@ -100,7 +100,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "rate_limit_reserve",
-        th.NumberType(minimum=0, maximum=0.9),  # type: ignore[arg-type]
+        th.NumberType(minimum=0, maximum=0.9),  # type: ignore[arg-type] # the SDK declares whole bounds
         default=0.2,
         title="Rate limit reserve",
         description="Share of each rate-limit window, 0 to 0.9, that is left to the workspace's other programs: Braze "

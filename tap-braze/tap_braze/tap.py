@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import simplejson  # type: ignore[import-untyped]
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from typing_extensions import override
@@ -17,42 +16,15 @@ from typing_extensions import override
 from tap_braze.braze_api import BrazeError, Client
 from tap_braze.settings import CONFIG_SCHEMA, Settings, config_errors
 from tap_braze.streams import STREAMS
+from tap_braze.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from types import FrameType
 
     import click
-    from singer_sdk.singerlib.encoding.simple import Message
 
     from tap_braze.streams.base import BrazeStream, ListStream
-
-
-class Writer(MsgSpecWriter):
-    """Writes messages, and lets nothing come between the two ends of one."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._writing = False
-        self._afterwards: Callable[[], None] | None = None
-
-    @override
-    def write_message(self, message: Message) -> None:
-        self._writing = True
-        try:
-            super().write_message(message)
-        finally:
-            self._writing = False
-        if (action := self._afterwards) is not None:
-            self._afterwards = None
-            action()
-
-    def between_messages(self, action: Callable[[], None]) -> None:
-        """Do it now, or when the message is written that is being written."""
-        if self._writing:
-            self._afterwards = action
-        else:
-            action()
 
 
 class TapBraze(Tap):
@@ -179,9 +151,10 @@ class TapBraze(Tap):
         self._terminated = True
         if self._client is not None:
             self._client.stop()
-        self.message_writer.between_messages(lambda: self._terminate(signum))
+        self.message_writer.between_lines(lambda: self._terminate(signum))
 
     def _terminate(self, signum: int) -> None:
-        self.logger.warning("Stopped by signal %d; the next run goes on from the last STATE", signum)
         self.state_writer.write_state(self.state)
+        self.message_writer.flush()
+        self.logger.warning("Stopped by signal %d; the next run goes on from the last STATE", signum)
         raise SystemExit(128 + signum)

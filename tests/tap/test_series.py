@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -269,6 +270,27 @@ def test_a_fault_between_windows_costs_nothing_but_a_second_run(sandbox: Sandbox
         assert resumed.state == whole.state
     # The first window of the campaigns was done when the fault came, and is not read again but for its last day.
     assert "2026-04-01" not in days(resumed.records("campaigns_analytics"))
+
+
+def test_the_sdks_flattening_maps_and_selection_work(run_tap: RunTap, cli: Callable[..., Any]) -> None:
+    settings = {"start_date": "2026-06-30", "flattening_enabled": True, "flattening_max_depth": 1}
+    (record, *_) = run_tap("canvases_analytics", **settings).records("canvases_analytics")
+    assert record["total_stats__entries"] >= 0
+
+    maps = {"segments_analytics": {"__alias__": "sizes", "day": "time", "time": "__NULL__", "__key_properties__": []}}
+    run = run_tap("segments_analytics", start_date="2026-06-30", stream_maps=maps)
+    assert {record["day"] for record in run.records("sizes")} == {"2026-06-30"}
+    assert run.bookmark("segments_analytics") == "2026-06-30"
+
+    catalog = json.loads(cli(["--discover"]).stdout)
+    for entry in catalog["streams"]:
+        for item in entry["metadata"]:
+            item["metadata"]["selected"] = (
+                entry["stream"] == "campaigns_analytics" and "messages" not in item["breadcrumb"]
+            )
+    run = run_tap(catalog=catalog, start_date="2026-06-30")
+    assert run.records("campaigns_analytics")
+    assert all("messages" not in record for record in run.records("campaigns_analytics"))
 
 
 def _identity(record: dict[str, Any]) -> tuple[Any, ...]:

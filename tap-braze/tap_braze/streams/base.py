@@ -121,7 +121,13 @@ class BrazeStream(Stream):
             text += f". Reading it needs the permission '{self.permission}'"
         elif isinstance(error, UnavailableError):
             text += ". Run again later: it goes on from the last STATE"
+        self.tap.message_writer.flush()
         raise type(error)(text, status=error.status, errors=error.errors) from error
+
+    @override
+    def _write_state_message(self) -> None:
+        super()._write_state_message()
+        self.tap.message_writer.flush()  # also where the state is the same as before and is not written
 
     # The bookmarks are set by the streams themselves, when all before them has been read, and are valid at any time:
     # records do not move them, and the SDK's markers for what is under way are not needed.
