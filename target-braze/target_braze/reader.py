@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Callable
 
 _decode: Final = msgspec.json.Decoder().decode
 _NEEDED: Final = {
@@ -31,6 +35,13 @@ class MessageReader(GenericSingerReader[bytes]):
     @override
     def default_input(self) -> IO[bytes]:
         return sys.stdin.buffer
+
+    @override
+    def process_lines(
+        self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        # `--input` is opened as text, which may not be what it is.
+        return super().process_lines(getattr(file_input, "buffer", file_input), callbacks)
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:

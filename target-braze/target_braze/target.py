@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import logging
 import math
 import signal
 import sys
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar
@@ -15,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import click
 from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import (
     ConfigValidationError,
     MapExpressionError,
@@ -254,15 +257,45 @@ class TargetBraze(Target):
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
         # The SDK would write a STATE that covers what is still in flight, and exit with 0.
         for again in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(again, signal.SIG_IGN)
+            # Not SIG_IGN: Python reports a signal that is already on its way then, with a traceback.
+            signal.signal(again, lambda _signum, _frame: None)
         _log.warning("%s: waiting for the answers under way, then stopping", signal.Signals(signum).name)
         raise _Terminated(128 + signum)
 
     # Settings.
 
+    @property
+    @override
+    def _env_var_config(self) -> dict[str, Any]:
+        """Settings from the environment, numbers as text, which the check of the settings reads.
+
+        The SDK reads whole numbers only, and with a traceback where there is none.
+        """
+        schema = copy.deepcopy(self.config_jsonschema)
+        self.append_builtin_config(schema)
+        for described in _numbers(schema).values():
+            described["type"] = ["string"]
+        try:
+            return parse_environment_config(schema, self._env_var_prefix)
+        except ValueError as error:
+            raise ConfigValidationError(
+                "Config validation failed", errors=[f"{self._env_var_prefix}…: not JSON: {error}"], schema=schema
+            ) from None
+
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        if not isinstance(self._config.get("api_key", ""), str):
+            # Before the SDK, which would show the value.
+            raise ConfigValidationError(
+                "Config validation failed", errors=["setting 'api_key' is no text"], schema=self.config_jsonschema
+            )
+        for name in _numbers(self.config_jsonschema).keys() & self._config.keys():
+            if isinstance(text := self._config[name], str):
+                with suppress(ValueError):
+                    self._config[name] = json.loads(text)
         errors = super()._validate_config(raise_errors=raise_errors)
+        if errors:
+            return errors
         found = []
         if self._config["on_error"] == "dead_letter" and not self._config.get("dead_letter_path"):
             found.append("setting 'dead_letter_path': name a file, for 'on_error' is dead_letter")
@@ -278,7 +311,7 @@ class TargetBraze(Target):
             found.append(str(error))
         if found and raise_errors:
             raise ConfigValidationError("Config validation failed", errors=found, schema=self.config_jsonschema)
-        return errors + found
+        return found
 
     @classmethod
     @override
@@ -318,10 +351,22 @@ class TargetBraze(Target):
         _log.warning("%s", text)
 
 
+def _numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings that are numbers."""
+    return {
+        name: described
+        for name, described in schema["properties"].items()
+        if {"integer", "number"} & {*described.get("type", ())}
+    }
+
+
 def _keep_quiet(state: dict[str, Any]) -> None:
     """Write no STATE."""
 
 
 def _write_state(state: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(state) + "\n")
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(json.dumps(state) + "\n")
+        sys.stdout.flush()
+    except OSError as error:
+        raise OSError(f"STATE cannot be written to standard output: {error.strerror}") from None
