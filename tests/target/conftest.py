@@ -39,10 +39,16 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(braze_api, "FIRST_ANSWER_WITHIN", 0.2)
 
 
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
+@pytest.fixture(scope="session")
+def _served() -> Iterator[Sandbox]:
     with Sandbox(seed="empty") as sandbox:
         yield sandbox
+
+
+@pytest.fixture
+def sandbox(_served: Sandbox) -> Sandbox:
+    _served.reset()
+    return _served
 
 
 @pytest.fixture

@@ -91,8 +91,8 @@ def lines(*messages: dict[str, Any] | Stream | bytes) -> bytes:
         if isinstance(message, bytes):
             written.append(message)
         else:
-            for one in message.messages if isinstance(message, Stream) else [message]:
-                written.append(json.dumps(one).encode())
+            several = message.messages if isinstance(message, Stream) else [message]
+            written += [json.dumps(one).encode() for one in several]
     return b"".join(line + b"\n" for line in written)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 from braze_sandbox.testing import Sandbox
 from singer_sdk.testing import get_target_test_class
 from target_braze.target import TargetBraze
-
-from tests.target.singer import run_cli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.target.singer import Run
 
-ALL = {name: TEXT for name in ("external_id", "braze_id", "alias_name", "alias_label", "email", "phone")}
+ALL = dict.fromkeys(("external_id", "braze_id", "alias_name", "alias_label", "email", "phone"), TEXT)
 FILLED = {
     "external_id": "c-1",
     "braze_id": "b-1",
@@ -46,7 +46,7 @@ def test_without_a_mapping_the_columns_named_like_brazes_identifiers_are_tried_i
     run_target: Callable[..., Run],
     sandbox: Sandbox,
 ) -> None:
-    record = FILLED | dict.fromkeys(blank, nothing) | {"time": "2026-03-04T00:00:00Z"}
+    record: dict[str, Any] = FILLED | dict.fromkeys(blank, nothing) | {"time": "2026-03-04T00:00:00Z"}
     run_target(Stream("events", {**ALL, "name": TEXT, "time": TIME}, [{**record, "name": "x"}]))
     (event,) = sent(sandbox, "events")
     assert {key: value for key, value in event.items() if key in IDENTIFIERS} == identifier
@@ -57,7 +57,7 @@ def test_an_address_that_does_not_identify_the_user_is_still_the_users_address(
 ) -> None:
     mapping = {"people": {"user": [{"external_id": "id"}, {"email": "mail"}, {"phone": "mobile"}]}}
     columns = {"id": TEXT, "mail": TEXT, "mobile": TEXT, "plan": TEXT}
-    records = [
+    records: list[dict[str, Any]] = [
         {"id": "c-1", "mail": "a@example.com", "mobile": "+12025550123", "plan": "gold"},
         {"id": None, "mail": "b@example.com", "mobile": "+12025550124", "plan": "blue"},
         {"id": None, "mail": None, "mobile": "+12025550125", "plan": "red"},
@@ -139,7 +139,7 @@ def test_an_identifier_that_braze_would_not_take_is_reported(
     column: str, value: object, reason: str, run_target: Callable[..., Run], sandbox: Sandbox
 ) -> None:
     record = {"alias_name": "a", "alias_label": "web"} if "alias" in column else {}
-    columns = {name: {} for name in {*record, column}}
+    columns: dict[str, Any] = {name: {} for name in {*record, column}}
     run = run_target(Stream("s", columns, [{**record, column: value}]), expect=1)
     assert f"column '{column}'" in run.errors[0]
     assert reason in run.errors[0]

@@ -1,0 +1,326 @@
+"""The client of Braze's REST API: pacing by whatever headers there are, retries, hosts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from target_braze import braze_api
+from target_braze.braze_api import (
+    INSTANCES,
+    BrazeError,
+    Client,
+    EndpointError,
+    ForbiddenError,
+    Pool,
+    RateLimit,
+    RefusedError,
+    StoppedError,
+    UnauthorizedError,
+    UnavailableError,
+    base_url,
+    error_texts,
+)
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from braze_sandbox.testing import Sandbox
+
+BODY = b'{"attributes": [{"external_id": "c-1"}]}'
+
+
+class Clock:
+    """A clock that only waiting moves."""
+
+    def __init__(self) -> None:
+        self.now = 1_780_000_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+class Stop(threading.Event):
+    """Waits by moving the clock."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    @override
+    def wait(self, timeout: float | None = None) -> bool:
+        self._clock.now += timeout or 0.0
+        return self.is_set()
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(braze_api, "time", clock)
+    return clock
+
+
+@pytest.fixture
+def pool(clock: Clock) -> Pool:
+    return Pool("test", 0.2, Stop(clock))
+
+
+def headers(limit: int, remaining: int, reset: float) -> dict[str, str]:
+    return {"x-ratelimit-limit": f"{limit}", "x-ratelimit-remaining": f"{remaining}", "x-ratelimit-reset": f"{reset}"}
+
+
+def client(sandbox: Sandbox, **options: Any) -> Client:
+    return Client(sandbox.url, options.pop("api_key", sandbox.api_key), **options)
+
+
+def track(one: Client) -> int:
+    return one.request("POST", "/users/track", body=BODY).status
+
+
+def test_before_the_first_answer_nothing_waits(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    for _ in range(1000):
+        pool.enter()
+    assert clock.now == start
+
+
+def test_the_reserve_of_a_window_is_left_to_others(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    pool.learn(headers(100, 50, start + 60))
+    for _ in range(30):
+        pool.enter()
+    assert clock.now == start
+    pool.enter()
+    assert clock.now == start + 60
+
+
+def test_after_the_reset_the_window_is_fresh(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    pool.learn(headers(100, 0, start + 60))
+    pool.enter()
+    assert clock.now == start + 60
+    pool.learn(headers(100, 99, start + 120))
+    for _ in range(79):
+        pool.enter()
+    assert clock.now == start + 60
+    pool.enter()
+    assert clock.now == start + 120
+
+
+def test_answers_that_come_late_do_not_widen_the_window(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    pool.learn(headers(100, 30, start + 60))
+    pool.learn(headers(100, 90, start + 60))
+    for _ in range(10):
+        pool.enter()
+    assert clock.now == start
+    pool.enter()
+    assert clock.now == start + 60
+    pool.learn(headers(100, 99, start + 120))
+    pool.learn(headers(100, 0, start + 60))  # of the window that is over
+    pool.enter()
+    assert clock.now == start + 60
+
+
+def test_seconds_until_the_reset_are_as_good_as_its_moment(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    pool.learn(headers(100, 10, 45))
+    pool.enter()
+    assert clock.now == start + 45
+
+
+def test_what_others_use_of_the_window_counts(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    pool.learn(headers(100, 90, start + 60))
+    pool.enter()
+    pool.learn(headers(100, 20, start + 60))
+    pool.enter()
+    assert clock.now == start + 60
+
+
+def test_a_429_closes_the_window_and_an_earlier_one_does_not_open_it(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    pool.close(start + 30)
+    pool.close(start + 10)
+    pool.enter()
+    assert clock.now == start + 30
+
+
+def test_stopping_ends_the_wait(clock: Clock) -> None:
+    stop = Stop(clock)
+    pool = Pool("test", 0.2, stop)
+    pool.close(clock.now + 3600)
+    stop.set()
+    with pytest.raises(StoppedError):
+        pool.enter()
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({}, RateLimit(None, None, None)),
+        (headers(100, 3, 1_780_000_009), RateLimit(100, 3, 1_780_000_009.0)),
+        (headers(100, 3, 9), RateLimit(100, 3, 1_780_000_009.0)),
+        ({"x-ratelimit-retry-after": "9"}, RateLimit(None, None, 1_780_000_009.0)),
+        ({"retry-after": "9"}, RateLimit(None, None, 1_780_000_009.0)),
+        ({"retry-after": "Fri, 31 Dec 1999 23:59:59 GMT"}, RateLimit(None, None, None)),
+        (headers(100, 3, 9) | {"x-ratelimit-retry-after": "5"}, RateLimit(100, 3, 1_780_000_005.0)),
+    ],
+)
+def test_headers_are_read_in_each_of_their_forms(given: dict[str, str], expected: RateLimit) -> None:
+    assert RateLimit.of(given, 1_780_000_000.0) == expected
+
+
+@pytest.mark.parametrize("form", ["epoch", "seconds", "retry-after"])
+def test_a_429_is_waited_out_in_each_form(form: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda _most: 0.0)
+    sandbox.fault(do="status", status=429, reset=form, reset_in=0.3, times=1)
+    started = time.monotonic()
+    assert track(client(sandbox)) == 201
+    assert 0.25 < time.monotonic() - started < 2.5
+
+
+def test_waiting_for_the_rate_limit_costs_no_patience_with_a_failing_server(
+    sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda _most: 0.0)
+    monkeypatch.setattr(braze_api, "RETRY_FOR", 0.2)
+    sandbox.fault(do="status", status=429, headers={"retry-after": "0.5"}, times=1)
+    sandbox.fault(do="status", status=503, times=2)
+    assert track(client(sandbox)) == 201
+
+
+@pytest.mark.parametrize(
+    "fault", [{"do": "status", "status": 500}, {"do": "status", "status": 504}, {"do": "drop_before"}]
+)
+def test_what_fails_for_a_while_is_sent_again(fault: dict[str, Any], sandbox: Sandbox) -> None:
+    sandbox.fault(times=3, **fault)
+    assert track(client(sandbox)) == 201
+    assert len(sandbox.requests) == 4
+
+
+def test_what_keeps_failing_is_given_up(sandbox: Sandbox) -> None:
+    sandbox.fault(do="status", status=503)
+    with pytest.raises(UnavailableError, match="HTTP 503") as error:
+        track(client(sandbox))
+    assert error.value.status == 503
+
+
+def test_a_request_that_may_not_go_twice_goes_once_except_after_429(sandbox: Sandbox) -> None:
+    sandbox.fault(do="status", status=429, headers={"retry-after": "0.01"}, times=1)
+    sandbox.fault(do="status", status=503)
+    with pytest.raises(UnavailableError):
+        client(sandbox).request("POST", "/users/track", body=BODY, resend=False)
+    assert [request.status for request in sandbox.requests] == [429, 503]
+
+
+def test_an_answer_that_takes_too_long_is_no_answer(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(braze_api, "RETRY_FOR", 0.0)
+    sandbox.fault(do="latency", latency_ms=500)
+    with pytest.raises(UnavailableError, match="timed out"):
+        track(client(sandbox, timeout=0.05))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [(400, RefusedError), (401, UnauthorizedError), (403, ForbiddenError), (404, RefusedError), (413, RefusedError)],
+)
+def test_what_is_wrong_with_the_request_is_not_sent_again(
+    status: int, kind: type[BrazeError], sandbox: Sandbox
+) -> None:
+    sandbox.fault(do="status", status=status, body={"message": "no", "errors": ["a", ["b"], {"c": 1}]})
+    with pytest.raises(kind, match="no; a; ") as error:
+        track(client(sandbox))
+    assert error.value.errors == ("no", "a", '["b"]', '{"c": 1}')
+    assert len(sandbox.requests) == 1
+
+
+def test_stopping_ends_retries_at_once(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(braze_api, "_FIRST_WAIT", 1000.0)
+    monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 1000.0)
+    monkeypatch.setattr(braze_api, "RETRY_FOR", 10_000.0)
+    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda most: most)
+    sandbox.fault(do="status", status=503)
+    one = client(sandbox)
+    threading.Timer(0.1, one.stop).start()
+    with pytest.raises(StoppedError):
+        track(one)
+    assert len(sandbox.requests) == 1
+
+
+def test_a_window_of_the_real_thing_is_never_overrun(sandbox: Sandbox) -> None:
+    with type(sandbox)(seed="empty", limits={"track": (20, 0.5)}, track_reset="seconds") as paced:
+        one = client(paced, reserve=0.5, connections=4)
+        threads = [threading.Thread(target=lambda: [track(one) for _ in range(5)]) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert [request.status for request in paced.requests] == [201] * 20
+
+
+def test_the_key_is_sent_and_not_shown(sandbox: Sandbox) -> None:
+    one = client(sandbox)
+    assert sandbox.api_key not in repr(one)
+    assert track(one) == 201
+    for key in ("se cret", "secret\n", "secrét", "secret\x7f"):
+        with pytest.raises(BrazeError, match="setting 'api_key'") as error:
+            client(sandbox, api_key=key)
+        assert key not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "url"),
+    [
+        *((name, f"https://{host}") for name, host in INSTANCES.items()),
+        ("us-01", "https://rest.iad-01.braze.com"),
+        (" rest.iad-01.braze.com/ ", "https://rest.iad-01.braze.com"),
+        ("https://rest.iad-09.braze.com", "https://rest.iad-09.braze.com"),
+        ("https://proxy.example.com:8443", "https://proxy.example.com:8443"),
+        ("http://localhost:8080", "http://localhost:8080"),
+        ("http://127.0.0.1:8080/", "http://127.0.0.1:8080"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_an_endpoint_is_an_instance_a_host_or_a_url(endpoint: str, url: str) -> None:
+    assert base_url(endpoint) == url
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "",
+        "US-09",
+        "braze",
+        "https://",
+        "https://a.b/path",
+        "https://a.b?q",
+        "https://u:p@a.b",
+        "ftp://a.b",
+        "http://a.b",
+        "https://[a",
+    ],
+)
+def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
+    with pytest.raises(EndpointError, match="setting 'endpoint'"):
+        base_url(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("body", "texts"),
+    [
+        (b"", ()),
+        (b"<html>\n  oops</html>", ("<html> oops</html>",)),
+        (b'{"message": "a"}', ("a",)),
+        (b'{"message": "a", "errors": "b"}', ("a", "b")),
+        (b'{"message": null, "errors": [{"type": "c"}]}', ('{"type": "c"}',)),
+        (b"[1]", ("[1]",)),
+        (b"\xff", ("\ufffd",)),
+    ],
+)
+def test_brazes_words_are_found_in_each_form_of_its_errors(body: bytes, texts: tuple[str, ...]) -> None:
+    assert error_texts(body) == texts
