@@ -22,7 +22,7 @@ _LONG_ENOUGH: Final = 1.0
 class Writer(MsgSpecWriter):
     """Keeps records back until there are some, or another message comes, or a second is over.
 
-    With many requests under way each write costs a fight for the interpreter: this is a third of the tap's time.
+    Each write lets go of the interpreter, and with many requests under way it takes a while to get it back.
     """
 
     def __init__(self) -> None:
