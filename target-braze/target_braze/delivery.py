@@ -1,7 +1,6 @@
 """Delivery: brings changes to Braze, several requests at a time, and lets a STATE out when all before it is settled.
 
-Changes of one user keep their order: a user is in one request at a time, and what comes meanwhile waits, attributes
-folded into one object, because Braze promises no order between requests
+The order of what concerns one user is kept by `lanes`, because Braze promises none between requests
 (https://www.braze.com/docs/api/endpoints/user_data/post_user_track/). Knows nothing of Singer but that a state is JSON.
 """
 
@@ -11,17 +10,19 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from target_braze.braze_api import Answer, BrazeError, ForbiddenError, RefusedError
-from target_braze.track import PERMISSION, Request
+from target_braze.lanes import Lane, Lanes
+from target_braze.records import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-    from target_braze.records import Change, User
+    from target_braze.endpoints import Request
+    from target_braze.records import Change
 
 _log = logging.getLogger("target-braze")
 
@@ -29,8 +30,8 @@ State = dict[str, Any]
 
 # A request that is not full leaves when its oldest change has waited this long (seconds).
 _LINGER: Final = 1.0
-# The answers to a request that one object in it can be the reason for.
-_GUILTY_OBJECT: Final = frozenset({400, 413})
+# The answers to a request that one change in it can be the reason for.
+_GUILTY_CHANGE: Final = frozenset({400, 413})
 # Meltano stores every STATE that it is given; more often than this (seconds) helps nobody.
 _STATE_EVERY: Final = 1.0
 
@@ -39,37 +40,16 @@ class RejectedError(Exception):
     """Braze, or the mapping, does not take a record, and the run is to stop for that."""
 
 
-@dataclass
-class _Lane:
-    """What waits for one user."""
-
-    attributes: Change | None = None
-    others: deque[Change] = field(default_factory=deque)
-
-    def __len__(self) -> int:
-        return (self.attributes is not None) + len(self.others)
-
-    def first(self) -> Change:
-        return self.others[0] if self.attributes is None else self.attributes
-
-    def drop_first(self) -> None:
-        if self.attributes is None:
-            self.others.popleft()
-        else:
-            self.attributes = None
-
-
 class Delivery:
-    """Takes changes and states in the order of the stream; settles each change as accepted or rejected.
+    """Takes changes and states in the order of the stream; settles each record when all its changes are.
 
-    `send` posts one body to `/users/track`; `accept` is told of each change that Braze took, `reject` of each that it
-    refused, and why, and may raise RejectedError to end the run; `emit` writes a STATE. All are called from threads of
-    this class.
+    `send` posts one request; `accept` is told of each change that Braze took, `reject` of each that it refused, and why,
+    and may raise RejectedError to end the run; `emit` writes a STATE. All are called from threads of this class.
     """
 
     def __init__(
         self,
-        send: Callable[[bytes], Answer],
+        send: Callable[[Request], Answer],
         *,
         accept: Callable[[Change], None],
         reject: Callable[[Change, str], None],
@@ -82,58 +62,46 @@ class Delivery:
         self._accept = accept
         self._reject = reject
         self._emit = emit
-        self._max_objects = max_objects
         self._concurrency = concurrency
-        # Enough to fill every request in flight and its successor, and to find 75 users that are not under way.
+        # Records: enough to fill every request in flight and its successor, and to find users that are not under way.
         self._room = 3 * concurrency * max_objects
 
         self._changed = threading.Condition()
-        self._lanes: dict[User, _Lane] = {}
-        self._ready: OrderedDict[User, None] = OrderedDict()
-        self._ready_objects = 0
-        self._ready_since = 0.0
-        self._busy: set[User] = set()
+        self._lanes = Lanes(_LINGER, max_objects)
         self._in_flight = 0
         self._closing = False
         self._failure: BaseException | None = None
 
         # Positions of the records that are not settled, oldest first, and the states that wait for them.
-        self._open: OrderedDict[int, None] = OrderedDict()
+        self._open: OrderedDict[int, int] = OrderedDict()
         self._last_position = 0
         self._states: deque[tuple[int, State]] = deque()
         self._settled_state: State | None = None
         self._next_emit = 0.0
 
-        self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix="users-track")
+        self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix="request")
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
         self._dispatcher.start()
 
-    def add(self, change: Change) -> None:
-        """Take in a change; waits while too many are under way.
+    def add(self, *changes: Change) -> None:
+        """Take in all that one record changes; waits while too many records are under way.
 
         Raises:
             BrazeError: an earlier request failed for good.
             RejectedError: an earlier change was rejected, and that ends the run.
         """
         with self._changed:
-            self._changed.wait_for(lambda: len(self._open) < self._room or self._failure)
+            if len(self._open) >= self._room:
+                self._changed.wait_for(lambda: len(self._open) < self._room or self._failure)
             self._check()
-            for record in change.records:
-                self._open[record.position] = None
-                self._last_position = record.position
-            lane = self._lanes.setdefault(change.user, _Lane())
-            before = len(lane)
-            if change.kind != "attributes":
-                lane.others.append(change)
-            elif lane.attributes is None:
-                lane.attributes = change
-            else:
-                lane.attributes.fold(change)
-            if change.user not in self._busy:
-                self._make_ready(change.user, len(lane) - before)
+            self._last_position = changes[0].records[0].position
+            self._open[self._last_position] = len(changes)
+            now = time.monotonic()
+            if any([self._lanes.add(change, now) for change in changes]):
+                self._changed.notify_all()
 
     def checkpoint(self, state: State) -> None:
-        """Take in a STATE: it is emitted when all changes before it are settled."""
+        """Take in a STATE: it is emitted when all records before it are settled."""
         with self._changed:
             if self._states and self._states[-1][0] == self._last_position:
                 self._states.pop()
@@ -164,8 +132,6 @@ class Delivery:
             self._closing = True
             if discard:
                 self._lanes.clear()
-                self._ready.clear()
-                self._ready_objects = 0
             self._changed.notify_all()
         self._dispatcher.join()
         self._workers.shutdown()
@@ -177,95 +143,75 @@ class Delivery:
         try:
             while True:
                 with self._changed:
-                    request = self._next_request()
-                    if request is None and self._is_done():
+                    work = self._next_request()
+                    if work is None and self._is_done():
                         return
-                    if request is None and not self._state_is_due():
+                    if work is None and not self._state_is_due():
                         self._changed.wait(self._patience())
                         continue
-                if request is None:
+                if work is None:
                     self._emit_settled()
                 else:
-                    self._workers.submit(self._deliver, request)
+                    self._workers.submit(self._deliver, *work)
         except BaseException as failure:  # noqa: BLE001 - it is raised again where the caller waits
             self._fail(failure)
+
+    def _next_request(self) -> tuple[Request, list[Lane]] | None:
+        if self._failure is not None or self._in_flight >= self._concurrency:
+            return None
+        work = self._lanes.next_request(time.monotonic(), hurry=self._closing)
+        self._in_flight += work is not None
+        return work
 
     def _is_done(self) -> bool:
         return not self._in_flight and (self._failure is not None or (self._closing and not self._lanes))
 
     def _patience(self) -> float | None:
         """Seconds until something is due without a notification."""
-        now = time.monotonic()
-        due = []
-        if self._ready and self._in_flight < self._concurrency and self._failure is None:
-            due.append(self._ready_since + _LINGER - now)
+        moments = []
+        if self._failure is None and self._in_flight < self._concurrency and (due := self._lanes.due()) is not None:
+            moments.append(due)
         if self._settled_state is not None:
-            due.append(self._next_emit - now)
-        return max(0.0, min(due)) if due else None
-
-    def _next_request(self) -> Request | None:
-        if self._failure is not None or not self._ready or self._in_flight >= self._concurrency:
-            return None
-        overdue = time.monotonic() >= self._ready_since + _LINGER
-        if self._ready_objects < self._max_objects and not self._closing and not overdue:
-            return None
-        request = Request()
-        while self._ready and len(request) < self._max_objects:
-            user = next(iter(self._ready))
-            lane = self._lanes[user]
-            waiting = len(lane)
-            while lane and len(request) < self._max_objects and request.add(lane.first()):
-                lane.drop_first()
-            if len(lane) < waiting:
-                del self._ready[user]
-                self._ready_objects -= waiting
-                self._busy.add(user)
-            if lane:
-                break  # the request is full, by objects or by bytes
-        self._in_flight += 1
-        self._ready_since = time.monotonic()
-        return request
+            moments.append(self._next_emit)
+        return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     # A worker's thread.
 
-    def _deliver(self, request: Request) -> None:
+    def _deliver(self, request: Request, lanes: list[Lane]) -> None:
         try:
             self._post(request)
         except BaseException as failure:  # noqa: BLE001 - it is raised again where the caller waits
             self._fail(failure)
         with self._changed:
             self._in_flight -= 1
-            for user in {change.user for change in request}:
-                self._busy.discard(user)
-                lane = self._lanes.get(user)
-                if lane:
-                    self._make_ready(user, len(lane))
-                else:
-                    self._lanes.pop(user, None)
+            now = time.monotonic()
+            for lane in lanes:
+                self._lanes.release(lane, now, request.endpoint.rest)
             self._changed.notify_all()
 
     def _post(self, request: Request) -> None:
         with self._changed:
             self.requests += 1
         try:
-            answer = self._send(request.body())
+            answer = self._send(request)
         except ForbiddenError as error:
             raise BrazeError(
-                f"{error}. The API key lacks the permission '{PERMISSION}', or does not allow this machine's address",
+                f"{error}. The API key lacks the permission '{request.endpoint.permission}', or does not allow this "
+                "machine's address",
                 status=error.status,
             ) from None
         except RefusedError as error:
-            if error.status not in _GUILTY_OBJECT:
+            if error.status not in _GUILTY_CHANGE:
                 raise
             if len(request) == 1:
-                self._settle(request, [(change, str(error)) for change in request])
+                self._settle(request, [(request.changes[0], str(error))])
                 return
-            # Nothing of the request was applied: find the object that is to blame.
+            # Nothing of the request was applied: find the change that is to blame.
             _log.warning("%s; sending its %d objects in two requests", error, len(request))
             for half in request.halves():
                 self._post(half)
             return
-        self._settle(request, request.rejected(answer))
+        self._settle(request, request.endpoint.rejected(request.changes, answer))
 
     def _settle(self, request: Request, rejected: list[tuple[Change, str]]) -> None:
         guilty = {id(change) for change, _ in rejected}
@@ -277,11 +223,15 @@ class Delivery:
             self._reject(change, reason)
             self._close_records([change])
 
-    def _close_records(self, changes: list[Change]) -> None:
+    def _close_records(self, changes: Iterable[Change]) -> None:
         with self._changed:
             for change in changes:
                 for record in change.records:
-                    self._open.pop(record.position, None)
+                    left = self._open[record.position] - 1
+                    if left:
+                        self._open[record.position] = left
+                    else:
+                        del self._open[record.position]
             self._advance_state()
             self._changed.notify_all()
 
@@ -290,15 +240,7 @@ class Delivery:
             self._failure = self._failure or failure
             self._changed.notify_all()
 
-    # Under the lock.
-
-    def _make_ready(self, user: User, more: int) -> None:
-        if not self._ready:
-            self._ready_since = time.monotonic()
-        self._ready.setdefault(user)
-        self._ready_objects += more
-        if self._ready_objects >= self._max_objects or len(self._ready) == 1:
-            self._changed.notify_all()
+    # States.
 
     def _advance_state(self) -> None:
         oldest = next(iter(self._open), self._last_position + 1)

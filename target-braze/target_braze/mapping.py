@@ -116,10 +116,10 @@ def compile_mapping(
         MappingError: the two do not fit.
     """
     kind = entry.get("to") or (stream if stream in _KINDS else "attributes")
-    if stray := sorted(entry.keys() - _COMMON_KEYS - _KINDS[kind].keys):
+    if stray := sorted(entry.keys() - keys_of_kinds()[kind]):
         raise MappingError(
             f"stream '{stream}': '{stray[0]}' has no meaning for {kind}; they have: "
-            f"{', '.join(sorted(_COMMON_KEYS | _KINDS[kind].keys))}"
+            f"{', '.join(sorted(keys_of_kinds()[kind]))}"
         )
     return _KINDS[kind](_Columns(stream, schema, entry, defaults.zone), defaults, notice)
 
@@ -488,6 +488,11 @@ _KINDS: Final[Mapping[str, type[StreamMapping]]] = {
     "events": _Events,
     "purchases": _Purchases,
 }
+
+
+def keys_of_kinds() -> dict[str, frozenset[str]]:
+    """What the entry of a stream in the setting `streams` may have, by the kind of object it makes."""
+    return {kind: _COMMON_KEYS | mapping.keys for kind, mapping in _KINDS.items()}
 
 
 def _event_name(value: object) -> str:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from typing_extensions import override
 
+from target_braze.endpoints import TRACK, Endpoint
+
 Kind = Literal["attributes", "events", "purchases"]
 
 # Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
@@ -48,15 +50,27 @@ class Record:
 
 @dataclass(slots=True)
 class Change:
-    """One object of `/users/track`, whom it is about, and the records it was made of.
+    """One object for Braze: which array of which endpoint, whom it is about, and the records it was made of.
 
-    https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
+    `others` are users whom it concerns too, as a merge does; what waits for any of them keeps its order.
     """
 
-    kind: Kind
+    kind: str
     user: User
     fields: dict[str, Any]
     records: list[Record] = field(default_factory=list)
+    endpoint: Endpoint = TRACK
+    others: tuple[User, ...] = ()
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        """All whom it concerns."""
+        return (self.user, *self.others)
+
+    @property
+    def foldable(self) -> bool:
+        """Whether a later change of the same user may become a part of it."""
+        return self.kind == "attributes"
 
     def fold(self, later: Change) -> None:
         """Take in a later change of the same user's attributes: its values win."""

@@ -19,9 +19,9 @@ def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa:
 
 _ALIAS: Final = _object(
     {
-        "name": {**_NAME, "description": "Column of the alias name."},
-        "label": {**_NAME, "description": "The alias label itself."},
-        "label_field": {**_NAME, "description": "Column of the alias label."},
+        "name": _NAME,
+        "label": _NAME,
+        "label_field": _NAME,
     },
     required=["name"],
     oneOf=[{"required": ["label"]}, {"required": ["label_field"]}],
@@ -49,8 +49,10 @@ STREAM: Final = _object(
                 minProperties=1,
                 maxProperties=1,
             ),
-            "description": "Identifier and its column, in the order tried; the first that the record fills is sent. "
-            "Default: the columns external_id, braze_id, alias_name with alias_label, email, phone.",
+            "description": "List of an identifier and its column each: `external_id`, `braze_id`, `email`, `phone`, or "
+            "`user_alias` with the column of its `name` and either a literal `label` or its column `label_field`. The "
+            "first that the record fills is sent. Default: the columns external_id, braze_id, alias_name with "
+            "alias_label, email, phone.",
         },
         "fields": {
             **_NAMES,
@@ -64,7 +66,8 @@ STREAM: Final = _object(
         "types": {
             "type": "object",
             "additionalProperties": {"type": "string", "enum": list(TYPES)},
-            "description": "Column to the type it has in Braze, for columns that arrive as text.",
+            "description": "Column to the type it has in Braze, for columns that arrive as text: "
+            f"{', '.join(f'`{name}`' for name in TYPES)}.",
         },
         "event": _object(
             {
@@ -85,7 +88,8 @@ STREAM: Final = _object(
         },
         "purchase": _object(
             dict.fromkeys(("product_id", "price", "currency", "quantity"), _NAME),
-            description="Columns of the purchase's parts. Default: the columns of these names.",
+            description="Columns of the purchase's `product_id`, `price`, `currency` and `quantity`. Default: the "
+            "columns of these names; the quantity may be missing and is 1 then.",
         ),
     }
 )
@@ -186,6 +190,6 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         th.BooleanType(nullable=False),
         default=False,
         title="Dry run",
-        description="Do everything but send; say what would go and what it would cost.",
+        description="Do everything but send, and write no STATE; say what would go and what it would cost.",
     ),
 ).to_dict()

@@ -38,13 +38,14 @@ from target_braze.records import Change, MappingError, Record
 from target_braze.settings import CONFIG
 from target_braze.sinks import BrazeSink
 from target_braze.summary import Summary
-from target_braze.track import PATH
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from types import FrameType
 
     from singer_sdk.plugin_base import _ConfigInput
+
+    from target_braze.endpoints import Request
 
 _log = logging.getLogger("target-braze")
 
@@ -74,7 +75,8 @@ class TargetBraze(Target):
     """Singer target for Braze: users, events and purchases from any source."""
 
     name = "target-braze"
-    config_jsonschema: ClassVar[dict[str, Any]] = CONFIG
+    # A copy, for the SDK adds its own settings to it.
+    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG)
     capabilities: ClassVar[list[Any]] = [
         PluginCapabilities.ABOUT,
         PluginCapabilities.STREAM_MAPS,
@@ -323,11 +325,12 @@ class TargetBraze(Target):
 
     # Helpers.
 
-    def _send(self, body: bytes) -> Answer:
-        return self._client.request("POST", PATH, pool=PATH, body=body)
+    def _send(self, request: Request) -> Answer:
+        endpoint = request.endpoint
+        return self._client.request(endpoint.method, endpoint.path, pool=endpoint.pool, body=request.body())
 
     @staticmethod
-    def _pretend(body: bytes) -> Answer:  # noqa: ARG004
+    def _pretend(request: Request) -> Answer:  # noqa: ARG004
         return Answer(201, {}, b'{"message": "success"}')
 
     def _reject_change(self, change: Change, reason: str) -> None:
