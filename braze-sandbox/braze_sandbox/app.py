@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from braze_sandbox import flat_protocol, server
 from braze_sandbox.api import Api
 from braze_sandbox.inspection import routes
 
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from braze_sandbox.instance import Instance
 
 SAVE_SECONDS = 1.0
+
+
+def create_server(instance: Instance) -> server.Server:
+    """The server of an instance."""
+    http = flat_protocol.protocol_of(instance, instance.flat) if instance.flat else server.Protocol
+    return server.make(create_app(instance), http)
 
 
 def create_app(instance: Instance) -> Starlette:

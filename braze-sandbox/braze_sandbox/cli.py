@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from braze_sandbox import server
-from braze_sandbox.app import create_app
+from braze_sandbox.app import create_server
 from braze_sandbox.instance import Instance, Options
 from braze_sandbox.seed import SEEDS
 
@@ -42,6 +42,9 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="hold the calendar still at this day"
     )
+    serve.add_argument(
+        "--flat", action="store_true", help="for benchmarks: /campaigns/data_series at once, all days alike"
+    )
     serve.add_argument("--latency-ms", type=float, default=0, help="what every answer takes at least")
     serve.add_argument(
         "--ending-day",
@@ -66,6 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         time_zone=given.time_zone,
         today=given.today,
         latency_ms=given.latency_ms,
+        flat=given.flat,
         ending_day_included=given.ending_day == "included",
     )
     try:
@@ -78,4 +82,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.stdout.flush()
     # uvicorn stops cleanly on a signal, and then raises it again.
     with suppress(KeyboardInterrupt):
-        server.make(create_app(instance)).run(sockets=[sock])
+        create_server(instance).run(sockets=[sock])

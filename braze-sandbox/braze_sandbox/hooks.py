@@ -28,6 +28,9 @@ class Hooks:
     def __init__(self) -> None:
         self._hooks: list[Hook] = []
 
+    def __bool__(self) -> bool:
+        return bool(self._hooks)
+
     def add(self, path: str, callback: Callable[[Recorded], object], times: int | None) -> None:
         """Have a function called after requests: `times` times, or always."""
         self._hooks.append(Hook(path, callback, times))

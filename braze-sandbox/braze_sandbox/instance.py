@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from braze_sandbox.clock import Clock
 from braze_sandbox.faults import Faults
+from braze_sandbox.flat import Flat
 from braze_sandbox.hooks import Hooks
 from braze_sandbox.limits import Limits, ResetForm
 from braze_sandbox.profiles import Profiles
@@ -47,6 +48,8 @@ class Options:
     """Oldest or newest row first in a series (docs silent)."""
     limits: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Rate limits that differ from the documented ones: pool to requests and seconds."""
+    flat: bool = False
+    """Answer /campaigns/data_series at hardly any cost, with figures that are the same on all days."""
     link_aliasing: bool = True
     """Whether the workspace has link aliasing turned on: otherwise no key has the permission for its endpoints."""
     reset: ResetForm = "epoch"
@@ -62,6 +65,7 @@ class Instance:
         self.options = options
         self.keys: dict[str, frozenset[str]] = {options.api_key: ALL}
         self.clock = Clock(options.time_zone, options.today, ending_day_included=options.ending_day_included)
+        self.flat = Flat(self.clock, newest_first=options.row_order == "desc") if options.flat else None
         self.faults = Faults()
         self.hooks = Hooks()
         self.recorder = Recorder()

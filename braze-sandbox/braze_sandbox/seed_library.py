@@ -228,21 +228,22 @@ _FIRST_DAY = date(2025, 1, 1)
 
 
 def _suppressed(kind: Literal["bounce", "unsubscribe", "number"], plan: Plan, today: date) -> Iterator[Suppressed]:
-    """Entries from a hash of the hour, so that history grows from day to day without changing."""
+    """Entries from a hash of the day, so that history grows from day to day without changing."""
     if not plan.suppressed:
         # The second one stands on the edge of a day.
         moments = [datetime(2026, 3, day, hour, tzinfo=timezone.utc) for day, hour in ((2, 10), (6, 0), (18, 15))]
         for number, moment in enumerate(moments):
             yield _entry(kind, number, moment)
         return
-    for hour in range(((today - _FIRST_DAY).days + 1) * 24):
-        noise = blake2b(f"{kind}/{hour}".encode(), digest_size=4).digest()
-        if noise[0] >= plan.suppressed:
-            continue
-        moment = datetime.combine(_FIRST_DAY, time(), timezone.utc) + timedelta(hours=hour, seconds=noise[1] * 14)
-        # Some come together: a page may end between two of the same second.
-        for twin in range(1 + noise[2] % 4 // 3):
-            yield _entry(kind, hour * 2 + twin, moment)
+    for day in range((today - _FIRST_DAY).days + 1):
+        noise = blake2b(f"{kind}/{day}".encode(), digest_size=48).digest()
+        for hour, second in enumerate(noise[24:]):
+            if noise[hour] >= plan.suppressed:
+                continue
+            moment = datetime.combine(_FIRST_DAY, time(hour), timezone.utc) + timedelta(days=day, seconds=second * 14)
+            # Some come together: a page may end between two of the same second.
+            for twin in range(2 if second % 4 == 0 else 1):
+                yield _entry(kind, (day * 24 + hour) * 2 + twin, moment)
 
 
 def _entry(kind: str, number: int, moment: datetime) -> Suppressed:

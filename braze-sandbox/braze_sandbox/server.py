@@ -85,11 +85,11 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make(app: ASGIApp) -> Server:
+def make(app: ASGIApp, http: type[Protocol] = Protocol) -> Server:
     """A server that says nothing and does not wait for idle connections when it stops."""
     config = uvicorn.Config(
         droppable(app),
-        http=Protocol,
+        http=http,
         ws="none",
         lifespan="on",
         log_level="error",

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox import server
-from braze_sandbox.app import create_app
+from braze_sandbox.app import create_server
 from braze_sandbox.instance import Instance, Options
 from braze_sandbox.profiles import Profile
 from braze_sandbox.recorder import Recorded
@@ -41,7 +41,7 @@ class Sandbox:
         """Start serving."""
         sock = server.bind("127.0.0.1", 0)
         self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        self._server = server.make(create_app(self.instance))
+        self._server = create_server(self.instance)
         self._socket = sock
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [sock]}, name="braze-sandbox", daemon=True
