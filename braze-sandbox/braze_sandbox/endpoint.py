@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from braze_sandbox.instance import Instance
 
+BODY_BYTES = 4_000_000
+"""Braze says 4 MB; whether decimal or binary is not documented, so the stricter."""
+
 Json: TypeAlias = Any
 """Whatever JSON can hold."""
 
@@ -37,7 +40,7 @@ def success(payload: Mapping[str, Any], status: int = 200) -> Answer:
 class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a request
     """A request that Braze does not process at all: a status and the text of `message` (docs: errors)."""
 
-    def __init__(self, status: int, message: str, errors: Iterable[str] = ()) -> None:
+    def __init__(self, status: int, message: str, errors: Iterable[object] = ()) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
@@ -66,6 +69,16 @@ class Call:
     """All query parameters, for those that may come several times."""
     rejects: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Objects that a fault rule has refused: (input array, index) to reason."""
+    users: set[Hashable] = field(default_factory=set)
+    """Whom the request is about, as far as its endpoint tells."""
+
+    def later(self, work: Callable[[], object]) -> None:
+        """Carry out a write of an asynchronous endpoint: now, or after the lag that the sandbox was set up with."""
+        self.instance.later.do(work, self.users)
+
+    def note(self, reason: str, path: str, obj: object) -> None:
+        """Note something that Braze would accept and then drop or change."""
+        self.instance.recorder.violation(reason, path, obj)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,3 +93,8 @@ class Endpoint:
     handler: Callable[[Call], Answer]
     touches: Callable[[Call], set[Hashable]] | None = None
     """The users a request is about, so that overlapping requests about one user can be noticed."""
+    has_body: bool = True
+    """Whether a method other than GET comes with a JSON body."""
+    body_bytes: int = BODY_BYTES
+    too_large: int = 413
+    """The status of a body beyond that."""

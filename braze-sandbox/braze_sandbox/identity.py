@@ -58,7 +58,7 @@ def identify(obj: dict[str, Any]) -> Identity:
         return _secondary(obj)
     value = obj[given[0]]
     if given[0] == "user_alias":
-        return _alias(value)
+        return check_alias(value)
     if not isinstance(value, str) or not value:
         raise Rejected(f"'{given[0]}' must be a non-empty string")
     if given[0] == "external_id" and len(value.encode()) > EXTERNAL_ID_BYTES:
@@ -66,7 +66,8 @@ def identify(obj: dict[str, Any]) -> Identity:
     return Identity(given[0], value)
 
 
-def _alias(value: object) -> Identity:
+def check_alias(value: object) -> Identity:
+    """The identity that an alias object stands for (docs: user_alias_object)."""
     if not isinstance(value, dict):
         raise Rejected("'user_alias' must be an object with alias_name and alias_label")
     label, name = value.get("alias_label"), value.get("alias_name")

@@ -19,14 +19,27 @@ DEFAULTS: Mapping[str, tuple[int, float]] = {
     "track": (3_000, 3.0),
     "export_ids": (250, 60.0),
     "export_ids_fields": (40, 1.0),
+    "track_bulk": (50, 1.0),
+    "track_sync": (500, 60.0),
+    "identity": (20_000, 60.0),
+    "external_ids_rename": (1_000, 60.0),
+    "external_ids_remove": (1_000, 60.0),
+    "subscriptions": (5_000, 60.0),
     "catalogs": (50, 60.0),
+    "catalog_fields": (50, 60.0),
     "catalog_item": (50, 60.0),
+    "catalog_items": (16_000, 60.0),
     "preference_centers": (1_000, 60.0),
     "cdi_list": (50, 60.0),
     "cdi_status": (100, 60.0),
     "translations": (250_000, 60.0),
 }
-"""Requests and seconds of each pool: `a` the big shared one, `b` campaign series, `c` event and product names."""
+"""Requests and seconds of each pool: `a` the big shared one, `b` campaign series, `c` event and product names.
+
+`identity` is shared by aliases, identify, merge and delete; `catalog_item` by the synchronous endpoints of items,
+`catalog_items` by the asynchronous ones. Whether the endpoints of preference centers and those of translations share
+one pool each is not documented: they do here.
+"""
 
 
 def reset_headers(form: ResetForm, limit: int, remaining: int, seconds_left: float) -> Headers:

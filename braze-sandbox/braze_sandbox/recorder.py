@@ -108,11 +108,19 @@ class Recorder:
             self.violation(
                 "two requests about the same users overlap in time: their order is not defined", path, shared
             )
-        counts.update(users)
+        self.hold(users)
         try:
             yield
         finally:
-            for user in users:
-                counts[user] -= 1
-                if not counts[user]:
-                    del counts[user]
+            self.release(users)
+
+    def hold(self, users: set[Hashable]) -> None:
+        """Something that is not done yet is about these users."""
+        self._under_way.update(users)
+
+    def release(self, users: set[Hashable]) -> None:
+        """It is done now."""
+        for user in users:
+            self._under_way[user] -= 1
+            if self._under_way[user] <= 0:
+                del self._under_way[user]
