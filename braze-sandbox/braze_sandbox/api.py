@@ -12,26 +12,35 @@ from urllib.parse import parse_qsl
 from starlette.routing import compile_path
 
 from braze_sandbox import (
+    aliases,
     broadcasts,
     campaigns,
     canvases,
     cards,
+    catalog_items,
+    catalog_structure,
     catalogs,
     content_blocks,
     definitions,
+    deletion,
     events,
     export,
+    external_ids,
     integrations,
     links,
+    merging,
     metrics,
     preference_centers,
     sdk_keys,
     segments,
     sends,
     subscription_lists,
+    subscriptions,
+    suppression,
     suppression_lists,
     templates,
     track,
+    track_beta,
     translations,
 )
 from braze_sandbox.endpoint import Answer, Call, Refusal
@@ -39,8 +48,6 @@ from braze_sandbox.instance import ALL
 from braze_sandbox.recorder import Recorded
 
 if TYPE_CHECKING:
-    import re
-
     from starlette.types import Receive, Scope, Send
 
     from braze_sandbox.endpoint import Endpoint
@@ -55,6 +62,15 @@ ENDPOINTS: list[Endpoint] = [
     *metrics.ENDPOINTS,
     *events.ENDPOINTS,
     *track.ENDPOINTS,
+    *track_beta.ENDPOINTS,
+    *aliases.ENDPOINTS,
+    *merging.ENDPOINTS,
+    *deletion.ENDPOINTS,
+    *external_ids.ENDPOINTS,
+    *subscriptions.ENDPOINTS,
+    *suppression.ENDPOINTS,
+    *catalog_structure.ENDPOINTS,
+    *catalog_items.ENDPOINTS,
     *export.ENDPOINTS,
     *sends.ENDPOINTS,
     *links.ENDPOINTS,
@@ -71,9 +87,6 @@ ENDPOINTS: list[Endpoint] = [
     *sdk_keys.ENDPOINTS,
 ]
 
-BODY_BYTES = 4_000_000
-"""Braze says 4 MB; whether decimal or binary is not documented, so the stricter."""
-
 DROP = "braze_sandbox.drop"
 """The key of the scope under which the server puts a function that closes the connection."""
 
@@ -84,12 +97,11 @@ class Api:
     def __init__(self, instance: Instance, endpoints: list[Endpoint] = ENDPOINTS) -> None:
         self._instance = instance
         self._exact: dict[str, dict[str, Endpoint]] = {}
-        self._patterns: list[tuple[re.Pattern[str], dict[str, Endpoint]]] = []
+        patterns: dict[str, dict[str, Endpoint]] = {}
         for endpoint in endpoints:
-            methods = self._exact.setdefault(endpoint.path, {})
-            if not methods and "{" in endpoint.path:
-                self._patterns.append((compile_path(endpoint.path)[0], methods))
-            methods[endpoint.method] = endpoint
+            paths = patterns if "{" in endpoint.path else self._exact
+            paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+        self._patterns = [(compile_path(path)[0], methods) for path, methods in patterns.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or drop it."""
@@ -99,13 +111,16 @@ class Api:
         pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query = dict(pairs)
         raw = await _read(receive) if method != "GET" else b""
-        fault, latency = instance.faults.match(method, path, query)
+        if instance.null and path in instance.null.PATHS:
+            await _send(send, await instance.null.answer(len(raw)), ())
+            return
+        fault, latency = instance.faults.match(method, path, query, raw)
         wait = (latency + instance.options.latency_ms) / 1000
         headers: tuple[tuple[bytes, bytes], ...] = ()
         answer: Answer | None = None
-        if fault and fault.do in ("status", "drop_before"):
+        if fault and fault.do in ("status", "refuse_if", "drop_before"):
             await asyncio.sleep(wait)
-            answer = fault.answer() if fault.do == "status" else None
+            answer = None if fault.do == "drop_before" else fault.answer()
         else:
             answer, headers = await self._work(scope, pairs, raw, fault, wait)
             if fault and fault.do in ("garbage", "drop_after"):
@@ -136,15 +151,17 @@ class Api:
         instance = self._instance
         headers: tuple[tuple[bytes, bytes], ...] = ()
         waited = False
-        call = Call(instance, dict(pairs), pairs=pairs, rejects=fault.rejects if fault else {})
+        call = Call(instance, dict(pairs), pairs=pairs)
         try:
             endpoint = self._route(scope, call)
             self._authorise(scope, endpoint)
-            refusal = _decode(scope, raw, call) if endpoint.method != "GET" else None
+            refusal = _decode(scope, raw, call, endpoint) if endpoint.method != "GET" and endpoint.has_body else None
+            if fault:
+                call.rejects = fault.rejects(call.body)
             name = endpoint.pool if isinstance(endpoint.pool, str) else endpoint.pool(call)
             pool = instance.limits[name]
             allowed = pool.take()
-            form = instance.options.track_reset if name == "track" else instance.options.reset
+            form = instance.options.track_reset if name.startswith("track") else instance.options.reset
             # On MAU contracts a 429 has the wait alone (docs: api_limits).
             headers = pool.headers("retry-after" if form == "seconds" and not allowed else form)
             if not allowed:
@@ -152,8 +169,8 @@ class Api:
             if refusal:
                 # Not before, for every answer has the headers of its pool.
                 raise refusal
-            users = endpoint.touches(call) if endpoint.touches else None
-            with instance.recorder.under_way(endpoint.path, users) if users else nullcontext():
+            call.users = endpoint.touches(call) if endpoint.touches else set()
+            with instance.recorder.under_way(endpoint.path, call.users) if call.users else nullcontext():
                 waited = True
                 await asyncio.sleep(wait)
                 return endpoint.handler(call), headers
@@ -199,13 +216,13 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-def _decode(scope: Scope, raw: bytes, call: Call) -> Refusal | None:
+def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal | None:
     """Give the call its body, or say why it cannot have it."""
     content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     if content_type.partition(b";")[0].strip().lower() != b"application/json":
         return Refusal(415, "Unsupported Media Type", ["Content-Type must be application/json"])
-    if len(raw) > BODY_BYTES:
-        return Refusal(413, "Request Entity Too Large")
+    if len(raw) > endpoint.body_bytes:
+        return Refusal(endpoint.too_large, "Request Entity Too Large")
     try:
         body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

@@ -12,6 +12,7 @@ from starlette.routing import Mount
 from braze_sandbox import flat_protocol, server
 from braze_sandbox.api import Api
 from braze_sandbox.inspection import routes
+from braze_sandbox.null_protocol import protocol_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +24,11 @@ SAVE_SECONDS = 1.0
 
 def create_server(instance: Instance) -> server.Server:
     """The server of an instance."""
-    http = flat_protocol.protocol_of(instance, instance.flat) if instance.flat else server.Protocol
+    http = server.Protocol
+    if instance.null:
+        http = protocol_of(instance.null)
+    elif instance.flat:
+        http = flat_protocol.protocol_of(instance, instance.flat)
     return server.make(create_app(instance), http)
 
 
@@ -39,6 +44,7 @@ def create_app(instance: Instance) -> Starlette:
             saving.cancel()
             with suppress(asyncio.CancelledError):
                 await saving
+            instance.later.finish()
             instance.profiles.close()
 
     return Starlette(

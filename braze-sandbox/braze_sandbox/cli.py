@@ -43,7 +43,9 @@ def _parser() -> argparse.ArgumentParser:
         "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="hold the calendar still at this day"
     )
     serve.add_argument(
-        "--flat", action="store_true", help="for benchmarks: /campaigns/data_series at once, all days alike"
+        "--flat",
+        action="store_true",
+        help="for benchmarks: /campaigns/data_series at once, all days alike",
     )
     serve.add_argument("--latency-ms", type=float, default=0, help="what every answer takes at least")
     serve.add_argument(
@@ -51,6 +53,13 @@ def _parser() -> argparse.ArgumentParser:
         choices=["included", "excluded"],
         default="included",
         help="whether a series holds the day of its ending_at",
+    )
+    serve.add_argument(
+        "--lag-ms", type=float, default=0, help="how long after its answer a write of an asynchronous endpoint waits"
+    )
+    serve.add_argument("--shuffle", type=int, metavar="SEED", help="what waits takes effect in an order by chance")
+    serve.add_argument(
+        "--null", action="store_true", help="for benchmarks: answer /users/track at once without a look at its body"
     )
     return parser
 
@@ -69,6 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         time_zone=given.time_zone,
         today=given.today,
         latency_ms=given.latency_ms,
+        lag_ms=given.lag_ms,
+        shuffle=given.shuffle,
+        null=given.null,
         flat=given.flat,
         ending_day_included=given.ending_day == "included",
     )

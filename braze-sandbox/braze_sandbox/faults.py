@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from braze_sandbox.endpoint import Answer, encode
@@ -13,7 +14,9 @@ from braze_sandbox.limits import ResetForm, reset_headers
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Kind = Literal["status", "latency", "drop_before", "drop_after", "partial_errors", "garbage"]
+    from braze_sandbox.endpoint import Json
+
+Kind = Literal["status", "refuse_if", "latency", "drop_before", "drop_after", "partial_errors", "garbage"]
 
 MESSAGES = {
     400: "Bad Request",
@@ -33,6 +36,8 @@ class Fault:
     path: str = "*"
     method: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
+    contains: str = ""
+    """Only requests whose body holds this text; `refuse_if` answers them with a 400 that does not say why."""
     times: int | None = None
     """How often the rule acts; None: always."""
     after: int = 0
@@ -42,7 +47,7 @@ class Fault:
     body: Any = None
     latency_ms: float = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
-    """For `partial_errors`: `input_array`, `index` and `type` of each object to refuse."""
+    """For `partial_errors`: `input_array`, `index` or `contains`, and `type` of the objects to refuse."""
     reset: ResetForm = "epoch"
     """For status 429: which of the three header forms says when to come back."""
     reset_in: float = 1.0
@@ -54,17 +59,20 @@ class Fault:
             raise ValueError(f"do is {self.do!r}, not one of {', '.join(get_args(Kind))}")
         if self.reset not in get_args(ResetForm):
             raise ValueError(f"reset is {self.reset!r}, not one of {', '.join(get_args(ResetForm))}")
-        if self.do == "status" and not self.status:
-            self.status = 500
+        if self.do == "refuse_if" and not self.contains:
+            raise ValueError("refuse_if needs the text that a body contains")
+        if self.do in ("status", "refuse_if") and not self.status:
+            self.status = 500 if self.do == "status" else 400
         if self.times is not None and self.times < 1:
             raise ValueError("times is less than 1")
 
-    def matches(self, method: str, path: str, query: Mapping[str, str]) -> bool:
+    def matches(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> bool:
         """Whether the rule is about this request, spent or not."""
         return (
             (self.method is None or self.method.upper() == method)
             and fnmatchcase(path, self.path)
             and all(query.get(name) == str(value) for name, value in self.query.items())
+            and (not self.contains or any(form in raw for form in _forms(self.contains)))
         )
 
     @property
@@ -72,13 +80,19 @@ class Fault:
         """Whether the rule has acted as often as it should."""
         return self.times is not None and self.hits >= self.after + self.times
 
-    @property
-    def rejects(self) -> dict[tuple[str, int], str]:
-        """The objects to refuse, by input array and index."""
-        return {
-            (error["input_array"], int(error["index"])): error.get("type", "rejected by a fault rule")
-            for error in self.errors
-        }
+    def rejects(self, body: Json) -> dict[tuple[str, int], str]:
+        """The objects of a decoded body to refuse, by input array and index."""
+        refused: dict[tuple[str, int], str] = {}
+        for error in self.errors:
+            array, why = error["input_array"], error.get("type", "rejected by a fault rule")
+            if "index" in error:
+                refused[array, int(error["index"])] = why
+                continue
+            objects = body.get(array) if isinstance(body, dict) else None
+            for index, obj in enumerate(objects if isinstance(objects, list) else ()):
+                if any(form in encode(obj) for form in _forms(error["contains"])):
+                    refused[array, index] = why
+        return refused
 
     def answer(self) -> Answer:
         """The response of a `status` or `garbage` rule."""
@@ -106,6 +120,12 @@ class Fault:
         return cls(**{name: value for name, value in rule.items() if value is not None or name == "body"})
 
 
+@lru_cache
+def _forms(text: str) -> tuple[bytes, ...]:
+    """The ways in which JSON may write a text."""
+    return tuple({json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode() for ascii_only in (True, False)})
+
+
 class Faults:
     """The rules in force."""
 
@@ -122,12 +142,12 @@ class Faults:
         """Lift all rules."""
         self.rules.clear()
 
-    def match(self, method: str, path: str, query: Mapping[str, str]) -> tuple[Fault | None, float]:
+    def match(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> tuple[Fault | None, float]:
         """The fault that a request meets, if any, and the milliseconds it has to wait."""
         taken: Fault | None = None
         latency = 0.0
         for fault in self.rules:
-            if (taken and fault.do != "latency") or fault.spent or not fault.matches(method, path, query):
+            if (taken and fault.do != "latency") or fault.spent or not fault.matches(method, path, query, raw):
                 continue
             fault.hits += 1
             if fault.hits <= fault.after:

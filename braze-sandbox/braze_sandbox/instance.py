@@ -9,7 +9,9 @@ from braze_sandbox.clock import Clock
 from braze_sandbox.faults import Faults
 from braze_sandbox.flat import Flat
 from braze_sandbox.hooks import Hooks
+from braze_sandbox.later import Later
 from braze_sandbox.limits import Limits, ResetForm
+from braze_sandbox.null import Null
 from braze_sandbox.profiles import Profiles
 from braze_sandbox.recorder import Recorder
 from braze_sandbox.seed import plant
@@ -56,6 +58,14 @@ class Options:
     """How all other endpoints tell of their limits: the documented `epoch`, or as those of MAU contracts."""
     track_reset: ResetForm = "epoch"
     """How /users/track tells of its limit: ordinary contracts `epoch`; MAU contracts `seconds`."""
+    lag_ms: float = 0
+    """How long after its answer a write of an asynchronous endpoint takes effect."""
+    shuffle: int | None = None
+    """The seed of a shuffle: what waits for its lag takes effect in any order, as Braze may have it."""
+    beta_refusal: Literal[403, 404] | None = None
+    """What an account outside the limited betas gets from /users/track/bulk and /users/track/sync (docs silent)."""
+    null: bool = False
+    """Answer /users/track and /users/track/bulk with success, at once and without a look at the request."""
 
 
 class Instance:
@@ -70,6 +80,8 @@ class Instance:
         self.hooks = Hooks()
         self.recorder = Recorder()
         self.limits = Limits(options.limits)
+        self.later = Later(self.recorder, options.lag_ms / 1000, options.shuffle)
+        self.null = Null(options.latency_ms / 1000) if options.null else None
         self.workspace, users = self._plant()
         self.profiles = Profiles(self.workspace, users, options.data)
 
@@ -83,7 +95,8 @@ class Instance:
         self.keys[key] = frozenset(permissions)
 
     def reset(self) -> None:
-        """Back to the seed: users, workspace, records, faults, limits and keys."""
+        """Back to the seed: users, workspace, records, faults, limits and keys; what is still to come never does."""
+        self.later.forget()
         self.keys = {self.options.api_key: ALL}
         self.faults.clear()
         self.hooks.clear()

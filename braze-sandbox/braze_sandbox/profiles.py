@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.clock import iso, parse_iso
+from braze_sandbox.orphans import Orphans
 from braze_sandbox.seed import key
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ class Profile:
 
     braze_id: str
     external_id: str | None = None
+    deprecated_external_ids: list[str] = field(default_factory=list)
+    """Former ones, under which the user is still found (docs: post_external_ids_rename)."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Label to name: one name per label (docs: post_user_alias)."""
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -68,6 +71,7 @@ class Profile:
             {
                 "braze_id": self.braze_id,
                 "external_id": self.external_id,
+                "deprecated_external_ids": self.deprecated_external_ids,
                 "aliases": self.aliases,
                 "attributes": self.attributes,
                 "custom_attributes": self.custom_attributes,
@@ -128,6 +132,8 @@ class Profiles:
         self.updates = 0
         self._made = 0
         self._dirty: dict[str, Profile] = {}
+        self._gone: set[str] = set()
+        self.orphans = Orphans()
 
     def _plant(self, seed: Iterable[dict[str, Any]]) -> None:
         from braze_sandbox.attributes import apply_attributes  # noqa: PLC0415 - it needs this module
@@ -176,13 +182,50 @@ class Profiles:
         elif kind in ("email", "phone"):
             profile.attributes[kind] = value
         self._index(profile)
+        if kind in ("email", "phone"):
+            self.orphans.adopt(profile, kind, value)
         self.touch(profile)
         return profile
 
+    def remove(self, profile: Profile) -> None:
+        """Delete a profile; the states of addresses that nobody else has go with it (docs: v2 of the status page)."""
+        del self.by_braze_id[profile.braze_id]
+        for external_id in (profile.external_id, *profile.deprecated_external_ids):
+            self._by_external_id.pop(external_id or "", None)
+        for alias in profile.aliases.items():
+            self._by_alias.pop(alias, None)
+        for kind in self._by_field:
+            self.readdress(profile, kind, None)
+        self._gone.add(profile.braze_id)
+        self._dirty.pop(profile.braze_id, None)
+
+    def add_alias(self, profile: Profile, label: str, name: str) -> None:
+        """Give a profile an alias that nobody has, in place of the one with that label."""
+        if (old := profile.aliases.get(label)) is not None:
+            del self._by_alias[label, old]
+        profile.aliases[label] = name
+        self._by_alias[label, name] = profile
+        self.touch(profile)
+
+    def name(self, profile: Profile, external_id: str) -> None:
+        """Give a profile its first external id, or another one that deprecates the present one."""
+        if profile.external_id is not None:
+            profile.deprecated_external_ids.append(profile.external_id)
+        profile.external_id = external_id
+        self._by_external_id[external_id] = profile
+        self.touch(profile)
+
+    def forget(self, profile: Profile, external_id: str) -> None:
+        """Take a deprecated external id from a profile."""
+        profile.deprecated_external_ids.remove(external_id)
+        del self._by_external_id[external_id]
+        self.touch(profile)
+
     def _index(self, profile: Profile) -> None:
         self.by_braze_id[profile.braze_id] = profile
-        if profile.external_id is not None:
-            self._by_external_id[profile.external_id] = profile
+        for external_id in (profile.external_id, *profile.deprecated_external_ids):
+            if external_id is not None:
+                self._by_external_id[external_id] = profile
         for alias in profile.aliases.items():
             self._by_alias[alias] = profile
         for kind, index in self._by_field.items():
@@ -197,6 +240,7 @@ class Profiles:
         if value is not None:
             profile.attributes[kind] = value
             index[value.lower()][profile.braze_id] = profile
+            self.orphans.adopt(profile, kind, value)
 
     def touch(self, profile: Profile) -> None:
         """Note that a profile was updated."""
@@ -207,9 +251,10 @@ class Profiles:
 
     def save(self) -> None:
         """Write what has changed to the file, if there is one."""
-        if self._file and self._dirty:
+        if self._file and (self._dirty or self._gone):
             changed, self._dirty = list(self._dirty.values()), {}
-            self._file.save(changed, self.types)
+            gone, self._gone = self._gone, set()
+            self._file.save(changed, gone, self.types)
 
     def close(self) -> None:
         """Save, and close the file."""
@@ -234,7 +279,7 @@ class _File:
         types = dict(self._connection.execute("SELECT name, type FROM types").fetchall())
         return ([Profile(**_revive(json.loads(body))) for (body,) in bodies], types) if bodies else None
 
-    def save(self, profiles: Iterable[Profile], types: dict[str, str]) -> None:
+    def save(self, profiles: Iterable[Profile], gone: Iterable[str], types: dict[str, str]) -> None:
         rows = [
             (
                 profile.braze_id,
@@ -246,6 +291,7 @@ class _File:
             self._connection.executemany(
                 "INSERT INTO profiles VALUES (?, ?) ON CONFLICT (braze_id) DO UPDATE SET body = excluded.body", rows
             )
+            self._connection.executemany("DELETE FROM profiles WHERE braze_id = ?", [(braze_id,) for braze_id in gone])
             self._connection.executemany("INSERT OR IGNORE INTO types VALUES (?, ?)", types.items())
 
     def clear(self) -> None:

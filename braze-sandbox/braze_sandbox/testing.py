@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from braze_sandbox.null import Null
+
 __all__ = ["Profile", "Recorded", "Sandbox", "Workspace"]
 
 
@@ -26,8 +28,8 @@ class Sandbox:
     """A Braze workspace on a free port of the loopback interface.
 
     Takes the fields of `Options` as keyword arguments: `seed`, `data`, `api_key`, `time_zone`, `today`, `latency_ms`,
-    `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`. The seed is `small` unless you say
-    otherwise.
+    `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`, `lag_ms`, `shuffle`, `beta_refusal`,
+    `null`. The seed is `small` unless you say otherwise.
     """
 
     url: str
@@ -75,6 +77,26 @@ class Sandbox:
     def violations(self) -> list[dict[str, Any]]:
         """What Braze would have dropped or changed in silence: `reason`, `path` and `object` of each."""
         return list(self.instance.recorder.violations)
+
+    @property
+    def null(self) -> Null:
+        """What was answered in null mode: its `requests` and `bytes`."""
+        if self.instance.null is None:
+            raise RuntimeError("this sandbox is not in null mode")
+        return self.instance.null
+
+    @property
+    def waiting(self) -> int:
+        """How many writes wait for their lag."""
+        return len(self.instance.later)
+
+    def settle(self, seconds: float = 10) -> None:
+        """Wait until no write waits for its lag."""
+        until = time.monotonic() + seconds
+        while self.waiting:
+            if time.monotonic() > until:
+                raise TimeoutError(f"{self.waiting} writes still wait")
+            time.sleep(0.002)
 
     def profile(self, external_id: str) -> Profile | None:
         """The user with an external id."""

@@ -13,9 +13,14 @@ from braze_sandbox.identity import Identity, Rejected, users_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from typing import TypeAlias
 
     from braze_sandbox.endpoint import Json
     from braze_sandbox.profiles import Profile
+
+    Note: TypeAlias = Callable[[str, str], None]
+    Work: TypeAlias = Callable[[], Profile | None]
+    """Applies a checked object, and says to whom."""
 
 OBJECTS = 75
 """All three arrays together."""
@@ -27,9 +32,14 @@ ARRAYS = ("attributes", "events", "purchases")
 
 def track(call: Call) -> Answer:
     """POST /users/track: 201 with an entry in `errors` for each refused object, or 400 with nothing applied."""
-    arrays = _arrays(call)
+    return take(call, arrays_of(call, OBJECTS))
+
+
+def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
+    """Check each object, answer for it, and apply the good ones now or later."""
     counts: dict[str, int] = {}
     errors: list[dict[str, Any]] = []
+    works: list[Work] = []
     for array in ARRAYS:
         if array not in arrays:
             continue
@@ -37,25 +47,39 @@ def track(call: Call) -> Answer:
         processed = 0
         for index, obj in enumerate(arrays[array]):
             try:
-                if (array, index) in call.rejects:
-                    raise Rejected(call.rejects[array, index])  # noqa: TRY301 - as any other refusal
-                touched.add(_APPLY[array](call, obj, _noter(call, f"{array}[{index}]", obj)))
+                work = check(call, array, index, obj)
+                if call.instance.later.lags:
+                    # Who it is about is known only then.
+                    works.append(work)
+                    touched.add(index)
+                else:
+                    touched.add(id(work()))
                 processed += 1
             except Rejected as why:  # noqa: PERF203 - each object stands alone
                 errors.append({"type": str(why), "input_array": array, "index": index})
         # Described as a number of users for attributes, of objects for the others.
         counts[f"{array}_processed"] = len(touched) if array == "attributes" else processed
+    if works:
+        call.later(lambda: [work() for work in works])
     body: dict[str, Any] = {"message": "success", **counts}
     if errors:
         body["errors"] = errors
     return Answer(encode(body), 201)
 
 
-def _noter(call: Call, where: str, obj: object) -> Callable[[str, str], None]:
+def check(call: Call, array: str, index: int, obj: Json) -> Work:
+    """What applies an object to its user; Rejected if Braze would refuse it."""
+    if (array, index) in call.rejects:
+        raise Rejected(call.rejects[array, index])
+    return _CHECK[array](call, obj, _noter(call, f"{array}[{index}]", obj))
+
+
+def _noter(call: Call, where: str, obj: object) -> Note:
     return lambda reason, path: call.instance.recorder.violation(reason, f"{where}.{path}", obj)
 
 
-def _arrays(call: Call) -> dict[str, list[Any]]:
+def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
+    """The arrays of a request, which together hold something, but not too much."""
     arrays: dict[str, list[Any]] = {}
     for name in ARRAYS:
         if name in call.body:
@@ -63,13 +87,13 @@ def _arrays(call: Call) -> dict[str, list[Any]]:
                 raise Refusal(400, "Bad Request", [f"'{name}' must be an array"])
             arrays[name] = call.body[name]
     total = sum(map(len, arrays.values()))
-    if total > OBJECTS:
-        raise Refusal(400, "Max Input Length Exceeded", [f"{total} objects were sent, at most {OBJECTS} may be"])
+    if total > most:
+        raise Refusal(400, "Max Input Length Exceeded", [f"{total} objects were sent, at most {most} may be"])
     if not total:
         # Docs silent; a request that does nothing is more likely a bug than a wish.
         raise Refusal(400, "Bad Request", ["one of attributes, events and purchases must hold an object"])
     for name in sorted(call.body.keys() - set(ARRAYS)):
-        call.instance.recorder.violation("a field that /users/track does not have is ignored", name, call.body[name])
+        call.note("a field that /users/track does not have is ignored", name, call.body[name])
     return arrays
 
 
@@ -87,26 +111,39 @@ def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alia
     return profiles.create(*identity)
 
 
-def _attributes(call: Call, obj: Json, note: Callable[[str, str], None]) -> int:
+def _attributes(call: Call, obj: Json, note: Note) -> Work:
     workspace = call.instance.workspace
     identity = check_user(obj, workspace)
     check_attributes(obj, workspace)
-    profile = _profile(call, obj, identity, alias_creates=True)
-    if profile is None:
-        _lost(obj, identity, note, alias_creates=True)
-        return 0
-    apply_attributes(call.instance.profiles, profile, obj, note)
-    return id(profile)
+
+    def work() -> Profile | None:
+        profile = _profile(call, obj, identity, alias_creates=True)
+        if profile is None:
+            _lost(obj, identity, note, alias_creates=True)
+        else:
+            apply_attributes(call.instance.profiles, profile, obj, note)
+        return profile
+
+    return work
 
 
-def _happening(call: Call, obj: Json, note: Callable[[str, str], None], *, purchase: bool) -> int:
-    workspace = call.instance.workspace
-    identity = check_user(obj, workspace)
+def _happening(call: Call, obj: Json, note: Note, *, purchase: bool) -> Work:
+    identity = check_user(obj, call.instance.workspace)
     stored = (check_purchase if purchase else check_event)(obj, datetime.now(timezone.utc), note)
-    profile = _profile(call, obj, identity, alias_creates=False)
-    if profile is None:
-        _lost(obj, identity, note, alias_creates=False)
-        return 0
+
+    def work() -> Profile | None:
+        profile = _profile(call, obj, identity, alias_creates=False)
+        if profile is None:
+            _lost(obj, identity, note, alias_creates=False)
+        else:
+            _happen(call, profile, stored, purchase=purchase)
+        return profile
+
+    return work
+
+
+def _happen(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: bool) -> None:
+    workspace = call.instance.workspace
     if purchase:
         names, name, kept = workspace.products, stored["product_id"], profile.purchases
     else:
@@ -118,12 +155,9 @@ def _happening(call: Call, obj: Json, note: Callable[[str, str], None], *, purch
     names.add(name)
     kept.append(stored)
     call.instance.profiles.touch(profile)
-    return id(profile)
 
 
-def _lost(
-    obj: dict[str, Any], identity: Identity | None, note: Callable[[str, str], None], *, alias_creates: bool
-) -> None:
+def _lost(obj: dict[str, Any], identity: Identity | None, note: Note, *, alias_creates: bool) -> None:
     """Note an object that found no user, unless the sender asked for just that."""
     if identity is None or (obj.get("_update_existing_only") is True):
         return
@@ -135,7 +169,7 @@ def _lost(
         note("nobody has this alias: events and purchases by alias never make a user", "user_alias")
 
 
-_APPLY: dict[str, Callable[[Call, Any, Callable[[str, str], None]], int]] = {
+_CHECK: dict[str, Callable[[Call, Any, Note], Work]] = {
     "attributes": _attributes,
     "events": partial(_happening, purchase=False),
     "purchases": partial(_happening, purchase=True),

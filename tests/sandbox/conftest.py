@@ -29,6 +29,9 @@ class Client:
     def post(self, path: str, body: Any = None, **options: Any) -> requests.Response:
         return self._session.post(self._url + path, **({"json": body} | options), timeout=10)
 
+    def call(self, method: str, path: str, body: Any = None) -> requests.Response:
+        return self._session.request(method, self._url + path, json=body, timeout=10)
+
     def track(self, **arrays: Any) -> Any:
         """The decoded answer of a /users/track that is not refused."""
         answer = self.post("/users/track", arrays)

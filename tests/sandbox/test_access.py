@@ -35,7 +35,7 @@ def test_the_key_is_exact_and_the_word_bearer_is_not(sandbox: Sandbox, header: s
     assert answer.status_code == status
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.path)
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
 def test_each_endpoint_asks_for_its_own_permission(demo: Sandbox, endpoint: object) -> None:
     path, method, permission = endpoint.path, endpoint.method, endpoint.permission  # type: ignore[attr-defined]
     demo.add_key(f"without {path}", {e.permission for e in ENDPOINTS} - {permission})

@@ -1,0 +1,82 @@
+"""HTTP/1.1 of the null mode: as little work per request as uvicorn allows."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import h11
+
+from braze_sandbox.null import BODY
+from braze_sandbox.server import Protocol
+
+if TYPE_CHECKING:
+    from braze_sandbox.null import Null
+
+_RAW = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
+
+_START = re.compile(rb"POST /users/track(?:/bulk)? HTTP/1\.1\r\n")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
+_SPECIAL = re.compile(rb"\r\n(?:expect|connection: *close|transfer-encoding)", re.IGNORECASE)
+_HEAD_BYTES = 16_384
+
+
+class NullProtocol(Protocol):
+    """HTTP/1.1 that reads no more of a request to track than its length, and hands all others to uvicorn's own."""
+
+    null: Null
+
+    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401 - uvicorn's business
+        super().__init__(*given, **named)
+        self._head = b""
+        self._left = 0
+        """Bytes of the body that are still to come."""
+        self._size = 0
+
+    def data_received(self, data: bytes) -> None:  # type: ignore[explicit-override] # typing has no override on 3.10
+        """Take a part of the stream."""
+        if not self._left:
+            if self.conn.their_state is not h11.IDLE:
+                super().data_received(data)
+                return
+            body = self._body(self._head + data)
+            if body is None:
+                return
+            data = body
+        self._left -= len(data)
+        if self._left > 0:
+            return
+        rest = data[len(data) + self._left :]
+        self._left = 0
+        self._done()
+        if rest:
+            self.data_received(rest)
+
+    def _body(self, data: bytes) -> bytes | None:
+        """What follows a head; None if the head is not whole yet, or another's business."""
+        self._head = b""
+        end = data.find(b"\r\n\r\n")
+        if end < 0 and len(data) < _HEAD_BYTES and data.startswith(b"POST "[: len(data)]):
+            self._head = data
+            return None
+        head = data[: end + 2]
+        length = _LENGTH.search(head) if _START.match(head) and not _SPECIAL.search(head) else None
+        size = int(length[1]) if length else 0
+        if not size:
+            super().data_received(data)
+            return None
+        self._unset_keepalive_if_required()
+        self._size = self._left = size
+        return data[end + 4 :]
+
+    def _done(self) -> None:
+        self.null.count(self._size)
+        if self.null.latency:
+            self.loop.call_later(self.null.latency, self.transport.write, _RAW)
+        else:
+            self.transport.write(_RAW)
+
+
+def protocol_of(null: Null) -> type[NullProtocol]:
+    """The protocol that counts there."""
+    return type("CountingProtocol", (NullProtocol,), {"null": null})
