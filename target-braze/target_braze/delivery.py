@@ -10,13 +10,11 @@ import logging
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze_api import Answer, BrazeError, ForbiddenError, RefusedError
 from target_braze.lanes import Lane, Lanes
-from target_braze.records import Record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -43,8 +41,8 @@ class RejectedError(Exception):
 class Delivery:
     """Takes changes and states in the order of the stream; settles each record when all its changes are.
 
-    `send` posts one request; `accept` is told of each change that Braze took, `reject` of each that it refused, and why,
-    and may raise RejectedError to end the run; `emit` writes a STATE. All are called from threads of this class.
+    `send` posts one request; `accept` is told of each change that Braze took, `reject` of each that it refused, and
+    why, and may raise RejectedError to end the run; `emit` writes a STATE. All are called from threads of this class.
     """
 
     def __init__(
@@ -97,8 +95,9 @@ class Delivery:
             self._last_position = changes[0].records[0].position
             self._open[self._last_position] = len(changes)
             now = time.monotonic()
-            if any([self._lanes.add(change, now) for change in changes]):
-                self._changed.notify_all()
+            for change in changes:
+                if self._lanes.add(change, now):
+                    self._changed.notify_all()
 
     def checkpoint(self, state: State) -> None:
         """Take in a STATE: it is emitted when all records before it are settled."""

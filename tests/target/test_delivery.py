@@ -16,8 +16,8 @@ from target_braze import delivery as module
 from target_braze import limits
 from target_braze.braze_api import Answer, BrazeError, RefusedError, UnavailableError
 from target_braze.delivery import Delivery, RejectedError
+from target_braze.endpoints import TRACK, Request
 from target_braze.records import Change, Kind, Record
-from target_braze.track import Request
 
 KINDS: tuple[Kind, ...] = ("attributes", "events", "purchases")
 OK = Answer(201, {}, b'{"message": "success"}')
@@ -43,8 +43,8 @@ class Braze:
         self.states: list[int] = []
         self.ahead: list[int] = []
 
-    def send(self, body: bytes) -> Answer:
-        request = json.loads(body)
+    def send(self, sent: Request) -> Answer:
+        request = json.loads(sent.body())
         objects = [(kind, item) for kind in KINDS for item in request.get(kind, [])]
         users = {item["external_id"] for _, item in objects}
         with self.lock:
@@ -138,8 +138,8 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
     assert braze.most_at_once <= concurrency
     assert not delivery._open
     assert not delivery._lanes
-    assert not delivery._busy
-    assert delivery._ready_objects == 0
+    assert not delivery._lanes._of
+    assert not any(delivery._lanes._waiting.values())
     if not refuse:
         for user, changes in added.items():
             for kind in KINDS:
@@ -220,8 +220,8 @@ def test_fields_of_folded_changes_add_up() -> None:
     bodies: list[Any] = []
     go = threading.Event()
 
-    def send(body: bytes) -> Answer:
-        bodies.append(json.loads(body))
+    def send(request: Request) -> Answer:
+        bodies.append(json.loads(request.body()))
         go.wait(5)
         return OK
 
@@ -243,7 +243,7 @@ def test_fields_of_folded_changes_add_up() -> None:
 def test_what_is_under_way_is_bounded_and_the_reader_waits() -> None:
     go = threading.Event()
 
-    def send(_body: bytes) -> Answer:
+    def send(_request: Request) -> Answer:
         go.wait(10)
         return OK
 
@@ -296,7 +296,7 @@ def test_requests_of_different_users_are_under_way_together() -> None:
 
 
 def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
-    def send(_body: bytes) -> Answer:
+    def send(_request: Request) -> Answer:
         raise ZeroDivisionError
 
     braze = Braze()
@@ -317,14 +317,14 @@ def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 900_000)), max_size=100), st.integers(1, 75))
 def test_requests_stay_below_75_objects_and_4_mb_and_lose_nothing(sizes: list[tuple[Kind, int]], most: int) -> None:
     changes = [change(n, f"u{n}", kind, fill="é" * (size // 2)) for n, (kind, size) in enumerate(sizes)]
-    requests = [Request()]
+    requests = [Request(TRACK)]
     for one in changes:
         if len(requests[-1]) == most or not requests[-1].add(one):
-            requests.append(Request())
+            requests.append(Request(TRACK))
             assert requests[-1].add(one)
     for request in requests:
         assert len(request) <= most
-        assert len(request.body()) <= request.size <= 4_000_000
+        assert len(request.body()) <= 4_000_000
     _hold_all(requests, changes)
     halves = [half for request in requests if len(request) > 1 for half in request.halves()]
     assert all(halves)
@@ -336,24 +336,24 @@ def _hold_all(requests: list[Request], changes: list[Change]) -> None:
         expected = [one.fields["n"] for one in changes if one.kind == kind]
         found = [item["n"] for request in requests for item in json.loads(request.body() or b"{}").get(kind, [])]
         assert sorted(found) == expected
-        assert [one.fields["n"] for request in requests for one in request.changes[kind]] == found
+        assert [one.fields["n"] for request in requests for one in request if one.kind == kind] == found
 
 
 def test_an_object_too_large_for_any_request_goes_alone_so_that_braze_says_so() -> None:
-    request = Request()
+    request = Request(TRACK)
     assert request.add(change(1, "u", fill="x" * limits.REQUEST_BYTES))
     assert not request.add(change(2, "u"))
 
 
 def test_a_request_has_no_empty_array() -> None:
-    request = Request()
+    request = Request(TRACK)
     request.add(change(1, "u", "events"))
     assert json.loads(request.body()) == {"events": [{"external_id": "u", "n": 1}]}
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b"[]", b"null", b"17"])
 def test_an_answer_that_is_not_brazes_confirms_nothing(body: bytes) -> None:
-    request = Request()
+    request = Request(TRACK)
     request.add(change(1, "u"))
     with pytest.raises(BrazeError, match="not in JSON as Braze answers"):
-        request.rejected(Answer(200, {}, body))
+        request.endpoint.rejected(request.changes, Answer(200, {}, body))

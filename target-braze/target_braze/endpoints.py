@@ -1,0 +1,130 @@
+"""The endpoints that changes go to: what one request may hold, its body, and what its answer says of each change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from target_braze import limits
+from target_braze.braze_api import BrazeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from target_braze.braze_api import Answer
+    from target_braze.records import Change
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a request goes and what it may hold; by default a body with one array of changes for each of `arrays`.
+
+    `arrays` are the keys of the body: a change goes into the one that its `kind` names. `most` is the number of changes
+    in a request, None where the setting `max_objects_per_request` says it. `rest` is how many seconds after an answer
+    nothing else of the same users is sent, because other endpoints may not see the change before.
+    """
+
+    path: str
+    permission: str
+    pool: str
+    arrays: tuple[str, ...]
+    most: int | None = None
+    rest: float = 0.0
+    method: str = "POST"
+
+    def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
+        """The request's JSON: the changes, each already `encoded`, with no array that would be empty."""
+        arrays: dict[str, list[bytes]] = {key: [] for key in self.arrays}
+        for change, one in zip(changes, encoded, strict=True):
+            arrays[change.kind].append(one)
+        return b"{%s}" % b",".join(
+            b'"%s":[%s]' % (key.encode(), b",".join(ones)) for key, ones in arrays.items() if ones
+        )
+
+    def rejected(self, changes: Sequence[Change], answer: Answer) -> list[tuple[Change, str]]:
+        """The changes that Braze did not accept, each with Braze's reason.
+
+        An entry of `errors` that names no change of this request speaks for all of them: none can then be said to have
+        been accepted.
+
+        Raises:
+            BrazeError: the answer is not Braze's.
+        """
+        try:
+            document = answer.json()
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise BrazeError(
+                f"{self.method} {self.path}: HTTP {answer.status}, but not in JSON as Braze answers; is there a proxy "
+                "in between, or is setting 'endpoint' another server's?",
+                status=answer.status,
+            )
+        errors = document.get("errors")
+        found: dict[int, tuple[Change, str]] = {}
+        for error in errors if isinstance(errors, list) else [errors] if errors else []:
+            named = self._named(changes, error)
+            reason = error.get("type") if isinstance(error, dict) else error
+            reason = reason if isinstance(reason, str) else msgspec.json.encode(error).decode()
+            for guilty in changes if named is None else (named,):
+                found.setdefault(id(guilty), (guilty, reason))
+        return list(found.values())
+
+    def _named(self, changes: Sequence[Change], error: object) -> Change | None:
+        """The change that an entry of `errors` is about."""
+        if isinstance(error, dict):
+            array = [change for change in changes if change.kind == error.get("input_array")]
+            index = error.get("index")
+            if isinstance(index, int) and 0 <= index < len(array):
+                return array[index]
+        return changes[0] if len(changes) == 1 else None
+
+
+@dataclass
+class Request:
+    """Changes that go to one endpoint together."""
+
+    endpoint: Endpoint
+    changes: list[Change] = field(default_factory=list)
+    _encoded: list[bytes] = field(default_factory=list)
+    _size: int = 100  # the names of the arrays and what is around them
+
+    def __len__(self) -> int:
+        """How many changes it holds."""
+        return len(self.changes)
+
+    def __iter__(self) -> Iterator[Change]:
+        """The changes in the order of their addition."""
+        return iter(self.changes)
+
+    def add(self, change: Change) -> bool:
+        """Take the change in, or answer False where the body would become too large for it.
+
+        The first change always goes in: what is too large alone, Braze has to refuse.
+        """
+        encoded = msgspec.json.encode(change.fields)
+        size = self._size + len(encoded) + 1
+        if size > limits.REQUEST_BYTES and self.changes:
+            return False
+        self._size = size
+        self.changes.append(change)
+        self._encoded.append(encoded)
+        return True
+
+    def body(self) -> bytes:
+        """The request's JSON."""
+        return self.endpoint.body(self.changes, self._encoded)
+
+    def halves(self) -> tuple[Request, Request]:
+        """The same changes in two requests."""
+        middle = len(self) // 2
+        first, second = Request(self.endpoint), Request(self.endpoint)
+        for index, change in enumerate(self):
+            (first if index < middle else second).add(change)
+        return first, second
+
+
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
+TRACK: Final = Endpoint("/users/track", "users.track", "/users/track", ("attributes", "events", "purchases"))

@@ -1,0 +1,203 @@
+"""Lanes: which changes wait, for which user, and what may go into the next request; no threads and no requests here.
+
+All changes of one user wait in one lane in their order, and a lane has one request under way. A change that concerns
+two users (an identification, a merge) joins their lanes into one.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING
+
+from target_braze.endpoints import Request
+
+if TYPE_CHECKING:
+    from target_braze.endpoints import Endpoint
+    from target_braze.records import Change, User
+
+
+@dataclass(eq=False, slots=True)
+class Lane:
+    """What waits for one user, or for several that a change has joined."""
+
+    changes: deque[Change] = field(default_factory=deque)
+    # Attributes that later attributes of the same user may be folded into.
+    open: dict[User, Change] = field(default_factory=dict)
+    users: set[User] = field(default_factory=set)
+    # How many of the first changes go to the same endpoint; 0 while the lane is not ready.
+    leading: int = 0
+    under_way: int = 0
+    rests_until: float = 0.0
+    joined: Lane | None = None
+
+    def itself(self) -> Lane:
+        """The lane that this one has become."""
+        lane = self
+        while lane.joined is not None:
+            lane = lane.joined
+        return lane
+
+
+class Lanes:
+    """All lanes. Times are seconds of a monotonic clock.
+
+    `linger` is how long a request waits to become full, `most` the changes in one where the endpoint does not say.
+    """
+
+    def __init__(self, linger: float, most: int) -> None:
+        self._linger = linger
+        self._default_most = most
+        self._of: dict[User, Lane] = {}
+        self._ready: dict[Endpoint, OrderedDict[Lane, None]] = {}
+        self._waiting: dict[Endpoint, int] = {}
+        self._since: dict[Endpoint, float] = {}
+        self._resting: list[tuple[float, int, Lane]] = []
+        self._tie = count()
+        self._pending = 0
+
+    def __len__(self) -> int:
+        """How many changes wait."""
+        return self._pending
+
+    def add(self, change: Change, now: float) -> bool:
+        """Take in a change; answer whether a request could be filled with it, or has begun to wait for it."""
+        lane = self._lane(change.users)
+        earlier = lane.open.get(change.user) if change.foldable else None
+        if earlier is not None:
+            earlier.fold(change)
+            return False
+        if change.foldable:
+            lane.open[change.user] = change
+        elif lane.changes and lane.changes[-1].endpoint != change.endpoint:
+            lane.open.clear()  # what comes after a change of another kind may not overtake it
+        lane.changes.append(change)
+        self._pending += 1
+        endpoint = lane.changes[0].endpoint
+        if not lane.leading:
+            return lane.rests_until <= now and self._enter(lane, now)
+        if lane.leading == len(lane.changes) - 1 and change.endpoint == endpoint:
+            lane.leading += 1
+            self._waiting[endpoint] += 1
+        return self._waiting[endpoint] == self._most(endpoint)
+
+    def next_request(self, now: float, *, hurry: bool) -> tuple[Request, list[Lane]] | None:
+        """A request that is full, or has waited long enough, or any in a hurry; and the lanes that it is for."""
+        while self._resting and self._resting[0][0] <= now:
+            self._enter(heapq.heappop(self._resting)[2].itself(), now)
+        sendable = [
+            endpoint
+            for endpoint, waiting in self._waiting.items()
+            if waiting and (hurry or waiting >= self._most(endpoint) or now >= self._since[endpoint] + self._linger)
+        ]
+        return self._fill(Request(min(sendable, key=self._since.__getitem__)), now) if sendable else None
+
+    def release(self, lane: Lane, now: float, rest: float) -> None:
+        """The lane's request is answered; nothing more of it is sent for `rest` seconds."""
+        lane = lane.itself()
+        lane.under_way -= 1
+        lane.rests_until = max(lane.rests_until, now + rest)
+        self._enter(lane, now)
+
+    def due(self) -> float | None:
+        """When, without any further change or answer, there is something to send."""
+        moments = [self._since[endpoint] + self._linger for endpoint, waiting in self._waiting.items() if waiting]
+        if self._resting:
+            moments.append(self._resting[0][0])
+        return min(moments, default=None)
+
+    def clear(self) -> None:
+        """Forget all that waits."""
+        for lane in set(self._of.values()):
+            lane.changes.clear()
+            lane.open.clear()
+            lane.leading = 0
+        self._ready.clear()
+        self._waiting.clear()
+        self._resting.clear()
+        self._pending = 0
+
+    def _most(self, endpoint: Endpoint) -> int:
+        return endpoint.most or self._default_most
+
+    def _lane(self, users: tuple[User, ...]) -> Lane:
+        lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
+        lane = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None) or Lane()
+        for user in users:
+            if self._of.get(user) is not lane:
+                self._of[user] = lane
+                lane.users.add(user)
+        return lane
+
+    def _join(self, lanes: list[Lane]) -> Lane:
+        whole = Lane()
+        for lane in lanes:
+            self._leave(lane)
+            lane.joined = whole
+            whole.open |= lane.open
+            whole.users |= lane.users
+            whole.under_way += lane.under_way
+            whole.rests_until = max(whole.rests_until, lane.rests_until)
+        waiting = (lane.changes for lane in lanes)
+        whole.changes = deque(heapq.merge(*waiting, key=lambda change: change.records[0].position))
+        for user in whole.users:
+            self._of[user] = whole
+        return whole
+
+    def _enter(self, lane: Lane, now: float) -> bool:
+        """Put the lane where it belongs: to those that are ready, at rest, or done."""
+        if lane.under_way or lane.leading or lane.joined is not None:
+            return False
+        if lane.rests_until > now:
+            heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
+            return True
+        if not lane.changes:
+            for user in lane.users:
+                if self._of.get(user) is lane:
+                    del self._of[user]
+            return False
+        endpoint = lane.changes[0].endpoint
+        lane.leading = len(lane.changes)
+        if lane.changes[-1].endpoint != endpoint:
+            lane.leading = next(n for n, change in enumerate(lane.changes) if change.endpoint != endpoint)
+        ready = self._ready.setdefault(endpoint, OrderedDict())
+        ready[lane] = None
+        before = self._waiting.get(endpoint, 0)
+        self._waiting[endpoint] = before + lane.leading
+        if not before:
+            self._since[endpoint] = now
+        return not before or before < self._most(endpoint) <= before + lane.leading
+
+    def _leave(self, lane: Lane) -> None:
+        if lane.leading:
+            endpoint = lane.changes[0].endpoint
+            del self._ready[endpoint][lane]
+            self._waiting[endpoint] -= lane.leading
+            lane.leading = 0
+
+    def _fill(self, request: Request, now: float) -> tuple[Request, list[Lane]]:
+        endpoint = request.endpoint
+        ready = self._ready[endpoint]
+        taken: list[Lane] = []
+        while ready and len(request) < self._most(endpoint):
+            lane = next(iter(ready))
+            had = lane.leading
+            left = had
+            while left and len(request) < self._most(endpoint) and request.add(lane.changes[0]):
+                change = lane.changes.popleft()
+                if lane.open.get(change.user) is change:
+                    del lane.open[change.user]
+                left -= 1
+            if left < had:
+                del ready[lane]
+                self._waiting[endpoint] -= had
+                lane.leading = 0
+                lane.under_way += 1
+                taken.append(lane)
+            if left:
+                break  # the request is full, by number or by size
+        self._pending -= len(request)
+        self._since[endpoint] = now
+        return request, taken
