@@ -304,7 +304,7 @@ class Client:
         path: str,
         *,
         pool: str = "default",
-        params: Mapping[str, str] | None = None,
+        params: Mapping[str, str | list[str]] | None = None,
         body: bytes | None = None,
         resend: bool = True,
     ) -> Answer:

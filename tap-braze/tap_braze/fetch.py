@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections import deque
@@ -10,6 +11,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -36,14 +38,20 @@ class Request:
     """
 
     path: str
-    params: Mapping[str, str]
+    params: Mapping[str, str | list[str]]
     pool: str
     payload: str
     tags: Mapping[str, str] = field(default_factory=dict)
     window: Window | None = None
 
 
-def get(client: Client, request: Request) -> dict[str, Any]:
+class Document(dict[str, Any]):
+    """A decoded answer; `cursor` is that of the next page, where Braze names one in the Link header."""
+
+    cursor: str | None = None
+
+
+def get(client: Client, request: Request) -> Document:
     """Send one request and decode its answer.
 
     Raises:
@@ -61,24 +69,36 @@ def get(client: Client, request: Request) -> dict[str, Any]:
         if isinstance(document, dict) and request.payload in document:
             if errors := document.get("errors"):
                 _log.warning("GET %s: Braze answered, but adds: %s", request.path, str(errors)[:500])
-            return document
+            found = Document(document)
+            found.cursor = next_cursor(answer.headers.get("link", ""))
+            return found
     raise UnavailableError(
         f"GET {request.path}: HTTP {answer.status}, but no '{request.payload}' in the answer, {_READINGS} times over",
         status=answer.status,
     )
 
 
+def next_cursor(link: str) -> str | None:
+    """The cursor of the next page in a Link header.
+
+    Nothing else of its URL is of use: it is relative, and in Braze's samples not even that of the request.
+    https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/synchronous/get_catalog_items_details_bulk/
+    """
+    found = re.search(r'<[^>]*[?&]cursor=([^&>]*)[^>]*>\s*;[^,<]*\brel="?next\b', link)
+    return unquote(found[1]) if found else None  # a bare + is part of it
+
+
 def fetch_in_order(
     plan: Iterable[Request], client: Client, concurrency: int
-) -> Generator[tuple[Request, dict[str, Any] | BrazeError], None, None]:
+) -> Generator[tuple[Request, Document | BrazeError], None, None]:
     """Fetch a plan with up to `concurrency` requests under way, and hand out answers in the order of the plan.
 
     The plan is drawn from only as far as twice that ahead of the answer handed out, so that memory does not grow
     with it. What Braze did not answer is handed out too, as the error that it is. Closing the iterator drops what
     was not begun; threads are daemons, so that a request under way does not hold up the end of the program.
     """
-    todo: SimpleQueue[tuple[Request, Future[dict[str, Any] | BrazeError]] | None] = SimpleQueue()
-    ahead: deque[tuple[Request, Future[dict[str, Any] | BrazeError]]] = deque()
+    todo: SimpleQueue[tuple[Request, Future[Document | BrazeError]] | None] = SimpleQueue()
+    ahead: deque[tuple[Request, Future[Document | BrazeError]]] = deque()
     workers = 0
     try:
         for request in plan:
@@ -101,7 +121,7 @@ def fetch_in_order(
 
 
 def _work(
-    todo: SimpleQueue[tuple[Request, Future[dict[str, Any] | BrazeError]] | None],
+    todo: SimpleQueue[tuple[Request, Future[Document | BrazeError]] | None],
     client: Client,
 ) -> None:
     while task := todo.get():
