@@ -1,0 +1,61 @@
+"""The README says what the code does."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+from target_braze.docs import with_tables
+from target_braze.target import TargetBraze
+
+from tests.target.singer import TEXT, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from braze_sandbox.testing import Sandbox
+
+    from tests.target.singer import Run
+
+
+def readme(root: Path) -> str:
+    return (root / "target-braze" / "README.md").read_text("utf-8")
+
+
+def test_the_readme_is_fresh(root: Path) -> None:
+    text = readme(root)
+    assert with_tables(text) == text, "run: python -m target_braze.docs target-braze/README.md"
+
+
+def blocks(root: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", readme(root), re.DOTALL)
+
+
+def test_the_examples_in_yaml_are_settings_that_the_target_takes(root: Path, sandbox: Sandbox) -> None:
+    found: list[Any] = [yaml.safe_load(block) for block in blocks(root, "yaml")]
+    configs = [example["plugins"]["loaders"][0]["config"] if "plugins" in example else example for example in found]
+    assert len(configs) == 2
+    for config in configs:
+        TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **config})
+
+
+def test_the_quick_start_works(root: Path, sandbox: Sandbox, run_target: Callable[..., Run]) -> None:
+    (script,) = (block for block in blocks(root, "sh") if "EOF" in block)
+    messages = re.findall(r"<<'EOF'\n(.*?)EOF\n", script, re.DOTALL)[0]
+    run = run_target(*(line.encode() for line in messages.splitlines()))
+    assert run.states == [{"customers": 1}]
+    assert [p.custom_attributes for p in sandbox.profiles()] == [{"plan": "gold"}]
+    assert sandbox.api_key in script
+
+
+def test_the_rejected_quantity_reads_as_in_the_readme(root: Path, run_target: Callable[..., Run]) -> None:
+    columns: dict[str, Any] = {"external_id": TEXT, "order_id": TEXT, "sku": TEXT, "qty": {}}
+    columns |= dict.fromkeys(("price", "currency", "time"), TEXT)
+    record = {"external_id": "c", "order_id": "A-77", "sku": "s", "qty": 250, "price": "1", "currency": "EUR"}
+    mapping = {"to": "purchases", "purchase": {"product_id": "sku", "quantity": "qty"}}
+    stream = Stream("orders", columns, [record | {"time": "2026-03-04"}], ["order_id"])
+    run = run_target(stream, streams={"orders": mapping}, expect=1)
+    (line,) = (text for text in readme(root).splitlines() if text.startswith("    stream 'orders'"))
+    assert run.errors[0].startswith(line.strip(" …").replace("18,204", "1"))
