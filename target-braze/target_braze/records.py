@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from typing_extensions import override
 
 from target_braze.endpoints import TRACK, Endpoint
-
-Kind = Literal["attributes", "events", "purchases"]
 
 # Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
 User = tuple[str, ...]

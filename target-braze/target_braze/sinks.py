@@ -45,12 +45,14 @@ class BrazeSink(RecordSink):
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
         source = self._target.record(self.stream_name, self._keys)
         try:
-            change = self._mapping.change(record)
+            changes = self._mapping.changes(record)
         except RecordError as error:
             self._target.reject(source, str(error))
             return
-        change.records.append(source)
-        self._target.delivery.add(change)
+        for change in changes:
+            change.records.append(source)
+        if changes:
+            self._target.delivery.add(*changes)
 
     def _notice(self, text: str) -> None:
         self._target.summary.notice(f"stream '{self.stream_name}': {text}")

@@ -32,7 +32,9 @@ from typing_extensions import override
 from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, base_url
 from target_braze.dead_letters import DeadLetters
 from target_braze.delivery import Delivery, RejectedError
-from target_braze.mapping import Defaults, find_entry, is_glob
+from target_braze.mapping import find_entry
+from target_braze.mapping.base import Defaults
+from target_braze.mapping.columns import is_glob
 from target_braze.reader import MessageReader
 from target_braze.records import Change, MappingError, Record
 from target_braze.settings import CONFIG

@@ -17,9 +17,9 @@ from target_braze import limits
 from target_braze.braze_api import Answer, BrazeError, RefusedError, UnavailableError
 from target_braze.delivery import Delivery, RejectedError
 from target_braze.endpoints import TRACK, Request
-from target_braze.records import Change, Kind, Record
+from target_braze.records import Change, Record
 
-KINDS: tuple[Kind, ...] = ("attributes", "events", "purchases")
+KINDS = ("attributes", "events", "purchases")
 OK = Answer(201, {}, b'{"message": "success"}')
 
 
@@ -92,7 +92,7 @@ class Braze:
         return Delivery(self.send, accept=self.accept, emit=self.emit, **given)
 
 
-def change(position: int, user: str, kind: Kind = "attributes", **fields: Any) -> Change:
+def change(position: int, user: str, kind: str = "attributes", **fields: Any) -> Change:
     record = Record("s", position, position, (), {"record": {}}, {})
     return Change(kind, ("external_id", user), {"external_id": user, "n": position, **fields}, [record])
 
@@ -119,7 +119,7 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
     braze = Braze(seed, latency=0.002, reject=reject, refuse=refuse)
     chance = random.Random(seed)
     delivery = braze.delivery(concurrency=concurrency, max_objects=max_objects)
-    added: dict[str, list[tuple[Kind, int]]] = defaultdict(list)
+    added: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for position in range(1, count + 1):
         user, kind = f"u{chance.randrange(users)}", chance.choice(KINDS)
         added[user].append((kind, position))
@@ -159,13 +159,13 @@ def test_whatever_ends_a_run_the_last_state_holds_and_the_reason_is_raised(  # n
     calls = iter(range(10_000))
     send, emit = braze.send, braze.emit
 
-    def failing_send(body: bytes) -> Answer:
+    def failing_send(request: Request) -> Answer:
         if on == "send" and next(calls) >= after:
             raise UnavailableError("down")
         if on == "reject" and next(calls) >= after:
             errors = [{"input_array": "attributes", "index": 0, "type": "no"}]
             return Answer(201, {}, json.dumps({"message": "success", "errors": errors}).encode())
-        return send(body)
+        return send(request)
 
     def failing_emit(state: dict[str, Any]) -> None:
         if on == "emit" and next(calls) >= after // 4:
@@ -315,7 +315,7 @@ def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 900_000)), max_size=100), st.integers(1, 75))
-def test_requests_stay_below_75_objects_and_4_mb_and_lose_nothing(sizes: list[tuple[Kind, int]], most: int) -> None:
+def test_requests_stay_below_75_objects_and_4_mb_and_lose_nothing(sizes: list[tuple[str, int]], most: int) -> None:
     changes = [change(n, f"u{n}", kind, fill="é" * (size // 2)) for n, (kind, size) in enumerate(sizes)]
     requests = [Request(TRACK)]
     for one in changes:

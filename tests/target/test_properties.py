@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_braze import limits
 from target_braze.braze_api import Client
-from target_braze.mapping import Defaults, compile_mapping
+from target_braze.mapping import compile_mapping
+from target_braze.mapping.base import Defaults
 from target_braze.records import MappingError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from target_braze.mapping import StreamMapping
+    from target_braze.mapping.base import StreamMapping
 
 FORMATS = [{}, {"format": "date-time"}, {"format": "date"}, {"format": "singer.decimal"}]
 SCALARS: st.SearchStrategy[Any] = st.one_of(
@@ -120,7 +121,7 @@ def test_an_attribute_is_stored_or_left_out_by_rule_or_its_record_reported(
     kinds: dict[str, set[type]] = {name: set() for name in columns}
     for record in records:
         try:
-            change = mapping.change({"external_id": "c-1", **record})
+            [change] = mapping.changes({"external_id": "c-1", **record})
         except RecordError as wrong:
             assert any(f"column '{name}'" in str(wrong) for name in record)  # noqa: PT017
             continue
@@ -167,7 +168,7 @@ def test_a_property_is_stored_or_left_out_by_rule_or_its_record_reported(
     for record in records:
         row = {"properties": record} if spread else record
         try:
-            change = mapping.change({"external_id": "c-1", **parts, **row})
+            [change] = mapping.changes({"external_id": "c-1", **parts, **row})
         except RecordError as wrong:
             assert any(f"column '{name}'" in str(wrong) or f"at '{name}'" in str(wrong) for name in record)  # noqa: PT017
             continue
@@ -201,7 +202,7 @@ def test_no_name_is_sent_that_commands_braze_or_that_it_would_change(
     except MappingError as error:
         assert str(error).startswith("stream 's': ")  # noqa: PT017
         return
-    change = mapping.change({"external_id": "c-1", **dict.fromkeys(columns, "")})
+    [change] = mapping.changes({"external_id": "c-1", **dict.fromkeys(columns, "")})
     assert not change.fields.keys() & (limits.CONTROL_KEYS - {"external_id"})
     answer = client.request("POST", "/users/track", body=json.dumps({"attributes": [change.fields]}).encode()).json()
     assert "errors" not in answer
@@ -213,5 +214,5 @@ def test_a_moment_is_the_same_moment_in_braze(moment: datetime, offset: int) -> 
     zoned = moment.replace(tzinfo=timezone(timedelta(minutes=offset)))
     mapping = mapping_of({"at": {"type": "string", "format": "date-time"}}, unset=False)
     for text in (zoned.isoformat(), str(zoned), zoned.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")):
-        sent = mapping.change({"external_id": "c-1", "at": text}).fields["at"]
+        sent = mapping.changes({"external_id": "c-1", "at": text})[0].fields["at"]
         assert datetime.fromisoformat(sent) == zoned

@@ -1,0 +1,67 @@
+"""Mapping: what a record of a stream becomes in Braze, compiled once per SCHEMA; knows no HTTP and no Singer messages.
+
+Whatever is wrong with the mapping itself is found while compiling, before the first record. A kind of Braze object is a
+class of its own, by family in the modules beside, and has a line in `KINDS`.
+"""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.mapping.attributes import Attributes
+from target_braze.mapping.columns import Columns
+from target_braze.mapping.happenings import Events, Purchases
+from target_braze.records import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.mapping.base import Defaults, StreamMapping
+
+KINDS: Final[Mapping[str, type[StreamMapping]]] = {
+    "attributes": Attributes,
+    "events": Events,
+    "purchases": Purchases,
+}
+
+# Parts of a mapping that each kind of object has.
+_COMMON_KEYS: Final = frozenset({"to", "user", "rename", "types"})
+
+
+def find_entry(streams: Mapping[str, Any], stream: str) -> tuple[str | None, Mapping[str, Any]]:
+    """The entry of the setting `streams` for a stream, by its name or else the first glob that fits, and its key."""
+    if stream in streams:
+        return stream, streams[stream]
+    for key, entry in streams.items():
+        if fnmatchcase(stream, key):
+            return key, entry
+    return None, {}
+
+
+def compile_mapping(
+    stream: str,
+    schema: Mapping[str, Any],
+    entry: Mapping[str, Any],
+    defaults: Defaults,
+    notice: Callable[[str], None],
+) -> StreamMapping:
+    """Compile the mapping of a stream from its JSON Schema and its entry in the setting `streams`.
+
+    `notice` is called with what the user should know of but nothing can be done about, once per occurrence.
+
+    Raises:
+        MappingError: the two do not fit.
+    """
+    kind = entry.get("to") or (stream if stream in KINDS else "attributes")
+    if stray := sorted(entry.keys() - keys_of_kinds()[kind]):
+        raise MappingError(
+            f"stream '{stream}': '{stray[0]}' has no meaning for {kind}; they have: "
+            f"{', '.join(sorted(keys_of_kinds()[kind]))}"
+        )
+    return KINDS[kind](Columns(stream, schema, entry, defaults.zone), defaults, notice)
+
+
+def keys_of_kinds() -> dict[str, frozenset[str]]:
+    """What the entry of a stream in the setting `streams` may have, by the kind of object it makes."""
+    return {kind: _COMMON_KEYS | mapping.keys for kind, mapping in KINDS.items()}

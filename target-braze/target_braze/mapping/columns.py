@@ -1,0 +1,149 @@
+"""The columns of a stream as its mapping speaks of them: known or not, chosen by name or glob, named, compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from target_braze.records import MappingError, RecordError
+from target_braze.values import TYPES, Convert, Place, checked_name, compile_value, formats_of, kinds_of
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+
+@dataclass(frozen=True)
+class Field:
+    """A column that is sent: what Braze calls it and how its values are converted."""
+
+    column: str
+    name: str
+    convert: Convert
+
+    def value(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """The value to send, None where there is none.
+
+        Raises:
+            RecordError: Braze would not take it.
+        """
+        value = record.get(self.column)
+        if value is None:
+            return None
+        try:
+            return self.convert(value)
+        except ValueError as wrong:
+            raise RecordError(f"column '{self.column}': {wrong}") from None
+
+    def required(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
+        """The value to send.
+
+        Raises:
+            RecordError: there is none, or Braze would not take it.
+        """
+        value = self.value(record)
+        if value is None or value == "":
+            raise RecordError(f"column '{self.column}' is blank, but Braze needs '{self.name}'")
+        return value
+
+
+class Columns:
+    """The columns of a stream as its mapping speaks of them."""
+
+    def __init__(self, stream: str, schema: Mapping[str, Any], entry: Mapping[str, Any], zone: tzinfo) -> None:
+        self.stream = stream
+        self.entry = entry
+        self.zone = zone
+        properties = schema.get("properties") or {}
+        self._schemas = {
+            # JSON Schema has `true` for "anything".
+            name: column if isinstance(column, Mapping) else {}
+            for name, column in properties.items()
+            if not name.startswith("_sdc_")
+        }
+        self.names = tuple(self._schemas)
+        for column, declared in entry.get("types", {}).items():
+            self.known(column, "types")
+            self._schemas[column] = TYPES[declared]
+
+    def __contains__(self, column: str) -> bool:
+        return column in self._schemas
+
+    def known(self, column: str, setting: str) -> str:
+        """The column, if the stream has it.
+
+        Raises:
+            MappingError: it has not.
+        """
+        if column not in self._schemas:
+            raise self.error(
+                f"'{setting}' names the column '{column}', but the stream has only: {', '.join(self.names) or 'none'}"
+            )
+        return column
+
+    def error(self, text: str) -> MappingError:
+        """What is wrong with the mapping of this stream."""
+        return MappingError(f"stream '{self.stream}': {text}")
+
+    def select(self, setting: str, default: Iterable[str], notice: Callable[[str], None]) -> list[str]:
+        """The columns that the list of names and globs in `setting` chooses; `default` where there is no list."""
+        patterns: Sequence[str] | None = self.entry.get(setting)
+        if patterns is None:
+            return list(default)
+        chosen: dict[str, None] = {}
+        for pattern in patterns:
+            if not is_glob(pattern) or pattern in self._schemas:
+                chosen[self.known(pattern, setting)] = None
+                continue
+            found = [name for name in self.names if fnmatchcase(name, pattern)]
+            if not found:
+                notice(f"'{setting}' has the glob '{pattern}', and no column fits it")
+            chosen.update(dict.fromkeys(found))
+        return list(chosen)
+
+    def fields(
+        self, columns: Iterable[str], place: Place, names: Mapping[str, str], reserved: Mapping[str, str]
+    ) -> tuple[Field, ...]:
+        """Compile the columns that are sent, under the names of `rename`, of `names`, or their own.
+
+        Raises:
+            MappingError: a name is reserved, is none Braze takes, or stands for two columns.
+        """
+        renames: Mapping[str, str] = self.entry.get("rename", {})
+        for column in renames:
+            self.known(column, "rename")
+        fields: dict[str, Field] = {}
+        for column in columns:
+            wanted = renames.get(column) or names.get(column, column)
+            try:
+                name = checked_name(wanted)
+                convert = compile_value(self._schemas[column], place)
+            except ValueError as wrong:
+                raise self.error(
+                    f"column '{column}': {wrong}; give it another name in 'rename' or leave it out"
+                ) from None
+            if name in reserved:
+                raise self.error(
+                    f"column '{column}' would be sent as '{name}', which {reserved[name]}; give it another name in "
+                    "'rename' or leave it out"
+                )
+            if name in fields:
+                raise self.error(f"columns '{fields[name].column}' and '{column}' would both be sent as '{name}'")
+            fields[name] = Field(column, name, convert)
+        return tuple(fields.values())
+
+    def is_time(self, column: str) -> bool:
+        """Whether the column holds nothing but times and dates."""
+        formats = formats_of(self._schemas[column])
+        return bool(formats) and formats <= {"date", "date-time"}
+
+    def object_schema(self, column: str) -> Mapping[str, Any] | None:
+        """The schema of a column that holds objects, None of any other."""
+        schema = self._schemas.get(column, {})
+        return schema if "object" in kinds_of(schema) else None
+
+
+def is_glob(text: str) -> bool:
+    """Whether a name in a mapping is a pattern."""
+    return any(character in text for character in "*?[")

@@ -1,0 +1,201 @@
+"""Records that become events or purchases: something that happened at a time, with properties."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from typing_extensions import override
+
+from target_braze import limits
+from target_braze.mapping.base import Defaults, StreamMapping
+from target_braze.mapping.columns import Columns, Field
+from target_braze.records import RecordError
+from target_braze.values import Convert, Place, checked_size, compile_value, to_integer, to_moment, to_number, to_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+# Clocks differ; an event this far ahead is not worth a word.
+_CLOCK_SKEW: Final = timedelta(minutes=5)
+
+
+class Happening(StreamMapping):
+    """What events and purchases have in common: a time, an app, properties."""
+
+    properties_bytes: ClassVar[int]
+    reserved: ClassVar[frozenset[str]]
+
+    def _compile_properties(self, used: set[str]) -> None:
+        columns, place = self._columns, Place(self._defaults.zone, typed_nested_times=False)
+        time_column = columns.entry.get("time_field", "time")
+        if time_column not in columns and "time_field" not in columns.entry:
+            raise columns.error(
+                f"nothing says when it happened: name the column in streams.{columns.stream}.time_field. "
+                f"Columns: {', '.join(columns.names)}"
+            )
+        self._time = Field(columns.known(time_column, "time_field"), "time", self._to_time)
+        used = used | {time_column} | self._identifier_columns()
+        self._app_id = None
+        if "app_id" in columns and "app_id" not in columns.entry.get("properties", ()):
+            self._app_id = Field("app_id", "app_id", to_string)
+            used.add("app_id")
+        # A stream that already has the shape of Braze's object holds the properties in one column of that name.
+        self._spread = None
+        if "properties" not in columns.entry and (spread := columns.object_schema("properties")):
+            self._spread = Field("properties", "properties", self._compile_spread(spread, place))
+            used.add("properties")
+        chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
+        self._properties = columns.fields(
+            chosen, place, {}, dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
+        )
+
+    def _compile_spread(self, schema: Mapping[str, Any], place: Place) -> Convert:
+        try:
+            convert = compile_value(schema, place)
+        except ValueError as wrong:
+            raise self._columns.error(f"column 'properties': {wrong}") from None
+
+        def to_object(value: object) -> object:
+            sent = convert(value)
+            if sent is not None and not isinstance(sent, dict):
+                raise ValueError(f"expected an object, got {type(sent).__name__}")
+            return sent
+
+        return to_object
+
+    def _to_time(self, value: object) -> str:
+        moment = to_moment(value, self._defaults.zone)
+        if moment > datetime.now(timezone.utc) + _CLOCK_SKEW:
+            self._notice(f"column '{self._time.column}' lies in the future; Braze will store the moment of arrival")
+        return moment.isoformat()
+
+    def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        fields["time"] = self._time.required(record)
+        app_id = (self._app_id and self._app_id.value(record)) or self._defaults.app_id
+        if app_id:
+            fields["app_id"] = app_id
+        properties = dict((self._spread and self._spread.value(record)) or {})
+        if reserved := self.reserved & properties.keys():
+            raise RecordError(f"column 'properties': Braze reserves the name '{min(reserved)}'")
+        for field in self._properties:
+            value = field.value(record)
+            if value is not None:
+                properties[field.name] = value
+        if properties:
+            try:
+                checked_size(properties, self.properties_bytes)
+            except ValueError as wrong:
+                raise RecordError(f"its properties are {wrong}") from None
+            fields["properties"] = properties
+
+    def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
+        """The column for a part of the object: the one the mapping names, else the one called like it."""
+        columns = self._columns
+        if key not in given and key not in columns:
+            raise columns.error(
+                f"nothing gives '{key}', which Braze needs: name the column in streams.{columns.stream}.{setting}. "
+                f"Columns: {', '.join(columns.names)}"
+            )
+        return Field(columns.known(given.get(key, key), f"{setting}.{key}"), key, convert)
+
+
+class Events(Happening):
+    """https://www.braze.com/docs/api/objects_filters/event_object/."""
+
+    kind = "events"
+    keys = frozenset({"event", "time_field", "properties"})
+    properties_bytes = limits.EVENT_PROPERTIES_BYTES
+    reserved = limits.RESERVED_EVENT_PROPERTIES
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        event: Mapping[str, str] = columns.entry.get("event", {})
+        self._literal = event.get("name", "").strip()
+        if "name" in event and not 0 < len(self._literal) <= limits.NAME_LENGTH:
+            raise columns.error(
+                f"'event.name' needs 1 to {limits.NAME_LENGTH} characters, blanks at its ends not counted"
+            )
+        self._name = None
+        self._names: set[str] = set()
+        if not self._literal:
+            given = {"name": event["name_field"]} if "name_field" in event else {}
+            self._name = self._column("event.name_field", given, "name", _event_name)
+        self._compile_properties({self._name.column} if self._name else set())
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        name: str = self._name.required(record) if self._name else self._literal
+        fields["name"] = name
+        self._names = _watch(self._names, name, limits.MANY_EVENT_NAMES, "event names", self._notice)
+        self._fill_timed(fields, record)
+
+
+class Purchases(Happening):
+    """https://www.braze.com/docs/api/objects_filters/purchase_object/."""
+
+    kind = "purchases"
+    keys = frozenset({"purchase", "time_field", "properties"})
+    properties_bytes = limits.PURCHASE_PROPERTIES_BYTES
+    reserved = limits.RESERVED_PURCHASE_PROPERTIES
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        given: Mapping[str, str] = columns.entry.get("purchase", {})
+        self._parts = tuple(
+            self._column("purchase", given, key, convert)
+            for key, convert in (("product_id", _product_id), ("currency", _currency), ("price", to_number))
+        )
+        self._quantity = None
+        if "quantity" in given or "quantity" in columns:
+            self._quantity = self._column("purchase", given, "quantity", _quantity)
+        self._products: set[str] = set()
+        parts = (*self._parts, self._quantity) if self._quantity else self._parts
+        self._compile_properties({part.column for part in parts})
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        for part in self._parts:
+            fields[part.name] = part.required(record)
+        quantity = self._quantity and self._quantity.value(record)
+        if quantity is not None:
+            fields["quantity"] = quantity
+        self._products = _watch(self._products, fields["product_id"], limits.MANY_PRODUCTS, "product ids", self._notice)
+        self._fill_timed(fields, record)
+
+
+def _event_name(value: object) -> str:
+    name = to_string(value).strip()
+    if len(name) > limits.NAME_LENGTH:
+        raise ValueError(f"an event's name may be at most {limits.NAME_LENGTH} characters long")
+    return name
+
+
+def _product_id(value: object) -> str:
+    text = to_string(value).strip()
+    if len(text) > limits.PRODUCT_ID_LENGTH:
+        raise ValueError(f"{len(text)} characters long, Braze takes at most {limits.PRODUCT_ID_LENGTH}")
+    return text
+
+
+def _currency(value: object) -> str:
+    text = to_string(value).strip().upper()
+    if len(text) != 3 or not text.isalpha():  # noqa: PLR2004
+        raise ValueError(f"expected a currency code of ISO 4217 such as EUR, got {value!r}")
+    return text
+
+
+def _quantity(value: object) -> int | None:
+    quantity = to_integer(value)
+    if quantity is not None and not 1 <= quantity <= limits.PURCHASE_QUANTITY:
+        raise ValueError(f"Braze takes a quantity of 1 to {limits.PURCHASE_QUANTITY}, got {quantity}")
+    return quantity
+
+
+def _watch(seen: set[str], name: str, many: int, what: str, notice: Callable[[str], None]) -> set[str]:
+    """Count distinct names as far as it matters: Braze blocks a profile that has too many."""
+    if len(seen) <= many and name not in seen:
+        seen.add(name)
+        if len(seen) > many:
+            notice(f"more than {many:,} distinct {what}: is that a name, or data that belongs into a property?")
+    return seen
