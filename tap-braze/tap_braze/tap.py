@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import simplejson  # type: ignore[import-untyped]
 from singer_sdk import Tap
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     import click
 
-    from tap_braze.streams.base import BrazeStream, ListStream
+    from tap_braze.streams.base import BrazeStream
+
+S = TypeVar("S", bound="BrazeStream")
 
 
 class TapBraze(Tap):
@@ -68,7 +70,7 @@ class TapBraze(Tap):
             )
         return self._client
 
-    def list_of(self, kind: type[ListStream]) -> ListStream:
+    def list_of(self, kind: type[S]) -> S:
         """The one stream of this class, for its ids."""
         return next(stream for stream in self.streams.values() if isinstance(stream, kind))
 

@@ -20,7 +20,7 @@ from typing_extensions import override
 from tap_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnauthorizedError, UnavailableError
 from tap_braze.fetch import Request, fetch_in_order, get
 from tap_braze.streams.fields import APP_ID
-from tap_braze.times import moment
+from tap_braze.times import moment_or_none
 from tap_braze.windows import Window, first_day, windows
 
 if TYPE_CHECKING:
@@ -183,13 +183,13 @@ class ListStream(BrazeStream):
         start, bookmark = self.tap.settings.start, self.bookmark
         latest = None
         if bookmark is not None:
-            latest = _moment_or_none(bookmark)
+            latest = moment_or_none(bookmark)
             if latest is None:
-                raise _bad_bookmark(self.name, bookmark)
+                raise bad_bookmark(self.name, bookmark)
         since = start if latest is None else max(start, latest - EDIT_OVERLAP)
         asked = (since.astimezone(timezone.utc) - ZONE_DOUBT).strftime("%Y-%m-%dT%H:%M:%S")
         for row in self._pages({"last_edit.time[gt]": asked}, self.name):
-            edited = _moment_or_none(row.get("last_edited"))
+            edited = moment_or_none(row.get("last_edited"))
             if edited is None:
                 yield row
             elif edited >= since:
@@ -316,7 +316,7 @@ class SeriesStream(BrazeStream):
         try:
             return date.fromisoformat(bookmark[:10])
         except ValueError:
-            raise _bad_bookmark(self.name, bookmark) from None
+            raise bad_bookmark(self.name, bookmark) from None
 
     def _finish(self, window: Window) -> None:
         """All records of the window are written."""
@@ -324,14 +324,8 @@ class SeriesStream(BrazeStream):
         self.set_bookmark(max(window.last.isoformat(), (self.bookmark or "")[:10]))
 
 
-def _moment_or_none(text: Any) -> Any:  # noqa: ANN401
-    try:
-        return moment(text)
-    except (AttributeError, ValueError):
-        return None
-
-
-def _bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:
+def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:
+    """The error of a state that was written by hand, or by something else."""
     return ConfigValidationError(
         "Wrong state",
         errors=[f"stream '{stream}': the bookmark {bookmark!r} in the state is no date; remove or correct it"],
