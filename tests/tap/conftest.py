@@ -77,7 +77,8 @@ class Run:
         return self.states[-1]
 
     def bookmark(self, stream: str) -> str | None:
-        return self.state["bookmarks"].get(stream, {}).get("replication_key_value")
+        value: str | None = self.state["bookmarks"].get(stream, {}).get("replication_key_value")
+        return value
 
     @property
     def errors(self) -> list[str]:

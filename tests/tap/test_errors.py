@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_braze import braze_api, fetch
+from tap_braze import braze_api
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,7 +154,7 @@ def test_a_host_that_is_not_there(run_tap: RunTap) -> None:
 def test_what_passes_leaves_no_trace(
     sandbox: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(fetch.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 20)
     monkeypatch.setattr(braze_api, "FIRST_ANSWER_WITHIN", 20)
     whole = run_tap("campaigns_analytics", start_date="2026-06-01")
@@ -179,7 +179,7 @@ def test_an_outage_ends_the_run_with_the_last_state(sandbox: Sandbox, run_tap: R
 
 
 def test_garbage_for_ever_ends_the_run(sandbox: Sandbox, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     sandbox.fault(path="/segments/list", do="garbage")
     run = run_tap("segments")
     assert run.exit_code == 1

@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_braze import fetch
-from tap_braze.braze_api import Answer, BrazeError, RefusedError, UnavailableError
+from tap_braze.braze_api import Answer, BrazeError, Client, RefusedError, UnavailableError
 from tap_braze.fetch import Request, fetch_in_order, get
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class FakeClient:
+class FakeClient(Client):
     """Answers as told, and counts what is under way."""
 
     def __init__(self, answer: Callable[[int], bytes]) -> None:
@@ -26,7 +26,8 @@ class FakeClient:
         self._under_way = 0
         self._lock = threading.Lock()
 
-    def request(self, _method: str, _path: str, *, params: dict[str, str], pool: str) -> Answer:
+    @override
+    def request(self, method: str, path: str, *, pool: str = "", params: Any = None, **_: Any) -> Answer:
         assert pool == "default"
         with self._lock:
             self.sent.append(int(params["n"]))
@@ -110,7 +111,7 @@ def test_a_bug_in_a_thread_is_seen() -> None:
 
 @pytest.mark.parametrize("body", [b"<html>", b'{"message": "queued"}', b"[]", b'{"data": [1', b"\xff"])
 def test_an_answer_without_the_data_is_asked_for_again(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetch.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(time, "sleep", lambda _seconds: None)
     bodies = [body, body, b'{"data": []}']
     assert get(FakeClient(lambda _: bodies.pop(0)), request(1)) == {"data": []}
     with pytest.raises(UnavailableError, match="no 'data' in the answer"):

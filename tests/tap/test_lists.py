@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -94,7 +94,9 @@ def test_a_row_that_moves_to_the_next_page_comes_out_once(sandbox: Sandbox, run_
 
 
 @pytest.mark.parametrize("stream", ["campaigns", "canvases"])
-def test_the_second_run_brings_what_was_edited(sandbox: Sandbox, run_tap: RunTap, stream: str) -> None:
+def test_the_second_run_brings_what_was_edited(
+    sandbox: Sandbox, run_tap: RunTap, stream: Literal["campaigns", "canvases"]
+) -> None:
     first = run_tap(stream, start_date=EVER)
     objects = getattr(sandbox.workspace, stream)
     assert {record["id"] for record in first.records(stream)} == set(objects)
@@ -118,7 +120,10 @@ def test_what_was_not_edited_since_the_start_date_stays_out(sandbox: Sandbox, ru
     grow(sandbox, "campaigns", 3)
     for day, campaign in enumerate(sandbox.workspace.campaigns.values(), 1):
         campaign.updated_at = datetime(2026, 2, day, tzinfo=timezone.utc)
-    ids = lambda run: [record["id"] for record in run.records("campaigns")]  # noqa: E731
+
+    def ids(run: Any) -> list[str]:
+        return [record["id"] for record in run.records("campaigns")]
+
     assert ids(run_tap("campaigns", start_date="2026-02-02")) == ["00001", "00002"]
     assert ids(run_tap("campaigns", start_date="2026-02-02T00:00:01Z")) == ["00002"]
     assert ids(run_tap("campaigns", start_date="2026-01-02")) == ["00000", "00001", "00002"]

@@ -90,12 +90,12 @@ def test_a_signal_ends_the_run_at_once(
     process.send_signal(number)
     _, stderr = process.communicate(timeout=20)
     assert time.monotonic() - before < 3
-    stdout = output.read_text()
+    written = output.read_text()
     assert process.returncode == 128 + number
     assert "Traceback" not in stderr
-    assert sandbox.api_key not in stdout + stderr
+    assert sandbox.api_key not in written + stderr
 
-    messages = [json.loads(line) for line in stdout.splitlines()]
+    messages = [json.loads(line) for line in written.splitlines()]
     state = [message["value"] for message in messages if message["type"] == "STATE"][-1]
     assert state["bookmarks"][STREAM]["replication_key_value"] == "2025-07-17"
 
