@@ -1,4 +1,4 @@
-"""The tables of the README, written from the code: `python -m tap_braze.docs tap-braze/README.md`."""
+"""The tables of the READMEs, written from the code: `python -m tap_braze.docs tap-braze/README.md README.md`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,12 @@ from tap_braze.streams.base import SeriesStream
 
 
 def with_tables(readme: str) -> str:
-    """The README with its tables as they should be."""
+    """A README with those of the tables that it has a place for, as they should be."""
     for name, table in (("settings", _settings()), ("streams", _streams())):
         begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
-        before, _, rest = readme.partition(begin)
-        _, found, after = rest.partition(end)
-        if not found:
-            raise ValueError(f"the README lacks the line {begin!r}, or {end!r} after it")
-        readme = before + begin + table + end + after
+        before, place, rest = readme.partition(begin)
+        if place:
+            readme = before + begin + table + end + rest.partition(end)[2]
     return readme
 
 

@@ -121,9 +121,14 @@ def test_about(cli: Callable[..., Any]) -> None:
         assert setting.get("description"), name
 
 
-def test_the_readme_is_fresh(root: Path) -> None:
-    readme = (root / "tap-braze" / "README.md").read_text("utf-8")
-    assert with_tables(readme) == readme, "run: python -m tap_braze.docs tap-braze/README.md"
+@pytest.mark.parametrize(
+    ("name", "tables"), [("tap-braze/README.md", ["settings", "streams"]), ("README.md", ["streams"])]
+)
+def test_the_tables_of_the_readmes_are_fresh(root: Path, name: str, tables: list[str]) -> None:
+    readme = (root / name).read_text("utf-8")
+    assert with_tables(readme) == readme, f"run: python -m tap_braze.docs {name}"
+    for table in tables:
+        assert f"<!-- {table}:begin -->\n|" in readme
 
 
 def test_the_command_is_installed() -> None:
