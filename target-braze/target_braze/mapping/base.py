@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from target_braze.mapping.columns import Columns
+    from target_braze.records import User
 
 
 @dataclass(frozen=True)
@@ -48,18 +49,27 @@ class StreamMapping(ABC):
         """
         if not self._known.issuperset(record):
             self._note_unknown(record)
+        user = self._user(record)
+        fields = self._object(user)
+        self._fill(fields, record)
+        return [Change(self.kind, user, fields)]
+
+    def _user(self, record: Mapping[str, Any]) -> User:
         user = next((found for candidate in self._candidates if (found := candidate.user(record))), None)
         if user is None:
             tried = ", ".join(column for candidate in self._candidates for column in candidate.columns)
             raise RecordError(f"it names no user: all of these columns are blank: {tried}")
+        return user
+
+    def _object(self, user: User) -> dict[str, Any]:
+        """An object of /users/track that says nothing yet but whom it is about, and whether it may create the user."""
         fields = identifier(user)
         if self._defaults.update_existing_only:
             fields["_update_existing_only"] = True
         elif user[0] == "user_alias":
             # Without it Braze takes an unknown alias for nothing to do.
             fields["_update_existing_only"] = False
-        self._fill(fields, record)
-        return [Change(self.kind, user, fields)]
+        return fields
 
     @abstractmethod
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
