@@ -83,7 +83,7 @@ def test_sync_takes_one_object_and_knows_no_partial_errors(client: Client) -> No
 
 @pytest.fixture
 def late() -> Iterator[tuple[Sandbox, Client]]:
-    with Sandbox(seed="empty", lag_ms=60) as sandbox:
+    with Sandbox(seed="empty", lag_ms=300) as sandbox:
         client = Client(sandbox)
         yield sandbox, client
         client.close()
