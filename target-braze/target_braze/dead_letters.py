@@ -6,7 +6,7 @@ import threading
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, Final
 
-import msgspec
+from target_braze.encode import encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +43,8 @@ class DeadLetters:
             stream = record.message["stream"]
             if self._schemas.get(stream) is not record.schema:
                 self._schemas[stream] = record.schema
-                self._file.write(msgspec.json.encode(record.schema) + b"\n")
-            self._file.write(msgspec.json.encode(letter) + b"\n")
+                self._file.write(encode(record.schema) + b"\n")
+            self._file.write(encode(letter) + b"\n")
             self._file.flush()
             self.count += 1
 

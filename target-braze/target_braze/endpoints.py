@@ -9,6 +9,7 @@ import msgspec
 
 from target_braze import limits
 from target_braze.braze_api import BrazeError
+from target_braze.encode import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,7 +24,10 @@ class Endpoint:
 
     `arrays` are the keys of the body: a change goes into the one that its `kind` names. `most` is the number of changes
     in a request, None where the setting `max_objects_per_request` says it. `rest` is how many seconds after an answer
-    nothing else of the same users is sent, because other endpoints may not see the change before.
+    nothing else of the same users is sent, because other endpoints may not see the change before; `after` how many
+    seconds the answers to other endpoints' changes of these users must be old before a change is sent. The setting
+    `dependent_wait` shortens both. `single` says that a request may not hold two changes of one user or of users who
+    are joined; `last` that changes wait for the end of the input.
     """
 
     path: str
@@ -33,6 +37,9 @@ class Endpoint:
     most: int | None = None
     rest: float = 0.0
     method: str = "POST"
+    after: float = 0.0
+    single: bool = False
+    last: bool = False
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
         """The request's JSON: the changes, each already `encoded`, with no array that would be empty."""
@@ -104,7 +111,7 @@ class Request:
 
         The first change always goes in: what is too large alone, Braze has to refuse.
         """
-        encoded = msgspec.json.encode(change.fields)
+        encoded = encode(change.fields)
         size = self._size + len(encoded) + 1
         if size > limits.REQUEST_BYTES and self.changes:
             return False

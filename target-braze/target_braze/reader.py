@@ -10,11 +10,13 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
+from target_braze.encode import exact
+
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Callable
 
-_decode: Final = msgspec.json.Decoder().decode
+_decode: Final = msgspec.json.Decoder(float_hook=exact).decode
 _NEEDED: Final = {
     "RECORD": {"stream", "record"},
     "SCHEMA": {"stream", "schema"},

@@ -12,7 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
-from target_braze.values import Convert, checked_string, to_boolean, to_date, to_string, to_time
+from target_braze.times import to_date, to_time
+from target_braze.values import Convert, checked_string, to_boolean, to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -371,7 +371,7 @@ def _keep_quiet(state: dict[str, Any]) -> None:
 
 def _write_state(state: dict[str, Any]) -> None:
     try:
-        sys.stdout.write(json.dumps(state) + "\n")
+        sys.stdout.write(json.dumps(state, default=float) + "\n")
         sys.stdout.flush()
     except OSError as error:
         raise OSError(f"STATE cannot be written to standard output: {error.strerror}") from None

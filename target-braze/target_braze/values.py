@@ -11,13 +11,17 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
 from decimal import Decimal
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from target_braze import limits
+from target_braze.encode import encode, exact
+from target_braze.times import show, to_date, to_time
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
 
 Convert = Callable[[Any], Any]
 
@@ -45,32 +49,18 @@ _BOOLEANS: Final = {
 _INTEGER: Final = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _LONGEST_INTEGER: Final = 300  # digits that a float can still hold
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
-_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
-_DATE_TIME: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d)"
-    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?)?\Z",
-    re.ASCII,
-)
-# The forms that Braze turns into a time when they come as text (data_types page).
-_LOOKS_LIKE_TIME: Final = re.compile(
-    r"(\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?.*)?|\d{1,2}[/-]\d{1,2}[/-]\d{4})\Z", re.ASCII
-)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where in Braze's object a value goes, as far as it matters to its form.
-
-    `zone` is the time zone of times that carry none. `typed_nested_times` says that a time inside an object is written
-    as `{"$time": ...}`: so in attributes; property names may not begin with `$`.
-    """
-
-    zone: tzinfo
-    typed_nested_times: bool
 
 
 def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
-    """Compile the converter of a column from its JSON Schema."""
+    """Compile the converter of a column from its JSON Schema.
+
+    Raises:
+        ValueError: Braze has no type for the column, or does not take the name of one of its keys.
+    """
+    if place.typed_nested_times:
+        for kind, branch in _branches(schema):
+            if kind == "array" and kinds_of(branch.get("items")) == {"array"}:
+                raise ValueError("it holds arrays of arrays, for which Braze has no type")
     return _top_level(_compile(schema, place), place)
 
 
@@ -84,55 +74,6 @@ def formats_of(schema: object) -> set[str | None]:
     return {branch.get("format") for _, branch in _branches(schema)}
 
 
-def looks_like_time(text: str) -> bool:
-    """Whether Braze would store this text as a time."""
-    return _LOOKS_LIKE_TIME.match(text) is not None
-
-
-def to_moment(value: object, zone: tzinfo) -> datetime:
-    """The moment that a date-time or date names; `zone` is for those that name none.
-
-    Raises:
-        ValueError: it is neither, or lies out of the years that Braze keeps as a time.
-    """
-    if not isinstance(value, str):
-        raise ValueError(f"expected a date-time, got {_show(value)}")
-    text = value.strip()
-    match = _DATE_TIME.match(text)
-    try:
-        day, clock, fraction, offset = match.groups() if match else ("", "", "", None)
-        # Python 3.10 reads neither Z nor a fraction of other than three or six digits.
-        micro = f".{fraction[:6]:0<6}" if fraction else ""
-        moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{micro}{_offset(offset)}")
-    except ValueError:
-        raise ValueError(f"expected a date-time such as 2026-03-04T09:10:11Z, got {_show(value)}") from None
-    _check_year(moment, value)
-    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
-
-
-def to_time(value: object, zone: tzinfo) -> str:
-    """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
-    return to_moment(value, zone).isoformat()
-
-
-def to_date(value: object) -> str:
-    """A calendar day, `YYYY-MM-DD`, from a date or from a date-time at midnight.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    text = value.strip() if isinstance(value, str) else ""
-    day, _, clock = text.replace("T", " ").partition(" ")
-    try:
-        parsed = date.fromisoformat(day) if _DATE.match(day) else None
-    except ValueError:
-        parsed = None
-    if parsed is None or clock.strip("0:.Z+ "):
-        raise ValueError(f"expected a date such as 2026-03-04, got {_show(value)}")
-    _check_year(parsed, value)
-    return day
-
-
 def to_string(value: object) -> str:
     """Text; numbers and booleans as JSON writes them.
 
@@ -142,11 +83,11 @@ def to_string(value: object) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool | int | float | Decimal):
-        return msgspec.json.encode(value).decode().strip('"')
-    raise ValueError(f"expected text, got {_show(value)}")
+        return encode(value).decode().strip('"')
+    raise ValueError(f"expected text, got {show(value)}")
 
 
-def to_number(value: object) -> int | float | None:
+def to_number(value: object) -> int | float | Decimal | None:
     """A finite JSON number, from a number or its text; None from blank text.
 
     Raises:
@@ -159,10 +100,10 @@ def to_number(value: object) -> int | float | None:
         if _INTEGER.match(text) and len(text) <= _LONGEST_INTEGER:
             return int(text)
         if not _NUMBER.match(text):
-            raise ValueError(f"expected a number, got {_show(value)}")
-        value = float(text)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"expected a number, got {_show(value)}")
+            raise ValueError(f"expected a number, got {show(value)}")
+        value = exact(text)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        raise ValueError(f"expected a number, got {show(value)}")
     return value
 
 
@@ -178,8 +119,8 @@ def to_integer(value: object) -> int | None:
         number = math.nan
     if number is None or isinstance(number, int):
         return number
-    if not number.is_integer():
-        raise ValueError(f"expected a whole number, got {_show(value)}")
+    if number != number // 1:
+        raise ValueError(f"expected a whole number, got {show(value)}")
     return int(number)
 
 
@@ -195,7 +136,7 @@ def to_boolean(value: object) -> bool | None:
     if not text:
         return None
     if text not in _BOOLEANS:
-        raise ValueError(f"expected true or false, got {_show(value)}")
+        raise ValueError(f"expected true or false, got {show(value)}")
     return _BOOLEANS[text]
 
 
@@ -209,6 +150,18 @@ def checked_string(value: object) -> str:
     if len(text) > limits.STRING_LENGTH:
         raise ValueError(f"{len(text)} characters long, Braze keeps at most {limits.STRING_LENGTH}")
     return text
+
+
+def cutting_string(report: Callable[[str], None]) -> Convert:
+    """A converter as `checked_string`, but it cuts text to the length that Braze keeps, and reports that."""
+
+    def convert(value: object) -> str:
+        text = to_string(value)
+        if len(text) > limits.STRING_LENGTH:
+            report(f"text of more than {limits.STRING_LENGTH} characters, which is cut to that length")
+        return text[: limits.STRING_LENGTH]
+
+    return convert
 
 
 def checked_name(name: str) -> str:
@@ -233,25 +186,39 @@ def checked_size(value: object, most: int) -> None:
     Raises:
         ValueError: it is over `most` bytes.
     """
-    size = len(msgspec.json.encode(value))
+    size = len(encode(value))
     if size > most:
         raise ValueError(f"{size:,} bytes as JSON, Braze takes at most {most:,}")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in Braze's object a value goes, as far as it matters to its form.
+
+    `zone` is the time zone of times that carry none. `typed_nested_times` says that a time inside an object is written
+    as `{"$time": ...}`: so in attributes; property names may not begin with `$`. `text` converts text, and says what
+    becomes of text that is too long.
+    """
+
+    zone: tzinfo
+    typed_nested_times: bool
+    text: Convert = checked_string
 
 
 def _compile(schema: Mapping[str, Any], place: Place, *, nested: bool = False) -> Convert:
     branches = _branches(schema)
     kinds = {kind for kind, _ in branches}
     if not kinds:
-        return _untyped
+        return _compile_untyped(place)
     if kinds == {"integer", "number"}:
         return to_number
     if kinds <= _SCALARS and len(branches) > 1:
         # One stable type for the column: text can hold what any of them says.
-        return checked_string
+        return place.text
     converters = {kind: _compile_branch(kind, branch, place, nested=nested) for kind, branch in branches}
     if len(converters) == 1:
         return next(iter(converters.values()))
-    return _by_kind(converters)
+    return _by_kind(converters, place)
 
 
 def _branches(schema: object) -> list[tuple[str, Mapping[str, Any]]]:
@@ -274,7 +241,8 @@ def _compile_branch(kind: str, schema: Mapping[str, Any], place: Place, *, neste
         return _compile_array(schema, place)
     if kind == "object":
         return _compile_object(schema, place)
-    return {"integer": to_integer, "number": to_number, "boolean": to_boolean}.get(kind, _untyped)
+    scalars: Mapping[str, Convert] = {"integer": to_integer, "number": to_number, "boolean": to_boolean}
+    return scalars.get(kind) or _compile_untyped(place)
 
 
 def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) -> Convert:
@@ -282,7 +250,7 @@ def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) ->
     if form == "singer.decimal" or "x-singer.decimal" in schema:
         return to_number
     if form not in {"date-time", "date"}:
-        return checked_string
+        return place.text
 
     def convert(value: object) -> object:
         if isinstance(value, str) and not value.strip():
@@ -297,7 +265,9 @@ def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
     items = schema.get("items")
     kinds = kinds_of(items)
     # Braze knows times inside of objects; an array of bare times is an array of text.
-    element = _compile(items, place, nested="object" in kinds) if isinstance(items, Mapping) else _untyped
+    element = (
+        _compile(items, place, nested="object" in kinds) if isinstance(items, Mapping) else _compile_untyped(place)
+    )
 
     def convert(value: object) -> list[Any] | None:
         if isinstance(value, str):
@@ -305,7 +275,7 @@ def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
         if value is None:
             return None
         if not isinstance(value, list):
-            raise ValueError(f"expected an array, got {_show(value)}")
+            raise ValueError(f"expected an array, got {show(value)}")
         return [item for item in map(_not_null(element), value) if item is not None]
 
     return convert
@@ -316,7 +286,7 @@ def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
         checked_key(name): _not_null(_compile(member, place, nested=True))
         for name, member in (schema.get("properties") or {}).items()
     }
-    other = _not_null(_untyped)
+    other = _not_null(_compile_untyped(place))
 
     def convert(value: object) -> dict[str, Any] | None:
         if isinstance(value, str):
@@ -324,7 +294,7 @@ def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
         if value is None:
             return None
         if not isinstance(value, dict):
-            raise ValueError(f"expected an object, got {_show(value)}")
+            raise ValueError(f"expected an object, got {show(value)}")
         found = {}
         for name, member in value.items():
             key = name if name in members else checked_key(name)
@@ -352,28 +322,32 @@ def checked_key(name: str) -> str:
     return name.strip()
 
 
-def _untyped(value: object) -> object:
+def _compile_untyped(place: Place) -> Convert:
     """A value whose schema says nothing: as it is, checked for what Braze refuses."""
-    if isinstance(value, str):
-        return checked_string(value)
-    if isinstance(value, list):
-        return [item for item in map(_not_null(_untyped), value) if item is not None]
-    if isinstance(value, dict):
-        found = {checked_key(name): _untyped(member) for name, member in value.items() if member is not None}
-        return {name: member for name, member in found.items() if member is not None}
-    return to_number(value) if isinstance(value, float) else value
+
+    def convert(value: object) -> object:
+        if isinstance(value, str):
+            return place.text(value)
+        if isinstance(value, list):
+            return [item for item in map(_not_null(convert), value) if item is not None]
+        if isinstance(value, dict):
+            found = {checked_key(name): convert(member) for name, member in value.items() if member is not None}
+            return {name: member for name, member in found.items() if member is not None}
+        return to_number(value) if isinstance(value, float) else value
+
+    return convert
 
 
-def _by_kind(converters: Mapping[str, Convert]) -> Convert:
+def _by_kind(converters: Mapping[str, Convert], place: Place) -> Convert:
     scalar = next((converters[kind] for kind in ("string", "number", "integer", "boolean") if kind in converters), None)
     if len(_SCALARS & converters.keys()) > 1:
-        scalar = checked_string
+        scalar = place.text
 
     def convert(value: object) -> object:
         kind = "object" if isinstance(value, dict) else "array" if isinstance(value, list) else None
         converter = converters.get(kind) if kind else scalar
         if converter is None:
-            raise ValueError(f"expected {' or '.join(sorted(converters))}, got {_show(value)}")
+            raise ValueError(f"expected {' or '.join(sorted(converters))}, got {show(value)}")
         return converter(value)
 
     return convert
@@ -411,11 +385,6 @@ def _check_attribute(value: dict[str, Any] | list[Any]) -> None:
         raise ValueError(f"{len(value)} elements, Braze keeps {limits.ARRAY_ELEMENTS} and drops the oldest")
 
 
-def _check_year(day: date, value: object) -> None:
-    if not limits.FIRST_YEAR <= day.year <= limits.LAST_YEAR:
-        raise ValueError(f"Braze keeps no time after the year {limits.LAST_YEAR}, got {_show(value)}")
-
-
 def _not_null(convert: Convert) -> Convert:
     return lambda value: None if value is None else convert(value)
 
@@ -429,19 +398,5 @@ def _parse(text: str, kind: type) -> Any:  # noqa: ANN401
     except (msgspec.DecodeError, UnicodeError):
         value = None
     if not isinstance(value, kind):
-        raise ValueError(f"expected a JSON {'array' if kind is list else 'object'}, got {_show(text)}")
+        raise ValueError(f"expected a JSON {'array' if kind is list else 'object'}, got {show(text)}")
     return value
-
-
-def _offset(text: str | None) -> str:
-    if text is None:
-        return ""
-    if text in {"Z", "z", "UTC"}:
-        return "+00:00"
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    return f"{text[0]}{digits[:2]}:{digits[2:]}"
-
-
-def _show(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004

@@ -117,7 +117,11 @@ def test_an_attribute_is_stored_or_left_out_by_rule_or_its_record_reported(
     sandbox, client = braze
     sandbox.reset()
     columns, records = stream
-    mapping = mapping_of(columns, unset=unset)
+    try:
+        mapping = mapping_of(columns, unset=unset)
+    except MappingError as wrong:
+        assert "arrays of arrays" in str(wrong)  # noqa: PT017
+        return
     kinds: dict[str, set[type]] = {name: set() for name in columns}
     for record in records:
         try:

@@ -10,7 +10,8 @@ from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
 from target_braze.standard_fields import compile_standard_field
-from target_braze.values import Place, looks_like_time
+from target_braze.times import looks_like_time
+from target_braze.values import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

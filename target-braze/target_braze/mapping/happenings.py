@@ -11,7 +11,8 @@ from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
 from target_braze.records import RecordError
-from target_braze.values import Convert, Place, checked_size, compile_value, to_integer, to_moment, to_number, to_string
+from target_braze.times import to_moment
+from target_braze.values import Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -1,0 +1,98 @@
+"""Times and dates: from the texts that sources write to ISO 8601 with an offset, which Braze never has to guess.
+
+https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
+
+from target_braze import limits
+
+if TYPE_CHECKING:
+    from datetime import tzinfo
+
+_DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
+_DATE_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d)"
+    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?)?\Z",
+    re.ASCII,
+)
+# The forms that Braze turns into a time when they come as text.
+_LOOKS_LIKE_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?.*)?"
+    r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}"
+    r"|[A-Z][a-z]{2} \d\d \d\d \d\d:\d\d:\d\d.*)\Z",
+    re.ASCII,
+)
+
+
+def looks_like_time(text: str) -> bool:
+    """Whether Braze would store this text as a time."""
+    return _LOOKS_LIKE_TIME.match(text) is not None
+
+
+def to_moment(value: object, zone: tzinfo) -> datetime:
+    """The moment that a date-time or date names; `zone` is for those that name none.
+
+    Raises:
+        ValueError: it is neither, or lies out of the years that Braze keeps as a time.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"expected a date-time, got {show(value)}")
+    text = value.strip()
+    match = _DATE_TIME.match(text)
+    try:
+        day, clock, fraction, offset = match.groups() if match else ("", "", "", None)
+        # Python 3.10 reads neither Z nor a fraction of other than three or six digits.
+        micro = f".{fraction[:6]:0<6}" if fraction else ""
+        moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{micro}{_offset(offset)}")
+    except ValueError:
+        raise ValueError(f"expected a date-time such as 2026-03-04T09:10:11Z, got {show(value)}") from None
+    _check_year(moment, value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=zone)
+
+
+def to_time(value: object, zone: tzinfo) -> str:
+    """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
+    return to_moment(value, zone).isoformat()
+
+
+def to_date(value: object) -> str:
+    """A calendar day, `YYYY-MM-DD`, from a date or from a date-time at midnight.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    text = value.strip() if isinstance(value, str) else ""
+    day, _, clock = text.replace("T", " ").partition(" ")
+    try:
+        parsed = date.fromisoformat(day) if _DATE.match(day) else None
+    except ValueError:
+        parsed = None
+    if parsed is None or clock.strip("0:.Z+ "):
+        raise ValueError(f"expected a date such as 2026-03-04, got {show(value)}")
+    _check_year(parsed, value)
+    return day
+
+
+def show(value: object) -> str:
+    """A value as a message shows it."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004
+
+
+def _check_year(day: date, value: object) -> None:
+    if not limits.FIRST_YEAR <= day.year <= limits.LAST_YEAR:
+        raise ValueError(f"Braze keeps no time after the year {limits.LAST_YEAR}, got {show(value)}")
+
+
+def _offset(text: str | None) -> str:
+    if text is None:
+        return ""
+    if text in {"Z", "z", "UTC"}:
+        return "+00:00"
+    digits = text[1:].replace(":", "").ljust(4, "0")
+    return f"{text[0]}{digits[:2]}:{digits[2:]}"
