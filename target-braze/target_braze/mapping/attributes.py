@@ -16,6 +16,8 @@ from target_braze.values import Place
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.values import Convert
+
 # Braze has no "none" for these: with a null it would reject the whole object.
 _NEVER_NULL: Final = frozenset({"email_subscribe", "push_subscribe"})
 
@@ -62,15 +64,9 @@ class Attributes(StreamMapping):
                 f"column '{field.column}' becomes a custom attribute, for Braze's own field is '{field.name.lower()}', "
                 "in lower case; 'rename' can say so"
             )
-        convert, notice = field.convert, self._notice
-
-        def watched(value: object) -> object:
-            sent = convert(value)
-            if isinstance(sent, str) and sent[:1].isdigit() and looks_like_time(sent):
-                notice(f"column '{field.column}' holds text such as 12/1/2021 or 2021-12-01, which Braze makes a time")
-            return sent
-
-        return Field(field.column, field.name, convert if self._columns.is_time(field.column) else watched)
+        if self._columns.is_time(field.column):
+            return field
+        return Field(field.column, field.name, watched(field.convert, f"column '{field.column}'", self._notice))
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
@@ -81,3 +77,15 @@ class Attributes(StreamMapping):
                 fields[field.name] = value
             elif unset and field.column in record and field.name not in _NEVER_NULL:
                 fields[field.name] = None
+
+
+def watched(convert: Convert, what: str, notice: Callable[[str], None]) -> Convert:
+    """The same converter, but it gives notice of text that Braze would make a time."""
+
+    def convert_watched(value: object) -> object:
+        sent = convert(value)
+        if isinstance(sent, str) and sent[:1].isdigit() and looks_like_time(sent):
+            notice(f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze makes a time")
+        return sent
+
+    return convert_watched

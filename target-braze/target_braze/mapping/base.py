@@ -39,7 +39,7 @@ class StreamMapping(ABC):
         self._defaults = defaults
         self._notice = notice
         self._known = frozenset(columns.names)
-        self._candidates: list[Candidate] = compile_user(columns.stream, columns.entry.get("user"), columns.names)
+        self._candidates = self._compile_user()
 
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         """What one record changes, in the order in which it has to happen.
@@ -53,6 +53,9 @@ class StreamMapping(ABC):
         fields = self._object(user)
         self._fill(fields, record)
         return [Change(self.kind, user, fields)]
+
+    def _compile_user(self) -> list[Candidate]:
+        return compile_user(self._columns.stream, self._columns.entry.get("user"), self._columns.names)
 
     def _user(self, record: Mapping[str, Any]) -> User:
         user = next((found for candidate in self._candidates if (found := candidate.user(record))), None)

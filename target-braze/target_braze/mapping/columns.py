@@ -138,6 +138,10 @@ class Columns:
         formats = formats_of(self._schemas[column])
         return bool(formats) and formats <= {"date", "date-time"}
 
+    def schema(self, column: str) -> Mapping[str, Any]:
+        """The JSON Schema of a column, or what `types` says instead."""
+        return self._schemas[column]
+
     def object_schema(self, column: str) -> Mapping[str, Any] | None:
         """The schema of a column that holds objects, None of any other."""
         schema = self._schemas.get(column, {})

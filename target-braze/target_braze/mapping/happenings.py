@@ -16,6 +16,7 @@ from target_braze.values import Convert, Place, checked_size, compile_value, to_
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import tzinfo
 
 # Clocks differ; an event this far ahead is not worth a word.
 _CLOCK_SKEW: Final = timedelta(minutes=5)
@@ -66,10 +67,7 @@ class Happening(StreamMapping):
         return to_object
 
     def _to_time(self, value: object) -> str:
-        moment = to_moment(value, self._defaults.zone)
-        if moment > datetime.now(timezone.utc) + _CLOCK_SKEW:
-            self._notice(f"column '{self._time.column}' lies in the future; Braze will store the moment of arrival")
-        return moment.isoformat()
+        return to_past(value, self._defaults.zone, self._time.column, self._notice)
 
     def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         fields["time"] = self._time.required(record)
@@ -121,14 +119,14 @@ class Events(Happening):
         self._names: set[str] = set()
         if not self._literal:
             given = {"name": event["name_field"]} if "name_field" in event else {}
-            self._name = self._column("event.name_field", given, "name", _event_name)
+            self._name = self._column("event.name_field", given, "name", to_event_name)
         self._compile_properties({self._name.column} if self._name else set())
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         name: str = self._name.required(record) if self._name else self._literal
         fields["name"] = name
-        self._names = _watch(self._names, name, limits.MANY_EVENT_NAMES, "event names", self._notice)
+        self._names = watch_names(self._names, name, limits.MANY_EVENT_NAMES, "event names", self._notice)
         self._fill_timed(fields, record)
 
 
@@ -145,11 +143,11 @@ class Purchases(Happening):
         given: Mapping[str, str] = columns.entry.get("purchase", {})
         self._parts = tuple(
             self._column("purchase", given, key, convert)
-            for key, convert in (("product_id", _product_id), ("currency", _currency), ("price", to_number))
+            for key, convert in (("product_id", to_product_id), ("currency", to_currency), ("price", to_number))
         )
         self._quantity = None
         if "quantity" in given or "quantity" in columns:
-            self._quantity = self._column("purchase", given, "quantity", _quantity)
+            self._quantity = self._column("purchase", given, "quantity", to_quantity)
         self._products: set[str] = set()
         parts = (*self._parts, self._quantity) if self._quantity else self._parts
         self._compile_properties({part.column for part in parts})
@@ -161,39 +159,69 @@ class Purchases(Happening):
         quantity = self._quantity and self._quantity.value(record)
         if quantity is not None:
             fields["quantity"] = quantity
-        self._products = _watch(self._products, fields["product_id"], limits.MANY_PRODUCTS, "product ids", self._notice)
+        self._products = watch_names(
+            self._products, fields["product_id"], limits.MANY_PRODUCTS, "product ids", self._notice
+        )
         self._fill_timed(fields, record)
 
 
-def _event_name(value: object) -> str:
+def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
+    """When something happened, in ISO 8601; gives notice of what has not happened yet."""
+    moment = to_moment(value, zone)
+    if moment > datetime.now(timezone.utc) + _CLOCK_SKEW:
+        notice(f"column '{column}' lies in the future; Braze will store the moment of arrival")
+    return moment.isoformat()
+
+
+def to_event_name(value: object) -> str:
+    """An event's name.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
     name = to_string(value).strip()
     if len(name) > limits.NAME_LENGTH:
         raise ValueError(f"an event's name may be at most {limits.NAME_LENGTH} characters long")
     return name
 
 
-def _product_id(value: object) -> str:
+def to_product_id(value: object) -> str:
+    """The id of a product.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
     text = to_string(value).strip()
     if len(text) > limits.PRODUCT_ID_LENGTH:
         raise ValueError(f"{len(text)} characters long, Braze takes at most {limits.PRODUCT_ID_LENGTH}")
     return text
 
 
-def _currency(value: object) -> str:
+def to_currency(value: object) -> str:
+    """A currency code.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
     text = to_string(value).strip().upper()
     if len(text) != 3 or not text.isalpha():  # noqa: PLR2004
         raise ValueError(f"expected a currency code of ISO 4217 such as EUR, got {value!r}")
     return text
 
 
-def _quantity(value: object) -> int | None:
+def to_quantity(value: object) -> int | None:
+    """A quantity, None from blank text.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
     quantity = to_integer(value)
     if quantity is not None and not 1 <= quantity <= limits.PURCHASE_QUANTITY:
         raise ValueError(f"Braze takes a quantity of 1 to {limits.PURCHASE_QUANTITY}, got {quantity}")
     return quantity
 
 
-def _watch(seen: set[str], name: str, many: int, what: str, notice: Callable[[str], None]) -> set[str]:
+def watch_names(seen: set[str], name: str, many: int, what: str, notice: Callable[[str], None]) -> set[str]:
     """Count distinct names as far as it matters: Braze blocks a profile that has too many."""
     if len(seen) <= many and name not in seen:
         seen.add(name)
