@@ -1,0 +1,78 @@
+"""The streams of catalogs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_braze.streams import fields
+from tap_braze.streams.paged import CATALOG_ITEMS, CATALOGS, PagedStream
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Record
+
+    from tap_braze.fetch import Document, Request
+
+
+class Catalogs(PagedStream):
+    """All catalogs, with the columns of their items."""
+
+    # `updated_at` is no replication key: whether it moves with the items, too, the docs do not say.
+    name = "catalogs"
+    path = "/catalogs"
+    permission = "catalogs.get"
+    pool = CATALOGS
+    payload = "catalogs"
+    primary_keys = ("name",)
+    schema = fields.schema(
+        fields.key("name", "Name of the catalog, which is its id, too."),
+        th.Property("description", th.StringType, description="Description of the catalog."),
+        fields.moment("updated_at", "When the catalog last changed."),
+        *fields.counts(num_items="Items in the catalog."),
+        th.Property(
+            "fields",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("name", th.StringType, description="Name of the column."),
+                    th.Property(
+                        "type",
+                        th.StringType,
+                        description="`string`, `number`, `boolean`, `time`, `object`, `array` or `geo`.",
+                    ),
+                )
+            ),
+            description="Columns of its items, `id` first.",
+        ),
+    )
+
+
+class CatalogItems(PagedStream):
+    """All items of all catalogs, 50 a request: some 2,000 a minute."""
+
+    name = "catalog_items"
+    path = "/catalogs/{catalog_name}/items"
+    permission = "catalogs.get_items"
+    pool = CATALOG_ITEMS
+    payload = "items"
+    selected_by_default = False
+    parent = Catalogs
+    parent_key = "catalog_name"
+    primary_keys = ("catalog_name", "id")
+    schema = fields.schema(
+        fields.key("catalog_name", "Name of the catalog."),
+        fields.key("id", "Id of the item, unique in the catalog."),
+        # The columns are the customer's: they differ from catalog to catalog, may be called like the two above, and
+        # are not known without a request.
+        th.Property(
+            "item",
+            th.ObjectType(additional_properties=True),
+            description="All other columns of the item, by their names in the catalog.",
+        ),
+    )
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        items = document[self.payload] or []
+        return [{**request.tags, "id": item.pop("id"), "item": item} for item in items]

@@ -1,0 +1,41 @@
+"""The stream of SDK Authentication keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_braze.streams import fields
+from tap_braze.streams.paged import PagedStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_braze.fetch import Request
+
+
+class SdkAuthenticationKeys(PagedStream):
+    """Public keys of SDK Authentication of the apps in `app_ids`."""
+
+    name = "sdk_authentication_keys"
+    path = "/app_group/sdk_authentication/keys"
+    permission = "sdk_authentication.keys"
+    payload = "keys"
+    selected_by_default = False
+    needs = "app_ids"
+    primary_keys = ("app_id", "id")
+    schema = fields.schema(
+        fields.key("app_id", "API identifier of the app."),
+        fields.key("id", "Id of the key."),
+        th.Property("rsa_public_key", th.StringType, description="The public key (PEM)."),
+        th.Property("description", th.StringType, description="Description of the key."),
+        th.Property("is_primary", th.BooleanType, description="Whether it is the app's primary key."),
+    )
+
+    @override
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        for app in self.tap.settings.app_ids:
+            yield self.request(tags={"app_id": app})

@@ -1,0 +1,70 @@
+"""The streams of addresses and numbers to which nothing more goes out."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from typing_extensions import override
+
+from tap_braze.streams import fields
+from tap_braze.streams.paged import DailyStream
+
+if TYPE_CHECKING:
+    from singer_sdk.helpers.types import Record
+
+    from tap_braze.fetch import Document, Request
+
+
+class HardBounces(DailyStream):
+    """Email addresses that bounced hard."""
+
+    name = "hard_bounces"
+    path = "/email/hard_bounces"
+    permission = "email.hard_bounces"
+    payload = "emails"
+    limit = 500
+    primary_keys = ("email", "hard_bounced_at")
+    replication_key = "hard_bounced_at"
+    schema = fields.schema(
+        fields.key("email", "Email address."),
+        fields.moment("hard_bounced_at", "When an email to the address bounced.", required=True),
+    )
+
+
+class Unsubscribes(DailyStream):
+    """Email addresses that unsubscribed, each with the last time only."""
+
+    name = "unsubscribes"
+    path = "/email/unsubscribes"
+    permission = "email.unsubscribe"
+    payload = "emails"
+    params = MappingProxyType({"sort_direction": "asc"})
+    limit = 500
+    primary_keys = ("email",)
+    replication_key = "unsubscribed_at"
+    schema = fields.schema(
+        fields.key("email", "Email address."),
+        fields.moment("unsubscribed_at", "When the address unsubscribed, the last time.", required=True),
+    )
+
+
+class InvalidPhoneNumbers(DailyStream):
+    """Phone numbers that proved invalid."""
+
+    name = "invalid_phone_numbers"
+    path = "/sms/invalid_phone_numbers"
+    permission = "sms.invalid_phone_numbers"
+    payload = "sms"
+    limit = 500
+    primary_keys = ("phone", "invalid_detected_at", "reason")
+    replication_key = "invalid_detected_at"
+    schema = fields.schema(
+        fields.key("phone", "Phone number (E.164)."),
+        fields.moment("invalid_detected_at", "When the number proved invalid.", required=True),
+        fields.key("reason", "`provider_error` or `deactivated`; empty where Braze gives none."),
+    )
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        return [{**row, "reason": row.get("reason") or ""} for row in super().rows(request, document)]
