@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tap_braze.settings import CONFIG_SCHEMA
 from tap_braze.streams import STREAMS
-from tap_braze.streams.base import SeriesStream
+from tap_braze.streams.series import SeriesStream
 
 
 def with_tables(readme: str) -> str:
@@ -37,8 +37,8 @@ def _streams() -> str:
     ]
     for stream in STREAMS:
         keys = [f"`{key}`" for key in stream.primary_keys]
-        if issubclass(stream, SeriesStream) and stream.per_app:
-            keys.insert(0, "(`app_id`)")
+        if issubclass(stream, SeriesStream):
+            keys = [*(f"(`{name}`)" for name in stream.dimensions), *keys]
         replication_key = f"`{stream.replication_key}`" if stream.replication_key else ""
         about = (stream.__doc__ or "").splitlines()[0] + (
             "" if stream.selected_by_default else " Not selected by default."

@@ -7,18 +7,19 @@ import re
 import threading
 import time
 from collections import deque
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
-from tap_braze.braze_api import BrazeError, UnavailableError
+from tap_braze.braze_api import BrazeError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Mapping
+    from collections.abc import Callable, Generator, Iterable, Mapping
 
     from tap_braze.braze_api import Client
     from tap_braze.windows import Window
@@ -27,6 +28,9 @@ _log = logging.getLogger("tap-braze")
 
 # How often a 2xx answer that does not hold what was asked for is asked for again.
 _READINGS: Final = 4
+_BAD_REQUEST: Final = 400
+# How often the one who waits for an answer may look at the time.
+_TICK: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Request:
     """One GET: where, with which parameters, in which rate-limit pool, and the key of its answer that holds the data.
 
     `tags` are the fields that its rows get because Braze does not repeat them (the campaign asked for, say), and
-    `window` the days that are wanted of it.
+    `window` the days that are wanted of it. `otherwise` are other parameters, for the case that Braze answers 400.
     """
 
     path: str
@@ -43,6 +47,7 @@ class Request:
     payload: str
     tags: Mapping[str, str] = field(default_factory=dict)
     window: Window | None = None
+    otherwise: Mapping[str, str] | None = None
 
 
 class Document(dict[str, Any]):
@@ -52,11 +57,22 @@ class Document(dict[str, Any]):
 
 
 def get(client: Client, request: Request) -> Document:
-    """Send one request and decode its answer.
+    """Send one request, in its other form where Braze refuses the first, and decode the answer.
 
     Raises:
         BrazeError: Braze refused it, or there was no answer with the data in it after all retries.
     """
+    try:
+        return _get(client, request)
+    except RefusedError as error:
+        if request.otherwise is None or error.status != _BAD_REQUEST:
+            raise
+        with suppress(RefusedError):
+            return _get(client, replace(request, params=request.otherwise))
+        raise
+
+
+def _get(client: Client, request: Request) -> Document:
     for reading in range(_READINGS):
         if reading:
             time.sleep(reading / 2)
@@ -89,13 +105,14 @@ def next_cursor(link: str) -> str | None:
 
 
 def fetch_in_order(
-    plan: Iterable[Request], client: Client, concurrency: int
+    plan: Iterable[Request], client: Client, concurrency: int, tick: Callable[[], None] = lambda: None
 ) -> Generator[tuple[Request, Document | BrazeError], None, None]:
     """Fetch a plan with up to `concurrency` requests under way, and hand out answers in the order of the plan.
 
     The plan is drawn from only as far as twice that ahead of the answer handed out, so that memory does not grow
     with it. What Braze did not answer is handed out too, as the error that it is. Closing the iterator drops what
     was not begun; threads are daemons, so that a request under way does not hold up the end of the program.
+    `tick` is called now and then while an answer is awaited.
     """
     todo: SimpleQueue[tuple[Request, Future[Document | BrazeError]] | None] = SimpleQueue()
     ahead: deque[tuple[Request, Future[Document | BrazeError]]] = deque()
@@ -108,16 +125,23 @@ def fetch_in_order(
                 threading.Thread(target=_work, args=(todo, client), daemon=True, name=f"fetch-{workers}").start()
                 workers += 1
             if len(ahead) >= 2 * concurrency:
-                first, answer = ahead.popleft()
-                yield first, answer.result()
+                yield _first(ahead, tick)
         while ahead:
-            first, answer = ahead.popleft()
-            yield first, answer.result()
+            yield _first(ahead, tick)
     finally:
         for _, answer in ahead:
             answer.cancel()
         for _ in range(workers):
             todo.put(None)
+
+
+def _first(
+    ahead: deque[tuple[Request, Future[Document | BrazeError]]], tick: Callable[[], None]
+) -> tuple[Request, Document | BrazeError]:
+    request, answer = ahead.popleft()
+    while not answer.done() and not wait((answer,), _TICK).done:
+        tick()
+    return request, answer.result()
 
 
 def _work(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -16,7 +18,7 @@ from tap_braze.times import moment
 from tap_braze.windows import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -80,16 +82,46 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         th.ArrayType(th.StringType(min_length=1)),
         default=[],
         title="App IDs",
-        description="API identifiers of apps: the KPIs and custom events are then read for each of these apps, and "
-        "their rows carry `app_id`. Empty: all apps together.",
+        description="API identifiers of apps: the KPIs, custom events, sessions and purchases are then read for each "
+        "of these apps, and their rows carry `app_id`. Empty: all apps together.",
+    ),
+    th.Property(
+        "segment_ids",
+        th.ArrayType(th.StringType(min_length=1)),
+        default=[],
+        title="Segment IDs",
+        description="API identifiers of segments with analytics tracking: custom events and sessions are then read for "
+        "each of these segments, and their rows carry `segment_id`. Empty: all users.",
+    ),
+    th.Property(
+        "product_ids",
+        th.ArrayType(th.StringType(min_length=1)),
+        default=[],
+        title="Product IDs",
+        description="Products, as purchases name them: the purchases are then read for each of these products, and "
+        'their rows carry `product_id`. `["*"]`: for every product. Empty: all products together.',
+    ),
+    th.Property(
+        "send_ids",
+        th.ArrayType(
+            th.ObjectType(
+                th.Property("campaign_id", th.StringType(min_length=1), required=True, nullable=False),
+                th.Property("send_id", th.StringType(min_length=1), required=True, nullable=False),
+                nullable=False,
+            )
+        ),
+        default=[],
+        title="Send IDs",
+        description="Sends that `sends_analytics` reads, each as `campaign_id` and `send_id`: no endpoint lists them.",
     ),
     th.Property(
         "series_unit",
         th.StringType,
         default="day",
-        allowed_values=["day"],
+        allowed_values=["day", "hour"],
         title="Series unit",
-        description="Unit of the series.",
+        description="`hour`: custom events, sessions, purchases and cards by the hour instead of by the day; `time` is "
+        "then a date and time.",
     ),
     th.Property(
         "concurrency",
@@ -107,16 +139,91 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "counts the requests of all of them together.",
     ),
     th.Property(
+        "on_missing_permission",
+        th.StringType,
+        default="fail",
+        allowed_values=["fail", "skip"],
+        title="On missing permission",
+        description="What a permission that the API key lacks does: `fail` ends the run, `skip` leaves out the streams "
+        "that need it, and says so.",
+    ),
+    th.Property(
         "request_timeout",
         th.NumberType(exclusive_minimum=0),
         default=60,
         title="Request timeout",
         description="Seconds that one request may take.",
     ),
+    th.Property(
+        "scheduled_broadcasts",
+        th.ObjectType(
+            th.Property(
+                "days", th.IntegerType(minimum=0, maximum=3650), default=90, description="Days ahead, after today."
+            ),
+            nullable=False,
+            additional_properties=False,
+        ),
+        default={},
+        title="Scheduled broadcasts",
+        description="How far the stream `scheduled_broadcasts` looks ahead: `{days: 90}`, unless you say otherwise.",
+    ),
+    th.Property(
+        "subscriptions",
+        th.ObjectType(
+            th.Property(
+                "external_ids", th.ArrayType(th.StringType(min_length=1)), default=[], description="External ids."
+            ),
+            th.Property(
+                "external_ids_file",
+                th.StringType(min_length=1),
+                description="A text file (UTF-8) with one external id a line.",
+            ),
+            th.Property(
+                "groups",
+                th.ArrayType(th.StringType(min_length=1)),
+                default=[],
+                description="Ids of subscription groups, for `subscription_group_states`.",
+            ),
+            nullable=False,
+            additional_properties=False,
+        ),
+        default={},
+        title="Subscriptions",
+        description="Whose subscriptions the streams `subscription_states` and `subscription_group_states` read: "
+        "`external_ids`, `external_ids_file` (one external id a line), or both; and for the latter stream `groups`, "
+        "the ids of its subscription groups.",
+    ),
 ).to_dict()
 
 
 _Validator = th.extend_validator_with_defaults(th.DEFAULT_JSONSCHEMA_VALIDATOR)
+
+
+@dataclass(frozen=True)
+class Subscribers:
+    """The external ids in the setting `subscriptions`, and those in its file."""
+
+    listed: tuple[str, ...] = ()
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> Subscribers:
+        """Read the setting.
+
+        Raises:
+            ValueError: the file cannot be read.
+        """
+        file = config.get("external_ids_file")
+        if file is not None and not os.access(file, os.R_OK):
+            raise ValueError(f"setting 'subscriptions.external_ids_file': {file!r} cannot be read")
+        return cls(tuple(dict.fromkeys(config["external_ids"])), Path(file) if file is not None else None)
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them; the file is read line by line."""
+        yield from self.listed
+        if self.file is not None:
+            with self.file.open(encoding="utf-8-sig") as lines:
+                yield from filter(None, (line.strip() for line in lines))
 
 
 @dataclass(frozen=True)
@@ -129,7 +236,14 @@ class Settings:
     lookback: timedelta
     include_archived: bool
     app_ids: tuple[str, ...]
+    segment_ids: tuple[str, ...]
+    product_ids: tuple[str, ...]
+    send_ids: tuple[Mapping[str, str], ...]
     concurrency: int
+    skip_forbidden: bool
+    broadcast_days: int
+    subscription_groups: tuple[str, ...]
+    subscribers: Subscribers
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -156,7 +270,14 @@ class Settings:
             lookback=config["lookback_days"] * DAY,
             include_archived=config["include_archived"],
             app_ids=tuple(dict.fromkeys(config["app_ids"])),
+            segment_ids=tuple(dict.fromkeys(config["segment_ids"])),
+            product_ids=tuple(dict.fromkeys(config["product_ids"])),
+            send_ids=tuple({tuple(sorted(send.items())): send for send in config["send_ids"]}.values()),
             concurrency=config["concurrency"],
+            skip_forbidden=config["on_missing_permission"] == "skip",
+            broadcast_days=config["scheduled_broadcasts"]["days"],
+            subscription_groups=tuple(dict.fromkeys(config["subscriptions"]["groups"])),
+            subscribers=Subscribers.of(config["subscriptions"]),
         )
 
 

@@ -1,4 +1,4 @@
-"""The two ways to read Braze, a list by pages and a series by windows of days; which streams there are stands beside.
+"""What all streams have in common, and lists by numbered pages; which streams there are stands beside.
 
 A stream is a declaration: path, permission, keys and schema. What it does not say, these classes do.
 """
@@ -6,28 +6,24 @@ A stream is a declaration: path, permission, keys and schema. What it does not s
 from __future__ import annotations
 
 import sys
-from contextlib import closing
-from datetime import date, timedelta, timezone
+from datetime import timedelta, timezone
 from logging import DEBUG, ERROR, INFO
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
-from singer_sdk import Stream
+from singer_sdk import Stream, metrics
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.conform import TypeConformanceLevel
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnauthorizedError, UnavailableError
-from tap_braze.fetch import Request, fetch_in_order, get
-from tap_braze.streams.fields import APP_ID
+from tap_braze.braze_api import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
+from tap_braze.fetch import Request, get
 from tap_braze.times import moment_or_none
-from tap_braze.windows import Window, first_day, windows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib import Catalog
 
     from tap_braze.tap import TapBraze
 
@@ -36,6 +32,10 @@ if TYPE_CHECKING:
 DEFAULT: Final = "default"  # 250,000 requests an hour, with most of what else the workspace does
 CAMPAIGN_SERIES: Final = "campaigns_data_series"  # 50,000 a minute, /campaigns/data_series alone
 HOURLY_1000: Final = "hourly_1000"  # 1,000 an hour, /events/list and /purchases/product_list together
+# 1,000 an hour too, by their own pages; the page of the limits does not name them. In a pool of their own, the headers
+# decide, whichever it is.
+PURCHASES: Final = "purchases"
+SLOW: Final = frozenset({HOURLY_1000, PURCHASES})
 
 # A page that is read while somebody edits may miss the edit, and Braze shows writes a little late: so much of the
 # time before the bookmark is read again.
@@ -53,6 +53,7 @@ class BrazeStream(Stream):
     permission: ClassVar[str]
     pool: ClassVar[str] = DEFAULT
     payload: ClassVar[str]
+    parent: ClassVar[type[BrazeStream] | None] = None
 
     # Values come out of JSON as Braze has sent them; there is nothing to convert.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -65,14 +66,21 @@ class BrazeStream(Stream):
         super().__init__(tap)
         self.tap = tap
         self._told_of: set[str] = set()
+        self._described = False
+        self._emitted = 0
 
-    @override
-    def apply_catalog(self, catalog: Catalog) -> None:
-        per_app = "app_id" in self.primary_keys
-        super().apply_catalog(catalog)
-        if catalog.get_stream(self.name) and ("app_id" in self.primary_keys) != per_app:
-            text = "the catalog is of another setting 'app_ids', which changes the key; make a new one (--discover)"
-            raise ConfigValidationError("Wrong catalog", errors=[f"stream '{self.name}': {text}"], schema={})
+    @property
+    def is_slow(self) -> bool:
+        """Whether it may have to wait for the next hour."""
+        return self.pool in SLOW or (self.parent is not None and self.parent.pool in SLOW)
+
+    def emit(self, record: Record) -> None:
+        """Write a record that came with the answer to another stream, whose turn it is."""
+        self._write_schema_message()
+        processed = self.post_process(record)
+        if processed is not None:
+            self._write_record_message(processed)
+            self._emitted += 1
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
@@ -109,6 +117,13 @@ class BrazeStream(Stream):
         self.state_manager.is_flushed = False
         self._write_state_message()
 
+    def set_aside(self, named: str, error: BrazeError) -> None:
+        """Go on without a parent that keeps failing; the run fails at its end. An outage fails it now."""
+        if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
+            self.fail(error, about=f", {named}")
+        if outage := self.tap.report.fail(self.name, named, error):
+            self.fail(outage[1], about=f", {outage[0]}")
+
     def fail(self, error: BrazeError, *, about: str = "") -> NoReturn:
         """Raise the error again, with the stream's name and what to do next."""
         text = f"stream '{self.name}'{about}: {error}"
@@ -128,6 +143,41 @@ class BrazeStream(Stream):
     def _write_state_message(self) -> None:
         super()._write_state_message()
         self.tap.message_writer.flush()  # also where the state is the same as before and is not written
+
+    @override
+    def _write_schema_message(self) -> None:
+        if not self._described:
+            self._described = True
+            super()._write_schema_message()
+
+    @override
+    def get_record_counter(
+        self, *, endpoint: str | None = None, log_interval: float = metrics.DEFAULT_LOG_INTERVAL
+    ) -> metrics.Counter:
+        counter = super().get_record_counter(endpoint=endpoint, log_interval=log_interval)
+        counter.value += self._emitted
+        return counter
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Record, Any, Any]:
+        progress = self.tap.progress
+        progress.begin(self.name, self.path)
+        try:
+            yield from super()._sync_records(context, write_messages=write_messages)
+        except (ForbiddenError, UnauthorizedError) as error:
+            # Where nothing has been answered yet, a 401 is about the key and not about what it may do.
+            if not self.tap.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
+                raise
+            self.tap.report.skip(self.name, error)
+        finally:
+            progress.end()
+
+    @override
+    def log_sync_costs(self) -> None:
+        super().log_sync_costs()
+        self.tap.report.close()  # the SDK calls this when all streams are over
 
     # The bookmarks are set by the streams themselves, when all before them has been read, and are valid at any time:
     # records do not move them, and the SDK's markers for what is under way are not needed.
@@ -162,7 +212,7 @@ class ListStream(BrazeStream):
     def get_records(self, context: Context | None) -> Iterable[Record]:
         if self.replication_key:
             return self._edited()
-        return (dict(row) for row in self._everything(self.name))
+        return (dict(row) for row in self.everything(self.name))
 
     def ids(self, reader: str) -> list[str]:
         """The keys of all rows, for the stream `reader` that is read once for each of them.
@@ -170,9 +220,9 @@ class ListStream(BrazeStream):
         The edit filter has no part in this: statistics change without an edit.
         """
         key = type(self).primary_keys[0]
-        return [row[key] for row in self._everything(reader)]
+        return [row[key] for row in self.everything(reader)]
 
-    def _everything(self, reader: str) -> list[Record]:
+    def everything(self, reader: str) -> list[Record]:
         """All rows, read once per run whoever needs them."""
         if self._rows is None:
             self._rows = list(self._pages({}, reader))
@@ -211,6 +261,7 @@ class ListStream(BrazeStream):
             request = Request(self.path, {**params, "page": str(page)}, self.pool, self.payload)
             try:
                 items = get(self.tap.client, request)[self.payload] or []
+                self.tap.progress.answered()
             except BrazeError as error:
                 self.fail(error, about="" if reader == self.name else f" (read for '{reader}')")
             rows = [item if isinstance(item, dict) else {key: item} for item in items]
@@ -226,102 +277,6 @@ class ListStream(BrazeStream):
             return rows < self.page_size or not fresh
         # The docs do not say either whether the first page is 0 or 1: page 0 may be empty, or the same as page 1.
         return page > 0 and (not rows or (page > 1 and not fresh))
-
-
-class SeriesStream(BrazeStream):
-    """A time series by day, read window by window, oldest first, in each window for every parent and app.
-
-    So one bookmark holds for all parents, and a run that was cut off resumes at the first unfinished window.
-    """
-
-    payload = "data"
-    replication_key = "time"
-    parent: ClassVar[type[ListStream] | None] = None
-    parent_key: ClassVar[str] = ""  # the field of the rows that names their parent
-    parent_param: ClassVar[str] = ""  # the parameter that does, where it is called something else
-    per_app: ClassVar[bool] = False
-    longest: ClassVar[int] = 100  # days that one answer can hold
-    switches: ClassVar[tuple[str, ...]] = ()  # parameters that are sent as true
-
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
-        self._refused: set[str] = set()
-        if self.per_app and tap.config.get("app_ids"):
-            self.primary_keys = ("app_id", *self.primary_keys)
-            self.schema = {**self.schema, "properties": {**APP_ID, **self.schema["properties"]}}
-
-    @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
-        settings = self.tap.settings
-        bookmark = self._bookmarked_day()
-        first = first_day(settings.start.date(), bookmark, settings.lookback)
-        plan = self._plan(windows(first, settings.last_day, self.longest))
-        under_way: Window | None = None
-        with closing(fetch_in_order(plan, self.tap.client, settings.concurrency)) as answers:
-            for request, answer in answers:
-                # What stands after a record's `yield` happens after the record was written.
-                if under_way is not None and request.window != under_way:
-                    self._finish(under_way)
-                under_way = request.window
-                if isinstance(answer, BrazeError):
-                    self._pass_over(request, answer)
-                else:
-                    yield from self._wanted(request, answer)
-        if under_way is not None:
-            self._finish(under_way)
-        if self._refused:
-            self.logger.warning("stream '%s': %d in all were refused and passed over", self.name, len(self._refused))
-
-    def rows(self, document: dict[str, Any]) -> list[Record]:
-        """The rows of an answer, each with its `time`."""
-        return document[self.payload] or []
-
-    def _plan(self, spans: Iterable[Window]) -> Iterator[Request]:
-        parents: list[dict[str, str]] = [{}]
-        if self.parent is not None:
-            parents = [{self.parent_key: parent} for parent in self.tap.list_of(self.parent).ids(self.name)]
-        apps: list[dict[str, str]] = [{}]
-        if "app_id" in self.schema["properties"]:
-            apps = [{"app_id": app} for app in self.tap.settings.app_ids]
-        switches = dict.fromkeys(self.switches, "true")
-        names = {self.parent_key: self.parent_param or self.parent_key}
-        for window in spans:
-            dates = window.params(self.tap.settings.zone)
-            for parent in parents:
-                for app in apps:
-                    tags = {**app, **parent}
-                    ask = {names.get(field, field): value for field, value in tags.items()}
-                    params = {**ask, **switches, **dates}
-                    yield Request(self.path, params, self.pool, self.payload, tags=tags, window=window)
-
-    def _wanted(self, request: Request, document: dict[str, Any]) -> Iterator[Record]:
-        """The rows of the window's days, each once, with the tags of the request."""
-        by_time = {row["time"]: row for row in self.rows(document)}
-        for stamp, row in by_time.items():
-            if request.window is None or request.window.wants(stamp):
-                yield {**request.tags, **row}
-
-    def _pass_over(self, request: Request, error: BrazeError) -> None:
-        """Go on without a parent that Braze refuses: archived since it was listed, say, or without analytics."""
-        named = ", ".join(f"{field} {value!r}" for field, value in request.tags.items())
-        if not isinstance(error, RefusedError) or self.parent is None:
-            self.fail(error, about=f", {named}" if named else "")
-        if named not in self._refused:
-            self._refused.add(named)
-            self.logger.warning("stream '%s': %s was refused and is passed over: %s", self.name, named, error)
-
-    def _bookmarked_day(self) -> date | None:
-        if (bookmark := self.bookmark) is None:
-            return None
-        try:
-            return date.fromisoformat(bookmark[:10])
-        except ValueError:
-            raise bad_bookmark(self.name, bookmark) from None
-
-    def _finish(self, window: Window) -> None:
-        """All records of the window are written."""
-        # A lookback may end before the bookmark, and an end date may lie before it; it does not go back.
-        self.set_bookmark(max(window.last.isoformat(), (self.bookmark or "")[:10]))
 
 
 def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:

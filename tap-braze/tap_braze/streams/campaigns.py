@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from singer_sdk import typing as th
+from typing_extensions import override
 
 from tap_braze.streams import fields
-from tap_braze.streams.base import CAMPAIGN_SERIES, ListStream, SeriesStream
+from tap_braze.streams.base import CAMPAIGN_SERIES, ListStream
+from tap_braze.streams.details import DetailsOfList
+from tap_braze.streams.long_form import unfold_messages
+from tap_braze.streams.series import SeriesStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Record
 
 
 class Campaigns(ListStream):
@@ -27,6 +38,44 @@ class Campaigns(ListStream):
     )
 
 
+class CampaignsDetails(DetailsOfList):
+    """What a campaign is: its messages, schedule, conversion events, first and last send."""
+
+    name = "campaigns_details"
+    path = "/campaigns/details"
+    permission = "campaigns.details"
+    parent = Campaigns
+    parent_key = "campaign_id"
+    first_field, last_field = "first_sent", "last_sent"
+    primary_keys = ("campaign_id",)
+    schema = fields.schema(
+        fields.key("campaign_id", "API identifier of the campaign."),
+        *fields.edits(),
+        th.Property("name", th.StringType, description="Name of the campaign."),
+        th.Property("description", th.StringType, description="Its description."),
+        *fields.flags(
+            archived="Whether it is archived.",
+            draft="Whether it is a draft.",
+            enabled="Whether it is active.",
+            has_post_launch_draft="Whether there are changes that are not live yet.",
+        ),
+        th.Property("schedule_type", th.StringType, description="How it is scheduled: `time_based`, say."),
+        fields.moment("first_sent", "When it was sent first, null before that."),
+        fields.moment("last_sent", "When it was sent last, null before that."),
+        fields.strings("channels", "Channels that it uses."),
+        fields.strings("tags", "Names of its tags."),
+        fields.strings("teams", "Names of its teams."),
+        fields.open_object(
+            "messages", "Its messages by the API identifier of the variation; what they hold differs by channel."
+        ),
+        th.Property(
+            "conversion_behaviors",
+            th.ArrayType(fields.CONVERSION_BEHAVIOR),
+            description="Its conversion events: the primary one, B, C, D.",
+        ),
+    )
+
+
 class CampaignsAnalytics(SeriesStream):
     """Statistics of each campaign by day, channels nested as Braze sends them."""
 
@@ -36,7 +85,8 @@ class CampaignsAnalytics(SeriesStream):
     pool = CAMPAIGN_SERIES
     parent = Campaigns
     parent_key = "campaign_id"
-    primary_keys = ("campaign_id", "time")
+    details = CampaignsDetails
+    primary_keys: Sequence[str] = ("campaign_id", "time")
     schema = fields.schema(
         fields.key("campaign_id", "API identifier of the campaign."),
         fields.day(),
@@ -45,3 +95,50 @@ class CampaignsAnalytics(SeriesStream):
         fields.REVENUE,
         fields.messages("Statistics by channel: a list with one object for each message variation."),
     )
+
+
+class CampaignsMessagesAnalytics(CampaignsAnalytics):
+    """Statistics of each message variation of a campaign by day and channel: `campaigns_analytics` in long form."""
+
+    name = "campaigns_messages_analytics"
+    source = CampaignsAnalytics
+    primary_keys = ("campaign_id", "time", "channel", "variation")
+    schema = fields.schema(
+        fields.key("campaign_id", "API identifier of the campaign."),
+        fields.day(),
+        *fields.flat_messages(),
+        *fields.conversions("send"),
+    )
+
+    @override
+    def unfold(self, row: Record) -> Iterator[Record]:
+        parent = {"campaign_id": row["campaign_id"], "time": row["time"]}
+        return unfold_messages(parent, row.get("messages"))
+
+
+class SendsAnalytics(SeriesStream):
+    """Statistics by day of the sends that the setting `send_ids` names; Braze keeps them for 14 days after the send."""
+
+    name = "sends_analytics"
+    path = "/sends/data_series"
+    permission = "sends.data_series"
+    parent_key = "send_id"
+    primary_keys = ("campaign_id", "send_id", "time")
+    schema = fields.schema(
+        fields.key("campaign_id", "API identifier of the campaign."),
+        fields.key("send_id", "Identifier of the send."),
+        fields.day(),
+        *fields.counts(unique_recipients="Distinct recipients on the day."),
+        *fields.conversions("send"),
+        fields.REVENUE,
+        fields.messages("Statistics by channel: a list with one object for each message variation."),
+    )
+
+    @property
+    @override
+    def parent_fields(self) -> tuple[str, ...]:
+        return ("campaign_id", "send_id")
+
+    @override
+    def targets(self) -> Sequence[Mapping[str, str]]:
+        return self.tap.settings.send_ids

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from datetime import date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams import fields
-from tap_braze.streams.base import ListStream, SeriesStream
+from tap_braze.streams.base import ListStream
+from tap_braze.streams.details import DetailsOfList
+from tap_braze.streams.long_form import objects, unfold_messages
+from tap_braze.streams.series import SeriesStream
+from tap_braze.windows import DAY, Window
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from singer_sdk.helpers.types import Record
+
+_LONGEST: Final = 14
 
 
 class Canvases(ListStream):
@@ -32,6 +41,111 @@ class Canvases(ListStream):
     )
 
 
+class CanvasesDetails(DetailsOfList):
+    """What a Canvas is: its variants, steps and messages, schedule, first and last entry."""
+
+    name = "canvases_details"
+    path = "/canvas/details"
+    permission = "canvas.details"
+    parent = Canvases
+    parent_key = "canvas_id"
+    first_field, last_field = "first_entry", "last_entry"
+    primary_keys = ("canvas_id",)
+    schema = fields.schema(
+        fields.key("canvas_id", "API identifier of the Canvas."),
+        *fields.edits(),
+        th.Property("name", th.StringType, description="Name of the Canvas."),
+        th.Property("description", th.StringType, description="Its description."),
+        *fields.flags(
+            archived="Whether it is archived.",
+            draft="Whether it is a draft.",
+            enabled="Whether it is active.",
+            has_post_launch_draft="Whether there are changes that are not live yet.",
+        ),
+        th.Property("schedule_type", th.StringType, description="How it is scheduled: `action_based`, say."),
+        fields.moment("first_entry", "When a user entered it first, null before that."),
+        fields.moment("last_entry", "When a user entered it last, null before that."),
+        fields.strings("channels", "Channels that it uses."),
+        fields.strings("tags", "Names of its tags."),
+        fields.strings("teams", "Names of its teams."),
+        th.Property(
+            "variants",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("id", th.StringType, description="API identifier of the variant."),
+                    th.Property("name", th.StringType, description="Name of the variant."),
+                    fields.strings("first_step_ids", "API identifiers of its first steps."),
+                    th.Property("first_step_id", th.StringType, description="The first step, if there is only one."),
+                )
+            ),
+            description="Its variants.",
+        ),
+        th.Property(
+            "steps",
+            th.ArrayType(
+                th.ObjectType(
+                    th.Property("id", th.StringType, description="API identifier of the step."),
+                    th.Property("name", th.StringType, description="Name of the step."),
+                    th.Property("type", th.StringType, description="Type of the component."),
+                    fields.strings("next_step_ids", "API identifiers of the steps after a message."),
+                    th.Property(
+                        "next_paths",
+                        th.ArrayType(
+                            th.ObjectType(
+                                th.Property("name", th.StringType, description="Name of the path, or null."),
+                                th.Property("next_step_id", th.StringType, description="Where it leads."),
+                            )
+                        ),
+                        description="Paths to the steps after it.",
+                    ),
+                    fields.strings("channels", "Channels that it uses."),
+                    fields.open_object("messages", "Its messages by the API identifier of the variation."),
+                )
+            ),
+            description="Its steps, a graph.",
+        ),
+    )
+
+
+_STATS: Final[list[th.Property[Any]]] = [
+    th.Property(
+        "total_stats",
+        th.ObjectType(
+            fields.REVENUE,
+            *fields.counts(entries="Times that a user entered the Canvas."),
+            *fields.conversions("entry"),
+        ),
+        description="Statistics of the whole Canvas.",
+    ),
+    th.Property(
+        "variant_stats",
+        th.ObjectType(
+            additional_properties=th.ObjectType(
+                th.Property("name", th.StringType, description="Name of the variant."),
+                fields.REVENUE,
+                *fields.counts(entries="Times that a user entered the variant."),
+                *fields.conversions("entry"),
+                nullable=True,
+            )
+        ),
+        description="Statistics of each variant, by its API identifier.",
+    ),
+    th.Property(
+        "step_stats",
+        th.ObjectType(
+            additional_properties=th.ObjectType(
+                th.Property("name", th.StringType, description="Name of the step."),
+                fields.REVENUE,
+                *fields.conversions("entry"),
+                fields.messages("Statistics of the step's messages by channel."),
+                nullable=True,
+            )
+        ),
+        description="Statistics of each step, deleted ones too, by its API identifier.",
+    ),
+]
+
+
 class CanvasesAnalytics(SeriesStream):
     """Statistics of each Canvas by day, with those of its variants and steps nested as Braze sends them."""
 
@@ -40,51 +154,140 @@ class CanvasesAnalytics(SeriesStream):
     permission = "canvas.data_series"
     parent = Canvases
     parent_key = "canvas_id"
-    longest = 14
+    details = CanvasesDetails
+    longest = _LONGEST
     switches = ("include_variant_breakdown", "include_step_breakdown", "include_deleted_step_data")
-    primary_keys = ("canvas_id", "time")
+    primary_keys: Sequence[str] = ("canvas_id", "time")
     schema = fields.schema(
         fields.key("canvas_id", "API identifier of the Canvas."),
         fields.day(),
         th.Property("name", th.StringType, description="Name of the Canvas."),
-        th.Property(
-            "total_stats",
-            th.ObjectType(
-                fields.REVENUE,
-                *fields.counts(entries="Times that a user entered the Canvas."),
-                *fields.conversions("entry"),
-            ),
-            description="Statistics of the whole Canvas.",
-        ),
-        th.Property(
-            "variant_stats",
-            th.ObjectType(
-                additional_properties=th.ObjectType(
-                    th.Property("name", th.StringType, description="Name of the variant."),
-                    fields.REVENUE,
-                    *fields.counts(entries="Times that a user entered the variant."),
-                    *fields.conversions("entry"),
-                    nullable=True,
-                )
-            ),
-            description="Statistics of each variant, by its API identifier.",
-        ),
-        th.Property(
-            "step_stats",
-            th.ObjectType(
-                additional_properties=th.ObjectType(
-                    th.Property("name", th.StringType, description="Name of the step."),
-                    fields.REVENUE,
-                    *fields.conversions("entry"),
-                    fields.messages("Statistics of the step's messages by channel."),
-                    nullable=True,
-                )
-            ),
-            description="Statistics of each step, deleted ones too, by its API identifier.",
-        ),
+        *_STATS,
     )
 
     @override
-    def rows(self, document: dict[str, Any]) -> list[Record]:
+    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:
         data = document["data"] or {"stats": []}
         return [{"name": data.get("name"), **row} for row in data["stats"]]
+
+
+class CanvasesVariantsAnalytics(CanvasesAnalytics):
+    """Statistics of each variant of a Canvas by day: `canvases_analytics` in long form."""
+
+    name = "canvases_variants_analytics"
+    source = CanvasesAnalytics
+    primary_keys = ("canvas_id", "time", "variant_id")
+    schema = fields.schema(
+        fields.key("canvas_id", "API identifier of the Canvas."),
+        fields.day(),
+        fields.key("variant_id", "API identifier of the variant."),
+        th.Property("name", th.StringType, description="Name of the variant."),
+        fields.REVENUE,
+        *fields.counts(entries="Times that a user entered the variant."),
+        *fields.conversions("entry"),
+    )
+
+    @override
+    def unfold(self, row: Record) -> Iterator[Record]:
+        for variant, stats in objects(row.get("variant_stats")):
+            yield {**stats, "canvas_id": row["canvas_id"], "time": row["time"], "variant_id": variant}
+
+
+class CanvasesStepsAnalytics(CanvasesAnalytics):
+    """Statistics of each step of a Canvas by day, deleted ones too: `canvases_analytics` in long form."""
+
+    name = "canvases_steps_analytics"
+    source = CanvasesAnalytics
+    primary_keys = ("canvas_id", "time", "step_id")
+    schema = fields.schema(
+        fields.key("canvas_id", "API identifier of the Canvas."),
+        fields.day(),
+        fields.key("step_id", "API identifier of the step."),
+        th.Property("name", th.StringType, description="Name of the step."),
+        fields.REVENUE,
+        *fields.conversions("entry"),
+    )
+
+    @override
+    def unfold(self, row: Record) -> Iterator[Record]:
+        for step, stats in objects(row.get("step_stats")):
+            flat = {name: value for name, value in stats.items() if name != "messages"}
+            yield {**flat, "canvas_id": row["canvas_id"], "time": row["time"], "step_id": step}
+
+
+class CanvasesMessagesAnalytics(CanvasesAnalytics):
+    """Statistics of each message of a Canvas by day, step and channel: `canvases_analytics` in long form."""
+
+    name = "canvases_messages_analytics"
+    source = CanvasesAnalytics
+    primary_keys = ("canvas_id", "time", "step_id", "channel", "variation")
+    schema = fields.schema(
+        fields.key("canvas_id", "API identifier of the Canvas."),
+        fields.day(),
+        fields.key("step_id", "API identifier of the step."),
+        th.Property("step_name", th.StringType, description="Name of the step."),
+        *fields.flat_messages(),
+        *fields.conversions("entry"),
+    )
+
+    @override
+    def unfold(self, row: Record) -> Iterator[Record]:
+        for step, stats in objects(row.get("step_stats")):
+            parent = {
+                "canvas_id": row["canvas_id"],
+                "time": row["time"],
+                "step_id": step,
+                "step_name": stats.get("name"),
+            }
+            yield from unfold_messages(parent, stats.get("messages"))
+
+
+class CanvasesSummary(SeriesStream):
+    """Statistics of each Canvas rolled up over 14 days; these begin every second Monday, the last ones are not over."""
+
+    name = "canvases_summary"
+    path = "/canvas/data_summary"
+    permission = "canvas.data_summary"
+    selected_by_default = False  # as many requests as `canvases_analytics`, for what these sum up to
+    parent = Canvases
+    parent_key = "canvas_id"
+    details = CanvasesDetails
+    trimmed = False
+    switches = CanvasesAnalytics.switches
+    primary_keys = ("canvas_id", "time")
+    schema = fields.schema(
+        fields.key("canvas_id", "API identifier of the Canvas."),
+        fields.day("First of the days."),
+        th.Property("last_day", th.DateType, description="Last of the days, the 14th unless that is still to come."),
+        th.Property("name", th.StringType, description="Name of the Canvas."),
+        *_STATS,
+    )
+
+    @property
+    @override
+    def first_day(self) -> date:
+        return _fortnight(super().first_day)
+
+    @override
+    def windows(self, first: date, last: date) -> Iterator[Window]:
+        day = _fortnight(first)
+        while day <= last:
+            yield Window(day, min(day + (_LONGEST - 1) * DAY, self.tap.settings.last_day))
+            day += _LONGEST * DAY
+
+    @override
+    def dates(self, window: Window) -> dict[str, str]:
+        # Nothing in the answer tells which days it sums up, so the bounds are in the form of the docs' own samples.
+        zone = self.tap.settings.zone
+        end = datetime.combine(window.last, time(23, 59, 59), zone)
+        return {"starting_at": datetime.combine(window.first, time(), zone).isoformat(), "ending_at": end.isoformat()}
+
+    @override
+    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:
+        data = document["data"]
+        return [{**data, "time": window.first.isoformat(), "last_day": window.last.isoformat()}] if data else []
+
+
+def _fortnight(day: date) -> date:
+    """The first of the 14 days that a day belongs to: the same days whatever the start date."""
+    return day - timedelta(days=(day.toordinal() - 1) % _LONGEST)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 from tap_braze.streams import fields
-from tap_braze.streams.base import ListStream, SeriesStream
+from tap_braze.streams.base import ListStream
+from tap_braze.streams.details import DetailsOfList
+from tap_braze.streams.series import SeriesStream
 
 
 class Cards(ListStream):
@@ -26,6 +28,31 @@ class Cards(ListStream):
     )
 
 
+class CardsDetails(DetailsOfList):
+    """What a News Feed card is: its texts, image and times."""
+
+    name = "cards_details"
+    path = "/feed/details"
+    permission = "feed.details"
+    selected_by_default = False
+    parent = Cards
+    parent_key = "card_id"
+    primary_keys = ("card_id",)
+    schema = fields.schema(
+        fields.key("card_id", "API identifier of the card."),
+        *fields.edits(),
+        fields.moment("publish_at", "When it is shown from."),
+        fields.moment("end_at", "When it is shown until, null for ever."),
+        th.Property("name", th.StringType, description="Name of the card."),
+        th.Property("title", th.StringType, description="Title of the card."),
+        th.Property("description", th.StringType, description="Its text."),
+        th.Property("image_url", th.StringType, description="URL of its image."),
+        fields.strings("tags", "Names of its tags."),
+        fields.open_object("extras", "Its key-value pairs."),
+        *fields.flags(archived="Whether it is archived.", draft="Whether it is a draft."),
+    )
+
+
 class CardsAnalytics(SeriesStream):
     """Statistics of each News Feed card by day."""
 
@@ -35,6 +62,8 @@ class CardsAnalytics(SeriesStream):
     selected_by_default = False
     parent = Cards
     parent_key = "card_id"
+    details = CardsDetails
+    hourly = True
     primary_keys = ("card_id", "time")
     schema = fields.schema(
         fields.key("card_id", "API identifier of the card."),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from tap_braze.streams import fields
-from tap_braze.streams.base import HOURLY_1000, ListStream, SeriesStream
+from tap_braze.streams.base import HOURLY_1000, ListStream
+from tap_braze.streams.series import SeriesStream
 
 
 class Events(ListStream):
@@ -28,7 +29,8 @@ class EventsAnalytics(SeriesStream):
     parent = Events
     parent_key = "event_name"
     parent_param = "event"
-    per_app = True
+    dimensions = ("app_id", "segment_id")
+    hourly = True
     primary_keys = ("event_name", "time")
     schema = fields.schema(
         fields.key("event_name", "Name of the custom event."),

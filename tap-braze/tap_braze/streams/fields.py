@@ -22,6 +22,29 @@ def day(description: str = "The day, in the company's time zone.") -> th.Propert
     return th.Property("time", th.DateType, required=True, description=description)
 
 
+def moment(name: str, description: str, *, required: bool = False) -> th.Property[Any]:
+    """A date and time."""
+    return th.Property(name, th.DateTimeType, required=required, description=description)
+
+
+def edits() -> list[th.Property[Any]]:
+    """When an object was made and edited."""
+    return [
+        moment("created_at", "When it was made."),
+        moment("updated_at", "When it was edited last."),
+    ]
+
+
+def flags(**described: str) -> list[th.Property[Any]]:
+    """Booleans, by name and description."""
+    return [th.Property(name, th.BooleanType, description=text) for name, text in described.items()]
+
+
+def open_object(name: str, description: str) -> th.Property[Any]:
+    """An object of which Braze does not say all that it may hold."""
+    return th.Property(name, th.ObjectType(additional_properties=True), description=description)
+
+
 def strings(name: str, description: str) -> th.Property[Any]:
     """A list of texts."""
     return th.Property(name, th.ArrayType(th.StringType), description=description)
@@ -43,9 +66,22 @@ def conversions(booked_on: str) -> list[th.Property[Any]]:
     return counts(**described)
 
 
-APP_ID: Final = key("app_id", "API identifier of the app that the row is of.").to_dict()
+DIMENSIONS: Final = {
+    "app_id": key("app_id", "API identifier of the app that the row is of.").to_dict()["app_id"],
+    "segment_id": key("segment_id", "API identifier of the segment that the row is of.").to_dict()["segment_id"],
+    "product_id": key("product_id", "The product that the row is of, as purchases name it.").to_dict()["product_id"],
+}
+HOUR: Final = th.Property("time", th.DateTimeType, required=True, description="The hour, as Braze writes it.").to_dict()
 
 REVENUE: Final = th.Property("revenue", th.NumberType, description="Revenue in US dollars.")
+
+CONVERSION_BEHAVIOR: Final = th.ObjectType(
+    th.Property("type", th.StringType, description="What the user does: `Makes Any Purchase`, say."),
+    th.Property("window", th.IntegerType, description="Seconds after the send in which it counts."),
+    th.Property("custom_event_name", th.StringType, description="Name of the custom event."),
+    th.Property("product", th.StringType, description="The product that is bought."),
+    strings("app_ids", "Apps that count, null for any."),
+)
 
 _VARIATION: Final[list[th.Property[Any]]] = [
     th.Property("variation_api_id", th.StringType, description="API identifier of the message variation."),
@@ -140,3 +176,27 @@ def messages(description: str) -> th.Property[Any]:
         for channel, (title, metrics) in _METRICS.items()
     ]
     return th.Property("messages", th.ObjectType(*channels), description=description)
+
+
+def flat_messages() -> list[th.Property[Any]]:
+    """What the long form of `messages` has a column for: the metrics of all channels."""
+    described = {name: text for _, metrics in _METRICS.values() for name, text in metrics.items()}
+    described |= {
+        "sent": "Messages sent.",
+        "delivered": "Messages delivered.",
+        "bounces": "Messages that bounced.",
+        "opens": "Opens.",
+        "influenced_opens": "All opens of a push message of a Canvas, direct ones too.",
+        "clicks": "Clicks.",
+        "undelivered": "Messages that were not delivered.",
+        "unique_recipients": "Distinct recipients of the variation.",
+        "enrolled": "Users in the control group.",
+    }
+    return [
+        key("channel", "Channel, as Braze names it in `messages`."),
+        key("variation", "The variation's API identifier; else its name; else its place in the list (`#1`)."),
+        th.Property("variation_api_id", th.StringType, description="API identifier of the message variation."),
+        th.Property("variation_name", th.StringType, description="Name of the variation, where Braze gives that."),
+        REVENUE,
+        *counts(**dict(sorted(described.items()))),
+    ]

@@ -1,9 +1,9 @@
-"""The streams of key performance indicators."""
+"""The streams of key performance indicators, and of sessions."""
 
 from __future__ import annotations
 
 from tap_braze.streams import fields
-from tap_braze.streams.base import SeriesStream
+from tap_braze.streams.series import SeriesStream
 
 
 class KpiDailyNewUsers(SeriesStream):
@@ -12,7 +12,7 @@ class KpiDailyNewUsers(SeriesStream):
     name = "kpi_daily_new_users"
     path = "/kpi/new_users/data_series"
     permission = "kpi.new_users.data_series"
-    per_app = True
+    dimensions = ("app_id",)
     primary_keys = ("time",)
     schema = fields.schema(fields.day(), *fields.counts(new_users="New users on the day."))
 
@@ -23,7 +23,7 @@ class KpiDailyActiveUsers(SeriesStream):
     name = "kpi_daily_active_users"
     path = "/kpi/dau/data_series"
     permission = "kpi.dau.data_series"
-    per_app = True
+    dimensions = ("app_id",)
     primary_keys = ("time",)
     schema = fields.schema(fields.day(), *fields.counts(dau="Distinct active users on the day."))
 
@@ -34,7 +34,7 @@ class KpiMonthlyActiveUsers(SeriesStream):
     name = "kpi_monthly_active_users"
     path = "/kpi/mau/data_series"
     permission = "kpi.mau.data_series"
-    per_app = True
+    dimensions = ("app_id",)
     primary_keys = ("time",)
     schema = fields.schema(
         fields.day("Last day of the 30, in the company's time zone."),
@@ -48,6 +48,18 @@ class KpiDailyAppUninstalls(SeriesStream):
     name = "kpi_daily_app_uninstalls"
     path = "/kpi/uninstalls/data_series"
     permission = "kpi.uninstalls.data_series"
-    per_app = True
+    dimensions = ("app_id",)
     primary_keys = ("time",)
     schema = fields.schema(fields.day(), *fields.counts(uninstalls="Uninstalls on the day."))
+
+
+class SessionsAnalytics(SeriesStream):
+    """Sessions by day."""
+
+    name = "sessions_analytics"
+    path = "/sessions/data_series"
+    permission = "sessions.data_series"
+    dimensions = ("app_id", "segment_id")
+    hourly = True
+    primary_keys = ("time",)
+    schema = fields.schema(fields.day(), *fields.counts(sessions="Sessions that began on the day."))

@@ -1,9 +1,12 @@
-"""The stream of products."""
+"""The streams of products and of what was bought of them."""
 
 from __future__ import annotations
 
+from singer_sdk import typing as th
+
 from tap_braze.streams import fields
-from tap_braze.streams.base import HOURLY_1000, ListStream
+from tap_braze.streams.base import HOURLY_1000, PURCHASES, ListStream
+from tap_braze.streams.series import SeriesStream
 
 
 class Products(ListStream):
@@ -17,3 +20,34 @@ class Products(ListStream):
     page_size = None
     primary_keys = ("product_id",)
     schema = fields.schema(fields.key("product_id", "Product id, as purchases name it."))
+
+
+class PurchasesQuantity(SeriesStream):
+    """How many items were bought by day."""
+
+    name = "purchases_quantity"
+    path = "/purchases/quantity_series"
+    permission = "purchases.quantity_series"
+    pool = PURCHASES
+    dimensions = ("app_id", "product_id")
+    products = Products
+    hourly = True
+    primary_keys = ("time",)
+    schema = fields.schema(fields.day(), *fields.counts(purchase_quantity="Items that were bought."))
+
+
+class PurchasesRevenue(SeriesStream):
+    """Revenue by day."""
+
+    name = "purchases_revenue"
+    path = "/purchases/revenue_series"
+    permission = "purchases.revenue_series"
+    pool = PURCHASES
+    dimensions = ("app_id", "product_id")
+    products = Products
+    hourly = True
+    primary_keys = ("time",)
+    # Typed as a whole number on its page; all other revenue has cents.
+    schema = fields.schema(
+        fields.day(), th.Property("revenue", th.NumberType, description="Revenue, in the currency of the dashboard.")
+    )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 from tap_braze.streams import fields
-from tap_braze.streams.base import ListStream, SeriesStream
+from tap_braze.streams.base import ListStream
+from tap_braze.streams.details import DetailsOfList
+from tap_braze.streams.series import SeriesStream
 
 
 class Segments(ListStream):
@@ -26,6 +28,26 @@ class Segments(ListStream):
     )
 
 
+class SegmentsDetails(DetailsOfList):
+    """What a segment is: its filters in words, and its description."""
+
+    name = "segments_details"
+    path = "/segments/details"
+    permission = "segments.details"
+    parent = Segments
+    parent_key = "segment_id"
+    primary_keys = ("segment_id",)
+    schema = fields.schema(
+        fields.key("segment_id", "API identifier of the segment."),
+        *fields.edits(),
+        th.Property("name", th.StringType, description="Name of the segment."),
+        th.Property("description", th.StringType, description="Its filters, in words."),
+        th.Property("text_description", th.StringType, description="What somebody wrote to describe it."),
+        fields.strings("tags", "Names of its tags."),
+        fields.strings("teams", "Names of its teams."),
+    )
+
+
 class SegmentsAnalytics(SeriesStream):
     """Estimated size of each segment by day."""
 
@@ -36,6 +58,7 @@ class SegmentsAnalytics(SeriesStream):
     permission = "segments.data_series"
     parent = Segments
     parent_key = "segment_id"
+    details = SegmentsDetails
     primary_keys = ("segment_id", "time")
     schema = fields.schema(
         fields.key("segment_id", "API identifier of the segment."),
