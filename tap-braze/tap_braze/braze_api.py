@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import backoff
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
 
 if TYPE_CHECKING:
@@ -96,7 +97,9 @@ class RefusedError(BrazeError):
 
 
 class UnavailableError(BrazeError):
-    """5xx, no answer or 429, and still so after all retries."""
+    """5xx, no answer or 429, and still so after all retries; `in_doubt` where Braze may have done what was asked."""
+
+    in_doubt = False
 
 
 class StoppedError(BrazeError):
@@ -338,25 +341,26 @@ class Client:
                 )
             except requests.RequestException as fault:
                 hint = "" if self._answered else "; check setting 'endpoint' and the network"
-                error: BrazeError = UnavailableError(
-                    f"{method} {path}: no answer from {self._url} ({_reason(fault)}){hint}"
-                )
-                wait = _backoff(attempt)
+                error = UnavailableError(f"{method} {path}: no answer from {self._url} ({_reason(fault)}){hint}")
+                in_doubt = not _is_unsent(fault)
             else:
                 self._answered = True
                 window.learn(response.headers)
                 if response.ok and response.status_code < 300:  # noqa: PLR2004
                     return Answer(response.status_code, response.headers, response.content)
-                error = _error(f"{method} {path}", response.status_code, response.content)
-                if not isinstance(error, UnavailableError):
-                    raise error
+                failed = _error(f"{method} {path}", response.status_code, response.content)
+                if not isinstance(failed, UnavailableError):
+                    raise failed
+                error = failed
                 if response.status_code == requests.codes.too_many_requests:
                     self._wait_out(window, response.headers, attempt, error, started)
                     continue
-                wait = _backoff(attempt)
+                in_doubt = True
+            wait = _backoff(attempt)
+            error.in_doubt = in_doubt
             patience = RETRY_FOR if self._answered else min(RETRY_FOR, FIRST_ANSWER_WITHIN)
             failing += time.monotonic() - sent + wait
-            if not resend or failing > patience:
+            if failing > patience or (in_doubt and not resend):
                 raise error
             _log.warning("%s; trying again in %.1f s", error, wait)
             self._stop.wait(wait)
@@ -440,6 +444,16 @@ def _reason(fault: requests.RequestException) -> str:
     while cause.__context__ is not None:
         cause = cause.__context__
     return str(cause) or type(cause).__name__
+
+
+def _is_unsent(fault: requests.RequestException) -> bool:
+    """Whether the connection failed before anything of the request left."""
+    cause: BaseException | None = fault
+    while cause is not None:
+        if isinstance(cause, (requests.ConnectTimeout, urllib3.exceptions.NewConnectionError)):
+            return True
+        cause = cause.__context__
+    return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -11,15 +11,17 @@ import threading
 import time
 from collections import OrderedDict, deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from target_braze.braze_api import Answer, BrazeError, ForbiddenError, RefusedError
+from target_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnavailableError
+from target_braze.endpoints import Request
 from target_braze.lanes import Lane, Lanes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from target_braze.endpoints import Request
+    from target_braze.braze_api import Answer
+    from target_braze.ledger import Ledger
     from target_braze.records import Change
 
 _log = logging.getLogger("target-braze")
@@ -41,19 +43,25 @@ class RejectedError(Exception):
 class Delivery:
     """Takes changes and states in the order of the stream; settles each record when all its changes are.
 
-    `send` posts one request; `accept` is told of each change that Braze took, `reject` of each that it refused, and
-    why, and may raise RejectedError to end the run; `emit` writes a STATE. All are called from threads of this class.
+    `send` posts one request, also a second time where the outcome is unknown if its second argument says so; `accept`
+    is told of each change that Braze took, `reject` of each that it refused, and why, and may raise RejectedError to
+    end the run; `emit` writes a STATE. All are called from threads of this class.
+
+    With `hold`, changes that would count twice are not sent again when it is unknown whether Braze has them, but
+    rejected as in doubt. What the `ledger` is told of outcomes is in it before the record counts as settled.
     """
 
     def __init__(
         self,
-        send: Callable[[Request], Answer],
+        send: Callable[[Request, bool], Answer],
         *,
         accept: Callable[[Change], None],
         reject: Callable[[Change, str], None],
         emit: Callable[[State], None],
         max_objects: int,
         concurrency: int,
+        hold: bool = False,
+        ledger: Ledger | None = None,
     ) -> None:
         self.requests = 0
         self._send = send
@@ -61,6 +69,8 @@ class Delivery:
         self._reject = reject
         self._emit = emit
         self._concurrency = concurrency
+        self._hold = hold
+        self._ledger = ledger
         # Records: enough to fill every request in flight and its successor, and to find users that are not under way.
         self._room = 3 * concurrency * max_objects
 
@@ -185,14 +195,17 @@ class Delivery:
             self._in_flight -= 1
             now = time.monotonic()
             for lane in lanes:
-                self._lanes.release(lane, now, request.endpoint.rest)
+                self._lanes.release(lane, now, request.endpoint)
             self._changed.notify_all()
 
     def _post(self, request: Request) -> None:
         with self._changed:
             self.requests += 1
+        counted = [change for change in request if not change.repeatable]
+        if self._ledger is not None:
+            self._ledger.under_way(counted)
         try:
-            answer = self._send(request)
+            answer = self._send(request, not (self._hold and counted))
         except ForbiddenError as error:
             raise BrazeError(
                 f"{error}. The API key lacks the permission '{request.endpoint.permission}', or does not allow this "
@@ -202,25 +215,50 @@ class Delivery:
         except RefusedError as error:
             if error.status not in _GUILTY_CHANGE:
                 raise
-            if len(request) == 1:
-                self._settle(request, [(request.changes[0], str(error))])
-                return
-            # Nothing of the request was applied: find the change that is to blame.
-            _log.warning("%s; sending its %d objects in two requests", error, len(request))
-            for half in request.halves():
-                self._post(half)
+            self._find_guilty(request, error)
+        except UnavailableError as error:
+            if not (self._hold and counted and error.in_doubt):
+                raise
+            self._hold_back(request, counted, error)
+        else:
+            self._settle(request, request.endpoint.rejected(request.changes, answer))
+
+    def _find_guilty(self, request: Request, error: RefusedError) -> None:
+        """Nothing of the request was applied: send it in parts until the change is alone that is to blame."""
+        if len(request) == 1:
+            self._settle(request, [(request.changes[0], str(error))])
             return
-        self._settle(request, request.endpoint.rejected(request.changes, answer))
+        _log.warning("%s; sending its %d objects in two requests", error, len(request))
+        for half in request.halves():
+            self._post(half)
+
+    def _hold_back(self, request: Request, counted: list[Change], error: UnavailableError) -> None:
+        """Do not send again what might count twice; the rest may be sent again."""
+        for change in counted:
+            self._conclude(change, "in doubt", f"it is in doubt whether Braze has it, for its request failed: {error}")
+        rest = Request(request.endpoint)
+        for change in request:
+            if change.repeatable:
+                rest.add(change)
+        if rest:
+            self._post(rest)
 
     def _settle(self, request: Request, rejected: list[tuple[Change, str]]) -> None:
         guilty = {id(change) for change, _ in rejected}
         accepted = [change for change in request if id(change) not in guilty]
+        if self._ledger is not None:
+            self._ledger.settle(accepted, "accepted")
         for change in accepted:
             self._accept(change)
         self._close_records(accepted)
         for change, reason in rejected:
-            self._reject(change, reason)
-            self._close_records([change])
+            self._conclude(change, "rejected", f"Braze refused it: {reason}")
+
+    def _conclude(self, change: Change, outcome: Literal["rejected", "in doubt"], reason: str) -> None:
+        if self._ledger is not None:
+            self._ledger.settle([change], outcome)
+        self._reject(change, reason)
+        self._close_records([change])
 
     def _close_records(self, changes: Iterable[Change]) -> None:
         with self._changed:

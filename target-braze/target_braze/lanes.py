@@ -24,13 +24,18 @@ class Lane:
     """What waits for one user, or for several that a change has joined."""
 
     changes: deque[Change] = field(default_factory=deque)
-    # Attributes that later attributes of the same user may be folded into.
-    open: dict[User, Change] = field(default_factory=dict)
+    # What later changes of the same thing may be folded into.
+    open: dict[tuple[User, str | None], Change] = field(default_factory=dict)
     users: set[User] = field(default_factory=set)
     # How many of the first changes go to the same endpoint; 0 while the lane is not ready.
     leading: int = 0
     under_way: int = 0
+    # How many of the last changes wait for the end of the input, or behind one that does.
+    held: int = 0
     rests_until: float = 0.0
+    # The endpoint of the last answer, None where it is not known, and when that was.
+    answered_by: Endpoint | None = None
+    answered_at: float = float("-inf")
     joined: Lane | None = None
 
     def itself(self) -> Lane:
@@ -44,17 +49,23 @@ class Lane:
 class Lanes:
     """All lanes. Times are seconds of a monotonic clock.
 
-    `linger` is how long a request waits to become full, `most` the changes in one where the endpoint does not say.
+    `linger` is how long a request waits to become full, `most` the changes in one where the endpoint does not say,
+    `wait` the most seconds that one lies between a change and another that depends on it.
     """
 
-    def __init__(self, linger: float, most: int) -> None:
+    def __init__(self, linger: float, most: int, wait: float = float("inf")) -> None:
         self._linger = linger
         self._default_most = most
+        self._wait = wait
+        # How many changes wait for the end of the input, or behind one that does.
+        self.held = 0
         self._of: dict[User, Lane] = {}
         self._ready: dict[Endpoint, OrderedDict[Lane, None]] = {}
         self._waiting: dict[Endpoint, int] = {}
         self._since: dict[Endpoint, float] = {}
         self._resting: list[tuple[float, int, Lane]] = []
+        # When each endpoint last answered for a lane that is forgotten since; any new lane may be its successor.
+        self._forgotten: dict[Endpoint, float] = {}
         self._tie = count()
         self._pending = 0
 
@@ -64,21 +75,25 @@ class Lanes:
 
     def add(self, change: Change, now: float) -> bool:
         """Take in a change; answer whether a request could be filled with it, or has begun to wait for it."""
-        lane = self._lane(change.users)
-        earlier = lane.open.get(change.user) if change.foldable else None
-        if earlier is not None:
-            earlier.fold(change)
-            return False
-        if change.foldable:
-            lane.open[change.user] = change
-        elif lane.changes and lane.changes[-1].endpoint != change.endpoint:
-            lane.open.clear()  # what comes after a change of another kind may not overtake it
+        lane = self._lane(change)
+        if lane.changes and lane.changes[-1].endpoint != change.endpoint:
+            lane.open.clear()  # what comes after a change for another endpoint may not overtake it
+        folds_as = change.folds_as
+        if folds_as is not None:
+            earlier = lane.open.get(folds_as)
+            if earlier is not None:
+                earlier.fold(change)
+                return False
+            lane.open[folds_as] = change
         lane.changes.append(change)
         self._pending += 1
+        if lane.held or change.endpoint.last:
+            lane.held += 1
+            self.held += 1
         endpoint = lane.changes[0].endpoint
         if not lane.leading:
             return lane.rests_until <= now and self._enter(lane, now)
-        if lane.leading == len(lane.changes) - 1 and change.endpoint == endpoint:
+        if lane.leading == len(lane.changes) - 1 and change.endpoint == endpoint and not endpoint.single:
             lane.leading += 1
             self._waiting[endpoint] += 1
         return self._waiting[endpoint] == self._most(endpoint)
@@ -90,20 +105,30 @@ class Lanes:
         sendable = [
             endpoint
             for endpoint, waiting in self._waiting.items()
-            if waiting and (hurry or waiting >= self._most(endpoint) or now >= self._since[endpoint] + self._linger)
+            if waiting
+            and (
+                hurry
+                or not endpoint.last
+                and (waiting >= self._most(endpoint) or now >= self._since[endpoint] + self._linger)
+            )
         ]
         return self._fill(Request(min(sendable, key=self._since.__getitem__)), now) if sendable else None
 
-    def release(self, lane: Lane, now: float, rest: float) -> None:
-        """The lane's request is answered; nothing more of it is sent for `rest` seconds."""
+    def release(self, lane: Lane, now: float, endpoint: Endpoint) -> None:
+        """The lane's request to the endpoint is answered, and the endpoint's rest begins."""
         lane = lane.itself()
         lane.under_way -= 1
-        lane.rests_until = max(lane.rests_until, now + rest)
+        lane.rests_until = max(lane.rests_until, now + min(endpoint.rest, self._wait))
+        lane.answered_by, lane.answered_at = endpoint, now
         self._enter(lane, now)
 
     def due(self) -> float | None:
         """When, without any further change or answer, there is something to send."""
-        moments = [self._since[endpoint] + self._linger for endpoint, waiting in self._waiting.items() if waiting]
+        moments = [
+            self._since[endpoint] + self._linger
+            for endpoint, waiting in self._waiting.items()
+            if waiting and not endpoint.last
+        ]
         if self._resting:
             moments.append(self._resting[0][0])
         return min(moments, default=None)
@@ -117,14 +142,20 @@ class Lanes:
         self._ready.clear()
         self._waiting.clear()
         self._resting.clear()
-        self._pending = 0
+        self._pending = self.held = 0
 
     def _most(self, endpoint: Endpoint) -> int:
         return endpoint.most or self._default_most
 
-    def _lane(self, users: tuple[User, ...]) -> Lane:
+    def _lane(self, change: Change) -> Lane:
+        users = change.users
         lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
-        lane = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None) or Lane()
+        lane = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None)
+        if lane is None:
+            lane = Lane()
+            if change.endpoint.after:
+                others = (at for endpoint, at in self._forgotten.items() if endpoint != change.endpoint)
+                lane.answered_at = max(others, default=lane.answered_at)
         for user in users:
             if self._of.get(user) is not lane:
                 self._of[user] = lane
@@ -140,8 +171,12 @@ class Lanes:
             whole.users |= lane.users
             whole.under_way += lane.under_way
             whole.rests_until = max(whole.rests_until, lane.rests_until)
+            whole.answered_at = max(whole.answered_at, lane.answered_at)
+            self.held -= lane.held
         waiting = (lane.changes for lane in lanes)
         whole.changes = deque(heapq.merge(*waiting, key=lambda change: change.records[0].position))
+        whole.held = next((len(whole.changes) - n for n, one in enumerate(whole.changes) if one.endpoint.last), 0)
+        self.held += whole.held
         for user in whole.users:
             self._of[user] = whole
         return whole
@@ -150,17 +185,18 @@ class Lanes:
         """Put the lane where it belongs: to those that are ready, at rest, or done."""
         if lane.under_way or lane.leading or lane.joined is not None:
             return False
+        first = lane.changes[0].endpoint if lane.changes else None
+        if first is not None and first.after and first != lane.answered_by:
+            lane.rests_until = max(lane.rests_until, lane.answered_at + min(first.after, self._wait))
         if lane.rests_until > now:
             heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
             return True
-        if not lane.changes:
-            for user in lane.users:
-                if self._of.get(user) is lane:
-                    del self._of[user]
+        if first is None:
+            self._forget(lane)
             return False
-        endpoint = lane.changes[0].endpoint
-        lane.leading = len(lane.changes)
-        if lane.changes[-1].endpoint != endpoint:
+        endpoint = first
+        lane.leading = 1 if endpoint.single else len(lane.changes)
+        if lane.leading > 1 and lane.changes[-1].endpoint != endpoint:
             lane.leading = next(n for n, change in enumerate(lane.changes) if change.endpoint != endpoint)
         ready = self._ready.setdefault(endpoint, OrderedDict())
         ready[lane] = None
@@ -169,6 +205,13 @@ class Lanes:
         if not before:
             self._since[endpoint] = now
         return not before or before < self._most(endpoint) <= before + lane.leading
+
+    def _forget(self, lane: Lane) -> None:
+        for user in lane.users:
+            if self._of.get(user) is lane:
+                del self._of[user]
+        if lane.answered_by is not None:
+            self._forgotten[lane.answered_by] = lane.answered_at
 
     def _leave(self, lane: Lane) -> None:
         if lane.leading:
@@ -187,8 +230,12 @@ class Lanes:
             left = had
             while left and len(request) < self._most(endpoint) and request.add(lane.changes[0]):
                 change = lane.changes.popleft()
-                if lane.open.get(change.user) is change:
-                    del lane.open[change.user]
+                folds_as = change.folds_as
+                if folds_as is not None and lane.open.get(folds_as) is change:
+                    del lane.open[folds_as]
+                if lane.held > len(lane.changes):
+                    lane.held -= 1
+                    self.held -= 1
                 left -= 1
             if left < had:
                 del ready[lane]

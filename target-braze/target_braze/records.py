@@ -50,7 +50,8 @@ class Record:
 class Change:
     """One object for Braze: which array of which endpoint, whom it is about, and the records it was made of.
 
-    `others` are users whom it concerns too, as a merge does; what waits for any of them keeps its order.
+    `others` are users whom it concerns too, as a merge does; what waits for any of them keeps its order. `key` names
+    the one thing that it sets, such as a subscription group: a later change of the same thing takes its place.
     """
 
     kind: str
@@ -59,6 +60,8 @@ class Change:
     records: list[Record] = field(default_factory=list)
     endpoint: Endpoint = TRACK
     others: tuple[User, ...] = ()
+    fingerprint: bytes | None = None
+    key: str | None = None
 
     @property
     def users(self) -> tuple[User, ...]:
@@ -66,11 +69,27 @@ class Change:
         return (self.user, *self.others)
 
     @property
-    def foldable(self) -> bool:
-        """Whether a later change of the same user may become a part of it."""
-        return self.kind == "attributes"
+    def folds_as(self) -> tuple[User, str | None] | None:
+        """What a later change has to share with it to become a part of it; None where none may."""
+        return (self.user, self.key) if self.key is not None or self.kind == "attributes" else None
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether Braze is in the same state when it gets the change a second time."""
+        return self.kind not in {"events", "purchases"} and not any(map(accumulates, self.fields.values()))
 
     def fold(self, later: Change) -> None:
-        """Take in a later change of the same user's attributes: its values win."""
-        self.fields.update(later.fields)
+        """Take in a later change of the same thing: its values win."""
+        if self.key is not None:
+            self.fields = later.fields
+        else:
+            self.fields.update(later.fields)
         self.records += later.records
+
+
+def accumulates(value: object) -> bool:
+    """Whether an attribute's value adds to what is stored, each time it is sent.
+
+    https://www.braze.com/docs/api/objects_filters/user_attributes_object/
+    """
+    return isinstance(value, dict) and ("inc" in value or "$add" in value)

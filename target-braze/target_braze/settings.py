@@ -158,6 +158,21 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         description="File to which rejected records are appended as Singer messages, with the reason.",
     ),
     th.Property(
+        "ledger_path",
+        th.StringType,
+        title="Ledger path",
+        description="SQLite file that keeps what Braze has accepted: only changes are sent, and no event or purchase "
+        "twice. One file for each workspace.",
+    ),
+    th.Property(
+        "ambiguous",
+        th.StringType(nullable=False, allowed_values=["resend", "hold"]),
+        default="resend",
+        title="Ambiguous",
+        description="An event, purchase or increment whose request died without an answer: send it again, at the risk "
+        "that it counts twice, or reject it as in doubt.",
+    ),
+    th.Property(
         "max_objects_per_request",
         th.IntegerType(nullable=False, minimum=1, maximum=1_000),
         default=limits.OBJECTS_PER_REQUEST,

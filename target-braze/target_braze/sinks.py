@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk.sinks import RecordSink
 from typing_extensions import override
 
+from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from target_braze.ledger import Ledger
+    from target_braze.records import Change, Record
     from target_braze.target import TargetBraze
 
 
@@ -51,8 +54,21 @@ class BrazeSink(RecordSink):
             return
         for change in changes:
             change.records.append(source)
+        if self._target.ledger is not None:
+            changes = self._news(self._target.ledger, source, changes)
         if changes:
             self._target.delivery.add(*changes)
+
+    def _news(self, ledger: Ledger, source: Record, changes: list[Change]) -> list[Change]:
+        """The changes that Braze does not have; none where it is in doubt whether it has one of them."""
+        for place, change in enumerate(changes):
+            change.fingerprint = fingerprint(change, place)
+        if self.config["ambiguous"] == "hold" and any(map(ledger.in_doubt, changes)):
+            self._target.reject(source, "an earlier run sent it and saw no answer: it is in doubt whether Braze has it")
+            return []
+        news = [change for change in changes if ledger.news(change)]
+        self._target.summary.unchanged[self.stream_name] += not news
+        return news
 
     def _notice(self, text: str) -> None:
         self._target.summary.notice(f"stream '{self.stream_name}': {text}")

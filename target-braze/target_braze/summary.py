@@ -20,6 +20,7 @@ class Summary:
 
     def __init__(self) -> None:
         self.read: Counter[str] = Counter()
+        self.unchanged: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self._sent: Counter[str] = Counter()
         self._folded: Counter[str] = Counter()
@@ -51,13 +52,14 @@ class Summary:
         """Write what became of each stream, then what was noticed more than once."""
         for stream, read in self.read.items():
             _log.info(
-                "stream '%s': %s records read, %s objects %s, %s folded into another of the same user, %s rejected, "
-                "%s data points",
+                "stream '%s': %s records read, %s objects %s, %s folded into another of the same user, %s already "
+                "in Braze by the ledger, %s rejected, %s data points",
                 stream,
                 f"{read:,}",
                 f"{self._sent[stream]:,}",
                 "would be sent" if dry_run else "sent",
                 f"{self._folded[stream]:,}",
+                f"{self.unchanged[stream]:,}",
                 f"{self.rejected[stream]:,}",
                 f"{self._points[stream]:,}",
             )

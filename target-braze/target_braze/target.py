@@ -32,6 +32,7 @@ from typing_extensions import override
 from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, base_url
 from target_braze.dead_letters import DeadLetters
 from target_braze.delivery import Delivery, RejectedError
+from target_braze.ledger import Ledger, LedgerError
 from target_braze.mapping import find_entry
 from target_braze.mapping.base import Defaults
 from target_braze.mapping.columns import is_glob
@@ -56,6 +57,7 @@ _USERS_ERRORS = (
     BrazeError,
     EndpointError,
     InvalidInputLine,
+    LedgerError,
     MapExpressionError,
     MappingError,
     OSError,
@@ -122,7 +124,21 @@ class TargetBraze(Target):
             emit=_keep_quiet if self.config["dry_run"] else _write_state,
             max_objects=self.config["max_objects_per_request"],
             concurrency=self.config["concurrency"],
+            hold=self.config["ambiguous"] == "hold",
+            ledger=self.ledger,
         )
+
+    @cached_property
+    def ledger(self) -> Ledger | None:
+        """What Braze has, where setting `ledger_path` names the file; a dry run leaves it alone.
+
+        Raises:
+            LedgerError: the file is no ledger of this workspace, or another run has it.
+        """
+        path = self.config.get("ledger_path")
+        if not path or self.config["dry_run"]:
+            return None
+        return Ledger(Path(path), base_url(self.config["endpoint"]))
 
     @cached_property
     def defaults(self) -> Defaults:
@@ -238,7 +254,12 @@ class TargetBraze(Target):
             raise click.BadParameter(str(error)) from None
 
     def run(self, file_input: IO[str] | None = None) -> None:
-        """Read all messages and deliver them; however it ends, the last STATE that holds is out."""
+        """Read all messages and deliver them; however it ends, the last STATE that holds is out.
+
+        Raises:
+            LedgerError: the ledger cannot be used; nothing has been read.
+        """
+        ledger = self.ledger
         try:
             self.listen(file_input)
         except BaseException:
@@ -246,6 +267,8 @@ class TargetBraze(Target):
             self.delivery.abort()
             raise
         finally:
+            if ledger is not None:
+                ledger.close()
             if self._dead_letters is not None:
                 self._dead_letters.close()
                 if count := self._dead_letters.count:
@@ -327,17 +350,19 @@ class TargetBraze(Target):
 
     # Helpers.
 
-    def _send(self, request: Request) -> Answer:
+    def _send(self, request: Request, resend: bool) -> Answer:  # noqa: FBT001
         endpoint = request.endpoint
-        return self._client.request(endpoint.method, endpoint.path, pool=endpoint.pool, body=request.body())
+        return self._client.request(
+            endpoint.method, endpoint.path, pool=endpoint.pool, body=request.body(), resend=resend
+        )
 
     @staticmethod
-    def _pretend(request: Request) -> Answer:  # noqa: ARG004
+    def _pretend(_request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         return Answer(201, {}, b'{"message": "success"}')
 
     def _reject_change(self, change: Change, reason: str) -> None:
         for record in change.records:
-            self.reject(record, f"Braze refused it: {reason}")
+            self.reject(record, reason)
 
     def _unused_entries(self) -> list[str]:
         return [key for key in self.config["streams"] if key not in self._used_entries and not is_glob(key)]

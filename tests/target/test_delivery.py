@@ -43,7 +43,7 @@ class Braze:
         self.states: list[int] = []
         self.ahead: list[int] = []
 
-    def send(self, sent: Request) -> Answer:
+    def send(self, sent: Request, _resend: bool = True) -> Answer:  # noqa: FBT001, FBT002
         request = json.loads(sent.body())
         objects = [(kind, item) for kind in KINDS for item in request.get(kind, [])]
         users = {item["external_id"] for _, item in objects}
@@ -159,7 +159,7 @@ def test_whatever_ends_a_run_the_last_state_holds_and_the_reason_is_raised(  # n
     calls = iter(range(10_000))
     send, emit = braze.send, braze.emit
 
-    def failing_send(request: Request) -> Answer:
+    def failing_send(request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         if on == "send" and next(calls) >= after:
             raise UnavailableError("down")
         if on == "reject" and next(calls) >= after:
@@ -220,7 +220,7 @@ def test_fields_of_folded_changes_add_up() -> None:
     bodies: list[Any] = []
     go = threading.Event()
 
-    def send(request: Request) -> Answer:
+    def send(request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         bodies.append(json.loads(request.body()))
         go.wait(5)
         return OK
@@ -243,7 +243,7 @@ def test_fields_of_folded_changes_add_up() -> None:
 def test_what_is_under_way_is_bounded_and_the_reader_waits() -> None:
     go = threading.Event()
 
-    def send(_request: Request) -> Answer:
+    def send(_request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         go.wait(10)
         return OK
 
@@ -296,7 +296,7 @@ def test_requests_of_different_users_are_under_way_together() -> None:
 
 
 def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
-    def send(_request: Request) -> Answer:
+    def send(_request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         raise ZeroDivisionError
 
     braze = Braze()

@@ -1,0 +1,266 @@
+"""The ledger: what Braze has by its own answers, in one SQLite file, so that only changes are sent and nothing twice.
+
+Of attributes it keeps a hash of the last accepted value per user and name; of events and purchases a fingerprint, noted
+as under way before it is sent and as accepted after the answer, so that a crash in between is known and not guessed.
+Braze has no key that would make it forget repetitions by itself, and counts an unchanged value like a changed one
+(https://www.braze.com/docs/user_guide/data/infrastructure/data_points/).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import threading
+import time
+from collections import Counter
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from target_braze.records import accumulates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from target_braze.records import Change, User
+
+_FORMAT: Final = 1
+_SECONDS_A_DAY: Final = 86_400
+
+# Attribute name as a number, hash of its value. Six bytes take a wrong value for the right one once in 280 million
+# million comparisons, and let ten million users of ten attributes fit into two gigabytes.
+_ENTRY: Final = struct.Struct("<H6s")
+_UNDER_WAY: Final = 0
+_ACCEPTED: Final = 1
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
+    WITHOUT ROWID;
+"""
+
+
+class LedgerError(Exception):
+    """The file of setting `ledger_path` cannot be used; says why and what to do."""
+
+
+class Ledger:
+    """One run's hold on the file; no other run can have it at the same time.
+
+    `workspace` is what the file is for: an answer of one workspace says nothing of another.
+    """
+
+    def __init__(self, path: Path, workspace: str) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._db = self._open(workspace)
+        self._ids: dict[str, int] = dict(self._db.execute("SELECT name, id FROM attributes"))
+        # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
+        self._unsettled: Counter[User] = Counter()
+        self._pending: set[bytes] = set()
+
+    def news(self, change: Change) -> bool:
+        """Leave in the change what Braze does not have; answer False where nothing is left of it.
+
+        Every change for which it answers True must be settled.
+        """
+        if change.kind == "attributes":
+            fresh = self._fresh(change)
+        elif change.fingerprint is None:
+            fresh = True
+        else:
+            fresh = change.fingerprint not in self._pending and self._outcome(change.fingerprint) != _ACCEPTED
+        if fresh:
+            with self._lock:
+                self._unsettled.update(change.users)
+                if change.fingerprint is not None:
+                    self._pending.add(change.fingerprint)
+        return fresh
+
+    def in_doubt(self, change: Change) -> bool:
+        """Whether an earlier run sent it and never saw the answer."""
+        fingerprint = change.fingerprint
+        return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == _UNDER_WAY
+
+    def under_way(self, changes: Iterable[Change]) -> None:
+        """Note, before they are sent, the changes that must not be sent twice."""
+        today = _today()
+        rows = [(change.fingerprint, _UNDER_WAY, today) for change in changes if change.fingerprint is not None]
+        if rows:
+            with self._lock, self._db:
+                self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+
+    def settle(self, changes: Iterable[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
+        """Note what became of changes; it is in the file when this returns."""
+        today = _today()
+        with self._lock, self._db:
+            for change in changes:
+                for user in change.users:
+                    self._unsettled[user] -= len(change.records)
+                    if not self._unsettled[user]:
+                        del self._unsettled[user]
+                if change.fingerprint is not None:
+                    self._note(change.fingerprint, outcome, today)
+                elif outcome == "rejected":
+                    continue
+                elif change.kind == "attributes" and outcome == "accepted":
+                    self._learn(change, today)
+                else:
+                    # A merge, a deletion, a value that is in doubt: what is known of these users holds no more.
+                    self._db.executemany("DELETE FROM users WHERE id = ?", [(_id(user),) for user in change.users])
+
+    def prune(self, days: int) -> dict[str, int]:
+        """Forget what was settled more than `days` ago; answer how many rows of each table went."""
+        oldest = _today() - days
+        with self._lock, self._db:
+            gone = {
+                table: self._db.execute(f"DELETE FROM {table} WHERE day < ?", (oldest,)).rowcount  # noqa: S608
+                for table in ("users", "sent")
+            }
+        self._db.execute("VACUUM")
+        return gone
+
+    def counts(self) -> dict[str, int]:
+        """How much it holds."""
+        queries = {
+            "users": "SELECT count(*) FROM users",
+            "attribute names": "SELECT count(*) FROM attributes",
+            "events and purchases accepted": f"SELECT count(*) FROM sent WHERE outcome = {_ACCEPTED}",  # noqa: S608
+            "events and purchases in doubt": f"SELECT count(*) FROM sent WHERE outcome = {_UNDER_WAY}",  # noqa: S608
+        }
+        return {what: self._db.execute(query).fetchone()[0] for what, query in queries.items()}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock:
+            self._db.close()
+
+    def _open(self, workspace: str) -> sqlite3.Connection:
+        try:
+            db = sqlite3.connect(self._path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE")
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            db.execute("PRAGMA journal_mode = WAL")
+            # What is committed survives the end of this process; that of the machine may cost the last commits, which
+            # are then sent again.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA cache_size = -65536")
+            with db:
+                db.executescript(_TABLES)
+                for key, value in (("format", str(_FORMAT)), ("workspace", workspace)):
+                    db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+            meta = dict(db.execute("SELECT key, value FROM meta"))
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise LedgerError(
+                    f"the ledger {self._path} is in use by another run; wait for its end, or give each its own file"
+                ) from None
+            raise LedgerError(f"the ledger {self._path} cannot be opened: {error}") from None
+        except sqlite3.DatabaseError as error:
+            raise LedgerError(
+                f"the ledger {self._path} is no ledger: {error}; move it away to begin a new one"
+            ) from None
+        if meta["workspace"] != workspace:
+            db.close()
+            raise LedgerError(
+                f"the ledger {self._path} is of {meta['workspace']}, but setting 'endpoint' is {workspace}: what one "
+                "has says nothing of the other; give each workspace its own file"
+            )
+        return db
+
+    def _fresh(self, change: Change) -> bool:
+        with self._lock:
+            if self._unsettled[change.user]:
+                return True
+            row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (_id(change.user),)).fetchone()
+        if row is None:
+            return True
+        known = dict(_ENTRY.iter_unpack(row[0]))
+        identifiers = _identifiers(change)
+        same = [
+            name
+            for name, value in change.fields.items()
+            if name not in identifiers and not accumulates(value) and known.get(self._ids.get(name, -1)) == _hash(value)
+        ]
+        for name in same:
+            del change.fields[name]
+        return bool(change.fields.keys() - identifiers)
+
+    def _learn(self, change: Change, today: int) -> None:
+        key = _id(change.user)
+        row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
+        known = dict(_ENTRY.iter_unpack(row[0])) if row else {}
+        identifiers = _identifiers(change)
+        for name, value in change.fields.items():
+            if name in identifiers:
+                continue
+            if accumulates(value):
+                known.pop(self._name(name), None)
+            else:
+                known[self._name(name)] = _hash(value)
+        packed = b"".join(_ENTRY.pack(*entry) for entry in sorted(known.items()))
+        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, packed, today))
+
+    def _note(self, fingerprint: bytes, outcome: str, today: int) -> None:
+        self._pending.discard(fingerprint)
+        if outcome == "accepted":
+            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, _ACCEPTED, today))
+        elif outcome == "rejected":
+            self._db.execute("DELETE FROM sent WHERE fingerprint = ?", (fingerprint,))
+
+    def _name(self, name: str) -> int:
+        number = self._ids.get(name)
+        if number is None:
+            number = self._ids[name] = len(self._ids)
+            self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
+        return number
+
+    def _outcome(self, fingerprint: bytes) -> int | None:
+        with self._lock:
+            row = self._db.execute("SELECT outcome FROM sent WHERE fingerprint = ?", (fingerprint,)).fetchone()
+        return None if row is None else int(row[0])
+
+
+def fingerprint(change: Change, place: int) -> bytes | None:
+    """What tells one event or purchase from another; None for a change that may be sent again without harm.
+
+    With a key in the source, a record is the same happening as long as its key, user, name and time are; without, as
+    long as all of it is. `place` is that of the change among those of its record.
+    """
+    if change.kind not in _COUNTED:
+        return None
+    record = change.records[0]
+    values = record.message["record"]
+    fields = change.fields
+    if record.keys:
+        what: list[Any] = [[values.get(key) for key in record.keys], fields.get("name"), fields.get("product_id")]
+    else:
+        what = [fields]
+    text = msgspec.json.encode(
+        [record.stream, change.kind, change.user, fields.get("time"), place, *what], order="sorted"
+    )
+    return blake2b(text, digest_size=16).digest()
+
+
+_COUNTED: Final = frozenset({"events", "purchases"})
+_NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
+
+
+def _identifiers(change: Change) -> frozenset[str]:
+    return _NOT_VALUES | {change.user[0]}
+
+
+def _hash(value: object) -> bytes:
+    return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=6).digest()
+
+
+def _id(user: User) -> int:
+    """The user as a row number: 63 bits of a hash, on which two of ten million users meet once in 180,000 files."""
+    return int.from_bytes(blake2b("\0".join(user).encode(), digest_size=8).digest(), "big") >> 1
+
+
+def _today() -> int:
+    return int(time.time()) // _SECONDS_A_DAY

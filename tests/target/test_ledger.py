@@ -1,0 +1,199 @@
+"""The ledger: only changes are sent, and no event or purchase twice, whatever comes in between."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from target_braze import braze_api
+from target_braze.ledger import Ledger
+from target_braze.records import Change, Record
+
+from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, state, the
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from braze_sandbox.testing import Sandbox
+
+    RunTarget = Callable[..., Run]
+
+AT = "2026-03-04T09:10:11Z"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> str:
+    return str(tmp_path / "ledger.sqlite")
+
+
+def bodies(sandbox: Sandbox) -> list[Any]:
+    return [request.body for request in sandbox.requests if request.path == "/users/track"]
+
+
+def events(*records: dict[str, Any], keys: list[str] | None = None) -> Stream:
+    columns = {"external_id": TEXT, "name": TEXT, "time": TIME, "id": TEXT, "n": INTEGER}
+    return Stream(
+        "events", columns, [{"external_id": "c-1", "name": "seen", "time": AT, **r} for r in records], keys or []
+    )
+
+
+def names(sandbox: Sandbox) -> list[int]:
+    return [event["properties"]["n"] for event in the(sandbox.profile("c-1")).events]
+
+
+def test_what_braze_has_is_not_sent_again_and_state_leaves_all_the_same(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str
+) -> None:
+    stream = customers({"external_id": "c-1", "plan": "gold"}, {"external_id": "c-2", "plan": None}, plan=TEXT)
+    run_target(stream, state(1), ledger_path=ledger)
+    sandbox.reset()
+    run = run_target(stream, state(2), ledger_path=ledger)
+    assert not bodies(sandbox)
+    assert run.states == [{"bookmarks": 2}]
+    assert "already in Braze" in run.stderr
+
+
+def test_of_a_user_only_what_changed_is_sent(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    run_target(customers({"external_id": "c-1", "plan": "gold", "n": 1}, plan=TEXT, n=INTEGER), ledger_path=ledger)
+    sandbox.reset()
+    run_target(customers({"external_id": "c-1", "plan": "gold", "n": 2}, plan=TEXT, n=INTEGER), ledger_path=ledger)
+    assert bodies(sandbox) == [{"attributes": [{"external_id": "c-1", "n": 2}]}]
+
+
+def test_a_value_that_comes_back_is_sent_back(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    gold, plain = {"external_id": "c-1", "plan": "gold"}, {"external_id": "c-1", "plan": "plain"}
+    run_target(customers(gold, plan=TEXT), ledger_path=ledger)
+    run_target(customers(plain, gold, plan=TEXT), ledger_path=ledger, max_objects_per_request=1)
+    assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "gold"}
+
+
+def test_a_null_that_unset_an_attribute_is_remembered_too(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    stream = customers({"external_id": "c-1", "plan": None}, plan=TEXT)
+    run_target(stream, ledger_path=ledger, nulls="unset")
+    sandbox.reset()
+    run_target(stream, ledger_path=ledger, nulls="unset")
+    assert not bodies(sandbox)
+
+
+def test_overlapping_extracts_count_each_event_once(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    run_target(events({"id": "a", "n": 1}, {"id": "b", "n": 2}, keys=["id"]), ledger_path=ledger)
+    run_target(events({"id": "b", "n": 2}, {"id": "c", "n": 3}, keys=["id"]), ledger_path=ledger)
+    assert sorted(names(sandbox)) == [1, 2, 3]
+
+
+def test_without_a_key_an_event_is_told_by_all_of_it(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    run_target(events({"n": 1}, {"n": 2}), ledger_path=ledger)
+    run_target(events({"n": 2}, {"n": 3}, {"n": 3}), ledger_path=ledger)
+    assert sorted(names(sandbox)) == [1, 2, 3]
+
+
+def test_what_braze_rejected_is_sent_again(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path
+) -> None:
+    settings = {"ledger_path": ledger, "on_error": "dead_letter", "dead_letter_path": str(tmp_path / "dead.singer")}
+    errors = [{"input_array": "events", "index": 0, "type": "no"}]
+    sandbox.fault(path="/users/track", do="partial_errors", errors=errors, times=1)
+    run_target(events({"id": "a", "n": 1}, keys=["id"]), **settings)
+    assert sandbox.profile("c-1") is None
+    run_target(events({"id": "a", "n": 1}, keys=["id"]), **settings)
+    assert names(sandbox) == [1]
+
+
+@pytest.mark.parametrize("with_ledger", [True, False])
+def test_held_an_event_without_an_answer_counts_once_and_is_put_aside(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, *, with_ledger: bool
+) -> None:
+    dead = tmp_path / "dead.singer"
+    sandbox.fault(path="/users/track", do="drop_after", times=1)
+    run_target(
+        customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT),
+        events({"id": "a", "n": 1}, keys=["id"]),
+        state(1),
+        ambiguous="hold",
+        on_error="dead_letter",
+        dead_letter_path=str(dead),
+        ledger_path=ledger if with_ledger else None,
+    )
+    assert names(sandbox) == [1]
+    assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "gold"}
+    letters = [json.loads(line) for line in dead.read_text().splitlines()]
+    assert [letter["stream"] for letter in letters if letter["type"] == "RECORD"] == ["events"]
+    assert "in doubt" in letters[-1]["dead_letter"]["reason"]
+
+
+def test_what_never_left_is_in_no_doubt(
+    run_target: RunTarget, ledger: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(braze_api, "FIRST_ANSWER_WITHIN", 0.05)
+    run_target(
+        events({"id": "a", "n": 1}, keys=["id"]),
+        endpoint="http://127.0.0.1:9",
+        ambiguous="hold",
+        on_error="dead_letter",
+        dead_letter_path=str(tmp_path / "dead.singer"),
+        ledger_path=ledger,
+        expect=1,
+    )
+    assert not (tmp_path / "dead.singer").exists()
+
+
+@pytest.mark.parametrize(("ambiguous", "times_sent"), [("resend", 2), ("hold", 1)])
+def test_after_a_crash_it_is_known_what_is_in_doubt(  # noqa: PLR0917
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, ambiguous: str, times_sent: int
+) -> None:
+    stream = events({"id": "a", "n": 1}, keys=["id"])
+    sandbox.fault(path="/users/track", do="drop_after", times=1)
+    sandbox.fault(path="/users/track", do="status", status=503, times=None)
+    assert run_target(stream, state(1), ledger_path=ledger, expect=1).states == []
+    sandbox.clear_faults()
+    run = run_target(
+        stream,
+        state(1),
+        ledger_path=ledger,
+        ambiguous=ambiguous,
+        on_error="dead_letter",
+        dead_letter_path=str(tmp_path / "dead.singer"),
+    )
+    assert names(sandbox) == [1] * times_sent
+    assert run.states == [{"bookmarks": 1}]
+    assert (tmp_path / "dead.singer").exists() == (ambiguous == "hold")
+
+
+def test_two_runs_exclude_each_other(sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path) -> None:
+    holder = Ledger(tmp_path / "ledger.sqlite", sandbox.url)
+    run = run_target(customers({"external_id": "c-1"}), ledger_path=ledger, expect=1)
+    assert run.errors == [f"the ledger {ledger} is in use by another run; wait for its end, or give each its own file"]
+    holder.close()
+    run_target(customers({"external_id": "c-1"}), ledger_path=ledger)
+
+
+def test_a_ledger_is_of_one_workspace(run_target: RunTarget, ledger: str, tmp_path: Path) -> None:
+    Ledger(tmp_path / "ledger.sqlite", "https://rest.iad-01.braze.com").close()
+    run = run_target(customers({"external_id": "c-1"}), ledger_path=ledger, expect=1)
+    assert "is of https://rest.iad-01.braze.com, but setting 'endpoint' is" in run.errors[0]
+
+
+def test_a_file_that_is_no_ledger_is_left_alone(run_target: RunTarget, ledger: str, tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_text("my novel " * 200)
+    run = run_target(customers({"external_id": "c-1"}), ledger_path=ledger, expect=1)
+    assert "is no ledger" in run.errors[0]
+    assert (tmp_path / "ledger.sqlite").read_text().startswith("my novel")
+
+
+def test_a_dry_run_leaves_the_ledger_alone(run_target: RunTarget, ledger: str, tmp_path: Path) -> None:
+    run_target(customers({"external_id": "c-1"}), ledger_path=ledger, dry_run=True)
+    assert not (tmp_path / "ledger.sqlite").exists()
+
+
+def test_prune_forgets_what_is_old(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite", "x")
+    record = Record("events", 1, 1, (), {"record": {}}, {})
+    change = Change("events", ("external_id", "c-1"), {"name": "seen"}, [record], fingerprint=b"f" * 16)
+    assert ledger.news(change)
+    ledger.settle([change], "accepted")
+    assert not ledger.news(change)
+    assert ledger.prune(0) == {"users": 0, "sent": 0}
+    assert ledger.prune(-1) == {"users": 0, "sent": 1}
+    assert ledger.news(change)
