@@ -14,6 +14,7 @@ from tap_braze.streams import (
     definitions,
     events,
     kpi,
+    links,
     preference_centers,
     products,
     sdk_keys,
@@ -21,6 +22,7 @@ from tap_braze.streams import (
     subscriptions,
     suppression,
     templates,
+    translations,
 )
 
 if TYPE_CHECKING:
@@ -74,4 +76,13 @@ STREAMS: Final[tuple[type[BrazeStream], ...]] = (
     subscriptions.SubscriptionStates,
     subscriptions.SubscriptionGroupStates,
     sdk_keys.SdkAuthenticationKeys,
+    links.CampaignsLinks,
+    links.CanvasesLinks,
+    translations.CampaignsTranslations,
+    translations.CampaignsTranslationsSource,
+    translations.CanvasesTranslations,
+    translations.CanvasesTranslationsSource,
+    translations.EmailTemplatesTranslations,
+    translations.EmailTemplatesTranslationsSource,
+    translations.ContentBlocksTranslations,
 )

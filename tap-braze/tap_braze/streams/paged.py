@@ -8,6 +8,7 @@ from __future__ import annotations
 from contextlib import closing
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta, timezone
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -27,10 +28,19 @@ if TYPE_CHECKING:
     from tap_braze.fetch import Document
     from tap_braze.tap import TapBraze
 
+# Rate limits of their own; the others are in `base`. https://www.braze.com/docs/api/api_limits/
+CATALOGS: Final = "catalogs"  # 50 requests a minute, with making and deleting catalogs
+CATALOG_ITEMS: Final = "catalog_items"  # 50 a minute, with all that is done to single items
+CDI_INTEGRATIONS: Final = "cdi_integrations"  # 50 a minute
+CDI_SYNC_RUNS: Final = "cdi_sync_runs"  # 100 a minute
+PREFERENCE_CENTERS: Final = "preference_centers"  # 1,000 a minute
+TRANSLATIONS: Final = "translations"  # 250,000 a minute
+
 # Rows that leave a list while its pages are read make the ones behind them move up, over the edge of a page. So each
 # page by offset begins with this many rows of the one before; what comes twice is left out.
 PAGE_OVERLAP: Final = 10
 
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 _ENVELOPE: Final = ("message", "errors")
 
 
@@ -42,13 +52,14 @@ class PagedStream(BrazeStream):
 
     parent: ClassVar[type[PagedStream] | None] = None
     parent_key: ClassVar[str] = ""  # what names the parent's row: a field here, and a parameter or a part of the path
-    params: ClassVar[Mapping[str, str]] = {}
+    params: ClassVar[Mapping[str, str]] = NOTHING
+    parameters: ClassVar[Mapping[str, str]] = NOTHING  # fields that are called something else there; empty: not sent
+    needs: ClassVar[str] = ""  # the setting without which there is nothing to ask for
     limit: ClassVar[int | None] = None  # rows of a page that is asked for by `limit` and `offset`; None: by cursor
 
     def __init__(self, tap: TapBraze) -> None:
         super().__init__(tap)
         self._rows: list[Record] | None = None
-        self._refused = 0
         described = self.schema["properties"].items()
         self._moments = [name for name, field in described if field.get("format") == "date-time"]
 
@@ -74,13 +85,13 @@ class PagedStream(BrazeStream):
             return
         key = self.parent.primary_keys[0]
         for row in self.tap.list_of(self.parent).changed_since(since, self.name):
-            yield self.request({self.parent_key: row[key]})
+            yield self.request(tags={self.parent_key: row[key]})
 
-    def request(self, tags: Mapping[str, str] | None = None, **params: str | list[str]) -> Request:
+    def request(self, params: Mapping[str, str | list[str]] = NOTHING, tags: Mapping[str, str] = NOTHING) -> Request:
         """The request for the first page of what the tags name."""
-        tags = tags or {}
         path = self.path.format_map({name: quote(value, safe="") for name, value in tags.items()})
-        ask: dict[str, str | list[str]] = {name: tags[name] for name in tags if f"{{{name}}}" not in self.path}
+        unsaid = {name: self.parameters.get(name, name) for name in tags if f"{{{name}}}" not in self.path}
+        ask: dict[str, str | list[str]] = {param: tags[name] for name, param in unsaid.items() if param}
         if self.limit is not None:
             ask["limit"] = str(self.limit)
         return Request(path, {**ask, **self.params, **params}, self.pool, self.payload, tags=tags)
@@ -97,19 +108,19 @@ class PagedStream(BrazeStream):
         named = ", ".join(f"{name} {value!r}" for name, value in request.tags.items())
         if not isinstance(error, RefusedError) or not named:
             self.fail(error, about=f", {named}" if named else "")
-        self._refused += 1
-        self.logger.warning("stream '%s': %s was refused and is passed over: %s", self.name, named, error)
+        self.tap.report.refuse(self.name, named, error)
 
     def _read(self, plan: Iterable[Request], reader: str) -> Iterator[Record]:
         """The rows of a plan, in its order."""
-        with closing(fetch_in_order(plan, self.tap.client, self.tap.settings.concurrency)) as answers:
+        tap, asked = self.tap, False
+        with closing(fetch_in_order(plan, tap.client, tap.settings.concurrency, tap.progress.tick)) as answers:
             for request, answer in answers:
+                asked = True
                 yield from self._pages(request, answer, reader)
                 # What stands after a record's `yield` happens after the record was written.
                 self.finish(request)
-        if self._refused:
-            self.logger.warning("stream '%s': %d in all were refused and passed over", self.name, self._refused)
-            self._refused = 0
+        if self.needs and not asked:
+            self.logger.warning("stream '%s' reads nothing: setting '%s' is empty", self.name, self.needs)
 
     def _pages(self, request: Request, answer: Document | BrazeError, reader: str) -> Iterator[Record]:
         """The rows of an answer and of the pages after it, each once."""
@@ -123,6 +134,8 @@ class PagedStream(BrazeStream):
                 self.pass_over(request, answer)
                 return
             rows = self.rows(request, answer)
+            self.tap.report.answered()
+            self.tap.progress.answered(records=len(rows))
             before = len(seen)
             for row in rows:
                 for name in self._moments:
@@ -196,7 +209,7 @@ class ChangesStream(PagedStream):
         # Both bounds are included. The second one keeps out what is edited while the pages are read.
         after, before = since.astimezone(timezone.utc) - ZONE_DOUBT, datetime.now(timezone.utc)
         form = "%Y-%m-%dT%H:%M:%S.%f"
-        yield self.request(modified_after=after.strftime(form), modified_before=before.strftime(form))
+        yield self.request({"modified_after": after.strftime(form), "modified_before": before.strftime(form)})
 
     def changed(self, row: Record) -> datetime | None:
         """When the row changed, None if it does not tell."""
@@ -246,7 +259,7 @@ class DailyStream(PagedStream):
         day = first_day(settings.start.astimezone(timezone.utc).date(), bookmark, timedelta())
         while day <= self._last:
             # The end is the midnight that the day ends with, and the shortest that can be asked for.
-            ask = self.request(start_date=day.isoformat(), end_date=(day + DAY).isoformat())
+            ask = self.request({"start_date": day.isoformat(), "end_date": (day + DAY).isoformat()})
             yield replace(ask, window=Window(day, day))
             day += DAY
 

@@ -1,0 +1,172 @@
+"""The streams of translations, a feature that Braze turns on on request; off by default."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_braze.braze_api import RefusedError
+from tap_braze.streams import fields
+from tap_braze.streams.of_messages import OfCampaignMessages, OfCanvasMessages
+from tap_braze.streams.paged import TRANSLATIONS, PagedStream
+from tap_braze.streams.templates import ContentBlocks, EmailTemplates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_braze.braze_api import BrazeError
+    from tap_braze.fetch import Document, Request
+
+_BAD_REQUEST: Final = 400
+_STEP_NAMES: Final = MappingProxyType({"canvas_id": "workflow_id", "canvas_step_id": "step_id"})
+_TEMPLATE_NAMES: Final = MappingProxyType({"email_template_id": "template_id"})
+
+_CAMPAIGN: Final = (
+    fields.key("campaign_id", "API identifier of the campaign."),
+    fields.key("message_variation_id", "API identifier of the message variation."),
+)
+_CANVAS: Final = (
+    fields.key("canvas_id", "API identifier of the Canvas."),
+    fields.key("canvas_step_id", "API identifier of the step."),
+    fields.key("message_variation_id", "API identifier of the message variation."),
+)
+_TEMPLATE: Final = (fields.key("email_template_id", "API identifier of the template."),)
+_BLOCK: Final = (fields.key("content_block_id", "API identifier of the Content Block."),)
+
+
+def _texts(text: str) -> th.Property[Any]:
+    return th.Property(
+        "translation_map", th.ObjectType(additional_properties=th.StringType), description=f"{text}, by translation id."
+    )
+
+
+_LOCALE: Final = (
+    fields.key("locale_uuid", "Id of the locale."),
+    th.Property(
+        "locale",
+        th.ObjectType(
+            th.Property("uuid", th.StringType, description="Id of the locale."),
+            th.Property("name", th.StringType, description="Name of the locale, such as `fr-CA`."),
+            th.Property("country", th.StringType, description="Its country."),
+            th.Property("language", th.StringType, description="Its language."),
+            th.Property("locale_key", th.StringType, description="Its name in lower case."),
+        ),
+        description="The locale.",
+    ),
+    _texts("The translated texts"),
+)
+_SOURCE: Final = (_texts("The texts that are translated"),)
+
+
+class _Translations(PagedStream):
+    """Translations of what has some: Braze refuses what has none, which is nothing to report."""
+
+    pool = TRANSLATIONS
+    payload = "translations"
+    selected_by_default = False
+    _without = 0
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        yield from super().get_records(context)
+        self.logger.info("stream '%s': %d in all have no translations", self.name, self._without)
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        translations = document[self.payload] or []
+        if isinstance(translations, dict):  # of the source there is one
+            return [{**request.tags, **translations}]
+        return [{**request.tags, "locale_uuid": row["locale"]["uuid"], **row} for row in translations]
+
+    @override
+    def pass_over(self, request: Request, error: BrazeError) -> None:
+        if isinstance(error, RefusedError) and error.status == _BAD_REQUEST:
+            self._without += 1
+            self.logger.debug("stream '%s': %s", self.name, error)
+        else:
+            super().pass_over(request, error)
+
+
+class CampaignsTranslations(_Translations, OfCampaignMessages):
+    """Translated texts of each campaign message, by locale."""
+
+    name = "campaigns_translations"
+    path = "/campaigns/translations"
+    permission = "campaigns.translations.get"
+    primary_keys = ("campaign_id", "message_variation_id", "locale_uuid")
+    schema = fields.schema(*_CAMPAIGN, *_LOCALE)
+
+
+class CampaignsTranslationsSource(_Translations, OfCampaignMessages):
+    """Texts of each campaign message that are translated."""
+
+    name = "campaigns_translations_source"
+    path = "/campaigns/translations/source"
+    permission = "campaigns.translations.get"
+    primary_keys = ("campaign_id", "message_variation_id")
+    schema = fields.schema(*_CAMPAIGN, *_SOURCE)
+
+
+class CanvasesTranslations(_Translations, OfCanvasMessages):
+    """Translated texts of each Canvas message, by locale."""
+
+    name = "canvases_translations"
+    path = "/canvas/translations"
+    permission = "canvas.translations.get"
+    parameters = _STEP_NAMES
+    primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id", "locale_uuid")
+    schema = fields.schema(*_CANVAS, *_LOCALE)
+
+
+class CanvasesTranslationsSource(_Translations, OfCanvasMessages):
+    """Texts of each Canvas message that are translated."""
+
+    name = "canvases_translations_source"
+    path = "/canvas/translations/source"
+    permission = "canvas.translations.get"
+    parameters = _STEP_NAMES
+    primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id")
+    schema = fields.schema(*_CANVAS, *_SOURCE)
+
+
+class EmailTemplatesTranslations(_Translations):
+    """Translated texts of each email template, by locale."""
+
+    name = "email_templates_translations"
+    path = "/templates/email/translations"  # another of its pages has /templates/translations/email
+    permission = "templates.translations.get"
+    parent = EmailTemplates
+    parent_key = "email_template_id"
+    parameters = _TEMPLATE_NAMES
+    primary_keys = ("email_template_id", "locale_uuid")
+    schema = fields.schema(*_TEMPLATE, *_LOCALE)
+
+
+class EmailTemplatesTranslationsSource(_Translations):
+    """Texts of each email template that are translated."""
+
+    name = "email_templates_translations_source"
+    path = "/templates/email/translations/source"
+    permission = "templates.email.info"
+    parent = EmailTemplates
+    parent_key = "email_template_id"
+    parameters = _TEMPLATE_NAMES
+    primary_keys = ("email_template_id",)
+    schema = fields.schema(*_TEMPLATE, *_SOURCE)
+
+
+class ContentBlocksTranslations(_Translations):
+    """Translated texts of each Content Block, by locale."""
+
+    name = "content_blocks_translations"
+    path = "/content_blocks/translations"
+    permission = "content_blocks.translations.get"
+    parent = ContentBlocks
+    parent_key = "content_block_id"
+    primary_keys = ("content_block_id", "locale_uuid")
+    schema = fields.schema(*_BLOCK, *_LOCALE)
