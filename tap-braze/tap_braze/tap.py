@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+import click
 import simplejson  # type: ignore[import-untyped]
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
+from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
+from tap_braze import access
 from tap_braze.braze_api import BrazeError, Client
 from tap_braze.progress import Progress
 from tap_braze.report import Report
@@ -24,8 +28,6 @@ from tap_braze.writer import Writer
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
-
-    import click
 
     from tap_braze.streams.base import BrazeStream
 
@@ -147,7 +149,15 @@ class TapBraze(Tap):
     @override
     def cb_test(cls, ctx: click.Context, param: click.Option, value: str) -> None:
         with cls._plain_errors():
-            super().cb_test(ctx, param, value)
+            if value != CliTestOptionValue.All.value:
+                super().cb_test(ctx, param, value)
+                return
+            # The SDK would read a record of each stream, all pages of its lists before, and stop at the first refusal.
+            config = ctx.params.get("config", _ConfigInput())
+            tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True)
+            for line in access.report(tap):
+                click.echo(line)
+            ctx.exit()
 
     @classmethod
     @contextmanager

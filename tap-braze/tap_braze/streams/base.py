@@ -222,6 +222,10 @@ class ListStream(BrazeStream):
         key = type(self).primary_keys[0]
         return [row[key] for row in self.everything(reader)]
 
+    def know(self, rows: list[Record]) -> None:
+        """Take these for all rows that there are."""
+        self._rows = rows
+
     def everything(self, reader: str) -> list[Record]:
         """All rows, read once per run whoever needs them."""
         if self._rows is None:

@@ -78,6 +78,10 @@ class PagedStream(BrazeStream):
             self._rows = list(self._read(self.plan(moment), reader))
         return self._rows
 
+    def know(self, rows: list[Record]) -> None:
+        """Take these for all rows that there are."""
+        self._rows = rows
+
     def plan(self, since: datetime | None) -> Iterator[Request]:
         """The requests for what changed at `since` or later; none is for a page after the first."""
         if self.parent is None:
@@ -105,10 +109,15 @@ class PagedStream(BrazeStream):
 
     def pass_over(self, request: Request, error: BrazeError) -> None:
         """Go on without what Braze refuses of a parent: it was deleted since it was listed, say."""
+        error = self.discreet(error)
         named = ", ".join(f"{name} {value!r}" for name, value in request.tags.items())
         if not isinstance(error, RefusedError) or not named:
             self.fail(error, about=f", {named}" if named else "")
         self.tap.report.refuse(self.name, named, error)
+
+    def discreet(self, error: BrazeError) -> BrazeError:
+        """The error without what no message should say."""
+        return error
 
     def _read(self, plan: Iterable[Request], reader: str) -> Iterator[Record]:
         """The rows of a plan, in its order."""
@@ -196,7 +205,8 @@ class ChangesStream(PagedStream):
 
     @override
     def changed_since(self, moment: datetime | None, reader: str) -> Iterator[Record]:
-        for row in self._read(self.plan(moment), reader):
+        rows = self._read(self.plan(moment), reader) if self._rows is None else self._rows
+        for row in rows:
             changed = self.changed(row)
             if moment is None or changed is None or changed >= moment:
                 yield row

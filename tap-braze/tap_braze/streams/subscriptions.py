@@ -37,8 +37,8 @@ class _OfUsers(PagedStream):
             yield some
 
     @override
-    def pass_over(self, request: Request, error: BrazeError) -> None:
-        super().pass_over(request, type(error)(f"GET {self.path}: HTTP {error.status}", status=error.status))
+    def discreet(self, error: BrazeError) -> BrazeError:
+        return type(error)(f"GET {self.path}: HTTP {error.status}", status=error.status)
 
 
 class SubscriptionStates(_OfUsers):

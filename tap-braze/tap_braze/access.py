@@ -1,0 +1,139 @@
+"""What the key may read, stream by stream: the report of `--test`."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from tap_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnauthorizedError
+from tap_braze.fetch import Request, get
+from tap_braze.streams import STREAMS
+from tap_braze.streams.base import ListStream
+from tap_braze.streams.details import DetailsOfList
+from tap_braze.streams.of_messages import OfMessages
+from tap_braze.streams.paged import PagedStream
+from tap_braze.streams.series import SeriesStream
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tap_braze.streams.base import BrazeStream
+    from tap_braze.tap import TapBraze
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a stream can be read, in words too."""
+
+    stream: str
+    readable: bool
+    text: str
+
+
+def report(tap: TapBraze) -> Iterator[str]:
+    """A line for each stream, as soon as it is known, and one about all.
+
+    Raises:
+        BrazeError: the key or the host is wrong, or the key may read nothing.
+    """
+    width = max(len(stream.name) for stream in STREAMS)
+    readable = 0
+    for finding in _findings(tap):
+        readable += finding.readable
+        yield f"{finding.stream:{width}}  {finding.text}"
+    if not readable:
+        raise ForbiddenError(
+            "this key may read nothing: make one with the permissions above, and with this machine on its IP allowlist "
+            "if it has one"
+        )
+    yield f"{readable} of {len(STREAMS)} streams can be read"
+
+
+def _findings(tap: TapBraze) -> Iterator[Finding]:
+    """One request for each stream, of the first object that a list names; lists stand before what is read of them."""
+    for stream in tap.streams.values():
+        if isinstance(stream, (ListStream, PagedStream)):
+            stream.know([])  # until it was tried
+    found: dict[str, Finding] = {}
+    by_request: dict[tuple[str, str], Finding] = {}  # long forms are made of the answers to another stream
+    for kind in STREAMS:
+        stream = tap.streams[kind.name]
+        where = (stream.path, stream.permission)
+        if where not in by_request:
+            try:
+                by_request[where] = _try(stream)
+            except BrazeError as error:
+                if not found and not isinstance(error, (ForbiddenError, RefusedError)):
+                    raise
+                by_request[where] = Finding(stream.name, readable=False, text=_words(stream, _discreet(stream, error)))
+        finding = replace(by_request[where], stream=stream.name)
+        closed = [name for name in _lists_of(kind) if not found[name].readable]
+        if closed and finding.readable:
+            finding = Finding(stream.name, readable=False, text=f"permitted, but not without '{closed[0]}'")
+        found[stream.name] = finding
+        yield finding
+
+
+def _lists_of(kind: type[BrazeStream]) -> Iterator[str]:
+    """The streams that tell what there is to ask for."""
+    if issubclass(kind, OfMessages):
+        yield kind.details.parent.name
+        yield kind.details.name
+    elif issubclass(kind, (SeriesStream, DetailsOfList, PagedStream)) and kind.parent is not None:
+        yield kind.parent.name
+
+
+def _try(stream: BrazeStream) -> Finding:
+    request = None
+    with suppress(ForbiddenError, RefusedError):  # of the details that are read on the way
+        request = _first_request(stream)
+    if request is None:
+        return _try_without(stream)
+    try:
+        document = get(stream.tap.client, request)
+    except RefusedError as error:
+        if not request.tags:
+            raise
+        text = f"readable, though what was tried was refused: {_discreet(stream, error)}"
+        return Finding(stream.name, readable=True, text=text)
+    rows = document[request.payload]
+    if isinstance(stream, (ListStream, PagedStream)) and isinstance(rows, list):
+        key = type(stream).primary_keys[0]
+        stream.know([row if isinstance(row, dict) else {key: row} for row in rows[:1]])
+    return Finding(stream.name, readable=True, text="readable")
+
+
+def _first_request(stream: BrazeStream) -> Request | None:
+    """A request that the stream would send too, as far as a list that was tried before named something to ask for."""
+    if isinstance(stream, SeriesStream):
+        today = stream.tap.settings.last_day
+        window = next(iter(stream.windows(today, today)))
+        return next((stream.request(tags, window) for tags in stream.targets()), None)
+    if isinstance(stream, DetailsOfList):
+        tags = ({stream.parent_key: key} for key in stream.tap.list_of(stream.parent).ids(stream.name))
+        return next((Request(stream.path, each, stream.pool, stream.payload, tags=each) for each in tags), None)
+    if isinstance(stream, PagedStream):
+        return next(stream.plan(None), None)
+    return Request(stream.path, {"page": "0"}, stream.pool, stream.payload)
+
+
+def _try_without(stream: BrazeStream) -> Finding:
+    """Ask for nothing in particular: Braze looks at the permission before the parameters.
+
+    https://www.braze.com/docs/api/basics/#rest-api-key
+    """
+    with suppress(RefusedError):
+        stream.tap.client.request("GET", re.sub("{.*?}", "-", stream.path), pool=stream.pool)
+    return Finding(stream.name, readable=True, text="readable, though nothing was there to try it on")
+
+
+def _discreet(stream: BrazeStream, error: BrazeError) -> BrazeError:
+    return stream.discreet(error) if isinstance(stream, PagedStream) else error
+
+
+def _words(stream: BrazeStream, error: BrazeError) -> str:
+    if isinstance(error, (ForbiddenError, UnauthorizedError)):
+        return f"lacks permission '{stream.permission}' (HTTP {error.status}: {'; '.join(error.errors)[:200]})"
+    return f"not readable: {error}"

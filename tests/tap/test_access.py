@@ -1,0 +1,125 @@
+"""`--test`: what the key may read, stream by stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tap_braze.streams import STREAMS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from braze_sandbox.testing import Sandbox
+
+    RunTap = Callable[..., Any]
+
+KEY = "k-3f1c9e"
+TEST = ("--test",)
+READ_FOR_MESSAGES = {"/campaigns/details", "/canvas/details"}
+
+
+def lines(run: Any) -> dict[str, str]:
+    found = [line.split(maxsplit=1) for line in run.stdout.splitlines() if " of " not in line]
+    return {line[0]: line[1] for line in found}
+
+
+def all_permissions() -> set[str]:
+    return {stream.permission for stream in STREAMS}
+
+
+def test_a_key_that_may_read_everything(sandbox: Sandbox, run_tap: RunTap) -> None:
+    run = run_tap(options=TEST)
+    assert run.exit_code == 0, run.stderr
+    assert list(lines(run)) == [stream.name for stream in STREAMS]
+    needing_settings = {
+        "sends_analytics",
+        "subscription_states",
+        "subscription_group_states",
+        "sdk_authentication_keys",
+    }
+    assert {name for name, text in lines(run).items() if text != "readable"} == needing_settings
+    assert {lines(run)[name] for name in needing_settings} == {"readable, though nothing was there to try it on"}
+    assert run.stdout.splitlines()[-1] == f"{len(STREAMS)} of {len(STREAMS)} streams can be read"
+    asked = Counter(request.path for request in sandbox.requests)
+    assert [path for path, times in asked.items() if times > 1 and path not in READ_FOR_MESSAGES] == []
+
+
+def test_a_large_workspace_is_no_more_work(run_tap: RunTap) -> None:
+    from braze_sandbox.testing import Sandbox  # noqa: PLC0415 - at run time here only
+
+    with Sandbox(seed="demo") as large:
+        assert run_tap(options=TEST, endpoint=large.url, api_key=large.api_key).exit_code == 0
+        assert len(large.requests) < 1.2 * len(STREAMS)
+
+
+def test_what_is_named_in_settings_is_tried(sandbox: Sandbox, run_tap: RunTap) -> None:
+    settings = {
+        "subscriptions": {"external_ids": ["u"], "groups": list(sandbox.workspace.subscription_groups)},
+        "app_ids": list(sandbox.workspace.apps),
+        "send_ids": [
+            {"campaign_id": send.campaign_id, "send_id": send.id} for send in sandbox.workspace.sends.values()
+        ],
+    }
+    assert set(lines(run_tap(options=TEST, **settings)).values()) == {"readable"}
+
+
+@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
+def test_each_permission_that_is_missing_is_named(sandbox: Sandbox, run_tap: RunTap, stream: Any) -> None:
+    sandbox.add_key(KEY, permissions=sorted(all_permissions() - {stream.permission}))
+    run = run_tap(options=TEST, api_key=KEY)
+    assert run.exit_code == 0, run.stderr
+    found = lines(run)
+    lacking = {each.name for each in STREAMS if each.permission == stream.permission}
+    assert {name for name, text in found.items() if f"lacks permission '{stream.permission}'" in text} == lacking
+    closed = {name for name, text in found.items() if text.startswith("permitted, but not without")}
+    assert {name for name, text in found.items() if not text.startswith("readable")} == lacking | closed
+    for name in closed:
+        assert found[name].split("'")[1] in lacking
+
+
+@pytest.mark.parametrize("settings", [{"api_key": KEY}, {"endpoint": "http://localhost:9"}], ids=["key", "host"])
+def test_a_wrong_key_or_host_ends_it(run_tap: RunTap, settings: dict[str, str]) -> None:
+    run = run_tap(options=TEST, **settings)
+    assert run.exit_code == 1
+    assert run.stdout == ""
+    assert len(run.errors) == 1
+    assert "'endpoint'" in run.errors[0]
+
+
+def test_a_key_that_may_read_nothing(sandbox: Sandbox, run_tap: RunTap) -> None:
+    sandbox.add_key(KEY, permissions=["users.track"])
+    run = run_tap(options=TEST, api_key=KEY)
+    assert run.exit_code == 1
+    assert len(lines(run)) == len(STREAMS)
+    assert "this key may read nothing" in run.errors[0]
+
+
+def test_what_is_refused_or_out_of_order_is_said(sandbox: Sandbox, run_tap: RunTap) -> None:
+    sandbox.fault(path="/segments/list", do="status", status=404, body={"message": "Nothing here"})
+    sandbox.fault(path="/canvas/data_series", do="status", status=400, body={"message": "Not that one"})
+    sandbox.fault(path="/catalogs", do="status", status=503)
+    run = run_tap(options=TEST)
+    assert run.exit_code == 0
+    found = lines(run)
+    assert found["segments"] == "not readable: GET /segments/list: HTTP 404: Nothing here"
+    assert found["segments_details"] == "permitted, but not without 'segments'"
+    assert found["canvases_analytics"].startswith(
+        "readable, though what was tried was refused: GET /canvas/data_series"
+    )
+    assert "HTTP 503" in found["catalogs"]
+
+
+def test_no_line_names_a_user(sandbox: Sandbox, run_tap: RunTap) -> None:
+    sandbox.fault(path="/subscription/*", do="status", status=400, body={"message": "user-471 is not known"})
+    run = run_tap(options=TEST, subscriptions={"external_ids": ["user-471"], "groups": ["g"]})
+    assert "user-471" not in run.stdout + run.stderr
+    assert lines(run)["subscription_states"] == "not readable: GET /subscription/user/status: HTTP 400"
+
+
+def test_the_schemas_alone_need_no_request(sandbox: Sandbox, run_tap: RunTap) -> None:
+    run = run_tap(options=("--test=schema",))
+    assert run.exit_code == 0
+    assert {message["type"] for message in run.messages} == {"SCHEMA"}
+    assert sandbox.requests == []
