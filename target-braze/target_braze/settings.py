@@ -7,6 +7,7 @@ from typing import Any, Final
 from singer_sdk import typing as th
 
 from target_braze import limits
+from target_braze.mapping.layouts import METHODS
 from target_braze.values import TYPES
 
 _NAME: Final = {"type": "string", "minLength": 1}
@@ -16,6 +17,55 @@ _NAMES: Final = {"type": "array", "items": _NAME}
 def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
+
+_CALLS: Final = _object(
+    {
+        "method": {
+            "type": "string",
+            "enum": list(METHODS),
+            "description": "Which call all records are. Default: what the name of a warehouse table says (identifies, "
+            "users, tracks, pages, screens, groups, aliases), else the column `type`, else track.",
+        },
+        "method_field": {**_NAME, "description": "Column that says which call a record is."},
+        "anonymous_label": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "description": "Label of the alias that an anonymous id becomes, where `user` says nothing else; null "
+            "leaves calls of anonymous users out. Default: anonymous_id, of Amplitude device_id.",
+        },
+        "previous_id": {
+            "type": "string",
+            "enum": ["external_id", "user_alias"],
+            "description": "What the previous id of an alias call is in Braze, an alias being that of an anonymous id. "
+            "Default: user_alias if it is the anonymous id of the call, else external_id.",
+        },
+        "events": _object(
+            {"only": _NAMES, "except": _NAMES},
+            description="Events by name or glob: `only` these are sent, those of `except` are not.",
+        ),
+        "page": {**_NAME, "description": "The event's name of a page call. Default: Viewed {name} Page."},
+        "screen": {**_NAME, "description": "The event's name of a screen call. Default: Viewed {name} Screen."},
+        "orders": _object(
+            {
+                "to": {"type": "string", "enum": ["purchases", "ecommerce", "events"]},
+                "currency": _NAME,
+                "source": _NAME,
+            },
+            description="What `Order Completed` is `to` become: `purchases`, one for each product; with `ecommerce` it "
+            "and its likes become Braze's recommended events; with `events` nothing special. `currency` is that of "
+            "orders without one, `source` what the recommended events name as such. Default: purchases.",
+        ),
+        "group": _object(
+            {"attribute": _NAME, "subscription_state": _NAME},
+            minProperties=1,
+            maxProperties=1,
+            description="What a group call sets: the `attribute` of this name to the group's id; or the state of the "
+            "subscription group whose id it is, to what the trait named by `subscription_state` says. Default: "
+            "the attribute group_id.",
+        ),
+    },
+    **{"not": {"required": ["method", "method_field"]}},
+)
 
 _ALIAS: Final = _object(
     {
@@ -31,7 +81,7 @@ STREAM: Final = _object(
     {
         "to": {
             "type": "string",
-            "enum": ["attributes", "events", "purchases"],
+            "enum": ["attributes", "events", "purchases", "calls"],
             "description": "What a record is in Braze. Default: the stream's name if it is one of these, else "
             "attributes.",
         },
@@ -86,6 +136,7 @@ STREAM: Final = _object(
             "description": "Columns and globs sent as properties of the event or purchase. Default: all that have no "
             "other part.",
         },
+        "calls": _CALLS,
         "purchase": _object(
             dict.fromkeys(("product_id", "price", "currency", "quantity"), _NAME),
             description="Columns of the purchase's `product_id`, `price`, `currency` and `quantity`. Default: the "

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.mapping.attributes import Attributes
+from target_braze.mapping.calls import Calls
 from target_braze.mapping.columns import Columns
 from target_braze.mapping.happenings import Events, Purchases
 from target_braze.records import MappingError
@@ -23,6 +24,7 @@ KINDS: Final[Mapping[str, type[StreamMapping]]] = {
     "attributes": Attributes,
     "events": Events,
     "purchases": Purchases,
+    "calls": Calls,
 }
 
 # Parts of a mapping that each kind of object has.

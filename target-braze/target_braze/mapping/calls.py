@@ -1,0 +1,407 @@
+"""Records that are calls to a customer-data platform (identify, track, page, screen, group, alias) or Amplitude's."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from datetime import timezone
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from typing_extensions import override
+
+from target_braze import limits
+from target_braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE
+from target_braze.identity import Candidate, compile_user, identifier
+from target_braze.mapping.bags import Bag, Members, chooser, to_object
+from target_braze.mapping.base import Defaults, StreamMapping
+from target_braze.mapping.columns import Columns, Field
+from target_braze.mapping.happenings import to_event_name, to_past, watch_names
+from target_braze.mapping.layouts import METHODS, recognise
+from target_braze.mapping.orders import Orders
+from target_braze.mapping.traits import add_address, compile_trait
+from target_braze.records import Change, RecordError
+from target_braze.times import show
+from target_braze.values import Place, checked_name, checked_size, compile_value, kinds_of, to_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.records import User
+    from target_braze.values import Convert
+
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+_GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+# Pairs and aliases that are remembered, so that Braze hears of each once a run and nobody waits for it again.
+_REMEMBERED: Final = 100_000
+
+
+class Calls(StreamMapping):
+    """Calls of https://www.twilio.com/docs/segment/connections/spec/ and of RudderStack, and events of Amplitude."""
+
+    kind = "calls"
+    keys = frozenset({"calls", "fields", "properties", "time_field"})
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        self._given: Mapping[str, Any] = columns.entry.get("calls", {})
+        self._layout = recognise(columns)
+        self._anonymous: Candidate | None = None
+        self._paths: tuple[str, ...] = ()
+        super().__init__(columns, defaults, notice)
+        layout = self._layout
+        if layout.method is None and layout.type is None:
+            raise columns.error(
+                "nothing says which call a record is: name the column in 'calls.method_field', or say in "
+                f"'calls.method' which all of them are. Columns: {', '.join(columns.names)}"
+            )
+        self._time = self._compile_times()
+        self._names: set[str] = set()
+        self._seen: OrderedDict[tuple[str, ...], None] = OrderedDict()
+        self._templates = {
+            "page": self._compile_template("page", "Viewed {name} Page"),
+            "screen": self._compile_template("screen", "Viewed {name} Screen"),
+        }
+        self._handlers: Mapping[str, Callable[[Mapping[str, Any], User], list[Change]]] = {
+            "identify": self._identify,
+            "track": self._track,
+            "page": self._page,
+            "screen": self._screen,
+            "group": self._group,
+            "alias": self._alias,
+            "amplitude": self._amplitude,
+        }
+        self._compile_traits()
+        self._compile_properties()
+        self._note_rest()
+
+    # Compiling.
+
+    @override
+    def _compile_user(self) -> list[Candidate]:
+        columns, layout = self._columns, self._layout
+        entry = list(columns.entry.get("user") or ([{"external_id": layout.user_id}] if layout.user_id else []))
+        label = self._given.get("anonymous_label", layout.anonymous_label)
+        anonymous = {"user_alias": {"name": layout.anonymous_id, "label": label}}
+        if layout.anonymous_id and label and "user" not in columns.entry:
+            entry.append(anonymous)
+        named = {str(part.get("name") if isinstance(part, dict) else part) for one in entry for part in one.values()}
+        # An identifier may be a part of an object: user_properties.crm_id.
+        self._paths = tuple(name for name in named if name not in columns and name.partition(".")[0] in columns)
+        found = compile_user(columns.stream, entry or None, (*columns.names, *self._paths))
+        self._anonymous = next(
+            (one for one in found if one.kind == "user_alias" and one.column == layout.anonymous_id), None
+        )
+        return found
+
+    def _compile_times(self) -> list[Field]:
+        columns = self._columns
+        if "time_field" in columns.entry:
+            name = columns.known(columns.entry["time_field"], "time_field")
+            return [self._time_field(name)]
+        if not self._layout.times and self._layout.method not in {"identify", "group", "alias"}:
+            raise columns.error(
+                f"nothing says when it happened: name the column in streams.{columns.stream}.time_field. "
+                f"Columns: {', '.join(columns.names)}"
+            )
+        return [self._time_field(name) for name in self._layout.times]
+
+    def _time_field(self, column: str) -> Field:
+        # Platforms write in UTC, with an offset or without.
+        zone = self._defaults.zone if "time_field" in self._columns.entry else timezone.utc
+        return Field(column, "time", lambda value: to_past(value, zone, column, self._notice))
+
+    def _compile_template(self, method: str, default: str) -> str:
+        template: str = self._given.get(method, default)
+        if set("{}") & set(_PLACEHOLDER.sub("", template)):
+            raise self._columns.error(
+                f"'calls.{method}': {template!r} is no template such as {default!r}, with names of properties in braces"
+            )
+        return template
+
+    def _compile_traits(self) -> None:
+        columns, layout, notice = self._columns, self._layout, self._notice
+        renames = columns.entry.get("rename", {})
+        flat = {} if layout.method in {"track", "page", "screen", "alias"} else layout.flat_traits
+        bag = Bag(columns, layout.traits, flat)
+        self._traits = bag
+        self._attributes = Members(
+            "trait",
+            bag.schemas,
+            chooser(columns, "fields", flat, notice),
+            compile_trait(renames, self._defaults.zone, notice),
+        )
+        if layout.method == "identify":
+            self._check(self._attributes, flat)
+        # A row of a table of calls has a column for each trait of any call: null is nothing that this call said.
+        self._unset = self._defaults.unset_nulls and not (layout.flat and layout.table != "users")
+
+    def _compile_properties(self) -> None:
+        columns, layout, notice = self._columns, self._layout, self._notice
+        renames = columns.entry.get("rename", {})
+        place = Place(self._defaults.zone, typed_nested_times=False)
+
+        def compile_one(name: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
+            sent = checked_name(renames.get(name, name))
+            if sent in limits.RESERVED_EVENT_PROPERTIES:
+                raise ValueError("Braze reserves the name; give it another one in 'rename' or leave it out")
+            if name == "products" and kinds_of(schema) == {"string"}:
+                schema = {"type": "array"}  # warehouses keep arrays as the text of their JSON
+            return sent, compile_value(schema, place)
+
+        events = layout.method in {None, "track", "page", "screen"}
+        flat = layout.flat_properties if events else {}
+        choose = chooser(columns, "properties", flat if events else {}, notice)
+        self._properties = Bag(columns, layout.properties, flat)
+        self._event_properties = Members("property", self._properties.schemas, choose, compile_one)
+        if events and layout.method:
+            self._check(self._event_properties, flat)
+        product = Members("property", {}, choose, compile_one)
+        try:
+            self._orders = Orders(self._given.get("orders", {}), self._event_properties, product, notice)
+        except ValueError as wrong:
+            raise columns.error(f"'calls.orders.currency': {wrong}") from None
+
+    def _check(self, members: Members, flat: Mapping[str, str]) -> None:
+        """Compile the columns of a flat layout before the first record."""
+        for column, name in flat.items():
+            if wrong := members.wrong(name):
+                raise self._columns.error(
+                    f"column '{column}': {wrong}; give it another name in 'rename' or leave it out"
+                )
+
+    def _note_rest(self) -> None:
+        layout = self._layout
+        parts = {path[0] for path in (*layout.traits, *layout.properties)}
+        known = {
+            *(layout.event + layout.times + tuple(field.column for field in self._time)),
+            *(layout.type, layout.previous_id, layout.group_id, layout.anonymous_id),
+            *(parts | self._identifier_columns() | layout.page.keys()),
+            *self._properties.columns,
+            *self._traits.columns,
+        }
+        if rest := [column for column in self._columns.names if column not in known]:
+            self._notice(
+                f"columns that belong to the call, and to no trait or property, are not sent: {', '.join(rest)}"
+            )
+
+    # Records.
+
+    @override
+    def changes(self, record: Mapping[str, Any]) -> list[Change]:
+        if not self._known.issuperset(record):
+            self._note_unknown(record)
+        if self._paths:
+            record = {**record, **{path: _at(record, path) for path in self._paths}}
+        method = self._method(record)
+        if self._given.get("anonymous_label", "") is None and all(
+            record.get(column) in (None, "") for column in self._identifier_columns()
+        ):
+            self._notice("calls of users without an id are left out, for 'calls.anonymous_label' is null")
+            return []
+        user = self._user(record)
+        return self._handlers[method](record, user)
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Nothing: a call makes changes of several kinds."""
+
+    def _method(self, record: Mapping[str, Any]) -> str:
+        if self._layout.amplitude:
+            return "amplitude"
+        if self._layout.method is not None:
+            return self._layout.method
+        value = record.get(str(self._layout.type))
+        method = value.strip().lower() if isinstance(value, str) else None
+        if method not in METHODS:
+            raise RecordError(
+                f"column '{self._layout.type}': expected one of {', '.join(METHODS)}, got {show(value)}; "
+                "'calls.method' can say which call all records are"
+            )
+        return method
+
+    def _identify(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        changes = self._identification(record, user) + self._attributes_of(record, user)
+        if not changes:
+            self._notice("an identify call without traits has nothing to send")
+        return changes
+
+    def _track(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        columns = self._layout.event
+        name = next((value for column in columns if (value := record.get(column)) not in (None, "")), None)
+        if name is None:
+            raise RecordError(f"it names no event: blank are {', '.join(columns) or 'all columns, for there is none'}")
+        return self._event(record, user, name, self._properties.read(record))
+
+    def _page(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        return self._view("page", record, user)
+
+    def _screen(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        return self._view("screen", record, user)
+
+    def _group(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        group = self._required(record, self._layout.group_id, "group")
+        given = self._given.get("group", {})
+        fields = self._object(user)
+        traits = self._traits.read(record)
+        if "subscription_state" not in given:
+            name = given.get("attribute", "group_id")
+            if traits:
+                self._notice(f"a group call sets the attribute '{name}'; traits of the group itself are not sent")
+            return [Change("attributes", user, {**fields, name: group})]
+        state = traits.get(given["subscription_state"], "subscribed")
+        if not _GROUP_ID.match(group) or state not in {"subscribed", "unsubscribed"}:
+            raise RecordError(
+                f"a group call needs the id of a subscription group and 'subscribed' or 'unsubscribed' in the trait "
+                f"'{given['subscription_state']}', got {show(group)} and {show(state)}"
+            )
+        fields["subscription_groups"] = [{"subscription_group_id": group, "subscription_state": state}]
+        return [Change("attributes", user, fields)]
+
+    def _alias(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        previous = self._required(record, self._layout.previous_id, "alias")
+        anonymous = self._anonymous.user(record) if self._anonymous else None
+        if user[0] not in {"external_id", "user_alias"}:
+            raise RecordError(f"an alias call merges users named by external id or alias, not by {user[0]}")
+        gone: User = ("external_id", previous)
+        label = self._anonymous.label if self._anonymous else None
+        if label and (self._given.get("previous_id") == "user_alias" or anonymous == ("user_alias", label, previous)):
+            gone = ("user_alias", label, previous)
+        if gone == user:
+            raise RecordError(f"an alias call that merges {show(previous)} with itself")
+        fields = {"identifier_to_merge": identifier(gone), "identifier_to_keep": identifier(user)}
+        return [Change("merge_updates", user, fields, endpoint=MERGE, others=(gone,))]
+
+    def _amplitude(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        name = record.get(str(self._layout.type))
+        if name == "$groupidentify":
+            self._notice("'$groupidentify' is about a group and not sent: Braze has users only")
+            return []
+        changes = self._identification(record, user) + self._attributes_of(record, user)
+        return changes if name == "$identify" else changes + self._track(record, user)
+
+    # Parts of calls.
+
+    def _identification(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        """Tell Braze, once a run, that the user and the anonymous one are the same."""
+        anonymous = self._anonymous.user(record) if self._anonymous else None
+        if anonymous is None or anonymous == user:
+            return []
+        if user[0] != "external_id":
+            self._notice(f"an anonymous id can be merged into a user named by external id, not by {user[0]}")
+            return []
+        if not self._is_new(user + anonymous):
+            return []
+        fields = {**identifier(user), **identifier(anonymous)}
+        return [Change("aliases_to_identify", user, fields, endpoint=IDENTIFY, others=(anonymous,))]
+
+    def _introduction(self, user: User) -> list[Change]:
+        """Make the profile of an anonymous user: Braze drops events of an alias that it does not know.
+
+        https://www.braze.com/docs/api/objects_filters/event_object/
+        """
+        if user[0] != "user_alias" or self._defaults.update_existing_only or not self._is_new(user):
+            return []
+        return [Change("user_aliases", user, {"alias_label": user[1], "alias_name": user[2]}, endpoint=ALIAS_NEW)]
+
+    def _attributes_of(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        traits = self._traits.read(record)
+        if self._layout.amplitude:
+            traits = self._resolved(traits)
+        taken = self._identifier_columns("external_id", "braze_id", "user_alias")
+        traits = {name: value for name, value in traits.items() if name not in taken}
+        attributes = self._attributes.convert(traits)
+        add_address(attributes, traits, self._defaults.zone, self._notice)
+        nulls = {name for name, value in attributes.items() if value is None and not self._unset}
+        attributes = {name: value for name, value in attributes.items() if name not in nulls}
+        return [Change("attributes", user, self._object(user) | attributes)] if attributes else []
+
+    def _resolved(self, properties: dict[str, Any]) -> dict[str, Any]:
+        """Amplitude's user properties without its operations, of which Braze knows to set and to remove."""
+        plain = {name: value for name, value in properties.items() if not name.startswith("$")}
+        for operation in properties.keys() - plain.keys():
+            if operation in {"$set", "$unset"}:
+                values = to_object(properties[operation], ("user_properties", operation))
+                plain |= values if operation == "$set" else dict.fromkeys(values)
+            else:
+                self._notice(f"Amplitude's operation '{operation}' on user properties is left out: Braze has no such")
+        return plain
+
+    def _view(self, method: str, record: Mapping[str, Any], user: User) -> list[Change]:
+        properties = self._properties.read(record)
+        for column in self._layout.page:
+            if properties.get(column) is None and record.get(column) is not None:
+                properties[column] = record[column]
+        template = self._templates[method]
+        name = _PLACEHOLDER.sub(lambda found: _shown(properties.get(found[1])), template)
+        return self._event(record, user, " ".join(name.split()), properties, special=False)
+
+    def _event(
+        self, record: Mapping[str, Any], user: User, name: object, raw: dict[str, Any], *, special: bool = True
+    ) -> list[Change]:
+        try:
+            event = to_event_name(name)
+        except ValueError as wrong:
+            raise RecordError(f"the event's name: {wrong}") from None
+        if not self._wanted(event):
+            self._notice(f"the event '{event}' is left out by 'calls.events'")
+            return []
+        time = next((found for field in self._time if (found := field.value(record))), None)
+        if time is None:
+            raise RecordError(f"it does not say when it happened: blank are {', '.join(f.column for f in self._time)}")
+        objects = self._orders.objects(event, raw, record.get("channel")) if special else None
+        if objects is None:
+            objects = [("events", self._plain(event, raw))]
+        shared = {"time": time} | ({"app_id": self._defaults.app_id} if self._defaults.app_id else {})
+        return [
+            *self._introduction(user),
+            *(Change(kind, user, {**self._object(user), **fields, **shared}) for kind, fields in objects),
+        ]
+
+    def _plain(self, event: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+        self._names = watch_names(self._names, event, limits.MANY_EVENT_NAMES, "event names", self._notice)
+        properties = {name: value for name, value in self._event_properties.convert(raw).items() if value is not None}
+        try:
+            checked_size(properties, limits.EVENT_PROPERTIES_BYTES)
+        except ValueError as wrong:
+            raise RecordError(f"its properties are {wrong}") from None
+        return {"name": event, **({"properties": properties} if properties else {})}
+
+    def _wanted(self, event: str) -> bool:
+        filters: Mapping[str, list[str]] = self._given.get("events", {})
+
+        def fits(patterns: list[str]) -> bool:
+            return any(event == pattern or fnmatchcase(event, pattern) for pattern in patterns)
+
+        return ("only" not in filters or fits(filters["only"])) and not fits(filters.get("except", []))
+
+    def _required(self, record: Mapping[str, Any], column: str | None, method: str) -> str:
+        value = None if column is None else record.get(column)
+        try:
+            text = "" if value is None else to_string(value).strip()
+        except ValueError as wrong:
+            raise RecordError(f"column '{column}': {wrong}") from None
+        if not text:
+            wanted = {"group": "groupId or group_id", "alias": "previousId or previous_id"}[method]
+            raise RecordError(f"the {method} call lacks '{column or wanted}'")
+        return text
+
+    def _is_new(self, key: tuple[str, ...]) -> bool:
+        if key in self._seen:
+            self._seen.move_to_end(key)
+            return False
+        self._seen[key] = None
+        if len(self._seen) > _REMEMBERED:
+            self._seen.popitem(last=False)
+        return True
+
+
+def _at(record: Mapping[str, Any], path: str) -> object:
+    *steps, last = path.split(".")
+    here: Mapping[str, Any] = record
+    for number, step in enumerate(steps):
+        here = to_object(here.get(step), tuple(steps[: number + 1]))
+    return here.get(last)
+
+
+def _shown(value: object) -> str:
+    return to_string(value) if isinstance(value, str | int | float) else ""

@@ -1,0 +1,92 @@
+"""Traits of a customer-data platform as attributes: which are Braze's own fields, and in which form.
+
+The reserved traits are those of https://www.twilio.com/docs/segment/connections/spec/identify and
+https://www.rudderstack.com/docs/event-spec/standard-events/identify/.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze import limits
+from target_braze.mapping.attributes import watched
+from target_braze.standard_fields import compile_standard_field
+from target_braze.values import Place, checked_name, compile_value, formats_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import tzinfo
+
+    from target_braze.mapping.bags import Compile
+    from target_braze.values import Convert
+
+# The reserved traits in snake_case, as they are spelled in warehouses, and Braze's fields for them.
+_STANDARD: Final[Mapping[str, str]] = {
+    "avatar": "image_url",
+    "birthday": "dob",
+    "email": "email",
+    "first_name": "first_name",
+    "gender": "gender",
+    "last_name": "last_name",
+    "phone": "phone",
+}
+# What else a part of an address is in Braze: where it stands, nested or in a column of its own.
+_ADDRESS: Final[Mapping[str, str]] = {"city": "home_city", "country": "country"}
+_GENDERS: Final[Mapping[str, str]] = {"male": "M", "female": "F", "other": "O"}
+
+
+def compile_trait(renames: Mapping[str, str], zone: tzinfo, notice: Callable[[str], None]) -> Compile:
+    """How a trait is sent: under the name of `rename`, as the field of Braze that it is, or under its own name."""
+
+    def compile_one(trait: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
+        name = checked_name(renames.get(trait) or _STANDARD.get(snake_case(trait), trait))
+        if name in limits.CONTROL_KEYS:
+            raise ValueError(
+                f"it is a key that commands Braze; give it another name in 'rename' or leave it out: {name}"
+            )
+        standard = compile_standard_field(name, zone)
+        if standard:
+            return name, _spelled(standard) if name == "gender" else standard
+        convert = compile_value(schema, Place(zone, typed_nested_times=True))
+        if formats_of(schema) and formats_of(schema) <= {"date", "date-time"}:
+            return name, convert
+        return name, watched(convert, f"trait '{trait}'", notice)
+
+    return compile_one
+
+
+def add_address(
+    attributes: dict[str, Any], traits: Mapping[str, Any], zone: tzinfo, notice: Callable[[str], None]
+) -> None:
+    """Add the city and the country of the trait `address` as Braze's fields, where Braze can take them.
+
+    The address stays an attribute of its own, so what does not fit is not lost.
+    """
+    address = traits.get("address")
+    for part, name in _ADDRESS.items():
+        value = traits.get(f"address_{part}") or (address.get(part) if isinstance(address, dict) else None)
+        convert = compile_standard_field(name, zone)
+        if name in attributes or value is None or convert is None:
+            continue
+        try:
+            found = convert(value)
+        except ValueError as wrong:
+            notice(f"the {part} of the trait 'address' is not sent as '{name}': {wrong}")
+            continue
+        if found is not None:
+            attributes[name] = found
+
+
+def snake_case(name: str) -> str:
+    """`firstName` as `first_name`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _spelled(convert: Convert) -> Convert:
+    """Take a gender in words too."""
+
+    def spelled(value: object) -> object:
+        return convert(_GENDERS.get(value.strip().lower(), value) if isinstance(value, str) else value)
+
+    return spelled
