@@ -18,6 +18,17 @@ CATALOG = TapBraze(config=dict(CONFIG), setup_mapper=False).catalog_dict
 for entry in CATALOG["streams"]:  # the cards too
     next(item for item in entry["metadata"] if not item["breadcrumb"])["metadata"]["selected"] = True
 
+# Nothing happened in these days, or a setting has to say what to read.
+WITHOUT_RECORDS = [
+    "hard_bounces",
+    "invalid_phone_numbers",
+    "unsubscribes",
+    "sdk_authentication_keys",
+    "sends_analytics",
+    "subscription_group_states",
+    "subscription_states",
+]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _served() -> Iterator[None]:
@@ -32,7 +43,10 @@ def _served() -> Iterator[None]:
 @pytest.mark.filterwarnings("ignore:No records were available to test:UserWarning")
 class TestTapBraze(
     get_tap_test_class(  # type: ignore[misc]
-        TapBraze, config=CONFIG, catalog=CATALOG, suite_config=SuiteConfig(max_records_limit=200)
+        TapBraze,
+        config=CONFIG,
+        catalog=CATALOG,
+        suite_config=SuiteConfig(max_records_limit=200, ignore_no_records_for_streams=WITHOUT_RECORDS),
     )
 ):
     """One fast run of each stream, and what the SDK checks of it."""
