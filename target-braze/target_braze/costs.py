@@ -16,6 +16,7 @@ _FREE: Final = frozenset(
         "external_id",
         "facebook",
         "push_subscribe",
+        "subscription_groups",
         "user_alias",
     }
 )
@@ -27,6 +28,8 @@ def data_points(change: Change) -> int:
         return 0 if str(change.fields["name"]).startswith("ecommerce.") else 1
     if change.kind == "purchases":
         return 1
+    if change.kind != "attributes":
+        return 0  # aliases, identifications, merges and what else is no change of a user's data
     # The address that identifies the user is not a change of it.
     identifying = change.user[0]
     return sum(_points(value) for name, value in change.fields.items() if name not in _FREE and name != identifying)
