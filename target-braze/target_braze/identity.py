@@ -1,11 +1,13 @@
-"""Who a record is about: the first identifier that it can fill, and exactly one.
+"""Who a record is about: the first of its identifiers that is valid, and exactly one.
 
 https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ and .../user_alias_object/ for the alias.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits, standard_fields
@@ -13,7 +15,7 @@ from target_braze.records import MappingError, RecordError, User
 from target_braze.values import to_string
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
 # The identifiers in the order in which they are tried where the mapping does not say.
 DEFAULT: Final = ("external_id", "braze_id", "user_alias", "email", "phone")
@@ -21,17 +23,50 @@ DEFAULT: Final = ("external_id", "braze_id", "user_alias", "email", "phone")
 _BY_NAME: Final[Mapping[str, str]] = {name: name for name in DEFAULT if name != "user_alias"}
 
 
-@dataclass(frozen=True)
+# What sources write where they know nobody, in any case of its letters. One profile would collect all of these.
+PLACEHOLDERS: Final = (
+    "0",
+    "-",
+    "null",
+    "nil",
+    "none",
+    "nan",
+    "n/a",
+    "undefined",
+    "unknown",
+    "anonymous",
+    "guest",
+    "not set",
+    "true",
+    "false",
+    "[object Object]",
+    "00000000-0000-0000-0000-000000000000",
+)
+
+
+class IdentifierError(ValueError):
+    """A value that identifies nobody in Braze; `rule` says in a word or two why."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+@dataclass(eq=False)
 class Candidate:
     """One way to name the user: the kind of identifier and the columns that hold it.
 
-    An alias has a column for its name and either a column or a literal for its label.
+    An alias has a column for its name and either a column or a literal for its label. `outcomes` counts the records
+    that it named a user for, that left it blank, and that each of its rules caught.
     """
 
     kind: str
     column: str
     label_column: str | None = None
     label: str | None = None
+    placeholders: frozenset[str] = frozenset()
+    place: str = ""
+    outcomes: Counter[str] = field(default_factory=Counter)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -42,27 +77,70 @@ class Candidate:
         """The user, or None where the record leaves the columns blank.
 
         Raises:
-            RecordError: the identifier has a form that Braze would not accept.
+            RecordError: the identifier has a form that Braze would not accept, or is a placeholder.
         """
-        value = self._text(record, self.column)
-        if value is None:
+        name = self._text(record, self.column)
+        if name is None:
+            self.outcomes[BLANK] += 1
             return None
         if self.kind != "user_alias":
-            return (self.kind, value)
+            self.outcomes[CHOSEN] += 1
+            return (self.kind, name)
         label = self.label if self.label_column is None else self._text(record, self.label_column)
-        return None if label is None else ("user_alias", label, value)
+        self.outcomes[BLANK if label is None else CHOSEN] += 1
+        return None if label is None else ("user_alias", label, name)
 
     def _text(self, record: Mapping[str, Any], column: str) -> str | None:
         value = record.get(column)
         if value is None:
             return None
         try:
-            return _CHECKS[self.kind](_plain(value))
-        except ValueError as wrong:
-            raise RecordError(f"column '{column}' ({self.kind}): {wrong}") from None
+            text = value.strip() if type(value) is str else _plain(value)
+            if not text:
+                return None
+            self._check_placeholder(text)
+            return _CHECKS[self.kind](text)
+        except IdentifierError as wrong:
+            self.outcomes[wrong.rule] += 1
+            raise RecordError(f"column '{column}': {wrong}") from None
+
+    def _check_placeholder(self, text: str) -> None:
+        if text.casefold() in self.placeholders:
+            raise IdentifierError("placeholder", f"{text!r} is a placeholder and names nobody")
 
 
-def compile_user(stream: str, entry: Sequence[Mapping[str, Any]] | None, columns: Sequence[str]) -> list[Candidate]:
+CHOSEN: Final = "chosen"
+BLANK: Final = "blank"
+
+
+def find_user(candidates: Sequence[Candidate], record: Mapping[str, Any]) -> tuple[User, tuple[str, ...]]:
+    """The user whom the first valid candidate names, and the columns of those before it that hold something invalid.
+
+    Raises:
+        RecordError: there is none; says of each candidate why.
+    """
+    wrong: dict[Candidate, str] = {}
+    for candidate in candidates:
+        try:
+            user = candidate.user(record)
+        except RecordError as error:
+            wrong[candidate] = str(error)
+            continue
+        if user is not None:
+            return user, tuple(column for caught in wrong for column in caught.columns) if wrong else ()
+    if not wrong:
+        tried = ", ".join(column for candidate in candidates for column in candidate.columns)
+        raise RecordError(f"it names no user: all of these columns are blank: {tried}")
+    reasons = (wrong.get(candidate) or f"column '{candidate.column}' is blank" for candidate in candidates)
+    raise RecordError(f"it names no user: {'; '.join(reasons)}")
+
+
+def compile_user(
+    stream: str,
+    entry: Sequence[Mapping[str, Any]] | None,
+    columns: Sequence[str],
+    placeholders: Iterable[str] = PLACEHOLDERS,
+) -> list[Candidate]:
     """The candidates of a stream from `user` of its mapping, else from the columns that bear Braze's names.
 
     Raises:
@@ -74,13 +152,20 @@ def compile_user(stream: str, entry: Sequence[Mapping[str, Any]] | None, columns
             candidates.append(Candidate("user_alias", "alias_name", label_column="alias_label"))
         candidates.sort(key=lambda candidate: DEFAULT.index(candidate.kind))
     else:
-        candidates = [_candidate(kind, given) for item in entry for kind, given in item.items()]
+        candidates = [
+            _candidate(kind, given, f"user[{number}].{kind}")
+            for number, item in enumerate(entry)
+            for kind, given in item.items()
+        ]
+    nobody = frozenset(text.strip().casefold() for text in placeholders)
     for candidate in candidates:
+        if candidate.kind not in {"email", "phone"}:  # which have a form that no placeholder has
+            candidate.placeholders = nobody
         for column in candidate.columns:
             if column not in columns:
                 raise MappingError(
                     f"stream '{stream}': 'user' names the column '{column}', but the stream has only: "
-                    f"{', '.join(columns)}"
+                    f"{', '.join(columns)} - at streams.{stream}.{candidate.place}"
                 )
     if not candidates:
         raise MappingError(
@@ -98,10 +183,11 @@ def identifier(user: User) -> dict[str, Any]:
     return {user[0]: user[1]}
 
 
-def _candidate(kind: str, given: str | Mapping[str, str]) -> Candidate:
+def _candidate(kind: str, given: str | Mapping[str, str], place: str) -> Candidate:
     if isinstance(given, str):
-        return Candidate(kind, given)
-    return Candidate(kind, given["name"], label_column=given.get("label_field"), label=given.get("label"))
+        return Candidate(kind, given, place=place)
+    label_column, label = given.get("label_field"), given.get("label")
+    return Candidate(kind, given["name"], label_column=label_column, label=label, place=place)
 
 
 def _plain(value: object) -> str:
@@ -109,24 +195,44 @@ def _plain(value: object) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool | float):
-        raise ValueError(f"expected text or a whole number, got {value!r}")
-    return to_string(value).strip()
+        raise IdentifierError("no text", f"expected text or a whole number, got {value!r}")
+    try:
+        return to_string(value).strip()
+    except ValueError as wrong:
+        raise IdentifierError("no text", str(wrong)) from None
 
 
-def _at_most(most: int) -> Callable[[str], str | None]:
-    def check(text: str) -> str | None:
-        size = len(text.encode())
-        if size > most:
-            raise ValueError(f"{size} bytes long, Braze takes at most {most}")
-        return text or None
+def _at_most(most: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if len(text) * 4 > most and (size := len(text.encode())) > most:
+            raise IdentifierError("too long", f"{size} bytes long, Braze takes at most {most}")
+        return text
 
     return check
 
 
-_CHECKS: Final[Mapping[str, Callable[[str], str | None]]] = {
+def _email(text: str) -> str:
+    try:
+        standard_fields.email(text)
+    except ValueError as wrong:
+        raise IdentifierError("no e-mail address", str(wrong)) from None
+    return text
+
+
+def _phone(text: str) -> str:
+    """The number in the form E.164; one without its country is anybody's."""
+    number = _PUNCTUATION.sub("", text)
+    if not _E164.match(number):
+        raise IdentifierError("not E.164", f"expected a phone number in the form +12025550123, got {text!r}")
+    return number
+
+
+_PUNCTUATION: Final = re.compile(r"[\s().-]")
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
+_CHECKS: Final[Mapping[str, Callable[[str], str]]] = {
     "external_id": _at_most(limits.EXTERNAL_ID_BYTES),
     "braze_id": _at_most(limits.EXTERNAL_ID_BYTES),
     "user_alias": _at_most(limits.ALIAS_BYTES),
-    "email": standard_fields.email,
-    "phone": standard_fields.phone,
+    "email": _email,
+    "phone": _phone,
 }

@@ -10,13 +10,16 @@ import heapq
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from target_braze.endpoints import Request
 
 if TYPE_CHECKING:
     from target_braze.endpoints import Endpoint
     from target_braze.records import Change, User
+
+# Braze promises no order between requests. This many seconds lie between two that depend on it and cannot become one.
+_APART: Final = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -30,6 +33,8 @@ class Lane:
     # How many of the first changes go to the same endpoint; 0 while the lane is not ready.
     leading: int = 0
     under_way: int = 0
+    # How many of the changes may not share a request with what comes before them.
+    apart: int = 0
     # How many of the last changes wait for the end of the input, or behind one that does.
     held: int = 0
     rests_until: float = 0.0
@@ -82,8 +87,10 @@ class Lanes:
         if folds_as is not None:
             earlier = lane.open.get(folds_as)
             if earlier is not None:
-                earlier.fold(change)
-                return False
+                if earlier.fold(change):
+                    return False
+                change.apart = True
+                lane.apart += 1
             lane.open[folds_as] = change
         lane.changes.append(change)
         self._pending += 1
@@ -93,7 +100,11 @@ class Lanes:
         endpoint = lane.changes[0].endpoint
         if not lane.leading:
             return lane.rests_until <= now and self._enter(lane, now)
-        if lane.leading == len(lane.changes) - 1 and change.endpoint == endpoint and not endpoint.single:
+        if (
+            lane.leading == len(lane.changes) - 1
+            and change.endpoint == endpoint
+            and not (endpoint.single or change.apart)
+        ):
             lane.leading += 1
             self._waiting[endpoint] += 1
         return self._waiting[endpoint] == self._most(endpoint)
@@ -108,8 +119,10 @@ class Lanes:
             if waiting
             and (
                 hurry
-                or not endpoint.last
-                and (waiting >= self._most(endpoint) or now >= self._since[endpoint] + self._linger)
+                or (
+                    not endpoint.last
+                    and (waiting >= self._most(endpoint) or now >= self._since[endpoint] + self._linger)
+                )
             )
         ]
         return self._fill(Request(min(sendable, key=self._since.__getitem__)), now) if sendable else None
@@ -138,7 +151,7 @@ class Lanes:
         for lane in set(self._of.values()):
             lane.changes.clear()
             lane.open.clear()
-            lane.leading = 0
+            lane.leading = lane.apart = 0
         self._ready.clear()
         self._waiting.clear()
         self._resting.clear()
@@ -170,6 +183,7 @@ class Lanes:
             whole.open |= lane.open
             whole.users |= lane.users
             whole.under_way += lane.under_way
+            whole.apart += lane.apart
             whole.rests_until = max(whole.rests_until, lane.rests_until)
             whole.answered_at = max(whole.answered_at, lane.answered_at)
             self.held -= lane.held
@@ -188,6 +202,8 @@ class Lanes:
         first = lane.changes[0].endpoint if lane.changes else None
         if first is not None and first.after and first != lane.answered_by:
             lane.rests_until = max(lane.rests_until, lane.answered_at + min(first.after, self._wait))
+        if first is not None and lane.changes[0].apart:
+            lane.rests_until = max(lane.rests_until, lane.answered_at + min(_APART, self._wait))
         if lane.rests_until > now:
             heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
             return True
@@ -196,8 +212,9 @@ class Lanes:
             return False
         endpoint = first
         lane.leading = 1 if endpoint.single else len(lane.changes)
-        if lane.leading > 1 and lane.changes[-1].endpoint != endpoint:
-            lane.leading = next(n for n, change in enumerate(lane.changes) if change.endpoint != endpoint)
+        if lane.leading > 1 and (lane.apart or lane.changes[-1].endpoint != endpoint):
+            ends = (n for n, one in enumerate(lane.changes) if n and (one.apart or one.endpoint != endpoint))
+            lane.leading = next(ends, lane.leading)
         ready = self._ready.setdefault(endpoint, OrderedDict())
         ready[lane] = None
         before = self._waiting.get(endpoint, 0)
@@ -233,6 +250,7 @@ class Lanes:
                 folds_as = change.folds_as
                 if folds_as is not None and lane.open.get(folds_as) is change:
                     del lane.open[folds_as]
+                lane.apart -= change.apart
                 if lane.held > len(lane.changes):
                     lane.held -= 1
                     self.held -= 1

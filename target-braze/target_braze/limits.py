@@ -23,6 +23,7 @@ EVENT_PROPERTIES_BYTES: Final = 102_400
 # https://www.braze.com/docs/api/objects_filters/purchase_object/ (the page on nested objects says 100 KB).
 PURCHASE_PROPERTIES_BYTES: Final = 51_200
 PURCHASE_QUANTITY: Final = 100
+DEVICE_ID_BYTES: Final = range(8, 256)  # of a push token; post_user_track page
 PRODUCT_ID_LENGTH: Final = 255
 
 # A time outside of these years is stored as text, or not at all where it is nested (data_types page).
@@ -50,8 +51,6 @@ CONTROL_KEYS: Final = frozenset(
         "email_subscription_info",
         "external_id",
         "push_token_import",
-        "push_tokens",
-        "subscription_groups",
         "user_alias",
     }
 )

@@ -8,6 +8,7 @@ from typing import Any
 from typing_extensions import override
 
 from target_braze.endpoints import TRACK, Endpoint
+from target_braze.folding import folded
 
 # Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
 User = tuple[str, ...]
@@ -52,6 +53,7 @@ class Change:
 
     `others` are users whom it concerns too, as a merge does; what waits for any of them keeps its order. `key` names
     the one thing that it sets, such as a subscription group: a later change of the same thing takes its place.
+    `apart` says that it may not share a request with what comes before it for the same user.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class Change:
     others: tuple[User, ...] = ()
     fingerprint: bytes | None = None
     key: str | None = None
+    apart: bool = False
 
     @property
     def users(self) -> tuple[User, ...]:
@@ -78,13 +81,14 @@ class Change:
         """Whether Braze is in the same state when it gets the change a second time."""
         return self.kind not in {"events", "purchases"} and not any(map(accumulates, self.fields.values()))
 
-    def fold(self, later: Change) -> None:
-        """Take in a later change of the same thing: its values win."""
-        if self.key is not None:
-            self.fields = later.fields
-        else:
-            self.fields.update(later.fields)
+    def fold(self, later: Change) -> bool:
+        """Take in a later change of the same thing; answer False where no one object can do what the two do."""
+        fields = later.fields if self.key is not None else folded(self.fields, later.fields)
+        if fields is None:
+            return False
+        self.fields = fields
         self.records += later.records
+        return True
 
 
 def accumulates(value: object) -> bool:

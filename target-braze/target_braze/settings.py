@@ -7,6 +7,7 @@ from typing import Any, Final
 from singer_sdk import typing as th
 
 from target_braze import limits
+from target_braze.identity import PLACEHOLDERS
 from target_braze.mapping.layouts import METHODS
 from target_braze.values import TYPES
 
@@ -101,12 +102,29 @@ STREAM: Final = _object(
             ),
             "description": "List of an identifier and its column each: `external_id`, `braze_id`, `email`, `phone`, or "
             "`user_alias` with the column of its `name` and either a literal `label` or its column `label_field`. The "
-            "first that the record fills is sent. Default: the columns external_id, braze_id, alias_name with "
+            "first that is valid is sent. Default: the columns external_id, braze_id, alias_name with "
             "alias_label, email, phone.",
         },
         "fields": {
             **_NAMES,
             "description": "Columns and globs sent as attributes. Default: all but the identifiers.",
+        },
+        "operators": {
+            "type": "object",
+            "additionalProperties": {
+                "oneOf": [
+                    {"enum": ["inc", "add", "remove", "$add"]},
+                    _object({"$update": _NAME, "$remove": _NAME}, minProperties=1, maxProperties=1),
+                ]
+            },
+            "description": "Column to how it changes what Braze has instead of replacing it: `inc` adds a whole "
+            "number, `add` and `remove` take elements of an array, `$add` takes objects for an array of objects, and "
+            "`{$update: key}` and `{$remove: key}` take objects that Braze finds by their `key`.",
+        },
+        "merge_objects": {
+            "type": "boolean",
+            "description": "Whether objects are merged into those that Braze has, key by key, and `$update` likewise. "
+            "Default: they replace them.",
         },
         "rename": {
             "type": "object",
@@ -187,6 +205,28 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         default="skip",
         title="Nulls",
         description="What a null column does to the attribute: nothing, or remove it.",
+    ),
+    th.Property(
+        "long_strings",
+        th.StringType(nullable=False, allowed_values=["reject", "cut"]),
+        default="reject",
+        title="Long strings",
+        description="What text does that is longer than Braze keeps: reject the record, or be cut, which is reported.",
+    ),
+    th.Property(
+        "date_like_text",
+        th.StringType(nullable=False, allowed_values=["send", "reject"]),
+        default="send",
+        title="Date-like text",
+        description="What text such as 12/1/2021 does in an attribute of text, which Braze would make a time: be sent, "
+        "which is reported, or reject the record.",
+    ),
+    th.Property(
+        "placeholder_ids",
+        th.ArrayType(th.StringType(nullable=False), nullable=False),
+        default=list(PLACEHOLDERS),
+        title="Placeholder ids",
+        description="What identifies nobody, in any case of its letters.",
     ),
     th.Property(
         "update_existing_only",

@@ -8,7 +8,7 @@ from singer_sdk.sinks import RecordSink
 from typing_extensions import override
 
 from target_braze.ledger import fingerprint
-from target_braze.mapping import compile_mapping
+from target_braze.mapping import compile_mapping, find_entry
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
@@ -27,8 +27,9 @@ class BrazeSink(RecordSink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
+        key, _ = find_entry(self.config["streams"], stream_name)
         self._mapping = compile_mapping(
-            stream_name, self.schema, target.entry(stream_name), target.defaults, self._notice
+            stream_name, self.schema, target.entry(stream_name), target.defaults, self._notice, key=key
         )
         self._keys = tuple(self.key_properties)
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from uuid import UUID
+
+import msgspec
 
 from target_braze import limits
-from target_braze.times import to_date, to_time
+from target_braze.times import show, to_date, to_time
 from target_braze.values import Convert, checked_string, to_boolean, to_string
 
 if TYPE_CHECKING:
@@ -76,7 +79,10 @@ def _not_blank(convert: Convert) -> Convert:
     return lambda value: None if isinstance(value, str) and not value.strip() else convert(value)
 
 
-def _location(value: object) -> dict[str, float]:
+def _location(value: object) -> dict[str, float] | None:
+    value = _parsed(value)
+    if value is None:
+        return None
     if not isinstance(value, dict) or not all(
         isinstance(value.get(key), int | float) and not isinstance(value.get(key), bool)
         for key in ("longitude", "latitude")
@@ -85,10 +91,73 @@ def _location(value: object) -> dict[str, float]:
     return {key: value[key] for key in ("longitude", "latitude")}
 
 
-def _object(value: object) -> dict[str, Any]:
+def _object(value: object) -> dict[str, Any] | None:
+    value = _parsed(value)
+    if value is None:
+        return None
     if not isinstance(value, dict):
         raise ValueError(f"expected an object, got {type(value).__name__}")
     return {key: member for key, member in value.items() if member is not None}
+
+
+def _parsed(value: object) -> object:
+    """What JSON text holds, as a CSV carries it; other values as they are, None from blank text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value) if value.strip() else None
+    except (msgspec.DecodeError, UnicodeError):
+        return value
+
+
+def _objects(check: Callable[[dict[str, Any]], dict[str, Any]], what: str) -> Convert:
+    """The converter of an array of objects, each of which `check` returns or raises ValueError for."""
+
+    def convert(value: object) -> list[dict[str, Any]] | None:
+        items = _parsed(value)
+        if items is None or items == []:
+            return None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise ValueError(f"expected an array of {what}, got {show(value)}")
+        return [check({key: member for key, member in item.items() if member is not None}) for item in items]
+
+    return convert
+
+
+def _subscription_group(group: dict[str, Any]) -> dict[str, Any]:
+    _only(group, "subscription_group_id", "subscription_state", "use_double_opt_in_logic")
+    state = str(group.get("subscription_state", "")).strip().lower()
+    if state not in {"subscribed", "unsubscribed"}:
+        raise ValueError(f"expected the 'subscription_state' subscribed or unsubscribed, got {show(state)}")
+    try:
+        UUID(group["subscription_group_id"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ValueError(
+            f"expected the id of a group as 'subscription_group_id', got {show(group.get('subscription_group_id'))}"
+        ) from None
+    sent = {"subscription_group_id": group["subscription_group_id"], "subscription_state": state}
+    if "use_double_opt_in_logic" in group:
+        sent["use_double_opt_in_logic"] = to_boolean(group["use_double_opt_in_logic"])
+    return sent
+
+
+def _push_token(token: dict[str, Any]) -> dict[str, Any]:
+    _only(token, "app_id", "token", "device_id")
+    for key in ("app_id", "token"):
+        if not isinstance(token.get(key), str) or not token[key].strip():
+            raise ValueError(f"a push token needs text as its '{key}', got {show(token.get(key))}")
+    device = token.get("device_id", "x" * limits.DEVICE_ID_BYTES[0])
+    if not isinstance(device, str) or len(device.encode()) not in limits.DEVICE_ID_BYTES:
+        raise ValueError(
+            f"the 'device_id' of a push token has {limits.DEVICE_ID_BYTES[0]} to {limits.DEVICE_ID_BYTES[-1]} bytes, "
+            f"got {show(device)}"
+        )
+    return token
+
+
+def _only(item: dict[str, Any], *keys: str) -> None:
+    if stray := sorted(item.keys() - {*keys}):
+        raise ValueError(f"Braze knows no key '{stray[0]}' here, but {', '.join(keys)}")
 
 
 email: Final = _matching(_EMAIL, "an e-mail address")
@@ -106,25 +175,37 @@ _FIELDS: Final[Mapping[str, Convert]] = {
     "email_open_tracking_disabled": to_boolean,
     "email_subscribe": _subscription,
     "facebook": _object,
-    "first_name": checked_string,
     "gender": _one_of(frozenset("MFONP"), "M, F, O, N or P", upper=True),
-    "home_city": checked_string,
     "image_url": _text(limits.IMAGE_URL_LENGTH),
     "language": _matching(_LANGUAGE, "a language code of ISO 639-1 such as de"),
-    "last_name": checked_string,
     "phone": phone,
     "push_subscribe": _subscription,
-    # An unknown zone is left unset by Braze and erases nothing; which names it knows beside IANA's is not documented.
-    "time_zone": checked_string,
+    "push_tokens": _objects(_push_token, "push tokens"),
+    "subscription_groups": _objects(_subscription_group, "subscription groups"),
     "twitter": _object,
 }
 
+# An unknown zone is left unset by Braze and erases nothing; which names it knows beside IANA's is not documented.
+TEXTS: Final = frozenset({"first_name", "home_city", "last_name", "time_zone"})
+# Braze has no "none" for these: with a null it would reject the whole object.
+NEVER_NULL: Final = frozenset({"email_subscribe", "push_subscribe", "push_tokens", "subscription_groups"})
 _TIMES: Final = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
 
 
-def compile_standard_field(name: str, zone: tzinfo) -> Convert | None:
-    """The converter of a standard field; None where the name is a custom attribute's."""
+def compile_standard_field(name: str, zone: tzinfo, text: Convert = checked_string) -> Convert | None:
+    """The converter of a standard field; None where the name is a custom attribute's. `text` converts plain text."""
+    if name in TEXTS:
+        return text
     if name in _TIMES:
         as_time: Callable[[Any], str] = partial(to_time, zone=zone)
         return _not_blank(as_time)
     return _FIELDS.get(name)
+
+
+def kinds_of_standard_field(name: str) -> frozenset[str]:
+    """The types of columns that may hold it; text may hold the JSON of an object."""
+    if name in {"current_location", "facebook", "twitter"}:
+        return frozenset({"object", "string"})
+    if name in {"push_tokens", "subscription_groups"}:
+        return frozenset({"array", "string"})
+    return frozenset({"string", "number", "integer", "boolean"})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -37,6 +37,8 @@ TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "object": {"type": "object"},
 }
 
+_QUICK: Final[Mapping[str, type]] = {"string": str, "integer": int, "number": float, "boolean": bool}
+_TYPED_FORMATS: Final = frozenset({"date-time", "date", "singer.decimal"})
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 
 # https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ lists these spellings for a boolean;
@@ -67,6 +69,17 @@ def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
 def kinds_of(schema: object) -> set[str]:
     """The types that a schema allows, but null."""
     return {kind for kind, _ in _branches(schema)}
+
+
+def quick_type(schema: Mapping[str, Any]) -> type | None:
+    """The type of Python's whose values go as they are, but for text that is long and numbers that are none."""
+    branches = _branches(schema)
+    if len(branches) != 1:
+        return None
+    ((kind, branch),) = branches
+    if kind == "string" and (branch.get("format") in _TYPED_FORMATS or "x-singer.decimal" in branch):
+        return None
+    return _QUICK.get(kind)
 
 
 def formats_of(schema: object) -> set[str | None]:
@@ -197,12 +210,18 @@ class Place:
 
     `zone` is the time zone of times that carry none. `typed_nested_times` says that a time inside an object is written
     as `{"$time": ...}`: so in attributes; property names may not begin with `$`. `text` converts text, and says what
-    becomes of text that is too long.
+    becomes of text that is too long: an error, unless there is `cut`, which is told of text that is cut.
     """
 
     zone: tzinfo
     typed_nested_times: bool
     text: Convert = checked_string
+    cut: Callable[[str], None] | None = None
+
+    def of(self, what: str) -> Place:
+        """The same place for one column or the like, which is called `what` where its text is cut."""
+        cut = self.cut
+        return self if cut is None else replace(self, text=cutting_string(lambda text: cut(f"{what} holds {text}")))
 
 
 def _compile(schema: Mapping[str, Any], place: Place, *, nested: bool = False) -> Convert:

@@ -47,10 +47,13 @@ def compile_mapping(
     entry: Mapping[str, Any],
     defaults: Defaults,
     notice: Callable[[str], None],
+    *,
+    key: str | None = None,
 ) -> StreamMapping:
     """Compile the mapping of a stream from its JSON Schema and its entry in the setting `streams`.
 
-    `notice` is called with what the user should know of but nothing can be done about, once per occurrence.
+    `key` is that of the entry, which may be a glob. `notice` is called with what the user should know of but nothing
+    can be done about, once per occurrence.
 
     Raises:
         MappingError: the two do not fit.
@@ -59,9 +62,9 @@ def compile_mapping(
     if stray := sorted(entry.keys() - keys_of_kinds()[kind]):
         raise MappingError(
             f"stream '{stream}': '{stray[0]}' has no meaning for {kind}; they have: "
-            f"{', '.join(sorted(keys_of_kinds()[kind]))}"
+            f"{', '.join(sorted(keys_of_kinds()[kind]))} - at streams.{key or stream}.{stray[0]}"
         )
-    return KINDS[kind](Columns(stream, schema, entry, defaults.zone), defaults, notice)
+    return KINDS[kind](Columns(stream, schema, entry, defaults.zone, key), defaults, notice)
 
 
 def keys_of_kinds() -> dict[str, frozenset[str]]:

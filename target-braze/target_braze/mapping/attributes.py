@@ -8,44 +8,56 @@ from typing_extensions import override
 
 from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
-from target_braze.mapping.columns import Columns, Field
-from target_braze.standard_fields import compile_standard_field
+from target_braze.mapping.columns import Columns, Field, Fields
+from target_braze.mapping.operators import compile_operators
+from target_braze.standard_fields import NEVER_NULL, TEXTS, compile_standard_field, kinds_of_standard_field
 from target_braze.times import looks_like_time
-from target_braze.values import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_braze.values import Convert
 
-# Braze has no "none" for these: with a null it would reject the whole object.
-_NEVER_NULL: Final = frozenset({"email_subscribe", "push_subscribe"})
+_RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
 
 
 class Attributes(StreamMapping):
     """https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
 
     kind = "attributes"
-    keys = frozenset({"fields"})
+    keys = frozenset({"fields", "operators", "merge_objects"})
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         # An address that does not identify the user is still the user's address.
         addresses = {c.column: c.kind for c in self._candidates if c.kind in {"email", "phone"}}
-        hidden = self._identifier_columns("external_id", "braze_id", "user_alias")
+        place = defaults.place(notice, typed_nested_times=True)
+        self._operators = compile_operators(columns, place, _RESERVED)
+        operands = {operator.field.column for operator in self._operators}
+        hidden = self._identifier_columns("external_id", "braze_id", "user_alias") | operands
         chosen = columns.select("fields", (name for name in columns.names if name not in hidden), notice)
-        fields = columns.fields(
-            chosen,
-            Place(defaults.zone, typed_nested_times=True),
-            addresses,
-            dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze"),
-        )
-        self._fields = tuple(self._typed(field) for field in fields)
+        chosen = [column for column in chosen if column not in operands]
+        fields = tuple(map(self._typed, columns.fields(chosen, place, addresses, _RESERVED)))
+        nullable = {field.name for field in fields} - NEVER_NULL if defaults.unset_nulls else ()
+        self._fields = Fields(fields, nullable)
+        self._merge = columns.entry.get("merge_objects", False)
+        self._check_operators()
         self._check_precedence()
+
+    def _check_operators(self) -> None:
+        names = {field.name: field.column for field in self._fields.all}
+        for operator in self._operators:
+            name, column = operator.field.name, operator.field.column
+            if name in names:
+                raise self._columns.error(f"columns '{names[name]}' and '{column}' would both be sent as '{name}'")
+            if compile_standard_field(name, self._defaults.zone):
+                raise self._columns.error(
+                    f"'operators.{column}': '{name}' is Braze's own field, and operators are for custom attributes"
+                )
 
     def _check_precedence(self) -> None:
         """An object without a primary identifier is about whom its email names, also where the mapping says phone."""
-        email = next((field.column for field in self._fields if field.name == "email"), None)
+        email = next((field.column for field in self._fields.all if field.name == "email"), None)
         for candidate in self._candidates if email else ():
             if (candidate.kind, candidate.column) == ("email", email):
                 return
@@ -57,8 +69,11 @@ class Attributes(StreamMapping):
 
     def _typed(self, field: Field) -> Field:
         """Give a standard field its own form, and watch a custom attribute for text that Braze would make a time."""
-        if standard := compile_standard_field(field.name, self._defaults.zone):
-            return Field(field.column, field.name, standard)
+        what = f"column '{field.column}'"
+        text = self._defaults.place(self._notice, typed_nested_times=True).of(what).text
+        if standard := compile_standard_field(field.name, self._defaults.zone, text):
+            self._columns.check_kinds(field.column, kinds_of_standard_field(field.name), f"'{field.name}'")
+            return Field(field.column, field.name, standard, field.quick if field.name in TEXTS else None)
         if field.name.lower() != field.name and compile_standard_field(field.name.lower(), self._defaults.zone):
             self._notice(
                 f"column '{field.column}' becomes a custom attribute, for Braze's own field is '{field.name.lower()}', "
@@ -66,25 +81,26 @@ class Attributes(StreamMapping):
             )
         if self._columns.is_time(field.column):
             return field
-        return Field(field.column, field.name, watched(field.convert, f"column '{field.column}'", self._notice))
+        convert = watched(field.convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
+        return Field(field.column, field.name, convert, field.quick)
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        unset = self._defaults.unset_nulls
-        for field in self._fields:
-            value = field.value(record)
-            if value is not None:
-                fields[field.name] = value
-            elif unset and field.column in record and field.name not in _NEVER_NULL:
-                fields[field.name] = None
+        if self._merge:
+            fields["_merge_objects"] = True
+        self._fields.fill(fields, record)
+        for operator in self._operators:
+            operator.fill(fields, record)
 
 
-def watched(convert: Convert, what: str, notice: Callable[[str], None]) -> Convert:
-    """The same converter, but it gives notice of text that Braze would make a time."""
+def watched(convert: Convert, what: str, notice: Callable[[str], None], *, reject: bool = False) -> Convert:
+    """The same converter, but it rejects or gives notice of text that Braze would make a time."""
 
     def convert_watched(value: object) -> object:
         sent = convert(value)
-        if isinstance(sent, str) and sent[:1].isdigit() and looks_like_time(sent):
+        if isinstance(sent, str) and looks_like_time(sent):
+            if reject:
+                raise ValueError(f"{sent!r} is text, but Braze would make it a time")
             notice(f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze makes a time")
         return sent
 

@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from target_braze.identity import Candidate, compile_user, identifier
-from target_braze.records import Change, RecordError
+from target_braze.identity import PLACEHOLDERS, Candidate, compile_user, find_user, identifier
+from target_braze.records import Change
+from target_braze.values import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +26,13 @@ class Defaults:
     unset_nulls: bool
     update_existing_only: bool
     zone: tzinfo
+    long_strings: str = "reject"
+    date_like_text: str = "send"
+    placeholder_ids: tuple[str, ...] = PLACEHOLDERS
+
+    def place(self, notice: Callable[[str], None], *, typed_nested_times: bool) -> Place:
+        """Where values go: into attributes, or into properties of what happened."""
+        return Place(self.zone, typed_nested_times, cut=notice if self.long_strings == "cut" else None)
 
 
 class StreamMapping(ABC):
@@ -41,6 +49,11 @@ class StreamMapping(ABC):
         self._known = frozenset(columns.names)
         self._candidates = self._compile_user()
 
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The ways in which it names the user, with their counts."""
+        return tuple(self._candidates)
+
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         """What one record changes, in the order in which it has to happen.
 
@@ -49,20 +62,26 @@ class StreamMapping(ABC):
         """
         if not self._known.issuperset(record):
             self._note_unknown(record)
-        user = self._user(record)
+        user, caught = find_user(self._candidates, record)
+        if caught:
+            # What was to identify the user and cannot is no data of the user either.
+            record = {column: value for column, value in record.items() if column not in caught}
         fields = self._object(user)
         self._fill(fields, record)
         return [Change(self.kind, user, fields)]
 
     def _compile_user(self) -> list[Candidate]:
-        return compile_user(self._columns.stream, self._columns.entry.get("user"), self._columns.names)
+        columns = self._columns
+        candidates = compile_user(
+            columns.stream, columns.entry.get("user"), columns.names, self._defaults.placeholder_ids
+        )
+        for candidate in candidates:
+            for column in candidate.columns:
+                columns.check_kinds(column, ("string", "integer", "number"), f"a part of {candidate.kind}")
+        return candidates
 
     def _user(self, record: Mapping[str, Any]) -> User:
-        user = next((found for candidate in self._candidates if (found := candidate.user(record))), None)
-        if user is None:
-            tried = ", ".join(column for candidate in self._candidates for column in candidate.columns)
-            raise RecordError(f"it names no user: all of these columns are blank: {tried}")
-        return user
+        return find_user(self._candidates, record)[0]
 
     def _object(self, user: User) -> dict[str, Any]:
         """An object of /users/track that says nothing yet but whom it is about, and whether it may create the user."""

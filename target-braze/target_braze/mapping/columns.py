@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from target_braze import limits
 from target_braze.records import MappingError, RecordError
-from target_braze.values import TYPES, Convert, Place, checked_name, compile_value, formats_of, kinds_of
+from target_braze.values import TYPES, Convert, Place, checked_name, compile_value, formats_of, kinds_of, quick_type
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+
+
+# How text begins that Braze may take for a time; Mon 03 04 has a blank at its fourth place.
+_DIGITS: Final = frozenset("0123456789")
+_MOST: Final = sys.float_info.max
+_LEAST: Final = -_MOST
 
 
 @dataclass(frozen=True)
@@ -21,6 +29,8 @@ class Field:
     column: str
     name: str
     convert: Convert
+    # Values of exactly this type may go as they are: `Fields` sees to what has to be looked at even then.
+    quick: type | None = None
 
     def value(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """The value to send, None where there is none.
@@ -48,11 +58,47 @@ class Field:
         return value
 
 
+class Fields:
+    """Columns that are sent, most of whose values have the type of their column and need no more than a look."""
+
+    def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = ()) -> None:
+        self.all = tuple(fields)
+        self._plan = tuple((field.column, field.name, field.quick, field) for field in self.all)
+        self._nullable = frozenset(nullable)
+
+    def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Add to the object what the record has for it; null for the names in `nullable` that it has nothing for.
+
+        Raises:
+            RecordError: a value is none that Braze takes.
+        """
+        for column, name, quick, field in self._plan:
+            value: Any = record.get(column)
+            if value is not None:
+                kind: object = type(value)
+                if kind is quick and (
+                    (len(value) <= limits.STRING_LENGTH and value[:1] not in _DIGITS and value[3:4] != " ")
+                    if quick is str
+                    else (quick is not float or _LEAST < value < _MOST)
+                ):
+                    sent[name] = value
+                    continue
+                value = field.value(record)
+                if value is not None:
+                    sent[name] = value
+                    continue
+            if name in self._nullable and column in record:
+                sent[name] = None
+
+
 class Columns:
     """The columns of a stream as its mapping speaks of them."""
 
-    def __init__(self, stream: str, schema: Mapping[str, Any], entry: Mapping[str, Any], zone: tzinfo) -> None:
+    def __init__(
+        self, stream: str, schema: Mapping[str, Any], entry: Mapping[str, Any], zone: tzinfo, key: str | None = None
+    ) -> None:
         self.stream = stream
+        self.at = f"streams.{key or stream}"
         self.entry = entry
         self.zone = zone
         properties = schema.get("properties") or {}
@@ -64,23 +110,37 @@ class Columns:
         }
         self.names = tuple(self._schemas)
         for column, declared in entry.get("types", {}).items():
-            self.known(column, "types")
+            self.known(column, "types", f"types.{column}")
             self._schemas[column] = TYPES[declared]
 
     def __contains__(self, column: str) -> bool:
         return column in self._schemas
 
-    def known(self, column: str, setting: str) -> str:
-        """The column, if the stream has it.
+    def known(self, column: str, setting: str, place: str | None = None) -> str:
+        """The column, if the stream has it; `place` is where in the setting it is named.
 
         Raises:
             MappingError: it has not.
         """
         if column not in self._schemas:
             raise self.error(
-                f"'{setting}' names the column '{column}', but the stream has only: {', '.join(self.names) or 'none'}"
+                f"'{setting}' names the column '{column}', but the stream has only: "
+                f"{', '.join(self.names) or 'none'} - at {self.at}.{place or setting}"
             )
         return column
+
+    def check_kinds(self, column: str, allowed: Iterable[str], what: str) -> None:
+        """Check that the column may hold values of one of the types.
+
+        Raises:
+            MappingError: it can hold nothing that would do.
+        """
+        kinds = kinds_of(self._schemas[column])
+        if kinds and not kinds & {*allowed}:
+            raise self.error(
+                f"column '{column}' cannot be {what}, for it holds {' or '.join(sorted(kinds))} and no "
+                f"{' or '.join(sorted(allowed))}; 'types' can say otherwise"
+            )
 
     def error(self, text: str) -> MappingError:
         """What is wrong with the mapping of this stream."""
@@ -92,9 +152,9 @@ class Columns:
         if patterns is None:
             return list(default)
         chosen: dict[str, None] = {}
-        for pattern in patterns:
+        for number, pattern in enumerate(patterns):
             if not is_glob(pattern) or pattern in self._schemas:
-                chosen[self.known(pattern, setting)] = None
+                chosen[self.known(pattern, setting, f"{setting}[{number}]")] = None
                 continue
             found = [name for name in self.names if fnmatchcase(name, pattern)]
             if not found:
@@ -103,7 +163,12 @@ class Columns:
         return list(chosen)
 
     def fields(
-        self, columns: Iterable[str], place: Place, names: Mapping[str, str], reserved: Mapping[str, str]
+        self,
+        columns: Iterable[str],
+        place: Place,
+        names: Mapping[str, str],
+        reserved: Mapping[str, str],
+        compile_column: Callable[[Mapping[str, Any], Place], Convert] = compile_value,
     ) -> tuple[Field, ...]:
         """Compile the columns that are sent, under the names of `rename`, of `names`, or their own.
 
@@ -112,13 +177,13 @@ class Columns:
         """
         renames: Mapping[str, str] = self.entry.get("rename", {})
         for column in renames:
-            self.known(column, "rename")
+            self.known(column, "rename", f"rename.{column}")
         fields: dict[str, Field] = {}
         for column in columns:
             wanted = renames.get(column) or names.get(column, column)
             try:
                 name = checked_name(wanted)
-                convert = compile_value(self._schemas[column], place)
+                convert = compile_column(self._schemas[column], place.of(f"column '{column}'"))
             except ValueError as wrong:
                 raise self.error(
                     f"column '{column}': {wrong}; give it another name in 'rename' or leave it out"
@@ -130,7 +195,7 @@ class Columns:
                 )
             if name in fields:
                 raise self.error(f"columns '{fields[name].column}' and '{column}' would both be sent as '{name}'")
-            fields[name] = Field(column, name, convert)
+            fields[name] = Field(column, name, convert, quick_type(self._schemas[column]))
         return tuple(fields.values())
 
     def is_time(self, column: str) -> bool:

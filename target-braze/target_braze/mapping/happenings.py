@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
-from target_braze.mapping.columns import Columns, Field
+from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.records import RecordError
 from target_braze.times import to_moment
 from target_braze.values import Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Clocks differ; an event this far ahead is not worth a word.
 _CLOCK_SKEW: Final = timedelta(minutes=5)
+# What columns may hold of the parts that are no numbers.
+_KINDS: Final[Mapping[str, tuple[str, ...]]] = {"currency": ("string",)}
 
 
 class Happening(StreamMapping):
@@ -29,7 +31,8 @@ class Happening(StreamMapping):
     reserved: ClassVar[frozenset[str]]
 
     def _compile_properties(self, used: set[str]) -> None:
-        columns, place = self._columns, Place(self._defaults.zone, typed_nested_times=False)
+        columns = self._columns
+        place = self._defaults.place(self._notice, typed_nested_times=False)
         time_column = columns.entry.get("time_field", "time")
         if time_column not in columns and "time_field" not in columns.entry:
             raise columns.error(
@@ -37,6 +40,7 @@ class Happening(StreamMapping):
                 f"Columns: {', '.join(columns.names)}"
             )
         self._time = Field(columns.known(time_column, "time_field"), "time", self._to_time)
+        columns.check_kinds(time_column, ("string",), "the time")
         used = used | {time_column} | self._identifier_columns()
         self._app_id = None
         if "app_id" in columns and "app_id" not in columns.entry.get("properties", ()):
@@ -48,13 +52,12 @@ class Happening(StreamMapping):
             self._spread = Field("properties", "properties", self._compile_spread(spread, place))
             used.add("properties")
         chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
-        self._properties = columns.fields(
-            chosen, place, {}, dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
-        )
+        reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
+        self._properties = Fields(columns.fields(chosen, place, {}, reserved))
 
     def _compile_spread(self, schema: Mapping[str, Any], place: Place) -> Convert:
         try:
-            convert = compile_value(schema, place)
+            convert = compile_value(schema, place.of("column 'properties'"))
         except ValueError as wrong:
             raise self._columns.error(f"column 'properties': {wrong}") from None
 
@@ -77,10 +80,7 @@ class Happening(StreamMapping):
         properties = dict((self._spread and self._spread.value(record)) or {})
         if reserved := self.reserved & properties.keys():
             raise RecordError(f"column 'properties': Braze reserves the name '{min(reserved)}'")
-        for field in self._properties:
-            value = field.value(record)
-            if value is not None:
-                properties[field.name] = value
+        self._properties.fill(properties, record)
         if properties:
             try:
                 checked_size(properties, self.properties_bytes)
@@ -96,7 +96,9 @@ class Happening(StreamMapping):
                 f"nothing gives '{key}', which Braze needs: name the column in streams.{columns.stream}.{setting}. "
                 f"Columns: {', '.join(columns.names)}"
             )
-        return Field(columns.known(given.get(key, key), f"{setting}.{key}"), key, convert)
+        column = columns.known(given.get(key, key), setting if key == "name" else f"{setting}.{key}")
+        columns.check_kinds(column, _KINDS.get(key, ("string", "number", "integer")), f"'{key}'")
+        return Field(column, key, convert)
 
 
 class Events(Happening):

@@ -1,0 +1,127 @@
+"""Operators: columns that change what Braze has of an attribute instead of replacing it.
+
+https://www.braze.com/docs/api/objects_filters/user_attributes_object/ and, for `$add`, `$update` and `$remove`,
+https://www.braze.com/docs/user_guide/data/activation/attributes/array_of_objects/.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze import limits
+from target_braze.records import RecordError
+from target_braze.values import Convert, Place, compile_value, kinds_of, to_integer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_braze.mapping.columns import Columns, Field
+
+INCREMENT: Final = "inc"
+_ELEMENTS: Final = frozenset({"add", "remove"})
+_SCALARS: Final = frozenset({"string", "number", "integer", "boolean"})
+
+
+@dataclass(frozen=True)
+class Operator:
+    """A column whose value is one operand of an operator."""
+
+    key: str
+    field: Field
+
+    def fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Add the operator to the object, beside those of other columns for the same attribute.
+
+        Raises:
+            RecordError: the value is none for this operator.
+        """
+        value = self.field.value(record)
+        if value is None or value == []:
+            return
+        operand = fields.setdefault(self.field.name, {})
+        operand[self.key] = value
+        if operand.keys() == _ELEMENTS:
+            both = [element for element in operand["add"] if element in operand["remove"]]
+            if both:
+                # Which of the two wins is not documented.
+                raise RecordError(f"'{self.field.name}': {both[0]!r} is both added and removed")
+
+
+def compile_operators(columns: Columns, place: Place, reserved: Mapping[str, str]) -> tuple[Operator, ...]:
+    """The operators of `operators` of a mapping.
+
+    Raises:
+        MappingError: a column is unknown or of a type that the operator does not take, or two do not go together.
+    """
+    found: list[Operator] = []
+    for column, given in columns.entry.get("operators", {}).items():
+        setting = f"operators.{column}"
+        columns.known(column, "operators", setting)
+        key, identifier = (given, None) if isinstance(given, str) else next(iter(given.items()))
+        kinds = kinds_of(columns.schema(column))
+        wanted = _kinds(key)
+        if kinds and not kinds & wanted:
+            raise columns.error(
+                f"'{setting}' is '{key}', which takes {' or '.join(sorted(wanted))}, but the column holds "
+                f"{' or '.join(sorted(kinds))}"
+            )
+
+        def converter(schema: Mapping[str, Any], place: Place, key: str = key, of: str | None = identifier) -> Convert:
+            return _converter(key, of, schema, place)
+
+        (field,) = columns.fields([column], place, {}, reserved, compile_column=converter)
+        for other in found:
+            if other.field.name == field.name and (
+                other.key == key or INCREMENT in {other.key, key} or (other.key in _ELEMENTS) != (key in _ELEMENTS)
+            ):
+                raise columns.error(
+                    f"columns '{other.field.column}' ({other.key}) and '{column}' ({key}) would both change "
+                    f"'{field.name}', and these two operators do not go together"
+                )
+        found.append(Operator(key, field))
+    return tuple(found)
+
+
+def _kinds(key: str) -> frozenset[str]:
+    """The types of columns that an operator takes; text may hold JSON, as in a CSV."""
+    if key == INCREMENT:
+        return frozenset({"integer", "number", "string"})
+    if key in _ELEMENTS:
+        return _SCALARS | {"array"}
+    return frozenset({"array", "object", "string"}) | (_SCALARS if key == "$remove" else frozenset())
+
+
+def _converter(key: str, identifier: str | None, schema: Mapping[str, Any], place: Place) -> Convert:
+    if key == INCREMENT:
+        return to_integer
+    kinds = kinds_of(schema)
+    textual = key not in _ELEMENTS and not kinds & {"array", "object"} and key != "$remove"
+    convert = compile_value({"type": ["array", "object"]} if textual else schema, place)
+
+    def to_list(value: object) -> list[Any] | None:
+        sent = convert(value)
+        if sent is None:
+            return None
+        items = sent if isinstance(sent, list) else [sent]
+        if key in _ELEMENTS:
+            if any(isinstance(item, dict) for item in items):
+                raise ValueError(f"'{key}' is for text, numbers and booleans; for objects there is '${key}'")
+            if len(items) > limits.ARRAY_ELEMENTS:
+                raise ValueError(f"{len(items)} elements, Braze keeps {limits.ARRAY_ELEMENTS}")
+            return items
+        if identifier is None:
+            if not all(isinstance(item, dict) for item in items):
+                raise ValueError(f"'{key}' takes objects")
+            return items
+        return [_rule(key, identifier, item) for item in items]
+
+    return to_list
+
+
+def _rule(key: str, identifier: str, item: object) -> dict[str, Any]:
+    value = item.get(identifier) if isinstance(item, dict) else item if key == "$remove" else None
+    if value is None or isinstance(value, dict | list):
+        raise ValueError(f"'{key}' needs objects with a plain value of '{identifier}', by which Braze finds them")
+    rule = {"$identifier_key": identifier, "$identifier_value": value}
+    return rule if key == "$remove" else {**rule, "$new_object": item}
