@@ -212,7 +212,7 @@ class Lanes:
             return False
         endpoint = first
         lane.leading = 1 if endpoint.single else len(lane.changes)
-        if lane.leading > 1 and (lane.apart or lane.changes[-1].endpoint != endpoint):
+        if lane.leading > 1:
             ends = (n for n, one in enumerate(lane.changes) if n and (one.apart or one.endpoint != endpoint))
             lane.leading = next(ends, lane.leading)
         ready = self._ready.setdefault(endpoint, OrderedDict())
