@@ -45,8 +45,9 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "start_date",
         th.DateTimeType,
         title="Start date",
-        description="First day of every series; campaigns and Canvases not edited since stay out of their lists. "
-        "Default: 100 days ago.",
+        description="First day of every series and of bounces, unsubscribes and invalid numbers; campaigns, Canvases, "
+        "templates, Content Blocks and preference centers not edited since stay out of their lists. Default: 100 days "
+        "ago.",
     ),
     th.Property(
         "end_date",
