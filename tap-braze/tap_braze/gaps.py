@@ -31,7 +31,7 @@ class Gaps:
         for entry in state:
             try:
                 first, last = (date.fromisoformat(entry[end]) for end in _ENDS)
-            except (KeyError, TypeError, AttributeError):
+            except (KeyError, TypeError, ValueError):
                 raise ValueError(f"{entry!r} is no range of days") from None
             self.add({name: value for name, value in entry.items() if name not in _ENDS}, first, last)
 

@@ -44,7 +44,7 @@ KEY = "k-3f1c9e"
         ({"rate_limit_reserve": 1}, "setting 'rate_limit_reserve': 1 is greater than the maximum of 0.9"),
         ({"app_ids": "one"}, "setting 'app_ids': 'one' is not of type 'array'"),
         ({"app_ids": [""]}, "setting 'app_ids.0': '' should be non-empty"),
-        ({"series_unit": "week"}, "setting 'series_unit': 'week' is not one of ['day']"),
+        ({"series_unit": "week"}, "setting 'series_unit': 'week' is not one of ['day', 'hour']"),
     ],
 )
 def test_a_wrong_setting(sandbox: Sandbox, run_tap: RunTap, settings: dict[str, Any], said: str) -> None:

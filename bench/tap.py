@@ -1,0 +1,155 @@
+"""How fast the tap reads a workspace of 500 campaigns and 400 days from the sandbox: `make bench-tap`.
+
+Sandbox and tap share the cores of this machine, so look at its load before you compare figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.request import urlopen
+
+from tap_braze.tap import TapBraze
+from typing_extensions import override
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+DAYS: Final = 400
+# Series that come nested as Braze sends them; the long forms would write the same figures a second time.
+STREAMS: Final = (
+    "campaigns_analytics",
+    "canvases_analytics",
+    "segments_analytics",
+    "events_analytics",
+    "cards_analytics",
+    "kpi_daily_new_users",
+    "kpi_daily_active_users",
+    "kpi_monthly_active_users",
+    "kpi_daily_app_uninstalls",
+)
+LONG_FORMS: Final = (
+    "campaigns_messages_analytics",
+    "canvases_variants_analytics",
+    "canvases_steps_analytics",
+    "canvases_messages_analytics",
+)
+
+
+@dataclass
+class Result:
+    """What one run of the tap took."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+    requests: int
+    records: int
+    in_flight: float
+
+    @override
+    def __str__(self) -> str:
+        return (
+            f"{self.wall:6.1f} s   {self.requests:6,} requests   {self.records:8,} records   "
+            f"{self.records / self.wall:7,.0f} records/s   {self.cpu / self.records * 1e6:5.1f} us CPU a record   "
+            f"{self.peak_mb:4.0f} MB   {self.in_flight:4.1f} in flight"
+        )
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    given = _arguments()
+    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    streams = (*STREAMS, *LONG_FORMS) if given.long_forms else STREAMS
+    with tempfile.TemporaryDirectory() as folder:
+        for latency in given.latency_ms:
+            for concurrency in given.concurrency:
+                results = []
+                for _ in range(given.repeat):
+                    with _sandbox(latency, flat=given.flat) as url:
+                        results.append(_run(Path(folder), url, concurrency, streams))
+                middle = sorted(results, key=lambda result: result.wall)[len(results) // 2]
+                print(f"latency {latency:3} ms, concurrency {concurrency:3}: {middle}", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--latency-ms", type=int, nargs="+", default=[50, 0], help="of each answer")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[16, 32], help="requests under way")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each, of which the median is shown")
+    parser.add_argument("--flat", action="store_true", help="have the sandbox spend less on series of campaigns")
+    parser.add_argument("--long-forms", action="store_true", help="read the long forms too, out of the same answers")
+    return parser.parse_args()
+
+
+@contextmanager
+def _sandbox(latency_ms: int, *, flat: bool) -> Iterator[str]:
+    command = [str(Path(sys.executable).parent / "braze-sandbox"), "serve", "--seed", "bench", "--port", "0"]
+    command += ["--latency-ms", str(latency_ms), *(["--flat"] if flat else [])]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None  # noqa: S101
+            found = re.search(r"http://\S+", process.stdout.readline())
+            assert found is not None  # noqa: S101
+            yield found[0]
+        finally:
+            process.terminate()
+
+
+def _run(folder: Path, url: str, concurrency: int, streams: tuple[str, ...]) -> Result:
+    start = (datetime.now(timezone.utc) - timedelta(days=DAYS - 1)).date().isoformat()
+    config = {"api_key": "sandbox-key", "endpoint": url, "start_date": start, "concurrency": concurrency}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "catalog.json").write_text(json.dumps(_catalog(config, streams)))
+    command = [sys.executable, "-m", "tap_braze"]
+    command += ["--config", str(folder / "config.json"), "--catalog", str(folder / "catalog.json")]
+    with (folder / "log").open("wb") as log:
+        started = time.monotonic()
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+    text = (folder / "log").read_text()
+    if process.returncode:
+        sys.exit(text[-2000:])
+    points = (json.loads(found) for found in re.findall(r"METRIC: (\{.*\})", text))
+    records = sum(point["value"] for point in points if point["metric"] == "record_count")
+    with urlopen(f"{url}/sandbox/requests") as answer:  # noqa: S310 - a sandbox of our own
+        requests: list[dict[str, Any]] = json.load(answer)["requests"]
+    return Result(
+        wall=wall,
+        cpu=usage.ru_utime + usage.ru_stime,
+        peak_mb=usage.ru_maxrss / (1 if sys.platform == "darwin" else 1024) / (1024 if sys.platform == "darwin" else 1),
+        requests=len(requests),
+        records=records,
+        in_flight=_in_flight(requests),
+    )
+
+
+def _catalog(config: dict[str, Any], streams: tuple[str, ...]) -> dict[str, Any]:
+    catalog = TapBraze(config=dict(config), validate_config=False, setup_mapper=False).catalog_dict
+    for entry in catalog["streams"]:
+        root = next(item for item in entry["metadata"] if not item["breadcrumb"])
+        root["metadata"]["selected"] = entry["tap_stream_id"] in streams
+    return catalog
+
+
+def _in_flight(requests: list[dict[str, Any]]) -> float:
+    """How many requests were under way on average, by the sandbox's clock."""
+    span = max(request["finished"] for request in requests) - min(request["started"] for request in requests)
+    return float(sum(request["finished"] - request["started"] for request in requests) / span)
+
+
+if __name__ == "__main__":
+    main()
