@@ -19,10 +19,11 @@ from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.happenings import to_event_name, to_past, watch_names
 from target_braze.mapping.layouts import METHODS, recognise
 from target_braze.mapping.orders import Orders
-from target_braze.mapping.traits import add_address, compile_trait
+from target_braze.mapping.traits import add_address, compile_trait, without_operations
 from target_braze.records import Change, RecordError
+from target_braze.standard_fields import NEVER_NULL
 from target_braze.times import show
-from target_braze.values import Place, checked_name, checked_size, compile_value, kinds_of, to_string
+from target_braze.values import checked_name, checked_size, compile_value, kinds_of, to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,7 +88,9 @@ class Calls(StreamMapping):
         named = {str(part.get("name") if isinstance(part, dict) else part) for one in entry for part in one.values()}
         # An identifier may be a part of an object: user_properties.crm_id.
         self._paths = tuple(name for name in named if name not in columns and name.partition(".")[0] in columns)
-        found = compile_user(columns.stream, entry or None, (*columns.names, *self._paths))
+        found = compile_user(
+            columns.stream, entry or None, (*columns.names, *self._paths), self._defaults.placeholder_ids
+        )
         self._anonymous = next(
             (one for one in found if one.kind == "user_alias" and one.column == layout.anonymous_id), None
         )
@@ -114,7 +117,8 @@ class Calls(StreamMapping):
         template: str = self._given.get(method, default)
         if set("{}") & set(_PLACEHOLDER.sub("", template)):
             raise self._columns.error(
-                f"'calls.{method}': {template!r} is no template such as {default!r}, with names of properties in braces"
+                f"{template!r} is no template such as {default!r}, with names of properties in braces - at "
+                f"{self._columns.at}.calls.{method}"
             )
         return template
 
@@ -128,7 +132,7 @@ class Calls(StreamMapping):
             "trait",
             bag.schemas,
             chooser(columns, "fields", flat, notice),
-            compile_trait(renames, self._defaults.zone, notice),
+            compile_trait(renames, self._defaults, notice),
         )
         if layout.method == "identify":
             self._check(self._attributes, flat)
@@ -138,7 +142,7 @@ class Calls(StreamMapping):
     def _compile_properties(self) -> None:
         columns, layout, notice = self._columns, self._layout, self._notice
         renames = columns.entry.get("rename", {})
-        place = Place(self._defaults.zone, typed_nested_times=False)
+        place = self._defaults.place(notice, typed_nested_times=False)
 
         def compile_one(name: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
             sent = checked_name(renames.get(name, name))
@@ -146,7 +150,7 @@ class Calls(StreamMapping):
                 raise ValueError("Braze reserves the name; give it another one in 'rename' or leave it out")
             if name == "products" and kinds_of(schema) == {"string"}:
                 schema = {"type": "array"}  # warehouses keep arrays as the text of their JSON
-            return sent, compile_value(schema, place)
+            return sent, compile_value(schema, place.of(f"property '{name}'"))
 
         events = layout.method in {None, "track", "page", "screen"}
         flat = layout.flat_properties if events else {}
@@ -159,7 +163,7 @@ class Calls(StreamMapping):
         try:
             self._orders = Orders(self._given.get("orders", {}), self._event_properties, product, notice)
         except ValueError as wrong:
-            raise columns.error(f"'calls.orders.currency': {wrong}") from None
+            raise columns.error(f"{wrong} - at {columns.at}.calls.orders.currency") from None
 
     def _check(self, members: Members, flat: Mapping[str, str]) -> None:
         """Compile the columns of a flat layout before the first record."""
@@ -306,25 +310,17 @@ class Calls(StreamMapping):
     def _attributes_of(self, record: Mapping[str, Any], user: User) -> list[Change]:
         traits = self._traits.read(record)
         if self._layout.amplitude:
-            traits = self._resolved(traits)
+            traits = without_operations(traits, self._notice)
         taken = self._identifier_columns("external_id", "braze_id", "user_alias")
         traits = {name: value for name, value in traits.items() if name not in taken}
         attributes = self._attributes.convert(traits)
         add_address(attributes, traits, self._defaults.zone, self._notice)
-        nulls = {name for name, value in attributes.items() if value is None and not self._unset}
-        attributes = {name: value for name, value in attributes.items() if name not in nulls}
+        attributes = {
+            name: value
+            for name, value in attributes.items()
+            if value is not None or (self._unset and name not in NEVER_NULL)
+        }
         return [Change("attributes", user, self._object(user) | attributes)] if attributes else []
-
-    def _resolved(self, properties: dict[str, Any]) -> dict[str, Any]:
-        """Amplitude's user properties without its operations, of which Braze knows to set and to remove."""
-        plain = {name: value for name, value in properties.items() if not name.startswith("$")}
-        for operation in properties.keys() - plain.keys():
-            if operation in {"$set", "$unset"}:
-                values = to_object(properties[operation], ("user_properties", operation))
-                plain |= values if operation == "$set" else dict.fromkeys(values)
-            else:
-                self._notice(f"Amplitude's operation '{operation}' on user properties is left out: Braze has no such")
-        return plain
 
     def _view(self, method: str, record: Mapping[str, Any], user: User) -> list[Change]:
         properties = self._properties.read(record)

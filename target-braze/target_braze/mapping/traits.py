@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
 from target_braze.mapping.attributes import watched
+from target_braze.mapping.bags import to_object
 from target_braze.standard_fields import compile_standard_field
-from target_braze.values import Place, checked_name, compile_value, formats_of
+from target_braze.values import checked_name, compile_value, formats_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
     from target_braze.mapping.bags import Compile
+    from target_braze.mapping.base import Defaults
     from target_braze.values import Convert
 
 # The reserved traits in snake_case, as they are spelled in warehouses, and Braze's fields for them.
@@ -36,22 +38,23 @@ _ADDRESS: Final[Mapping[str, str]] = {"city": "home_city", "country": "country"}
 _GENDERS: Final[Mapping[str, str]] = {"male": "M", "female": "F", "other": "O"}
 
 
-def compile_trait(renames: Mapping[str, str], zone: tzinfo, notice: Callable[[str], None]) -> Compile:
+def compile_trait(renames: Mapping[str, str], defaults: Defaults, notice: Callable[[str], None]) -> Compile:
     """How a trait is sent: under the name of `rename`, as the field of Braze that it is, or under its own name."""
+    everywhere = defaults.place(notice, typed_nested_times=True)
 
     def compile_one(trait: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
         name = checked_name(renames.get(trait) or _STANDARD.get(snake_case(trait), trait))
         if name in limits.CONTROL_KEYS:
-            raise ValueError(
-                f"it is a key that commands Braze; give it another name in 'rename' or leave it out: {name}"
-            )
-        standard = compile_standard_field(name, zone)
+            raise ValueError(f"'{name}' is a key that commands Braze; give it another name in 'rename' or leave it out")
+        what = f"trait '{trait}'"
+        place = everywhere.of(what)
+        standard = compile_standard_field(name, defaults.zone, place.text)
         if standard:
             return name, _spelled(standard) if name == "gender" else standard
-        convert = compile_value(schema, Place(zone, typed_nested_times=True))
+        convert = compile_value(schema, place)
         if formats_of(schema) and formats_of(schema) <= {"date", "date-time"}:
             return name, convert
-        return name, watched(convert, f"trait '{trait}'", notice)
+        return name, watched(convert, what, notice, reject=defaults.date_like_text == "reject")
 
     return compile_one
 
@@ -76,6 +79,21 @@ def add_address(
             continue
         if found is not None:
             attributes[name] = found
+
+
+def without_operations(properties: Mapping[str, Any], notice: Callable[[str], None]) -> dict[str, Any]:
+    """Amplitude's user properties without its operations, of which Braze knows to set and to remove.
+
+    https://amplitude.com/docs/apis/analytics/identify
+    """
+    plain = {name: value for name, value in properties.items() if not name.startswith("$")}
+    for operation in sorted(properties.keys() - plain.keys()):
+        if operation in {"$set", "$unset"}:
+            values = to_object(properties[operation], ("user_properties", operation))
+            plain |= values if operation == "$set" else dict.fromkeys(values)
+        else:
+            notice(f"Amplitude's operation '{operation}' on user properties is left out: Braze has none like it")
+    return plain
 
 
 def snake_case(name: str) -> str:
