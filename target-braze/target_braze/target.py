@@ -148,13 +148,13 @@ class TargetBraze(Target):
             unset_nulls=self.config["nulls"] == "unset",
             update_existing_only=self.config["update_existing_only"],
             zone=ZoneInfo(self.config["time_zone"]),
+            long_strings=self.config["long_strings"],
+            date_like_text=self.config["date_like_text"],
+            placeholder_ids=tuple(self.config["placeholder_ids"]),
         )
 
     def entry(self, stream: str) -> Mapping[str, Any]:
         """The entry of a stream in the setting `streams`, empty where there is none.
-            long_strings=self.config["long_strings"],
-            date_like_text=self.config["date_like_text"],
-            placeholder_ids=tuple(self.config["placeholder_ids"]),
 
         Raises:
             MappingError: there is none, but one that looks like a misspelling of the stream's name.
