@@ -65,18 +65,44 @@ def test_what_is_named_in_settings_is_tried(sandbox: Sandbox, run_tap: RunTap) -
     assert set(lines(run_tap(options=TEST, **settings)).values()) == {"readable"}
 
 
-@pytest.mark.parametrize("stream", STREAMS, ids=lambda stream: stream.name)
-def test_each_permission_that_is_missing_is_named(sandbox: Sandbox, run_tap: RunTap, stream: Any) -> None:
-    sandbox.add_key(KEY, permissions=sorted(all_permissions() - {stream.permission}))
+@pytest.mark.parametrize("third", range(3))
+def test_each_permission_that_is_missing_is_named(sandbox: Sandbox, run_tap: RunTap, third: int) -> None:
+    missing = set(sorted(all_permissions())[third::3])
+    sandbox.add_key(KEY, permissions=sorted(all_permissions() - missing))
     run = run_tap(options=TEST, api_key=KEY)
     assert run.exit_code == 0, run.stderr
     found = lines(run)
-    lacking = {each.name for each in STREAMS if each.permission == stream.permission}
-    assert {name for name, text in found.items() if f"lacks permission '{stream.permission}'" in text} == lacking
+    lacking = {stream.name: stream.permission for stream in STREAMS if stream.permission in missing}
+    for name, permission in lacking.items():
+        assert f"lacks permission '{permission}' (HTTP 403: " in found[name]
     closed = {name for name, text in found.items() if text.startswith("permitted, but not without")}
-    assert {name for name, text in found.items() if not text.startswith("readable")} == lacking | closed
+    assert {name for name, text in found.items() if not text.startswith("readable")} == {*lacking, *closed}
     for name in closed:
         assert found[name].split("'")[1] in lacking
+
+
+@pytest.mark.parametrize(
+    ("stream", "missing", "said"),
+    [
+        ("hard_bounces", "email.hard_bounces", "stream 'hard_bounces':"),
+        ("catalog_items", "catalogs.get_items", "stream 'catalog_items', catalog_name "),
+        ("catalog_items", "catalogs.get", "stream 'catalogs' (read for 'catalog_items'):"),
+        ("email_templates_details", "templates.email.list", "stream 'email_templates' (read for "),
+        ("cdi_sync_runs", "cdi.integration_job_status", "stream 'cdi_sync_runs', integration_id "),
+    ],
+)
+def test_a_run_names_the_permission_and_stops_or_skips(
+    sandbox: Sandbox, run_tap: RunTap, stream: str, missing: str, said: str
+) -> None:
+    sandbox.add_key(KEY, permissions=sorted(all_permissions() - {missing}))
+    run = run_tap(stream, "custom_attributes", api_key=KEY, start_date="2024-01-01")
+    assert run.exit_code == 1
+    assert said in run.errors[0]
+    assert f"permission '{missing}'" in run.errors[0]
+    skipped = run_tap(stream, "custom_attributes", api_key=KEY, start_date="2024-01-01", on_missing_permission="skip")
+    assert skipped.exit_code == 0
+    assert f"permission '{missing}'" in skipped.stderr
+    assert skipped.records("custom_attributes")
 
 
 @pytest.mark.parametrize("settings", [{"api_key": KEY}, {"endpoint": "http://localhost:9"}], ids=["key", "host"])
