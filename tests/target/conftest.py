@@ -62,7 +62,7 @@ def run_target(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
         expect: int = 0,
         **settings: Any,
     ) -> Run:
-        config = {"api_key": sandbox.api_key, "endpoint": sandbox.url}
+        config = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "dependent_wait": 0}
         config = {name: value for name, value in (config | settings).items() if value is not None}
         path = tmp_path / "config.json"
         path.write_text(json.dumps(config))
@@ -83,3 +83,18 @@ def load(sandbox: Sandbox, run_target: Callable[..., Run]) -> Callable[..., Prof
         return the(sandbox.profile("c-1"))
 
     return load
+
+
+@pytest.fixture
+def run_calls(sandbox: Sandbox, run_target: Callable[..., Run]) -> Callable[..., Run]:
+    """Run the target on calls: `run_calls(calls(...), orders={...})`; settings of the target go into `settings`."""
+
+    def run(*streams: Stream, settings: dict[str, Any] | None = None, expect: int = 0, **given: Any) -> Run:
+        for_all = ("user", "fields", "properties", "rename", "time_field", "types")
+        entry = {key: given.pop(key) for key in for_all if key in given}
+        entry |= {"to": "calls"} | ({"calls": given} if given else {})
+        outcome = run_target(*streams, streams={"*": entry}, expect=expect, **(settings or {}))
+        sandbox.settle()
+        return outcome
+
+    return run

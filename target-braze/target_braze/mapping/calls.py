@@ -101,7 +101,7 @@ class Calls(StreamMapping):
         if "time_field" in columns.entry:
             name = columns.known(columns.entry["time_field"], "time_field")
             return [self._time_field(name)]
-        if not self._layout.times and self._layout.method not in {"identify", "group", "alias"}:
+        if not self._layout.times and self._layout.method in {"track", "page", "screen"}:
             raise columns.error(
                 f"nothing says when it happened: name the column in streams.{columns.stream}.time_field. "
                 f"Columns: {', '.join(columns.names)}"
@@ -233,7 +233,7 @@ class Calls(StreamMapping):
         columns = self._layout.event
         name = next((value for column in columns if (value := record.get(column)) not in (None, "")), None)
         if name is None:
-            raise RecordError(f"it names no event: blank are {', '.join(columns) or 'all columns, for there is none'}")
+            raise RecordError(f"it names no event: all of these columns are blank: {', '.join(columns) or 'event'}")
         return self._event(record, user, name, self._properties.read(record))
 
     def _page(self, record: Mapping[str, Any], user: User) -> list[Change]:
@@ -343,7 +343,12 @@ class Calls(StreamMapping):
             return []
         time = next((found for field in self._time if (found := field.value(record))), None)
         if time is None:
-            raise RecordError(f"it does not say when it happened: blank are {', '.join(f.column for f in self._time)}")
+            tried = ", ".join(field.column for field in self._time)
+            raise RecordError(
+                f"it does not say when it happened: all of these columns are blank: {tried}"
+                if tried
+                else "no column says when it happened: name it in 'time_field'"
+            )
         objects = self._orders.objects(event, raw, record.get("channel")) if special else None
         if objects is None:
             objects = [("events", self._plain(event, raw))]
