@@ -137,7 +137,7 @@ def test_preference_centers(sandbox: Sandbox, run_tap: RunTap) -> None:
 def test_what_changed_comes_again(
     sandbox: Sandbox, run_tap: RunTap, *, stream: str, kind: Any, key: str, field: str
 ) -> None:
-    objects = grow(sandbox, kind, 200)
+    objects = grow(sandbox, kind, 80)
     first = run_tap(stream, start_date=EVER)
     assert [record[key] for record in first.records(stream)] == list(objects)
     assert first.bookmark(stream) == max(record[field] for record in first.records(stream))
