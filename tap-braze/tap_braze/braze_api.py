@@ -108,11 +108,13 @@ class StoppedError(BrazeError):
 
 @dataclass(frozen=True)
 class Answer:
-    """A 2xx answer: status, headers (by any case of their names) and body."""
+    """A 2xx answer: status, headers (by any case of their names) and body; how long it took, and the how-manieth try."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    seconds: float = 0.0
+    attempt: int = 1
 
     def json(self) -> Any:  # noqa: ANN401
         """The body as JSON."""
@@ -347,7 +349,8 @@ class Client:
                 self._answered = True
                 window.learn(response.headers)
                 if response.ok and response.status_code < 300:  # noqa: PLR2004
-                    return Answer(response.status_code, response.headers, response.content)
+                    seconds = time.monotonic() - sent
+                    return Answer(response.status_code, response.headers, response.content, seconds, attempt)
                 failed = _error(f"{method} {path}", response.status_code, response.content)
                 if not isinstance(failed, UnavailableError):
                     raise failed

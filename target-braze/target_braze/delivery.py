@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from target_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnavailableError
+from target_braze.concurrency import Concurrency
 from target_braze.endpoints import Request
 from target_braze.lanes import Lane, Lanes
 
@@ -47,8 +48,11 @@ class Delivery:
     is told of each change that Braze took, `reject` of each that it refused, and why, and may raise RejectedError to
     end the run; `emit` writes a STATE. All are called from threads of this class.
 
-    With `hold`, changes that would count twice are not sent again when it is unknown whether Braze has them, but
-    rejected as in doubt. What the `ledger` is told of outcomes is in it before the record counts as settled.
+    `wait` is the most seconds that one lies between a change and another that depends on it.
+
+    `failed` is called when a request has failed for good: the caller may be waiting for input that does not come. With
+    `hold`, changes that would count twice are not sent again when it is unknown whether Braze has them, but rejected as
+    in doubt. What the `ledger` is told of outcomes is in it before the record counts as settled.
     """
 
     def __init__(
@@ -58,8 +62,10 @@ class Delivery:
         accept: Callable[[Change], None],
         reject: Callable[[Change, str], None],
         emit: Callable[[State], None],
+        failed: Callable[[], None],
         max_objects: int,
         concurrency: int,
+        wait: float = 0.0,
         hold: bool = False,
         ledger: Ledger | None = None,
     ) -> None:
@@ -68,17 +74,18 @@ class Delivery:
         self._accept = accept
         self._reject = reject
         self._emit = emit
-        self._concurrency = concurrency
+        self._failed = failed
+        self._concurrency = Concurrency(concurrency)
         self._hold = hold
         self._ledger = ledger
         # Records: enough to fill every request in flight and its successor, and to find users that are not under way.
         self._room = 3 * concurrency * max_objects
 
         self._changed = threading.Condition()
-        self._lanes = Lanes(_LINGER, max_objects)
+        self._lanes = Lanes(_LINGER, max_objects, wait)
         self._in_flight = 0
         self._closing = False
-        self._failure: BaseException | None = None
+        self.failure: BaseException | None = None
 
         # Positions of the records that are not settled, oldest first, and the states that wait for them.
         self._open: OrderedDict[int, int] = OrderedDict()
@@ -99,8 +106,8 @@ class Delivery:
             RejectedError: an earlier change was rejected, and that ends the run.
         """
         with self._changed:
-            if len(self._open) >= self._room:
-                self._changed.wait_for(lambda: len(self._open) < self._room or self._failure)
+            if not self._has_room():
+                self._changed.wait_for(lambda: self._has_room() or self.failure)
             self._check()
             self._last_position = changes[0].records[0].position
             self._open[self._last_position] = len(changes)
@@ -132,9 +139,13 @@ class Delivery:
         """Send nothing more, wait for the answers under way, emit the last STATE that holds."""
         self._close(discard=True)
 
+    def _has_room(self) -> bool:
+        # What waits for the end of the input may not keep that end away.
+        return len(self._open) < self._room + self._lanes.held
+
     def _check(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
 
     def _close(self, *, discard: bool) -> None:
         with self._changed:
@@ -166,19 +177,23 @@ class Delivery:
             self._fail(failure)
 
     def _next_request(self) -> tuple[Request, list[Lane]] | None:
-        if self._failure is not None or self._in_flight >= self._concurrency:
+        if self.failure is not None or self._in_flight >= self._concurrency.limit:
             return None
         work = self._lanes.next_request(time.monotonic(), hurry=self._closing)
         self._in_flight += work is not None
         return work
 
     def _is_done(self) -> bool:
-        return not self._in_flight and (self._failure is not None or (self._closing and not self._lanes))
+        return not self._in_flight and (self.failure is not None or (self._closing and not self._lanes))
 
     def _patience(self) -> float | None:
         """Seconds until something is due without a notification."""
         moments = []
-        if self._failure is None and self._in_flight < self._concurrency and (due := self._lanes.due()) is not None:
+        if (
+            self.failure is None
+            and self._in_flight < self._concurrency.limit
+            and (due := self._lanes.due()) is not None
+        ):
             moments.append(due)
         if self._settled_state is not None:
             moments.append(self._next_emit)
@@ -221,6 +236,8 @@ class Delivery:
                 raise
             self._hold_back(request, counted, error)
         else:
+            with self._changed:
+                self._concurrency.answered(answer.seconds, answer.attempt, self._in_flight)
             self._settle(request, request.endpoint.rejected(request.changes, answer))
 
     def _find_guilty(self, request: Request, error: RefusedError) -> None:
@@ -274,8 +291,9 @@ class Delivery:
 
     def _fail(self, failure: BaseException) -> None:
         with self._changed:
-            self._failure = self._failure or failure
+            self.failure = self.failure or failure
             self._changed.notify_all()
+        self._failed()
 
     # States.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -14,7 +14,7 @@ from target_braze.encode import exact
 
 if TYPE_CHECKING:
     from collections import Counter
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _decode: Final = msgspec.json.Decoder(float_hook=exact).decode
 _NEEDED: Final = {
@@ -27,10 +27,11 @@ _TYPES: Final = {"stream": str, "record": dict, "schema": dict}
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads standard input, or the file of `--input`, a message a line."""
+    """Reads standard input, or the file of `--input`, a message a line; `waiting` while the next is not there yet."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.waiting = False
         self._line = 0
 
     @property
@@ -43,7 +44,19 @@ class MessageReader(GenericSingerReader[bytes]):
         self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
         # `--input` is opened as text, which may not be what it is.
-        return super().process_lines(getattr(file_input, "buffer", file_input), callbacks)
+        source: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
+        return super().process_lines(cast("IO[bytes]", self._awaited(source)), callbacks)
+
+    def _awaited(self, source: IO[bytes]) -> Iterator[bytes]:
+        while True:
+            self.waiting = True
+            try:
+                line = source.readline()
+            finally:
+                self.waiting = False
+            if not line:
+                return
+            yield line
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:

@@ -89,7 +89,7 @@ class Braze:
 
     def delivery(self, **options: Any) -> Delivery:
         given: dict[str, Any] = {"max_objects": 10, "concurrency": 4, "reject": self.dead_letter} | options
-        return Delivery(self.send, accept=self.accept, emit=self.emit, **given)
+        return Delivery(self.send, accept=self.accept, emit=self.emit, failed=lambda: None, **given)
 
 
 def change(position: int, user: str, kind: str = "attributes", **fields: Any) -> Change:
@@ -176,7 +176,13 @@ def test_whatever_ends_a_run_the_last_state_holds_and_the_reason_is_raised(  # n
         raise RejectedError(reason)
 
     delivery = Delivery(
-        failing_send, accept=braze.accept, reject=reject, emit=failing_emit, max_objects=5, concurrency=3
+        failing_send,
+        accept=braze.accept,
+        reject=reject,
+        emit=failing_emit,
+        failed=lambda: None,
+        max_objects=5,
+        concurrency=3,
     )
     chance = random.Random(seed)
     try:
@@ -227,7 +233,13 @@ def test_fields_of_folded_changes_add_up() -> None:
 
     braze = Braze()
     delivery = Delivery(
-        send, accept=braze.accept, reject=braze.dead_letter, emit=braze.emit, max_objects=1, concurrency=1
+        send,
+        accept=braze.accept,
+        reject=braze.dead_letter,
+        emit=braze.emit,
+        failed=lambda: None,
+        max_objects=1,
+        concurrency=1,
     )
     delivery.add(change(1, "u"))
     while not bodies:
@@ -249,7 +261,13 @@ def test_what_is_under_way_is_bounded_and_the_reader_waits() -> None:
 
     braze = Braze()
     delivery = Delivery(
-        send, accept=braze.accept, reject=braze.dead_letter, emit=braze.emit, max_objects=5, concurrency=2
+        send,
+        accept=braze.accept,
+        reject=braze.dead_letter,
+        emit=braze.emit,
+        failed=lambda: None,
+        max_objects=5,
+        concurrency=2,
     )
     added = 0
 
@@ -301,7 +319,13 @@ def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
 
     braze = Braze()
     delivery = Delivery(
-        send, accept=braze.accept, reject=braze.dead_letter, emit=braze.emit, max_objects=1, concurrency=1
+        send,
+        accept=braze.accept,
+        reject=braze.dead_letter,
+        emit=braze.emit,
+        failed=lambda: None,
+        max_objects=1,
+        concurrency=1,
     )
     delivery.add(change(1, "u"))
     delivery.checkpoint({"upto": 1})

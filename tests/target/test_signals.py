@@ -145,3 +145,21 @@ def test_a_reader_that_goes_away_ends_the_run_with_one_line(slow: Sandbox, confi
     assert b"Exception ignored" not in err
     assert "standard output" in err.decode()
     assert len(holds(slow)) < COUNT
+
+
+def test_a_tap_that_falls_silent_does_not_hide_that_delivery_has_failed(slow: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.json"
+    path.write_text(json.dumps({"api_key": "wrong", "endpoint": slow.url}))
+    process = start(path, subprocess.PIPE)
+    assert process.stdin is not None
+    process.stdin.write(lines(EVENTS, EVENTS.record({"external_id": "c", "name": "n", "time": "2026-03-04T12:00:00Z"})))
+    process.stdin.flush()
+    # The tap says nothing more, and does not end either.
+    assert process.wait(20) == 1
+    assert process.stderr is not None
+    stderr = process.stderr.read().decode()
+    assert "Braze does not accept the API key" in stderr
+    assert "Traceback" not in stderr
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            pipe.close()

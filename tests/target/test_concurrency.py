@@ -1,0 +1,49 @@
+"""How many requests are under way follows from how Braze answers."""
+
+from __future__ import annotations
+
+from target_braze.concurrency import Concurrency
+
+
+def rounds(one: Concurrency, count: int, seconds: float, *, attempt: int = 1, under_way: int = 99) -> None:
+    for _ in range(count):
+        for _ in range(one.limit):
+            one.answered(seconds, attempt, under_way)
+
+
+def test_it_grows_to_the_ceiling_while_answers_stay_quick() -> None:
+    one = Concurrency(16)
+    assert one.limit == 4
+    rounds(one, 12, 0.05)
+    assert one.limit == 16
+    rounds(one, 5, 0.05)
+    assert one.limit == 16
+
+
+def test_it_does_not_grow_where_more_is_not_used() -> None:
+    one = Concurrency(16)
+    rounds(one, 20, 0.05, under_way=1)
+    assert one.limit == 4
+
+
+def test_answers_that_become_slow_take_it_back() -> None:
+    one = Concurrency(32)
+    rounds(one, 30, 0.05)
+    rounds(one, 3, 0.5)
+    assert one.limit < 25
+
+
+def test_a_refusal_for_the_rate_takes_it_back_once_a_round_and_never_to_nothing() -> None:
+    one = Concurrency(10)
+    rounds(one, 10, 0.05)
+    rounds(one, 1, 0.05, attempt=2)
+    assert one.limit == 8
+    rounds(one, 50, 0.05, attempt=2)
+    assert one.limit == 1
+    rounds(one, 3, 0.05)
+    assert one.limit == 4
+
+
+def test_a_ceiling_below_the_start_holds() -> None:
+    assert Concurrency(1).limit == 1
+    assert Concurrency(3).limit == 3
