@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -136,19 +136,21 @@ class Request:
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
 TRACK: Final = Endpoint("/users/track", "users.track", "/users/track", ("attributes", "events", "purchases"))
 
-# Braze advises to wait five minutes between calls of which one depends on another, such as an event of an alias that is
-# new: https://www.braze.com/docs/api/endpoints/user_data/. These share one limit, and take 50 each.
-_DEPENDENT: Final = 300.0
+# These share one limit. Each depends on what was sent of its users before, and what follows depends on it.
+_DEPENDENT: Final[Any] = {
+    "most": limits.ITEMS_PER_REQUEST,
+    "rest": limits.DEPENDENT_WAIT,
+    "after": limits.DEPENDENT_WAIT,
+}
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_alias/
-ALIAS_NEW: Final = Endpoint("/users/alias/new", "users.alias.new", "identity", ("user_aliases",), 50, _DEPENDENT)
+ALIAS_NEW: Final = Endpoint("/users/alias/new", "users.alias.new", "identity", ("user_aliases",), **_DEPENDENT)
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/
 IDENTIFY: Final = Endpoint(
     "/users/identify",
     "users.identify",
     "identity",
     ("aliases_to_identify", "emails_to_identify", "phone_numbers_to_identify"),
-    50,
-    _DEPENDENT,
+    **_DEPENDENT,
 )
-# https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/
-MERGE: Final = Endpoint("/users/merge", "users.merge", "identity", ("merge_updates",), 50, _DEPENDENT)
+# https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/ promises no order inside of a request.
+MERGE: Final = Endpoint("/users/merge", "users.merge", "identity", ("merge_updates",), single=True, **_DEPENDENT)

@@ -59,3 +59,11 @@ CONTROL_KEYS: Final = frozenset(
 # https://www.braze.com/docs/api/objects_filters/event_object/ and .../purchase_object/
 RESERVED_EVENT_PROPERTIES: Final = frozenset({"time", "event_name"})
 RESERVED_PURCHASE_PROPERTIES: Final = frozenset({"time", "product_id", "quantity", "event_name", "price", "currency"})
+
+# https://www.braze.com/docs/api/basics/ advises five minutes between calls of which one depends on another.
+DEPENDENT_WAIT: Final = 300
+# Between two requests that set the same thing of the same user: their order is not documented. The page of
+# /subscription/status/set speaks of minutes, where a state seems not to stick.
+SAME_THING_WAIT: Final = 5
+# Users, addresses, aliases or items in a request of the endpoints other than /users/track, each on its page.
+ITEMS_PER_REQUEST: Final = 50

@@ -278,6 +278,14 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         description="Most requests in flight.",
     ),
     th.Property(
+        "dependent_wait",
+        th.CustomType({"type": "number", "minimum": 0, "maximum": limits.DEPENDENT_WAIT}),
+        default=limits.DEPENDENT_WAIT,
+        title="Dependent wait",
+        description="Seconds between two steps for one user of which the second depends on the first, such as "
+        "attributes and a deletion. Braze advises five minutes.",
+    ),
+    th.Property(
         "rate_limit_reserve",
         th.CustomType({"type": "number", "minimum": 0, "maximum": 0.9}),
         default=0.2,

@@ -124,6 +124,8 @@ class TargetBraze(Target):
             emit=_keep_quiet if self.config["dry_run"] else _write_state,
             max_objects=self.config["max_objects_per_request"],
             concurrency=self.config["concurrency"],
+            # Nothing can be seen too late that was never sent.
+            wait=0.0 if self.config["dry_run"] else self.config["dependent_wait"],
             hold=self.config["ambiguous"] == "hold",
             ledger=self.ledger,
         )
