@@ -132,6 +132,24 @@ def to_object(value: object, path: tuple[str, ...]) -> Mapping[str, Any]:
     return value
 
 
+def value_at(record: Mapping[str, Any], path: str) -> object:
+    """The value at a path such as `context.traits.email`.
+
+    Raises:
+        RecordError: there is something else where an object is expected.
+    """
+    *steps, last = path.split(".")
+    here = record
+    for number, step in enumerate(steps):
+        here = to_object(here.get(step), tuple(steps[: number + 1]))
+    return here.get(last)
+
+
+def is_blank(value: object) -> bool:
+    """Whether nothing is there, or text with nothing in it."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
 def chooser(columns: Columns, setting: str, flat: Mapping[str, str], notice: Callable[[str], None]) -> Choose:
     """Whether a name is sent, by the list of names and globs in `setting`; all are where there is no list.
 

@@ -13,7 +13,7 @@ from typing_extensions import override
 from target_braze import limits
 from target_braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE
 from target_braze.identity import Candidate, compile_user, identifier
-from target_braze.mapping.bags import Bag, Members, chooser, to_object
+from target_braze.mapping.bags import Bag, Members, chooser, is_blank, value_at
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.happenings import to_event_name, to_past, watch_names
@@ -195,10 +195,10 @@ class Calls(StreamMapping):
         if not self._known.issuperset(record):
             self._note_unknown(record)
         if self._paths:
-            record = {**record, **{path: _at(record, path) for path in self._paths}}
+            record = {**record, **{path: value_at(record, path) for path in self._paths}}
         method = self._method(record)
         if self._given.get("anonymous_label", "") is None and all(
-            record.get(column) in (None, "") for column in self._identifier_columns()
+            is_blank(record.get(column)) for column in self._identifier_columns()
         ):
             self._notice("calls of users without an id are left out, for 'calls.anonymous_label' is null")
             return []
@@ -231,7 +231,7 @@ class Calls(StreamMapping):
 
     def _track(self, record: Mapping[str, Any], user: User) -> list[Change]:
         columns = self._layout.event
-        name = next((value for column in columns if (value := record.get(column)) not in (None, "")), None)
+        name = next((value for column in columns if not is_blank(value := record.get(column))), None)
         if name is None:
             raise RecordError(f"it names no event: all of these columns are blank: {', '.join(columns) or 'event'}")
         return self._event(record, user, name, self._properties.read(record))
@@ -338,6 +338,8 @@ class Calls(StreamMapping):
             event = to_event_name(name)
         except ValueError as wrong:
             raise RecordError(f"the event's name: {wrong}") from None
+        if not event:
+            raise RecordError("the event's name is blank")
         if not self._wanted(event):
             self._notice(f"the event '{event}' is left out by 'calls.events'")
             return []
@@ -394,14 +396,6 @@ class Calls(StreamMapping):
         if len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         return True
-
-
-def _at(record: Mapping[str, Any], path: str) -> object:
-    *steps, last = path.split(".")
-    here: Mapping[str, Any] = record
-    for number, step in enumerate(steps):
-        here = to_object(here.get(step), tuple(steps[: number + 1]))
-    return here.get(last)
 
 
 def _shown(value: object) -> str:
