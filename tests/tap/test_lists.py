@@ -47,7 +47,9 @@ def test_every_page_is_read(
         thing.archived = False
     run = run_tap(stream, start_date=EVER)
     assert [record["id"] for record in run.records(stream)] == [f"{number:05}" for number in range(count)]
-    assert pages(sandbox, path) == [str(page) for page in range(count // 100 + 1)]
+    # Segments may be archived while the pages are read; so several pages are read twice.
+    passes = 2 if stream == "segments" and count >= 100 else 1
+    assert pages(sandbox, path) == [str(page) for page in range(count // 100 + 1)] * passes
 
 
 @pytest.mark.parametrize("count", [0, 3, 250, 251])
@@ -91,6 +93,29 @@ def test_a_row_that_moves_to_the_next_page_comes_out_once(sandbox: Sandbox, run_
         sandbox.fault(path="/segments/list", query={"page": page}, do="status", status=200, body=body)
     run = run_tap("segments")
     assert [record["id"] for record in run.records("segments")] == [f"{number:05}" for number in range(150)]
+
+
+@pytest.mark.parametrize("kind", ["campaigns", "segments"])
+def test_what_is_archived_between_two_pages_takes_no_other_row_along(
+    sandbox: Sandbox, run_tap: RunTap, kind: Literal["campaigns", "segments"]
+) -> None:
+    grow(sandbox, kind, 250)
+    for thing in getattr(sandbox.workspace, kind).values():
+        thing.archived = False
+    gone = iter(["00003", "00004", "00150"])
+
+    def archive(request: Any) -> None:
+        if request.query["page"] in {"0", "1"} and (key := next(gone, None)):
+            sandbox.workspace.archive(kind, key)
+
+    sandbox.after_request(f"/{kind}/list", archive)
+    run = run_tap(kind, f"{kind}_analytics", include_archived=False, start_date="2026-06-30")
+    ids = [record["id"] for record in run.records(kind)]
+    # `campaigns` has what was edited since, and that is a list of its own.
+    assert len(ids) == len(set(ids))
+    key = "campaign_id" if kind == "campaigns" else "segment_id"
+    read = {record[key] for record in run.records(f"{kind}_analytics")}
+    assert {f"{number:05}" for number in range(250)} - read <= {"00003", "00004", "00150"}
 
 
 @pytest.mark.parametrize("stream", ["campaigns", "canvases"])

@@ -203,6 +203,7 @@ class ListStream(BrazeStream):
 
     page_size: ClassVar[int | None] = 100  # None: the docs do not say
     archivable: ClassVar[bool] = False
+    shrinks: ClassVar[bool] = False  # whether rows can leave it; the archivable ones do if the archive is left out
 
     def __init__(self, tap: TapBraze) -> None:
         super().__init__(tap)
@@ -255,11 +256,29 @@ class ListStream(BrazeStream):
             self.set_bookmark(bookmark)
 
     def _pages(self, params: Mapping[str, str], reader: str) -> Iterator[Record]:
-        """Every row once, also if rows move to another page while the pages are read."""
-        key = type(self).primary_keys[0]
+        """Every row once, also if rows move to another page while the pages are read.
+
+        A row that leaves the list makes all behind it move up, one of them to a page that has been read. So a list that
+        rows can leave is read again until it brings nothing new, if it has more than one page.
+        """
+        shrinks = self.shrinks
+        if self.archivable:
+            shrinks = not self.tap.settings.include_archived
+            params = params if shrinks else {**params, "include_archived": "true"}
         seen: set[str] = set()
-        if self.archivable and self.tap.settings.include_archived:
-            params = {**params, "include_archived": "true"}
+        again = False
+        while True:
+            before = len(seen)
+            pages = yield from self._pass(params, reader, seen, again=again)
+            if not shrinks or pages == 1 or (again and len(seen) == before):
+                return
+            again = True
+
+    def _pass(
+        self, params: Mapping[str, str], reader: str, seen: set[str], *, again: bool
+    ) -> Generator[Record, None, int]:
+        """The rows that are not `seen` yet, from the first page to the last; answers how many pages there are."""
+        key = type(self).primary_keys[0]
         page = 0
         while True:
             request = Request(self.path, {**params, "page": str(page)}, self.pool, self.payload)
@@ -272,9 +291,9 @@ class ListStream(BrazeStream):
             fresh = list({row[key]: row for row in rows if row[key] not in seen}.values())
             seen.update(row[key] for row in fresh)
             yield from fresh
-            if self._is_last(page, len(rows), len(fresh)):
-                return
             page += 1
+            if self._is_last(page - 1, len(rows), len(rows) if again else len(fresh)):
+                return page
 
     def _is_last(self, page: int, rows: int, fresh: int) -> bool:
         if self.page_size is not None:

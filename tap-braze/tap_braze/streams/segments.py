@@ -17,6 +17,7 @@ class Segments(ListStream):
     path = "/segments/list"
     permission = "segments.list"
     payload = "segments"
+    shrinks = True  # archived ones are never in it
     primary_keys = ("id",)
     schema = fields.schema(
         fields.key("id", "API identifier of the segment."),
