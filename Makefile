@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench-tap lint format constraints clean
+.PHONY: help demo test bench-tap bench-target lint format constraints clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -21,6 +21,9 @@ test: $(READY) ## Every test; one of them with make test ARGS='-k name'
 
 bench-tap: $(READY) ## How fast the tap reads 500 campaigns and 400 days; more with ARGS='--help'
 	@$(BIN)/python -m bench.tap $(ARGS)
+
+bench-target: $(READY) ## How fast the target delivers a million records; more with ARGS='--help'
+	@$(BIN)/python -m bench.target $(ARGS)
 
 lint: $(READY) ## Style and types
 	@$(BIN)/ruff check

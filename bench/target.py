@@ -1,0 +1,111 @@
+"""How fast the target delivers a million records to a sandbox that only counts: `make bench-target`.
+
+Half of them are attributes, a quarter events and a quarter purchases, with 20 columns and 400 bytes each. Sandbox and
+target share the cores of this machine, so look at its load before you compare figures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.request import urlopen
+
+from bench.machinery import machine, sandbox, timed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+STATE_EVERY: Final = 10_000
+
+_TEXT: Final = {"type": ["string", "null"]}
+_TIME: Final = {"type": ["string", "null"], "format": "date-time"}
+_COLUMNS: Final[dict[str, Any]] = {
+    "external_id": _TEXT,
+    **{f"text_{n}": _TEXT for n in range(7)},
+    **{f"count_{n}": {"type": ["integer", "null"]} for n in range(5)},
+    **{f"share_{n}": {"type": ["number", "null"]} for n in range(3)},
+    "vip": {"type": ["boolean", "null"]},
+    "seen_at": _TIME,
+}
+_STREAMS: Final[dict[str, dict[str, Any]]] = {
+    "attributes": {**_COLUMNS, "changed_at": _TIME, "note": _TEXT},
+    "events": {**_COLUMNS, "name": _TEXT, "time": _TIME},
+    "purchases": {**_COLUMNS, "product_id": _TEXT, "currency": _TEXT, "price": {"type": "number"}, "time": _TIME},
+}
+
+
+def main() -> None:
+    """Measure what the command line asks for."""
+    given = _arguments()
+    print(machine())
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        source = folder / "records.singer"
+        with source.open("wb") as file:
+            file.writelines(_lines(given.records))
+        print(f"{given.records:,} records, {source.stat().st_size / given.records:.0f} bytes each")
+        for latency in given.latency_ms:
+            for concurrency in given.concurrency:
+                _measure(folder, source, latency, concurrency, given.records)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--latency-ms", type=int, nargs="+", default=[0, 50], help="of each answer")
+    parser.add_argument("--concurrency", type=int, nargs="+", default=[16], help="most requests under way")
+    return parser.parse_args()
+
+
+def _measure(folder: Path, source: Path, latency: int, concurrency: int, records: int) -> None:
+    with sandbox("--null", "--seed", "empty", "--latency-ms", str(latency)) as url:
+        config = folder / "config.json"
+        config.write_text(json.dumps({"api_key": "sandbox-key", "endpoint": url, "concurrency": concurrency}))
+        cost = timed([sys.executable, "-m", "target_braze", "--config", str(config)], folder / "log", source)
+        with urlopen(f"{url}/sandbox/summary") as answer:  # noqa: S310 - a sandbox of our own
+            requests = json.load(answer)["null_requests"]
+    print(
+        f"latency {latency:3} ms, concurrency {concurrency:3}: {cost.wall:6.1f} s   {records / cost.wall:7,.0f} records/s",
+        f"{requests / cost.wall:5,.0f} requests/s   {records / requests:4.1f} objects a request",
+        f"{cost.cpu / records * 1e6:5.1f} us CPU a record   {cost.peak_mb:4.0f} MB",
+        sep="   ",
+        flush=True,
+    )
+
+
+def _lines(count: int) -> Iterator[bytes]:
+    for stream, columns in _STREAMS.items():
+        yield _line({"type": "SCHEMA", "stream": stream, "schema": {"properties": columns}, "key_properties": []})
+    for number in range(count):
+        stream = ("attributes", "events", "attributes", "purchases")[number % 4]
+        record: dict[str, Any] = {"external_id": f"user-{number:08}", "vip": number % 2 == 0}
+        record |= {f"text_{n}": f"text {number * (n + 1) % 9973}" for n in range(7)}
+        record |= {f"count_{n}": number * n for n in range(5)}
+        record |= {f"share_{n}": number / (n + 7) for n in range(3)}
+        record["seen_at"] = "2026-03-04T09:10:11.123456+00:00"
+        if stream == "attributes":
+            record |= {"changed_at": "2026-03-04T09:10:11Z", "note": None}
+        elif stream == "events":
+            record |= {"name": "viewed", "time": "2026-03-04T09:10:11Z"}
+        else:
+            record |= {
+                "product_id": f"p-{number % 50}",
+                "currency": "EUR",
+                "price": 9.5,
+                "time": "2026-03-04T09:10:11Z",
+            }
+        yield _line({"type": "RECORD", "stream": stream, "record": record})
+        if number % STATE_EVERY == STATE_EVERY - 1:
+            yield _line({"type": "STATE", "value": {"read": number}})
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message).encode() + b"\n"
+
+
+if __name__ == "__main__":
+    main()
