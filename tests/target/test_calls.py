@@ -175,6 +175,27 @@ def test_an_alias_call_merges_two_users(run_calls: Callable[..., Run], sandbox: 
     assert [event["name"] for event in profile.events][:1] == ["Visited"]
 
 
+def test_an_alias_call_with_the_anonymous_id_of_the_call_merges_that(
+    run_calls: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run_calls(
+        calls(
+            {"type": "track", "anonymousId": "a-9", "event": "Visited"},
+            {"type": "identify", "userId": "c-1", "traits": {"seats": 3}},
+            {"type": "alias", "userId": "c-1", "previousId": "a-9", "anonymousId": "a-9"},
+        )
+    )
+    (profile,) = sandbox.profiles()
+    assert [event["name"] for event in profile.events] == ["Visited"]
+
+
+def test_an_anonymous_id_that_names_nobody_is_left_out(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    record = {"type": "identify", "userId": "c-1", "anonymousId": "undefined", "traits": {"plan": "x"}}
+    outcome = run_calls(calls(record))
+    assert [request.path for request in sandbox.requests] == ["/users/track"]
+    assert any("an anonymous id is left out" in line for line in outcome.warnings)
+
+
 def test_events_can_be_filtered_and_the_rest_is_named(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
     names = ["Cart Viewed", "Product Viewed", "Order Completed", "Debug"]
     outcome = run_calls(
@@ -266,6 +287,8 @@ def test_raw_json_may_come_as_text(run_calls: Callable[..., Run], sandbox: Sandb
         ({"type": "group", "userId": "c-1"}, "lacks 'groupId'"),
         ({"type": "alias", "userId": "c-1"}, "lacks 'previousId'"),
         ({"type": "alias", "userId": "c-1", "previousId": "c-1"}, "with itself"),
+        ({"type": "alias", "userId": "c-1", "previousId": "undefined"}, "placeholder"),
+        ({"type": "group", "userId": "c-1", "groupId": "g" * 256}, "256 characters"),
     ],
 )
 def test_a_call_that_cannot_be_sent_is_reported(
@@ -280,6 +303,8 @@ def test_a_call_that_cannot_be_sent_is_reported(
     [
         ({"page": "Viewed {name"}, "calls.page"),
         ({"orders": {"currency": "euro"}}, "calls.orders.currency"),
+        ({"group": {"attribute": "braze_id"}}, "calls.group.attribute"),
+        ({"group": {"attribute": "a.b"}}, "calls.group.attribute"),
         ({"method_field": "kind"}, "calls.method_field"),
         ({"user": [{"external_id": "id"}]}, "'user' names the column 'id'"),
         ({"time_field": "at"}, "time_field"),

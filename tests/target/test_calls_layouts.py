@@ -121,6 +121,16 @@ def test_an_alias_table_merges(run_calls: Callable[..., Run], sandbox: Sandbox) 
     }
 
 
+def test_the_previous_ids_of_an_alias_table_can_be_anonymous_ones(
+    run_calls: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    columns = {"user_id": TEXT, "previous_id": TEXT, "timestamp": TIME}
+    row = {"user_id": "c-1", "previous_id": "a-1"}
+    run_calls(Stream("segment_aliases", columns, [row]), previous_id="user_alias", anonymous_label="web")
+    (merge,) = sandbox.requests[-1].body["merge_updates"]
+    assert merge["identifier_to_merge"] == {"user_alias": {"alias_label": "web", "alias_name": "a-1"}}
+
+
 def test_the_method_can_be_said(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
     columns = {"event": TEXT, "kind": TEXT, "plan": TEXT}
     run_calls(table("people", {"plan": "gold"}, **columns), method="identify", fields=["plan"])

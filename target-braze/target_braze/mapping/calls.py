@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from datetime import timezone
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
@@ -16,14 +15,15 @@ from target_braze.identity import Candidate, compile_user, identifier
 from target_braze.mapping.bags import Bag, Members, chooser, is_blank, value_at
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
-from target_braze.mapping.happenings import to_event_name, to_past, watch_names
+from target_braze.mapping.event_names import EventNames
+from target_braze.mapping.happenings import to_past
 from target_braze.mapping.layouts import METHODS, recognise
 from target_braze.mapping.orders import Orders
 from target_braze.mapping.traits import add_address, compile_trait, without_operations
 from target_braze.records import Change, RecordError
 from target_braze.standard_fields import NEVER_NULL
 from target_braze.times import show
-from target_braze.values import checked_name, checked_size, compile_value, kinds_of, to_string
+from target_braze.values import checked_name, checked_size, checked_string, compile_value, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from target_braze.records import User
     from target_braze.values import Convert
 
-_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
 _GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 # Pairs and aliases that are remembered, so that Braze hears of each once a run and nobody waits for it again.
 _REMEMBERED: Final = 100_000
@@ -47,6 +46,7 @@ class Calls(StreamMapping):
         self._given: Mapping[str, Any] = columns.entry.get("calls", {})
         self._layout = recognise(columns)
         self._anonymous: Candidate | None = None
+        self._previous: list[Candidate] = []
         self._paths: tuple[str, ...] = ()
         super().__init__(columns, defaults, notice)
         layout = self._layout
@@ -56,12 +56,8 @@ class Calls(StreamMapping):
                 f"'calls.method' which all of them are. Columns: {', '.join(columns.names)}"
             )
         self._time = self._compile_times()
-        self._names: set[str] = set()
+        self._names = EventNames(columns, self._given, notice)
         self._seen: OrderedDict[tuple[str, ...], None] = OrderedDict()
-        self._templates = {
-            "page": self._compile_template("page", "Viewed {name} Page"),
-            "screen": self._compile_template("screen", "Viewed {name} Screen"),
-        }
         self._handlers: Mapping[str, Callable[[Mapping[str, Any], User], list[Change]]] = {
             "identify": self._identify,
             "track": self._track,
@@ -71,6 +67,7 @@ class Calls(StreamMapping):
             "alias": self._alias,
             "amplitude": self._amplitude,
         }
+        self._group_attribute = self._compile_group()
         self._compile_traits()
         self._compile_properties()
         self._note_rest()
@@ -82,15 +79,18 @@ class Calls(StreamMapping):
         columns, layout = self._columns, self._layout
         entry = list(columns.entry.get("user") or ([{"external_id": layout.user_id}] if layout.user_id else []))
         label = self._given.get("anonymous_label", layout.anonymous_label)
-        anonymous = {"user_alias": {"name": layout.anonymous_id, "label": label}}
         if layout.anonymous_id and label and "user" not in columns.entry:
-            entry.append(anonymous)
+            entry.append(_alias_of(layout.anonymous_id, label))
         named = {str(part.get("name") if isinstance(part, dict) else part) for one in entry for part in one.values()}
         # An identifier may be a part of an object: user_properties.crm_id.
         self._paths = tuple(name for name in named if name not in columns and name.partition(".")[0] in columns)
         found = compile_user(
             columns.stream, entry or None, (*columns.names, *self._paths), self._defaults.placeholder_ids
         )
+        # What an alias call merges: a known user or an anonymous one.
+        if previous := layout.previous_id:
+            either = [{"external_id": previous}, _alias_of(previous, label or layout.anonymous_label)]
+            self._previous = compile_user(columns.stream, either, columns.names, self._defaults.placeholder_ids)
         self._anonymous = next(
             (one for one in found if one.kind == "user_alias" and one.column == layout.anonymous_id), None
         )
@@ -113,14 +113,14 @@ class Calls(StreamMapping):
         zone = self._defaults.zone if "time_field" in self._columns.entry else timezone.utc
         return Field(column, "time", lambda value: to_past(value, zone, column, self._notice))
 
-    def _compile_template(self, method: str, default: str) -> str:
-        template: str = self._given.get(method, default)
-        if set("{}") & set(_PLACEHOLDER.sub("", template)):
-            raise self._columns.error(
-                f"{template!r} is no template such as {default!r}, with names of properties in braces - at "
-                f"{self._columns.at}.calls.{method}"
-            )
-        return template
+    def _compile_group(self) -> str:
+        name: str = self._given.get("group", {}).get("attribute", "group_id")
+        try:
+            if name in limits.CONTROL_KEYS:
+                raise ValueError(f"'{name}' is a key that commands Braze")  # noqa: TRY301
+            return checked_name(name)
+        except ValueError as wrong:
+            raise self._columns.error(f"{wrong} - at {self._columns.at}.calls.group.attribute") from None
 
     def _compile_traits(self) -> None:
         columns, layout, notice = self._columns, self._layout, self._notice
@@ -248,10 +248,9 @@ class Calls(StreamMapping):
         fields = self._object(user)
         traits = self._traits.read(record)
         if "subscription_state" not in given:
-            name = given.get("attribute", "group_id")
             if traits:
-                self._notice(f"a group call sets the attribute '{name}'; traits of the group itself are not sent")
-            return [Change("attributes", user, {**fields, name: group})]
+                self._notice("a group call sets an attribute to the group's id; traits of the group are not sent")
+            return [Change("attributes", user, {**fields, self._group_attribute: group})]
         state = traits.get(given["subscription_state"], "subscribed")
         if not _GROUP_ID.match(group) or state not in {"subscribed", "unsubscribed"}:
             raise RecordError(
@@ -262,16 +261,14 @@ class Calls(StreamMapping):
         return [Change("attributes", user, fields)]
 
     def _alias(self, record: Mapping[str, Any], user: User) -> list[Change]:
-        previous = self._required(record, self._layout.previous_id, "alias")
-        anonymous = self._anonymous.user(record) if self._anonymous else None
         if user[0] not in {"external_id", "user_alias"}:
             raise RecordError(f"an alias call merges users named by external id or alias, not by {user[0]}")
-        gone: User = ("external_id", previous)
-        label = self._anonymous.label if self._anonymous else None
-        if label and (self._given.get("previous_id") == "user_alias" or anonymous == ("user_alias", label, previous)):
-            gone = ("user_alias", label, previous)
-        if gone == user:
-            raise RecordError(f"an alias call that merges {show(previous)} with itself")
+        self._required(record, self._layout.previous_id, "alias")
+        known, unknown = (candidate.user(record) for candidate in self._previous)
+        was_anonymous = self._given.get("previous_id") == "user_alias" or unknown == self._anonymous_user(record)
+        gone = unknown if was_anonymous else known
+        if gone is None or gone == user:
+            raise RecordError("an alias call that merges a user with itself")
         fields = {"identifier_to_merge": identifier(gone), "identifier_to_keep": identifier(user)}
         return [Change("merge_updates", user, fields, endpoint=MERGE, others=(gone,))]
 
@@ -280,14 +277,15 @@ class Calls(StreamMapping):
         if name == "$groupidentify":
             self._notice("'$groupidentify' is about a group and not sent: Braze has users only")
             return []
-        changes = self._identification(record, user) + self._attributes_of(record, user)
-        return changes if name == "$identify" else changes + self._track(record, user)
+        if name == "$identify":
+            return self._identify(record, user)
+        return self._attributes_of(record, user) + self._track(record, user)
 
     # Parts of calls.
 
     def _identification(self, record: Mapping[str, Any], user: User) -> list[Change]:
         """Tell Braze, once a run, that the user and the anonymous one are the same."""
-        anonymous = self._anonymous.user(record) if self._anonymous else None
+        anonymous = self._anonymous_user(record)
         if anonymous is None or anonymous == user:
             return []
         if user[0] != "external_id":
@@ -297,6 +295,13 @@ class Calls(StreamMapping):
             return []
         fields = {**identifier(user), **identifier(anonymous)}
         return [Change("aliases_to_identify", user, fields, endpoint=IDENTIFY, others=(anonymous,))]
+
+    def _anonymous_user(self, record: Mapping[str, Any]) -> User | None:
+        try:
+            return self._anonymous.user(record) if self._anonymous else None
+        except RecordError as wrong:
+            self._notice(f"an anonymous id is left out: {wrong}")
+            return None
 
     def _introduction(self, user: User) -> list[Change]:
         """Make the profile of an anonymous user: Braze drops events of an alias that it does not know.
@@ -327,21 +332,13 @@ class Calls(StreamMapping):
         for column in self._layout.page:
             if properties.get(column) is None and record.get(column) is not None:
                 properties[column] = record[column]
-        template = self._templates[method]
-        name = _PLACEHOLDER.sub(lambda found: _shown(properties.get(found[1])), template)
-        return self._event(record, user, " ".join(name.split()), properties, special=False)
+        return self._event(record, user, self._names.of_view(method, properties), properties, special=False)
 
     def _event(
         self, record: Mapping[str, Any], user: User, name: object, raw: dict[str, Any], *, special: bool = True
     ) -> list[Change]:
-        try:
-            event = to_event_name(name)
-        except ValueError as wrong:
-            raise RecordError(f"the event's name: {wrong}") from None
-        if not event:
-            raise RecordError("the event's name is blank")
-        if not self._wanted(event):
-            self._notice(f"the event '{event}' is left out by 'calls.events'")
+        event = self._names.checked(name)
+        if event is None:
             return []
         time = next((found for field in self._time if (found := field.value(record))), None)
         if time is None:
@@ -361,7 +358,7 @@ class Calls(StreamMapping):
         ]
 
     def _plain(self, event: str, raw: Mapping[str, Any]) -> dict[str, Any]:
-        self._names = watch_names(self._names, event, limits.MANY_EVENT_NAMES, "event names", self._notice)
+        self._names.watch(event)
         properties = {name: value for name, value in self._event_properties.convert(raw).items() if value is not None}
         try:
             checked_size(properties, limits.EVENT_PROPERTIES_BYTES)
@@ -369,18 +366,10 @@ class Calls(StreamMapping):
             raise RecordError(f"its properties are {wrong}") from None
         return {"name": event, **({"properties": properties} if properties else {})}
 
-    def _wanted(self, event: str) -> bool:
-        filters: Mapping[str, list[str]] = self._given.get("events", {})
-
-        def fits(patterns: list[str]) -> bool:
-            return any(event == pattern or fnmatchcase(event, pattern) for pattern in patterns)
-
-        return ("only" not in filters or fits(filters["only"])) and not fits(filters.get("except", []))
-
     def _required(self, record: Mapping[str, Any], column: str | None, method: str) -> str:
         value = None if column is None else record.get(column)
         try:
-            text = "" if value is None else to_string(value).strip()
+            text = "" if value is None else checked_string(value).strip()
         except ValueError as wrong:
             raise RecordError(f"column '{column}': {wrong}") from None
         if not text:
@@ -398,5 +387,5 @@ class Calls(StreamMapping):
         return True
 
 
-def _shown(value: object) -> str:
-    return to_string(value) if isinstance(value, str | int | float) else ""
+def _alias_of(column: str, label: str) -> dict[str, Any]:
+    return {"user_alias": {"name": column, "label": label}}
