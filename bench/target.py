@@ -68,13 +68,15 @@ def _measure(folder: Path, source: Path, latency: int, concurrency: int, records
         cost = timed([sys.executable, "-m", "target_braze", "--config", str(config)], folder / "log", source)
         with urlopen(f"{url}/sandbox/summary") as answer:  # noqa: S310 - a sandbox of our own
             requests = json.load(answer)["null_requests"]
-    print(
-        f"latency {latency:3} ms, concurrency {concurrency:3}: {cost.wall:6.1f} s   {records / cost.wall:7,.0f} records/s",
-        f"{requests / cost.wall:5,.0f} requests/s   {records / requests:4.1f} objects a request",
-        f"{cost.cpu / records * 1e6:5.1f} us CPU a record   {cost.peak_mb:4.0f} MB",
-        sep="   ",
-        flush=True,
+    figures = (
+        f"{cost.wall:6.1f} s",
+        f"{records / cost.wall:7,.0f} records/s",
+        f"{requests / cost.wall:5,.0f} requests/s",
+        f"{records / requests:4.1f} objects a request",
+        f"{cost.cpu / records * 1e6:5.1f} us CPU a record",
+        f"{cost.peak_mb:4.0f} MB",
     )
+    print(f"latency {latency:3} ms, concurrency {concurrency:3}:", "   ".join(figures), flush=True)
 
 
 def _lines(count: int) -> Iterator[bytes]:
