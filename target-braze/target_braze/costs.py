@@ -16,10 +16,12 @@ _FREE: Final = frozenset(
         "external_id",
         "facebook",
         "push_subscribe",
+        "push_tokens",
         "subscription_groups",
         "user_alias",
     }
 )
+_OPERATORS: Final = frozenset({"inc", "add", "remove", "$add", "$update", "$remove"})
 
 
 def data_points(change: Change) -> int:
@@ -36,8 +38,19 @@ def data_points(change: Change) -> int:
 
 
 def _points(value: Any) -> int:  # noqa: ANN401
+    if isinstance(value, dict) and value and value.keys() <= _OPERATORS:
+        return sum(map(_points_of_operator, value, value.values()))
     if isinstance(value, dict):
         return max(1, len(value))
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return sum(len(item) for item in value if isinstance(item, dict))
     return 1
+
+
+def _points_of_operator(key: str, operand: Any) -> int:  # noqa: ANN401
+    """One for each element, each criterion, each property that is changed."""
+    if key == "$update":
+        return sum(len(rule["$new_object"]) for rule in operand)
+    if key == "$add":
+        return sum(map(len, operand))
+    return 1 if key == "inc" else len(operand)

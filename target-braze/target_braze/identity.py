@@ -5,7 +5,6 @@ https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ and .../user
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -140,8 +139,9 @@ def compile_user(
     entry: Sequence[Mapping[str, Any]] | None,
     columns: Sequence[str],
     placeholders: Iterable[str] = PLACEHOLDERS,
+    setting: str = "user",
 ) -> list[Candidate]:
-    """The candidates of a stream from `user` of its mapping, else from the columns that bear Braze's names.
+    """The candidates of a stream from `user` of its mapping, or another setting like it, else from the columns that bear Braze's names.
 
     Raises:
         MappingError: a column is unknown, or there is no candidate.
@@ -153,7 +153,7 @@ def compile_user(
         candidates.sort(key=lambda candidate: DEFAULT.index(candidate.kind))
     else:
         candidates = [
-            _candidate(kind, given, f"user[{number}].{kind}")
+            _candidate(kind, given, f"{setting}[{number}].{kind}")
             for number, item in enumerate(entry)
             for kind, given in item.items()
         ]
@@ -164,13 +164,13 @@ def compile_user(
         for column in candidate.columns:
             if column not in columns:
                 raise MappingError(
-                    f"stream '{stream}': 'user' names the column '{column}', but the stream has only: "
+                    f"stream '{stream}': '{setting}' names the column '{column}', but the stream has only: "
                     f"{', '.join(columns)} - at streams.{stream}.{candidate.place}"
                 )
     if not candidates:
         raise MappingError(
             f"stream '{stream}': nothing says whom a record is about. Name a column in the setting "
-            f"streams.{stream}.user, for example [{{external_id: {next(iter(columns), 'customer_id')}}}]. "
+            f"streams.{stream}.{setting}, for example [{{external_id: {next(iter(columns), 'customer_id')}}}]. "
             f"Columns: {', '.join(columns)}"
         )
     return candidates
@@ -221,14 +221,12 @@ def _email(text: str) -> str:
 
 def _phone(text: str) -> str:
     """The number in the form E.164; one without its country is anybody's."""
-    number = _PUNCTUATION.sub("", text)
-    if not _E164.match(number):
+    number = standard_fields.e164(text)
+    if number is None:
         raise IdentifierError("not E.164", f"expected a phone number in the form +12025550123, got {text!r}")
     return number
 
 
-_PUNCTUATION: Final = re.compile(r"[\s().-]")
-_E164: Final = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 _CHECKS: Final[Mapping[str, Callable[[str], str]]] = {
     "external_id": _at_most(limits.EXTERNAL_ID_BYTES),
     "braze_id": _at_most(limits.EXTERNAL_ID_BYTES),

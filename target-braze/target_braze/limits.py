@@ -67,3 +67,26 @@ DEPENDENT_WAIT: Final = 300
 SAME_THING_WAIT: Final = 5
 # Users, addresses, aliases or items in a request of the endpoints other than /users/track, each on its page.
 ITEMS_PER_REQUEST: Final = 50
+
+# https://www.braze.com/docs/api/endpoints/catalogs/; the page on making catalogs from CSV files says 1,000 fields.
+CATALOG_FIELDS: Final = 500
+NEW_CATALOG_FIELDS: Final = 50
+CATALOG_NAME_LENGTH: Final = 250
+CATALOG_VALUE_LENGTH: Final = 5_000
+CATALOG_ARRAY_ELEMENTS: Final = 100
+CATALOG_LEVELS: Final = 50
+
+# https://www.braze.com/docs/api/api_limits/, by pool of the endpoints; contracts differ. Others share an hourly one.
+_PER_MINUTE: Final = {
+    "/users/track": 60_000,  # 3,000 requests in 3 seconds
+    "identity": 20_000,
+    "external_ids": 1_000,
+    "subscriptions": 5_000,
+    "catalog_items": 16_000,
+}
+_OTHERS_PER_MINUTE: Final = 250_000 / 60
+
+
+def requests_per_minute(pool: str) -> float:
+    """The default rate limit of a pool."""
+    return _PER_MINUTE.get(pool, _OTHERS_PER_MINUTE)

@@ -229,6 +229,14 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         description="What identifies nobody, in any case of its letters.",
     ),
     th.Property(
+        "preflight",
+        th.BooleanType(nullable=False),
+        default=False,
+        title="Preflight",
+        description="Before the first record, compare attributes with those that Braze has and say what it would drop "
+        "in silence (permission custom_attributes.get); in a dry run, look up who is new (users.export.ids).",
+    ),
+    th.Property(
         "update_existing_only",
         th.BooleanType(nullable=False),
         default=False,
@@ -275,7 +283,7 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         th.IntegerType(nullable=False, minimum=1, maximum=256),
         default=16,
         title="Concurrency",
-        description="Most requests in flight.",
+        description="Most requests in flight; fewer where Braze answers more slowly or refuses some for their rate.",
     ),
     th.Property(
         "dependent_wait",

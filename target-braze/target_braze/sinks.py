@@ -31,6 +31,10 @@ class BrazeSink(RecordSink):
         self._mapping = compile_mapping(
             stream_name, self.schema, target.entry(stream_name), target.defaults, self._notice, key=key
         )
+        target.summary.candidates[stream_name] += self._mapping.candidates
+        if target.preflight is not None:
+            for doubt in target.preflight.doubts(self._mapping.types):
+                self._notice(doubt)
         self._keys = tuple(self.key_properties)
 
     @override

@@ -36,6 +36,8 @@ _COUNTRIES: Final = frozenset(
 )
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+\Z")
+_PUNCTUATION: Final = re.compile(r"[\s().-]")
+_E164: Final = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 _PHONE: Final = re.compile(r"\+?[\d\s().-]{5,30}\Z", re.ASCII)
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}([_-][a-z]+)?\Z", re.ASCII | re.IGNORECASE)
 
@@ -161,7 +163,25 @@ def _only(item: dict[str, Any], *keys: str) -> None:
 
 
 email: Final = _matching(_EMAIL, "an e-mail address")
-phone: Final = _matching(_PHONE, "a phone number, best in the form +12025550123")
+_written_phone: Final = _matching(_PHONE, "a phone number, best in the form +12025550123")
+
+
+def e164(text: str) -> str | None:
+    """A phone number in the form E.164, without the punctuation it is written with; None if it is none."""
+    number = _PUNCTUATION.sub("", text)
+    return number if _E164.match(number) else None
+
+
+def phone(value: object) -> str | None:
+    """A phone number; one without the code of its country as it is, for Braze to read.
+
+    Raises:
+        ValueError: it is none.
+    """
+    text: str | None = _written_phone(value)
+    return text and (e164(text) or text)
+
+
 _subscription: Final = _one_of(
     frozenset({"opted_in", "subscribed", "unsubscribed"}), "opted_in, subscribed or unsubscribed", upper=False
 )

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from target_braze.costs import data_points
+from target_braze.identity import CHOSEN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from target_braze.identity import Candidate
     from target_braze.records import Change, Record
 
 _log = logging.getLogger("target-braze")
@@ -24,7 +28,8 @@ class Summary:
         self.rejected: Counter[str] = Counter()
         self._sent: Counter[str] = Counter()
         self._folded: Counter[str] = Counter()
-        self._points: Counter[str] = Counter()
+        self.candidates: defaultdict[str, list[Candidate]] = defaultdict(list)
+        self.points: Counter[str] = Counter()
         self._notices: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -35,7 +40,7 @@ class Summary:
             self._sent[stream] += 1
             for record in change.records[1:]:
                 self._folded[record.stream] += 1
-            self._points[stream] += data_points(change)
+            self.points[stream] += data_points(change)
 
     def refused(self, record: Record) -> None:
         """The record was rejected, by Braze or by the mapping."""
@@ -61,9 +66,23 @@ class Summary:
                 f"{self._folded[stream]:,}",
                 f"{self.unchanged[stream]:,}",
                 f"{self.rejected[stream]:,}",
-                f"{self._points[stream]:,}",
+                f"{self.points[stream]:,}",
             )
+            for text in self._identifications(stream):
+                _log.info("stream '%s': %s", stream, text)
         _log.info("%s requests to Braze%s", f"{requests:,}", " would be made: this was a dry run" if dry_run else "")
         for text, count in self._notices.items():
             if count > 1:
                 _log.warning("%s (%s times)", text, f"{count:,}")
+
+    def _identifications(self, stream: str) -> Iterator[str]:
+        """How users were named, where there was a choice or something was wrong."""
+        candidates = self.candidates[stream]
+        for candidate in candidates:
+            caught = candidate.outcomes - Counter({CHOSEN: candidate.outcomes[CHOSEN]})
+            if caught or len(candidates) > 1:
+                yield (
+                    f"{candidate.kind} of column '{candidate.column}' named the user of "
+                    f"{candidate.outcomes[CHOSEN]:,} records"
+                    + "".join(f", {count:,} {rule}" for rule, count in caught.most_common())
+                )

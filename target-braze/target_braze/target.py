@@ -9,6 +9,7 @@ import logging
 import math
 import signal
 import sys
+import threading
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -26,16 +27,19 @@ from singer_sdk.exceptions import (
     StreamMapConfigError,
 )
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
 from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, base_url
 from target_braze.dead_letters import DeadLetters
 from target_braze.delivery import Delivery, RejectedError
+from target_braze.estimate import Estimate
 from target_braze.ledger import Ledger, LedgerError
 from target_braze.mapping import find_entry
 from target_braze.mapping.base import Defaults
 from target_braze.mapping.columns import is_glob
+from target_braze.preflight import Preflight
 from target_braze.reader import MessageReader
 from target_braze.records import Change, MappingError, Record
 from target_braze.settings import CONFIG
@@ -75,6 +79,10 @@ class _Terminated(SystemExit):
     """SIGINT or SIGTERM came."""
 
 
+class _Commands(SingerCommand, click.Group):
+    """The command of a Singer target, with others beside."""
+
+
 class TargetBraze(Target):
     """Singer target for Braze: users, events and purchases from any source."""
 
@@ -89,12 +97,14 @@ class TargetBraze(Target):
     ]
     default_sink_class = BrazeSink
     message_reader_class = MessageReader
+    message_reader: MessageReader
     # Delivery sees to it that no record waits long.
     _MAX_RECORD_AGE_IN_MINUTES = math.inf
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
         self.summary = Summary()
+        self._estimate = Estimate()
         self.message: dict[str, Any] = {}
         self._position = 0
         self._schemas: dict[str, dict[str, Any]] = {}
@@ -122,6 +132,7 @@ class TargetBraze(Target):
             reject=self._reject_change,
             # What was not sent must come again with the next run.
             emit=_keep_quiet if self.config["dry_run"] else _write_state,
+            failed=self._wake,
             max_objects=self.config["max_objects_per_request"],
             concurrency=self.config["concurrency"],
             # Nothing can be seen too late that was never sent.
@@ -154,6 +165,11 @@ class TargetBraze(Target):
             date_like_text=self.config["date_like_text"],
             placeholder_ids=tuple(self.config["placeholder_ids"]),
         )
+
+    @cached_property
+    def preflight(self) -> Preflight | None:
+        """What Braze knows of attributes, where setting `preflight` says to ask."""
+        return Preflight(self._client) if self.config["preflight"] else None
 
     def entry(self, stream: str) -> Mapping[str, Any]:
         """The entry of a stream in the setting `streams`, empty where there is none.
@@ -237,6 +253,8 @@ class TargetBraze(Target):
         file_input: IO[str] | None = None,
     ) -> None:
         """Run the target, as the SDK does, but show what a user can mend as one line."""
+        if click.get_current_context().invoked_subcommand:
+            return
         if about:
             cls.print_about(about_format)
             return
@@ -248,6 +266,22 @@ class TargetBraze(Target):
         except _USERS_ERRORS as error:
             _log.error("%s", error)
             sys.exit(1)
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        from target_braze.explain import command  # noqa: PLC0415 - it is a target itself
+
+        singer = super().get_singer_command()
+        return _Commands(
+            name=singer.name,
+            callback=singer.callback,
+            params=singer.params,
+            help=singer.help,
+            logger=cls.logger,
+            invoke_without_command=True,
+            commands=[command()],
+        )
 
     @classmethod
     @override
@@ -284,15 +318,30 @@ class TargetBraze(Target):
                         self._dead_letters.path,
                     )
             self.summary.log(self.delivery.requests, dry_run=self.config["dry_run"])
+            if self.config["dry_run"]:
+                client = self._client if self.config["preflight"] else None
+                for line in self._estimate.table(self.summary.points, self.config["rate_limit_reserve"], client):
+                    _log.info("%s", line)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
+        if self.delivery.failure is not None:
+            # From `_wake`. Where nothing is waited for, the failure is about to be noticed anyway.
+            if self.message_reader.waiting:
+                self.message_reader.waiting = False
+                raise self.delivery.failure
+            return
         # The SDK would write a STATE that covers what is still in flight, and exit with 0.
         for again in (signal.SIGINT, signal.SIGTERM):
             # Not SIG_IGN: Python reports a signal that is already on its way then, with a traceback.
             signal.signal(again, lambda _signum, _frame: None)
         _log.warning("%s: waiting for the answers under way, then stopping", signal.Signals(signum).name)
         raise _Terminated(128 + signum)
+
+    def _wake(self) -> None:
+        """Interrupt the reading of a tap that is silent, for delivery has failed."""
+        if hasattr(signal, "pthread_kill") and signal.getsignal(signal.SIGTERM) == self._handle_termination:
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
     # Settings.
 
@@ -361,8 +410,8 @@ class TargetBraze(Target):
             endpoint.method, endpoint.path, pool=endpoint.pool, body=request.body(), resend=resend
         )
 
-    @staticmethod
-    def _pretend(_request: Request, _resend: bool) -> Answer:  # noqa: FBT001
+    def _pretend(self, request: Request, _resend: bool) -> Answer:  # noqa: FBT001
+        self._estimate.add(request)
         return Answer(201, {}, b'{"message": "success"}')
 
     def _reject_change(self, change: Change, reason: str) -> None:

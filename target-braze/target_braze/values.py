@@ -82,6 +82,31 @@ def quick_type(schema: Mapping[str, Any]) -> type | None:
     return _QUICK.get(kind)
 
 
+def braze_type(schema: Mapping[str, Any]) -> str | None:
+    """The type that Braze gives to an attribute with values of a schema; None where the values decide."""
+    branches = _branches(schema)
+    kinds = {kind for kind, _ in branches}
+    if kinds == {"array"}:
+        items = [kinds_of(branch.get("items")) for _, branch in branches]
+        return (
+            "Object Array" if items == [{"object"}] else "Array" if all(items) and not {"object"} & items[0] else None
+        )
+    if kinds == {"object"}:
+        return "Object"
+    if kinds == {"boolean"}:
+        return "Boolean"
+    formats = formats_of(schema)
+    if kinds and (kinds <= {"integer", "number"} or (kinds == {"string"} and _is_decimal(branches))):
+        return "Number"
+    if kinds == {"string"} and formats <= {"date", "date-time"}:
+        return "Time"
+    return "String" if kinds and kinds <= _SCALARS else None
+
+
+def _is_decimal(branches: list[tuple[str, Mapping[str, Any]]]) -> bool:
+    return all(branch.get("format") == "singer.decimal" or "x-singer.decimal" in branch for _, branch in branches)
+
+
 def formats_of(schema: object) -> set[str | None]:
     """The formats of the types that a schema allows, None for a type that has none."""
     return {branch.get("format") for _, branch in _branches(schema)}

@@ -252,7 +252,11 @@ def test_a_column_that_the_schema_does_not_have_is_not_sent_and_that_is_said(
             )
         ),
         ({"a": TEXT}, {"rename": {"a": "external_id"}}, "which is a key that commands Braze"),
-        ({}, {"time_field": "at"}, "'time_field' has no meaning for attributes; they have: fields, merge_objects, operators, rename"),
+        (
+            {},
+            {"time_field": "at"},
+            "'time_field' has no meaning for attributes; they have: fields, merge_objects, operators, rename",
+        ),
         ({}, {"to": "events", "fields": ["a"]}, "'fields' has no meaning for events"),
         ({}, {"to": "purchases", "event": {"name": "a"}}, "'event' has no meaning for purchases"),
         (

@@ -9,7 +9,7 @@ from typing_extensions import override
 from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
-from target_braze.mapping.operators import compile_operators
+from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.standard_fields import NEVER_NULL, TEXTS, compile_standard_field, kinds_of_standard_field
 from target_braze.times import looks_like_time
 
@@ -83,6 +83,21 @@ class Attributes(StreamMapping):
             return field
         convert = watched(field.convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
         return Field(field.column, field.name, convert, field.quick)
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, str]:
+        return {field.name: field.column for field in (*self._fields.all, *(one.field for one in self._operators))}
+
+    @property
+    @override
+    def types(self) -> Mapping[str, str | None]:
+        operated = {one.field.name: BRAZE_TYPES[one.key] for one in self._operators}
+        return operated | {
+            field.name: self._columns.braze_type(field.column)
+            for field in self._fields.all
+            if not compile_standard_field(field.name, self._defaults.zone)
+        }
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:

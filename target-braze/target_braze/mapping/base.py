@@ -54,6 +54,16 @@ class StreamMapping(ABC):
         """The ways in which it names the user, with their counts."""
         return tuple(self._candidates)
 
+    @property
+    def sources(self) -> Mapping[str, str]:
+        """The column that each field of the object is made of, `properties.name` of a property; for explanations."""
+        return {}
+
+    @property
+    def types(self) -> Mapping[str, str | None]:
+        """Custom attributes with the type that Braze will see, None where only the values know it."""
+        return {}
+
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         """What one record changes, in the order in which it has to happen.
 

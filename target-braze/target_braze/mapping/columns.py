@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
 from target_braze.records import MappingError, RecordError
-from target_braze.values import TYPES, Convert, Place, checked_name, compile_value, formats_of, kinds_of, quick_type
+from target_braze.values import (
+    TYPES,
+    Convert,
+    Place,
+    braze_type,
+    checked_name,
+    compile_value,
+    formats_of,
+    kinds_of,
+    quick_type,
+)
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -206,6 +216,10 @@ class Columns:
     def schema(self, column: str) -> Mapping[str, Any]:
         """The JSON Schema of a column, or what `types` says instead."""
         return self._schemas[column]
+
+    def braze_type(self, column: str) -> str | None:
+        """The type that Braze gives to an attribute made of the column; None where the values decide."""
+        return braze_type(self._schemas[column])
 
     def object_schema(self, column: str) -> Mapping[str, Any] | None:
         """The schema of a column that holds objects, None of any other."""

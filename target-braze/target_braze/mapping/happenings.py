@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -15,7 +16,7 @@ from target_braze.times import to_moment
 from target_braze.values import Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
 # Clocks differ; an event this far ahead is not worth a word.
@@ -54,6 +55,17 @@ class Happening(StreamMapping):
         chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
         reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
         self._properties = Fields(columns.fields(chosen, place, {}, reserved))
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, str]:
+        parts = [self._time, *([self._app_id] if self._app_id else ()), *self._parts_of_object()]
+        found = {field.name: field.column for field in parts}
+        return found | {f"properties.{field.name}": field.column for field in self._properties.all}
+
+    @abstractmethod
+    def _parts_of_object(self) -> Iterable[Field]:
+        """What beside the time and the properties comes from columns."""
 
     def _compile_spread(self, schema: Mapping[str, Any], place: Place) -> Convert:
         try:
@@ -131,6 +143,10 @@ class Events(Happening):
         self._names = watch_names(self._names, name, limits.MANY_EVENT_NAMES, "event names", self._notice)
         self._fill_timed(fields, record)
 
+    @override
+    def _parts_of_object(self) -> Iterable[Field]:
+        return (self._name,) if self._name else ()
+
 
 class Purchases(Happening):
     """https://www.braze.com/docs/api/objects_filters/purchase_object/."""
@@ -165,6 +181,10 @@ class Purchases(Happening):
             self._products, fields["product_id"], limits.MANY_PRODUCTS, "product ids", self._notice
         )
         self._fill_timed(fields, record)
+
+    @override
+    def _parts_of_object(self) -> Iterable[Field]:
+        return (*self._parts, self._quantity) if self._quantity else self._parts
 
 
 def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     from target_braze.mapping.columns import Columns, Field
 
 INCREMENT: Final = "inc"
+# The types of attributes that they are for.
+BRAZE_TYPES: Final[Mapping[str, str]] = {
+    "inc": "Number",
+    **dict.fromkeys(("add", "remove"), "Array"),
+    **dict.fromkeys(("$add", "$update", "$remove"), "Object Array"),
+}
 _ELEMENTS: Final = frozenset({"add", "remove"})
 _SCALARS: Final = frozenset({"string", "number", "integer", "boolean"})
 

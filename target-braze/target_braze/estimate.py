@@ -1,0 +1,118 @@
+"""The estimate of a dry run: by stream, what would be sent, how long Braze's limits make it, whom it would create."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from target_braze import limits
+from target_braze.braze_api import BrazeError, ForbiddenError
+from target_braze.endpoints import TRACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from target_braze.braze_api import Client
+    from target_braze.endpoints import Endpoint, Request
+    from target_braze.records import Change, User
+
+_USERS_PER_REQUEST: Final = 50
+# Users that are looked up: 40 requests, of the 250 a minute that an account may have.
+_LOOK_UPS: Final = 2_000
+
+
+@dataclass
+class _Stream:
+    objects: Counter[str] = field(default_factory=Counter)
+    # Its share of requests, which other streams may be in as well.
+    requests: Counter[Endpoint] = field(default_factory=Counter)  # of fractions
+    users: dict[User, None] = field(default_factory=dict)
+
+
+class Estimate:
+    """Counts the requests that a dry run does not send; from any thread."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, _Stream] = {}
+        self._lock = threading.Lock()
+
+    def add(self, request: Request) -> None:
+        """Count a request."""
+        share: Any = 1 / len(request)
+        with self._lock:
+            for change in request:
+                stream = self._streams.setdefault(change.records[0].stream, _Stream())
+                stream.objects[change.kind] += 1
+                stream.requests[request.endpoint] += share
+                if len(stream.users) < _LOOK_UPS and _creates(change):
+                    stream.users[change.user] = None
+
+    def table(self, points: Mapping[str, int], reserve: float, client: Client | None) -> list[str]:
+        """The lines of a table; with a client it is looked up who is new, as far as the key allows that."""
+        rows = [("stream", "objects", "requests", "data points", "minutes at the limits", "new profiles")]
+        for name, stream in self._streams.items():
+            minutes = sum(
+                share / limits.requests_per_minute(endpoint.pool) / (1 - reserve)
+                for endpoint, share in stream.requests.items()
+            )
+            rows.append(
+                (
+                    name,
+                    ", ".join(f"{count:,} {kind}" for kind, count in stream.objects.items()),
+                    f"{math.ceil(sum(stream.requests.values()) - 1e-6):,}",
+                    f"{points.get(name, 0):,}",
+                    f"{minutes:,.1f}",
+                    "not looked up" if client is None else _new(list(stream.users), client),
+                )
+            )
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def _creates(change: Change) -> bool:
+    """Whether Braze would make a profile of a user that it does not know."""
+    return (
+        change.endpoint == TRACK
+        and change.fields.get("_update_existing_only") is not True
+        # Events and purchases make no profile of an alias (event_object page); addresses are one request each to ask.
+        and (change.user[0] == "external_id" or (change.user[0] == "user_alias" and change.kind == "attributes"))
+    )
+
+
+def _new(users: Sequence[User], client: Client) -> str:
+    """How many of the users Braze does not have.
+
+    https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
+    """
+    new = 0
+    try:
+        for kind in ("external_id", "user_alias"):
+            those = [user for user in users if user[0] == kind]
+            for start in range(0, len(those), _USERS_PER_REQUEST):
+                some = those[start : start + _USERS_PER_REQUEST]
+                new += len(some) - len(_found(some, client) & {*some})
+    except ForbiddenError:
+        return "unknown: the key lacks users.export.ids"
+    except BrazeError as error:
+        return f"unknown: {error}"
+    return f"{new:,} of {len(users):,} looked up"
+
+
+def _found(users: Sequence[User], client: Client) -> set[User]:
+    body: dict[str, Any] = {"fields_to_export": ["external_id", "user_aliases"]}
+    if users[0][0] == "external_id":
+        body["external_ids"] = [user[1] for user in users]
+    else:
+        body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in users]
+    answer = client.request("POST", "/users/export/ids", pool="users.export.ids", body=msgspec.json.encode(body))
+    found: set[User] = set()
+    for profile in answer.json().get("users", []):
+        found.add(("external_id", str(profile.get("external_id"))))
+        for alias in profile.get("user_aliases") or []:
+            found.add(("user_alias", alias["alias_label"], alias["alias_name"]))
+    return found

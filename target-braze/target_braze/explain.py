@@ -1,0 +1,160 @@
+"""Explain: what the first records of each stream become in Braze, and which rule made each field; sends nothing."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from typing import IO, TYPE_CHECKING, Any, ClassVar
+
+import click
+from singer_sdk import Target
+from typing_extensions import override
+
+from target_braze.encode import encode
+from target_braze.mapping import find_entry
+from target_braze.records import RecordError
+from target_braze.sinks import BrazeSink
+from target_braze.target import TargetBraze
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_braze.records import Change
+
+
+class ExplainSink(BrazeSink):
+    """Prints what it would send."""
+
+    _target: ExplainTarget
+
+    @override
+    def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
+        source = self._target.record(self.stream_name, self._keys)
+        if source.number > self._target.records:
+            return
+        click.echo(str(source))
+        try:
+            changes = self._mapping.changes(record)
+        except RecordError as error:
+            click.echo(f"  rejected: {error}\n")
+            return
+        explained: set[str] = set()
+        for change in changes:
+            click.echo(f"  {change.kind}, to {change.endpoint.method} {change.endpoint.path}")
+            click.echo(f"    {encode(change.fields).decode()}")
+            rows = [(path, self._rule(path, change)) for path in _paths(change.fields)]
+            explained |= {self._mapping.sources[path] for path, _ in rows if path in self._mapping.sources}
+            _echo_table(rows)
+        unused = [
+            (column, self._why_not(column, value))
+            for column, value in record.items()
+            if column not in explained and not self._identifies(column, changes)
+        ]
+        if unused and self._mapping.sources:
+            click.echo("  not sent")
+            _echo_table(unused)
+        click.echo()
+
+    def _rule(self, path: str, change: Change) -> str:
+        """Where a field of the object comes from."""
+        at, entry = self._entry()
+        for candidate in self._mapping.candidates:
+            if candidate.kind == path == change.user[0]:
+                return f"column '{candidate.column}', by {f'{at}.{candidate.place}' if candidate.place else 'its name'}"
+        column = self._mapping.sources.get(path)
+        if column is not None:
+            return f"column '{column}', by {', '.join(_mentions(entry, column, at)) or 'its name'}"
+        by_setting = {
+            "_update_existing_only": "setting update_existing_only",
+            "_merge_objects": f"{at}.merge_objects",
+            "app_id": "setting app_id",
+            "name": f"{at}.event.name",
+        }
+        return by_setting.get(path, f"{at}.to: {entry.get('to', 'attributes')}")
+
+    def _why_not(self, column: str, value: object) -> str:
+        at, entry = self._entry()
+        if value is None:
+            return "null, by setting nulls: skip"
+        if column not in self._mapping.sources.values():
+            setting = "properties" if "properties" in entry else "fields"
+            return f"not chosen by {at}.{setting}" if setting in entry else "no part of the object"
+        return "blank"
+
+    def _identifies(self, column: str, changes: list[Change]) -> bool:
+        kinds = {change.user[0] for change in changes}
+        return any(column in candidate.columns and candidate.kind in kinds for candidate in self._mapping.candidates)
+
+    def _entry(self) -> tuple[str, Mapping[str, Any]]:
+        key, entry = find_entry(self.config["streams"], self.stream_name)
+        return f"streams.{key or self.stream_name}", entry
+
+
+class ExplainTarget(TargetBraze):
+    """The target, but it prints instead of sending."""
+
+    default_sink_class = ExplainSink
+    records: ClassVar[int] = 3
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        return Target.get_singer_command.__func__(cls)  # type: ignore[attr-defined,no-any-return]
+
+    @override
+    def run(self, file_input: IO[str] | None = None) -> None:
+        self.listen(file_input)
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        """Nothing is delivered, so there is nothing to confirm."""
+
+    @override
+    def process_endofpipe(self) -> None:
+        self._check_entries()
+
+
+def command() -> click.Command:
+    """The command `explain`, with the options of the target itself."""
+    found = ExplainTarget.get_singer_command()
+    found.name = "explain"
+    found.help = "Print what the first records of each stream become in Braze, and why; send nothing."
+    found.params = [option for option in found.params if option.name in {"config", "file_input"}]
+    found.params.append(
+        click.Option(["--records"], type=click.IntRange(1), default=3, help="How many of each stream; 3 by default.")
+    )
+
+    def explain(records: int, **options: Any) -> None:  # noqa: ANN401
+        ExplainTarget.records = records
+        ExplainTarget.invoke(**options)
+
+    found.callback = explain
+    return found
+
+
+def _paths(fields: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in fields.items():
+        if name == "properties" and isinstance(value, dict):
+            yield from (f"properties.{member}" for member in value)
+        else:
+            yield name
+
+
+def _mentions(entry: Any, column: str, at: str) -> Iterator[str]:  # noqa: ANN401
+    """The places in a mapping that speak of the column."""
+    if isinstance(entry, dict):
+        for key, value in entry.items():
+            if key == column:
+                yield f"{at}.{key}"
+            else:
+                yield from _mentions(value, column, f"{at}.{key}")
+    elif isinstance(entry, list):
+        for number, value in enumerate(entry):
+            yield from _mentions(value, column, f"{at}[{number}]")
+    elif isinstance(entry, str) and (entry == column or fnmatchcase(column, entry)):
+        yield at
+
+
+def _echo_table(rows: list[tuple[str, str]]) -> None:
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        click.echo(f"    {name.ljust(width)}  {text}")

@@ -1,0 +1,195 @@
+"""Seeing what will happen: explain, the table of a dry run, the preflight, and mappings that cannot work."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.target.singer import (
+    ANY_OBJECT,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    TIME,
+    Run,
+    Stream,
+    customers,
+    lines,
+    many,
+    run_cli,
+    sent,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from braze_sandbox.testing import Sandbox
+
+EVENT: dict[str, Any] = {"user_id": "c-1", "kind": "visit", "at": "2026-03-04T12:00:00Z", "url": "/", "ip": "::1"}
+EVENTS = Stream("web", dict.fromkeys(("user_id", "kind", "url", "ip"), TEXT) | {"at": TIME}, [EVENT] * 5)
+WEB: dict[str, Any] = {
+    "to": "events",
+    "user": [{"external_id": "user_id"}],
+    "event": {"name_field": "kind"},
+    "time_field": "at",
+    "properties": ["ur*"],
+    "rename": {"url": "page"},
+}
+
+
+@pytest.fixture
+def explain(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
+    def explain(*messages: Any, options: tuple[str, ...] = (), expect: int = 0, **settings: Any) -> Run:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, **settings}))
+        run = run_cli(["explain", "--config", str(path), *options], lines(*messages), secret=sandbox.api_key)
+        assert run.exit_code == expect, run.stderr
+        assert not sandbox.requests
+        return run
+
+    return explain
+
+
+def test_explain_prints_the_objects_and_the_rule_behind_each_field(explain: Callable[..., Run]) -> None:
+    run = explain(EVENTS, streams={"we*": WEB}, options=("--records", "1"), app_id="app-1")
+    assert run.stdout == (
+        "stream 'web', record 1\n"
+        "  events, to POST /users/track\n"
+        '    {"external_id":"c-1","name":"visit","time":"2026-03-04T12:00:00+00:00","app_id":"app-1",'
+        '"properties":{"page":"/"}}\n'
+        "    external_id      column 'user_id', by streams.we*.user[0].external_id\n"
+        "    name             column 'kind', by streams.we*.event.name_field\n"
+        "    time             column 'at', by streams.we*.time_field\n"
+        "    app_id           setting app_id\n"
+        "    properties.page  column 'url', by streams.we*.properties[0], streams.we*.rename.url\n"
+        "  not sent\n"
+        "    ip  not chosen by streams.we*.properties\n"
+        "\n"
+    )
+
+
+def test_explain_shows_the_first_records_of_each_stream_and_why_one_is_rejected(explain: Callable[..., Run]) -> None:
+    people = customers(
+        {"external_id": "c-1", "visits": 2, "plan": None},
+        {"external_id": "null", "visits": 2},
+        *({"external_id": f"c-{n}", "visits": n} for n in range(9)),
+        visits=INTEGER,
+        plan=TEXT,
+    )
+    mapping = {"operators": {"visits": "inc"}, "merge_objects": True}
+    run = explain(people, EVENTS, streams={"customers": mapping, "web": WEB})
+    assert run.stdout.count("stream 'customers', record ") == 3
+    assert run.stdout.count("stream 'web', record ") == 3
+    assert '{"external_id":"c-1","_merge_objects":true,"visits":{"inc":2}}' in run.stdout
+    assert "visits          column 'visits', by streams.customers.operators.visits" in run.stdout
+    assert "_merge_objects  streams.customers.merge_objects" in run.stdout
+    assert "plan  null, by setting nulls: skip" in run.stdout
+    assert "  rejected: it names no user: column 'external_id': 'null' is a placeholder" in run.stdout
+
+
+def test_explain_says_what_is_wrong_with_a_mapping(explain: Callable[..., Run]) -> None:
+    run = explain(EVENTS, streams={"web": WEB | {"time_field": "when"}}, expect=1)
+    assert run.errors[0].endswith("the stream has only: user_id, kind, url, ip, at - at streams.web.time_field")
+
+
+def test_explain_beside_the_target_leaves_its_command_as_it_is(sandbox: Sandbox) -> None:
+    assert "explain" in run_cli(["--help"]).stdout
+    assert "--records" in run_cli(["explain", "--help"]).stdout
+    env = {"TARGET_BRAZE_API_KEY": sandbox.api_key, "TARGET_BRAZE_ENDPOINT": sandbox.url}
+    assert run_cli(["--config=ENV"], lines(customers({"external_id": "c-1"})), env).exit_code == 0
+    assert sandbox.profile("c-1")
+
+
+def table(run: Run) -> list[list[str]]:
+    rows = [line.split(" | ")[-1] for line in run.stderr.splitlines()]
+    start = next(number for number, row in enumerate(rows) if row.startswith("stream  "))
+    return [[cell.strip() for cell in row.split("  ") if cell.strip()] for row in rows[start:]]
+
+
+def test_a_dry_run_ends_with_a_table_by_stream(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    people = customers(*many(150, 150), n=INTEGER)
+    run = run_target(people, EVENTS, streams={"web": WEB}, dry_run=True, max_objects_per_request=150)
+    head, *rows = table(run)
+    assert head == ["stream", "objects", "requests", "data points", "minutes at the limits", "new profiles"]
+    assert int(rows[0].pop(2)) in {1, 2}
+    assert rows == [
+        ["customers", "150 attributes", "150", "0.0", "not looked up"],
+        ["web", "5 events", "1", "5", "0.0", "not looked up"],
+    ]
+    assert not sandbox.requests
+
+
+def test_a_dry_run_with_a_preflight_looks_up_who_is_new(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    run_target(customers(*many(30, 30), n=INTEGER))
+    alias = Stream("a", {"alias_name": TEXT, "alias_label": TEXT}, [{"alias_name": "a", "alias_label": "web"}])
+    people = customers(*many(60, 60), n=INTEGER)
+    run = run_target(people, alias, dry_run=True, preflight=True)
+    assert [row[-1] for row in table(run)] == ["new profiles", "30 of 60 looked up", "1 of 1 looked up"]
+    assert len(sandbox.profiles()) == 30
+    run = run_target(people, dry_run=True, preflight=True, update_existing_only=True)
+    assert table(run)[1][-1] == "0 of 0 looked up"
+    sandbox.add_key("k-2", ["custom_attributes.get"])
+    run = run_target(people, dry_run=True, preflight=True, api_key="k-2")
+    assert table(run)[1][-1] == "unknown: the key lacks users.export.ids"
+
+
+def test_the_preflight_says_what_braze_would_drop(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    columns: dict[str, Any] = {f"a{n:02}": TEXT for n in range(60)}
+    columns |= {"points": INTEGER, "tags": {"type": "array", "items": TEXT}, "at": TIME, "plan": TEXT, "visits": TEXT}
+    first = dict.fromkeys(columns, "x") | {"points": 1, "tags": ["a"], "at": "2026-03-04T00:00:00Z"}
+    run_target(customers({"external_id": "c-1", **first}, **columns))
+    sandbox.workspace.blocklist_attribute("secret")
+    changed = customers(
+        a59=INTEGER, points=TEXT, tags=TEXT, at=TEXT, plan=TEXT, visits=INTEGER, secret=TEXT, new=NUMBER, email=TEXT
+    )
+    run = run_target(changed, preflight=True, streams={"customers": {"operators": {"visits": "inc"}}})
+    noted = [line.removeprefix("stream 'customers': attribute ") for line in run.warnings]
+    assert [line.partition(",")[0] for line in sorted(noted)] == [
+        "'a59' would be sent as Number",
+        "'at' would be sent as String",
+        "'points' would be sent as String",
+        "'secret' is blocklisted in Braze",
+        "'tags' would be sent as String",
+        "'visits' would be sent as Number",
+    ]
+    assert not any("would be sent" in line for line in run_target(customers(**columns), preflight=True).warnings)
+
+
+def test_a_preflight_with_a_key_that_may_not_look_says_so_and_goes_on(
+    run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    sandbox.add_key("k-3", ["users.track"])
+    run = run_target(customers({"external_id": "c-1", "n": 1}, n=INTEGER), preflight=True, api_key="k-3")
+    assert any("Nothing is compared; the key needs the permission custom_attributes.get" in w for w in run.warnings)
+    assert sent(sandbox)
+
+
+@pytest.mark.parametrize(
+    ("columns", "mapping", "text"),
+    [
+        (
+            {"at": INTEGER},
+            {"to": "events", "event": {"name": "e"}, "time_field": "at"},
+            "column 'at' cannot be the time",
+        ),
+        ({"at": TIME, "name": ANY_OBJECT}, {"to": "events", "time_field": "at"}, "column 'name' cannot be 'name'"),
+        ({"gender": BOOLEAN, "dob": ANY_OBJECT}, {}, "column 'dob' cannot be 'dob', for it holds object and no "),
+        ({"current_location": NUMBER}, {}, "column 'current_location' cannot be 'current_location'"),
+        ({"grid": {"type": "array", "items": {"type": "array"}}}, {}, "arrays of arrays, for which Braze has no type"),
+        ({"a": TEXT}, {"rename": {"b": "c"}}, "- at streams.cust*.rename.b"),
+        ({"a": TEXT}, {"types": {"b": "date"}}, "- at streams.cust*.types.b"),
+        ({"a": TEXT}, {"fields": ["a", "b"]}, "- at streams.cust*.fields[1]"),
+        ({"a": TEXT}, {"time_field": "a"}, "- at streams.cust*.time_field"),
+        ({"a": TEXT}, {"operators": {"b": "inc"}}, "- at streams.cust*.operators.b"),
+    ],
+)
+def test_a_mapping_that_cannot_work_stops_before_the_first_record_with_its_place(
+    columns: Any, mapping: Any, text: str, run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run = run_target(customers({"external_id": "c-1"}, **columns), streams={"cust*": mapping}, expect=1)
+    assert text in run.errors[0]
+    assert not sandbox.requests
