@@ -137,20 +137,20 @@ class Request:
 TRACK: Final = Endpoint("/users/track", "users.track", "/users/track", ("attributes", "events", "purchases"))
 
 # These share one limit. Each depends on what was sent of its users before, and what follows depends on it.
-_DEPENDENT: Final[Any] = {
+DEPENDENT: Final[Any] = {
     "most": limits.ITEMS_PER_REQUEST,
     "rest": limits.DEPENDENT_WAIT,
     "after": limits.DEPENDENT_WAIT,
 }
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_alias/
-ALIAS_NEW: Final = Endpoint("/users/alias/new", "users.alias.new", "identity", ("user_aliases",), **_DEPENDENT)
+ALIAS_NEW: Final = Endpoint("/users/alias/new", "users.alias.new", "identity", ("user_aliases",), **DEPENDENT)
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/
 IDENTIFY: Final = Endpoint(
     "/users/identify",
     "users.identify",
     "identity",
     ("aliases_to_identify", "emails_to_identify", "phone_numbers_to_identify"),
-    **_DEPENDENT,
+    **DEPENDENT,
 )
 # https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/ promises no order inside of a request.
-MERGE: Final = Endpoint("/users/merge", "users.merge", "identity", ("merge_updates",), single=True, **_DEPENDENT)
+MERGE: Final = Endpoint("/users/merge", "users.merge", "identity", ("merge_updates",), single=True, **DEPENDENT)

@@ -141,7 +141,7 @@ def compile_user(
     placeholders: Iterable[str] = PLACEHOLDERS,
     setting: str = "user",
 ) -> list[Candidate]:
-    """The candidates of a stream from `user` of its mapping, or another setting like it, else from the columns that bear Braze's names.
+    """The candidates of a stream from `user` of its mapping, or a setting like it, else from columns of Braze's names.
 
     Raises:
         MappingError: a column is unknown, or there is no candidate.

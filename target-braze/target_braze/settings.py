@@ -9,15 +9,12 @@ from singer_sdk import typing as th
 from target_braze import limits
 from target_braze.identity import PLACEHOLDERS
 from target_braze.mapping.layouts import METHODS
+from target_braze.schema_parts import IDENTIFIERS
+from target_braze.schema_parts import NAME as _NAME
+from target_braze.schema_parts import NAMES as _NAMES
+from target_braze.schema_parts import strict_object as _object
+from target_braze.step_settings import STEPS
 from target_braze.values import TYPES
-
-_NAME: Final = {"type": "string", "minLength": 1}
-_NAMES: Final = {"type": "array", "items": _NAME}
-
-
-def _object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    return {"type": "object", "properties": properties, "additionalProperties": False, **more}
-
 
 _CALLS: Final = _object(
     {
@@ -68,38 +65,30 @@ _CALLS: Final = _object(
     **{"not": {"required": ["method", "method_field"]}},
 )
 
-_ALIAS: Final = _object(
-    {
-        "name": _NAME,
-        "label": _NAME,
-        "label_field": _NAME,
-    },
-    required=["name"],
-    oneOf=[{"required": ["label"]}, {"required": ["label_field"]}],
-)
-
 STREAM: Final = _object(
     {
         "to": {
             "type": "string",
-            "enum": ["attributes", "events", "purchases", "calls"],
+            "enum": [
+                "attributes",
+                "events",
+                "purchases",
+                "calls",
+                "subscriptions",
+                "email_status",
+                "aliases",
+                "identifications",
+                "merges",
+                "external_ids",
+                "deletions",
+                "catalog_items",
+                "cohorts",
+            ],
             "description": "What a record is in Braze. Default: the stream's name if it is one of these, else "
             "attributes.",
         },
         "user": {
-            "type": "array",
-            "minItems": 1,
-            "items": _object(
-                {
-                    "external_id": _NAME,
-                    "braze_id": _NAME,
-                    "user_alias": _ALIAS,
-                    "email": _NAME,
-                    "phone": _NAME,
-                },
-                minProperties=1,
-                maxProperties=1,
-            ),
+            **IDENTIFIERS,
             "description": "List of an identifier and its column each: `external_id`, `braze_id`, `email`, `phone`, or "
             "`user_alias` with the column of its `name` and either a literal `label` or its column `label_field`. The "
             "first that is valid is sent. Default: the columns external_id, braze_id, alias_name with "
@@ -107,7 +96,7 @@ STREAM: Final = _object(
         },
         "fields": {
             **_NAMES,
-            "description": "Columns and globs sent as attributes. Default: all but the identifiers.",
+            "description": "Columns and globs sent as attributes or fields of items. Default: all but the identifiers.",
         },
         "operators": {
             "type": "object",
@@ -160,6 +149,7 @@ STREAM: Final = _object(
             description="Columns of the purchase's `product_id`, `price`, `currency` and `quantity`. Default: the "
             "columns of these names; the quantity may be missing and is 1 then.",
         ),
+        **STEPS,
     }
 )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from singer_sdk.sinks import RecordSink
 from typing_extensions import override
 
+from target_braze import catalogs
 from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping, find_entry
 from target_braze.records import RecordError
@@ -36,6 +38,9 @@ class BrazeSink(RecordSink):
             for doubt in target.preflight.doubts(self._mapping.types):
                 self._notice(doubt)
         self._keys = tuple(self.key_properties)
+        self._deleted = False
+        if self._mapping.catalog is not None and target.sends:
+            catalogs.prepare(target.client, self._mapping.catalog, self._notice)
 
     @override
     def get_validator(self) -> None:
@@ -53,16 +58,53 @@ class BrazeSink(RecordSink):
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
         source = self._target.record(self.stream_name, self._keys)
         try:
-            changes = self._mapping.changes(record)
+            changes = self._changes(record)
         except RecordError as error:
             self._target.reject(source, str(error))
             return
         for change in changes:
             change.records.append(source)
+            if self._target.defaults.guard.counts_users:
+                self._target.defaults.guard.see(change.users)
         if self._target.ledger is not None:
             changes = self._news(self._target.ledger, source, changes)
         if changes:
             self._target.delivery.add(*changes)
+
+    @override
+    def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
+        # The source says so, or a stream map; then the SDK takes it away.
+        source = self._target.message["record"]
+        self._deleted = record.get("_sdc_deleted_at", source.get("_sdc_deleted_at")) is not None
+        super()._remove_sdc_metadata_from_record(record)
+
+    @override
+    def activate_version(self, new_version: int) -> None:
+        catalog = self._mapping.catalog
+        if catalog is None or not self._mapping.removes or not self._target.sends:
+            self._notice(
+                "ACTIVATE_VERSION is ignored, for what earlier runs loaded is not known; 'on_delete' is for records "
+                "with _sdc_deleted_at"
+            )
+            return
+        listed = self._target.listed[self.stream_name, new_version]
+        if not listed:
+            return  # a version that is about to come
+        for key in list(catalogs.item_ids(self._target.client, catalog.name)):
+            if key not in listed:
+                record = {self._mapping.id_column: key}
+                deleted = {**record, "_sdc_deleted_at": datetime.now(timezone.utc).isoformat()}
+                self._target.message = {"type": "RECORD", "stream": self._target.message["stream"], "record": deleted}
+                self._deleted = True
+                self.process_record(record, {})
+
+    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
+        if self._deleted:
+            return self._mapping.removed(record)
+        if self._mapping.catalog is not None:
+            version = self._target.message.get("version")
+            self._target.listed[self.stream_name, version].add(str(record.get(self._mapping.id_column)))
+        return self._mapping.changes(record)
 
     def _news(self, ledger: Ledger, source: Record, changes: list[Change]) -> list[Change]:
         """The changes that Braze does not have; none where it is in doubt whether it has one of them."""

@@ -10,6 +10,7 @@ import math
 import signal
 import sys
 import threading
+from collections import defaultdict
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +34,7 @@ from typing_extensions import override
 
 from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, base_url
 from target_braze.dead_letters import DeadLetters
+from target_braze.deletion_guard import DeletionGuard
 from target_braze.delivery import Delivery, RejectedError
 from target_braze.estimate import Estimate
 from target_braze.ledger import Ledger, LedgerError
@@ -107,6 +109,8 @@ class TargetBraze(Target):
         self._estimate = Estimate()
         self.message: dict[str, Any] = {}
         self._position = 0
+        # Ids of the items of catalogs that each version of a stream has listed.
+        self.listed: defaultdict[tuple[str, Any], set[str]] = defaultdict(set)
         self._schemas: dict[str, dict[str, Any]] = {}
         self._used_entries: set[str] = set()
         self._without_entry: set[str] = set()
@@ -123,6 +127,16 @@ class TargetBraze(Target):
 
     # What sinks use.
 
+    @property
+    def sends(self) -> bool:
+        """Whether anything is changed in Braze."""
+        return not self.config["dry_run"]
+
+    @property
+    def client(self) -> Client:
+        """Who talks to Braze, for what has to be there before the first record."""
+        return self._client
+
     @cached_property
     def delivery(self) -> Delivery:
         """Where changes go; its threads start with the first use."""
@@ -136,7 +150,7 @@ class TargetBraze(Target):
             max_objects=self.config["max_objects_per_request"],
             concurrency=self.config["concurrency"],
             # Nothing can be seen too late that was never sent.
-            wait=0.0 if self.config["dry_run"] else self.config["dependent_wait"],
+            wait=0.0 if self.config["dry_run"] else float(self.config["dependent_wait"]),
             hold=self.config["ambiguous"] == "hold",
             ledger=self.ledger,
         )
@@ -164,6 +178,9 @@ class TargetBraze(Target):
             long_strings=self.config["long_strings"],
             date_like_text=self.config["date_like_text"],
             placeholder_ids=tuple(self.config["placeholder_ids"]),
+            guard=DeletionGuard(
+                counts_users=any("max_deleted_share" in entry for entry in self.config["streams"].values())
+            ),
         )
 
     @cached_property
@@ -230,13 +247,14 @@ class TargetBraze(Target):
 
     @override
     def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
-        self.summary.notice(
-            f"stream '{message_dict['stream']}': ACTIVATE_VERSION is ignored, nothing is deleted in Braze"
-        )
+        self.message = message_dict
+        for stream_map in self.mapper.stream_maps.get(message_dict["stream"], ()):
+            self.get_sink(stream_map.stream_alias).activate_version(message_dict["version"])
 
     @override
     def process_endofpipe(self) -> None:
         super().process_endofpipe()
+        self.defaults.guard.check()
         self.delivery.finish()
         self._check_entries()
 

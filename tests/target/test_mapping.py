@@ -255,7 +255,7 @@ def test_a_column_that_the_schema_does_not_have_is_not_sent_and_that_is_said(
         (
             {},
             {"time_field": "at"},
-            "'time_field' has no meaning for attributes; they have: fields, merge_objects, operators, rename",
+            "'time_field' has no meaning for attributes; they have: allow_deletions, fields",
         ),
         ({}, {"to": "events", "fields": ["a"]}, "'fields' has no meaning for events"),
         ({}, {"to": "purchases", "event": {"name": "a"}}, "'event' has no meaning for purchases"),

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.mapping.attributes import Attributes
 from target_braze.mapping.calls import Calls
+from target_braze.mapping.catalogs import CatalogItems
+from target_braze.mapping.cohorts import Cohorts
 from target_braze.mapping.columns import Columns
+from target_braze.mapping.deletions import Deletions
 from target_braze.mapping.happenings import Events, Purchases
+from target_braze.mapping.identity_ops import Aliases, ExternalIds, Identifications, Merges
+from target_braze.mapping.subscriptions import EmailStatuses, Subscriptions
 from target_braze.records import MappingError
 
 if TYPE_CHECKING:
@@ -25,10 +30,19 @@ KINDS: Final[Mapping[str, type[StreamMapping]]] = {
     "events": Events,
     "purchases": Purchases,
     "calls": Calls,
+    "subscriptions": Subscriptions,
+    "email_status": EmailStatuses,
+    "aliases": Aliases,
+    "identifications": Identifications,
+    "merges": Merges,
+    "external_ids": ExternalIds,
+    "deletions": Deletions,
+    "catalog_items": CatalogItems,
+    "cohorts": Cohorts,
 }
 
 # Parts of a mapping that each kind of object has.
-_COMMON_KEYS: Final = frozenset({"to", "user", "rename", "types"})
+_COMMON_KEYS: Final = frozenset({"to", "user", "rename", "types", "on_delete"})
 
 
 def find_entry(streams: Mapping[str, Any], stream: str) -> tuple[str | None, Mapping[str, Any]]:
@@ -69,4 +83,4 @@ def compile_mapping(
 
 def keys_of_kinds() -> dict[str, frozenset[str]]:
     """What the entry of a stream in the setting `streams` may have, by the kind of object it makes."""
-    return {kind: _COMMON_KEYS | mapping.keys for kind, mapping in KINDS.items()}
+    return {kind: (_COMMON_KEYS | mapping.keys) - mapping.lacks for kind, mapping in KINDS.items()}

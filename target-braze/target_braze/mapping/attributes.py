@@ -9,7 +9,9 @@ from typing_extensions import override
 from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
+from target_braze.mapping.deletions import KEYS
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
+from target_braze.mapping.removals import Removal
 from target_braze.standard_fields import NEVER_NULL, TEXTS, compile_standard_field, kinds_of_standard_field
 from target_braze.times import looks_like_time
 
@@ -25,7 +27,8 @@ class Attributes(StreamMapping):
     """https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
 
     kind = "attributes"
-    keys = frozenset({"fields", "operators", "merge_objects"})
+    keys = frozenset({"fields", "operators", "merge_objects"}) | KEYS
+    removals = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
@@ -43,6 +46,8 @@ class Attributes(StreamMapping):
         self._merge = columns.entry.get("merge_objects", False)
         self._check_operators()
         self._check_precedence()
+        names = [*(field.name for field in self._fields.all), *(operator.field.name for operator in self._operators)]
+        self._removal = Removal(columns, self._on_delete, names, self._object, defaults.guard)
 
     def _check_operators(self) -> None:
         names = {field.name: field.column for field in self._fields.all}
@@ -104,6 +109,8 @@ class Attributes(StreamMapping):
         if self._merge:
             fields["_merge_objects"] = True
         self._fields.fill(fields, record)
+        if self._removal.flag is not None:
+            fields[self._removal.flag] = False
         for operator in self._operators:
             operator.fill(fields, record)
 

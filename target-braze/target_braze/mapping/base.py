@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from target_braze.deletion_guard import DeletionGuard
 from target_braze.identity import PLACEHOLDERS, Candidate, compile_user, find_user, identifier
 from target_braze.records import Change
 from target_braze.values import Place
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
+    from target_braze.catalogs import Catalog
     from target_braze.mapping.columns import Columns
     from target_braze.records import User
 
@@ -29,6 +31,7 @@ class Defaults:
     long_strings: str = "reject"
     date_like_text: str = "send"
     placeholder_ids: tuple[str, ...] = PLACEHOLDERS
+    guard: DeletionGuard = field(default_factory=DeletionGuard)
 
     def place(self, notice: Callable[[str], None], *, typed_nested_times: bool) -> Place:
         """Where values go: into attributes, or into properties of what happened."""
@@ -41,12 +44,21 @@ class StreamMapping(ABC):
     kind: ClassVar[str]
     keys: ClassVar[frozenset[str]]
     """What its entry in the setting `streams` may have beside that of all."""
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """What of that of all has no meaning for it."""
+    removals: ClassVar[tuple[str, ...]] = ("nothing",)
+    """What it can do when the source deletes a record, `on_delete`; the first unless the mapping says otherwise."""
+    catalog: Catalog | None = None
+    """The catalog that has to be there before the first record, """
+    id_column: str = ""
+    """and the column that has the ids of its items."""
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._columns = columns
         self._defaults = defaults
         self._notice = notice
         self._known = frozenset(columns.names)
+        self._on_delete = self._compile_removal()
         self._candidates = self._compile_user()
 
     @property
@@ -79,6 +91,35 @@ class StreamMapping(ABC):
         fields = self._object(user)
         self._fill(fields, record)
         return [Change(self.kind, user, fields)]
+
+    @property
+    def removes(self) -> bool:
+        """Whether something goes from Braze that is gone from the source."""
+        return self._on_delete == "remove"
+
+    def removed(self, record: Mapping[str, Any]) -> list[Change]:
+        """What changes when the source deletes a record, which may have no more than its key then.
+
+        Raises:
+            RecordError: it names no user.
+        """
+        if self._on_delete == "nothing":
+            self._notice("records were deleted in the source, for which nothing is done in Braze: on_delete is nothing")
+            return []
+        return self._removed(record)
+
+    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+        raise NotImplementedError
+
+    def _compile_removal(self) -> str:
+        given = self._columns.entry.get("on_delete", self.removals[0])
+        action: str = given if isinstance(given, str) else "flag"
+        if action not in self.removals:
+            raise self._columns.error(
+                f"'on_delete' cannot be {action} here, only {' or '.join(sorted(self.removals))} - at "
+                f"{self._columns.at}.on_delete"
+            )
+        return action
 
     def _compile_user(self) -> list[Candidate]:
         columns = self._columns

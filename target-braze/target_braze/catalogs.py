@@ -1,0 +1,128 @@
+"""Catalogs in Braze: made or given fields before the first item comes, and asked for what items they have."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
+
+from target_braze import limits
+from target_braze.braze_api import BrazeError, ForbiddenError
+from target_braze.encode import encode
+from target_braze.records import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from target_braze.braze_api import Answer, Client
+
+_log = logging.getLogger("target-braze")
+
+# https://www.braze.com/docs/api/endpoints/catalogs/: 50 requests a minute may ask whether new fields are there.
+_ASK_EVERY: Final = 1.5
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """What a catalog has to be like for a stream: the types of its fields by their names, `id` first."""
+
+    name: str
+    stream: str
+    fields: Mapping[str, str]
+
+
+def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> None:
+    """Make the catalog if it is missing, or the fields that it lacks, and wait until they are there.
+
+    Raises:
+        MappingError: a field has another type, which Braze does not change.
+        BrazeError: Braze does not do it.
+    """
+    there = _fields(client, catalog.name)
+    if there is None:
+        description = f"Made by target-braze of the stream {catalog.stream}"[: limits.CATALOG_NAME_LENGTH]
+        body = {"name": catalog.name, "description": description, "fields": _listed(catalog.fields)}
+        _post(client, "/catalogs", "catalogs.create", "catalogs", {"catalogs": [body]})
+        _log.info("catalog '%s' was made, with %d fields", catalog.name, len(catalog.fields))
+        return
+    for name, kind in catalog.fields.items():
+        if there.get(name, kind) != kind:
+            raise MappingError(
+                f"stream '{catalog.stream}': in the catalog '{catalog.name}' the field '{name}' is of the type "
+                f"{there[name]}, which cannot be changed, but the stream has {kind}; 'types' can say otherwise"
+            )
+    if cleared := sorted(there.keys() - catalog.fields.keys()):
+        notice(
+            f"the catalog '{catalog.name}' has fields that the stream does not have; they are cleared in each item "
+            f"that is replaced: {', '.join(cleared)}"
+        )
+    lacking = {name: kind for name, kind in catalog.fields.items() if name not in there}
+    if lacking:
+        _add_fields(client, catalog.name, lacking)
+
+
+def item_ids(client: Client, name: str) -> Iterator[str]:
+    """The ids of all items, read page by page."""
+    path, cursor = f"/catalogs/{name}/items", None
+    while True:
+        answer = _get(client, path, "catalogs.get_items", "catalog_item", {"cursor": cursor} if cursor else None)
+        items = answer.json()["items"]
+        yield from (item["id"] for item in items)
+        cursor = _next_cursor(answer.headers.get("link", ""))
+        if not items or not cursor:
+            return
+
+
+def _add_fields(client: Client, name: str, fields: Mapping[str, str]) -> None:
+    listed, most = _listed(fields), limits.NEW_CATALOG_FIELDS
+    for start in range(0, len(listed), most):
+        body = {"fields": listed[start : start + most]}
+        _post(client, f"/catalogs/{name}/fields", "catalogs.create_fields", "catalog_fields", body)
+    _log.info("catalog '%s' gets new fields: %s", name, ", ".join(fields))
+    until = time.monotonic() + limits.DEPENDENT_WAIT
+    # An item that uses a field which is not there yet would be refused.
+    while not fields.keys() <= (_fields(client, name) or {}).keys():
+        if time.monotonic() > until:
+            raise BrazeError(f"catalog '{name}' did not get its new fields in {limits.DEPENDENT_WAIT} seconds")
+        time.sleep(_ASK_EVERY)
+
+
+def _fields(client: Client, name: str) -> dict[str, str] | None:
+    """The types of a catalog's fields by their names, None if there is no such catalog."""
+    answer = _get(client, "/catalogs", "catalogs.get", "catalogs")
+    for catalog in answer.json()["catalogs"]:
+        if catalog["name"] == name:
+            return {field["name"]: field["type"] for field in catalog["fields"]}
+    return None
+
+
+def _listed(fields: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"name": name, "type": kind} for name, kind in fields.items()]
+
+
+def _get(client: Client, path: str, permission: str, pool: str, params: Mapping[str, Any] | None = None) -> Answer:
+    try:
+        return client.request("GET", path, pool=pool, params=params)
+    except ForbiddenError as error:
+        raise _lacking(error, permission) from None
+
+
+def _post(client: Client, path: str, permission: str, pool: str, body: dict[str, Any]) -> None:
+    try:
+        client.request("POST", path, pool=pool, body=encode(body))
+    except ForbiddenError as error:
+        raise _lacking(error, permission) from None
+
+
+def _lacking(error: BrazeError, permission: str) -> BrazeError:
+    return BrazeError(f"{error}. Catalogs need an API key with the permission '{permission}'", status=error.status)
+
+
+def _next_cursor(link: str) -> str | None:
+    for part in link.split(","):
+        address, _, relation = part.partition(";")
+        if "next" in relation:
+            return parse_qs(urlsplit(address.strip(" <>")).query).get("cursor", [None])[0]
+    return None

@@ -1,0 +1,200 @@
+"""Records that become items of a catalog, whose fields follow from the stream's SCHEMA."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from typing_extensions import override
+
+from target_braze import limits
+from target_braze.catalogs import Catalog
+from target_braze.encode import encode
+from target_braze.endpoints import Endpoint
+from target_braze.mapping.columns import Columns, Field
+from target_braze.mapping.steps import Step
+from target_braze.records import Change
+from target_braze.times import show, to_time
+from target_braze.values import Place, formats_of, kinds_of, to_boolean, to_number, to_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.identity import Candidate
+    from target_braze.mapping.base import Defaults
+    from target_braze.values import Convert
+
+# Of catalogs, their fields and their items: https://www.braze.com/docs/api/endpoints/catalogs/
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
+_SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
+_Value = TypeVar("_Value")
+
+
+class CatalogItems(Step):
+    """https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/."""
+
+    to = "catalog_items"
+    kind = "items"
+    keys = frozenset({"catalog", "fields"})
+    lacks = frozenset({"user"})
+    users = frozenset()
+    removals = ("remove", "nothing")
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        given: Mapping[str, str] = columns.entry.get("catalog", {})
+        name = given.get("name", columns.stream)
+        self._check_name(name, "name of a catalog", f"{columns.at}.catalog.name")
+        self.id_column = self._column("catalog", "id", "id")
+        self._id = Field(self.id_column, "id", _item_id)
+        types = {"id": "string"}
+        chosen = [column for column in columns.select("fields", columns.names, notice) if column != self.id_column]
+        self._fields = columns.fields(
+            chosen,
+            Place(defaults.zone, typed_nested_times=False),
+            {},
+            {"id": "is the name of the item's id"},
+            lambda schema, place: _typed(schema, place)[1],
+        )
+        for field in self._fields:
+            self._check_name(field.name, "name of a field", f"{columns.at}.rename.{field.column}")
+            types[field.name] = _typed(columns.schema(field.column), Place(defaults.zone, typed_nested_times=False))[0]
+        if len(types) > limits.CATALOG_FIELDS:
+            raise columns.error(f"a catalog has at most {limits.CATALOG_FIELDS} fields; choose some in 'fields'")
+        self._name = name
+        self.catalog = Catalog(name, columns.stream, types)
+        self._replace = _endpoint(name, "PUT", "catalogs.replace_items")
+        self._delete = _endpoint(name, "DELETE", "catalogs.delete_items")
+
+    @override
+    def _compile_user(self) -> list[Candidate]:
+        return []
+
+    @override
+    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
+        # What an item does not name is cleared when it is replaced, so a null needs no word.
+        values = {field.name: value for field in self._fields if (value := field.value(record)) is not None}
+        return [self._change(record, values, self._replace)]
+
+    @override
+    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+        return [self._change(record, {}, self._delete)]
+
+    def _change(self, record: Mapping[str, Any], values: dict[str, Any], endpoint: Endpoint) -> Change:
+        key = str(self._id.required(record))
+        return Change(
+            self.kind, ("catalog_item", self._name, key), {"id": key, **values}, endpoint=endpoint, key="item"
+        )
+
+    def _check_name(self, name: str, what: str, at: str) -> None:
+        if not _NAME.match(name) or len(name) > limits.CATALOG_NAME_LENGTH:
+            raise self._columns.error(
+                f"{name!r} cannot be the {what}, which has letters, digits, '-' and '_' only and is at most "
+                f"{limits.CATALOG_NAME_LENGTH} characters long - at {at}"
+            )
+
+
+def _endpoint(name: str, method: str, permission: str) -> Endpoint:
+    return Endpoint(
+        f"/catalogs/{name}/items",
+        permission,
+        "catalog_items",
+        ("items",),
+        limits.ITEMS_PER_REQUEST,
+        limits.SAME_THING_WAIT,
+        method,
+    )
+
+
+def _item_id(value: object) -> str:
+    text = to_string(value)
+    if text and (not _NAME.match(text) or len(text) > limits.CATALOG_NAME_LENGTH):
+        raise ValueError(
+            f"the id of an item has letters, digits, '-' and '_' only and is at most {limits.CATALOG_NAME_LENGTH} "
+            f"characters long, got {show(value)}"
+        )
+    return text
+
+
+def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
+    """The type of the field for a column, and the converter to it.
+
+    Raises:
+        ValueError: Braze has no such type.
+    """
+    kinds, formats = kinds_of(schema), formats_of(schema)
+    if kinds == {"boolean"}:
+        return "boolean", to_boolean
+    is_decimal = kinds == {"string"} and ("x-singer.decimal" in schema or formats == {"singer.decimal"})
+    if is_decimal or (kinds and kinds <= {"integer", "number"}):
+        return "number", to_number
+    if kinds == {"string"} and formats <= {"date", "date-time"}:
+        return "time", lambda value: None if value == "" else to_time(value, place.zone)
+    if kinds <= _SCALARS:
+        return "string", _text
+    if kinds == {"object"}:
+        return "object", _object
+    items = kinds_of(schema.get("items")) if kinds == {"array"} else {"array"}
+    if items <= _SCALARS:
+        return "array", _array
+    raise ValueError(
+        "a field of a catalog holds text, numbers, booleans, times, objects or arrays of text, and this column holds "
+        f"{' or '.join(sorted(kinds))}{' of ' + ' or '.join(sorted(items)) if kinds == {'array'} else ''}"
+    )
+
+
+def _text(value: object) -> str:
+    # What a column holds of which the schema says nothing may be anything.
+    text = encode(value).decode() if isinstance(value, dict | list) else to_string(value)
+    return _of_size(text, text)
+
+
+def _array(value: object) -> list[str] | None:
+    value = _parsed(value)
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > limits.CATALOG_ARRAY_ELEMENTS:
+        raise ValueError(f"expected an array of at most {limits.CATALOG_ARRAY_ELEMENTS} texts, got {show(value)}")
+    texts = [to_string(one) for one in value if one is not None]
+    return _of_size(texts, encode(texts).decode())
+
+
+def _object(value: object) -> dict[str, Any] | None:
+    value = _parsed(value)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, got {show(value)}")
+    _check_keys(value, 1)
+    return _of_size(value, encode(value).decode())
+
+
+def _check_keys(value: object, level: int) -> None:
+    if level > limits.CATALOG_LEVELS:
+        raise ValueError(f"it has more than {limits.CATALOG_LEVELS} levels")
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if "." in key or "$" in key:
+                raise ValueError(f"the name of a key may not contain '.' or '$': {key!r}")
+            _check_keys(member, level + 1)
+    elif isinstance(value, list):
+        for member in value:
+            _check_keys(member, level + 1)
+
+
+def _parsed(value: object) -> object:
+    """An array or object that came as JSON text, as a CSV carries it; None from blank text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value) if value.strip() else None
+    except (msgspec.DecodeError, UnicodeError):
+        raise ValueError(f"expected JSON, got {show(value)}") from None
+
+
+def _of_size(value: _Value, text: str) -> _Value:
+    # How values are counted that are no text is not documented: here by their JSON.
+    if len(text) > limits.CATALOG_VALUE_LENGTH:
+        raise ValueError(f"{len(text):,} characters long, a catalog takes at most {limits.CATALOG_VALUE_LENGTH:,}")
+    return value
