@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from singer_sdk import Stream, metrics
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, SelectionMask
 from typing_extensions import override
 
 from tap_braze.braze_api import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
@@ -45,6 +45,14 @@ EDIT_OVERLAP: Final = timedelta(hours=1)
 ZONE_DOUBT: Final = timedelta(days=1)
 
 
+class _Everything(SelectionMask):
+    """That no field is deselected; the SDK's own mask looks up the parents of every field of every record."""
+
+    @override
+    def __missing__(self, breadcrumb: tuple[str, ...]) -> bool:
+        return True
+
+
 class BrazeStream(Stream):
     """What the streams have in common: where they are read, and what is said when that fails."""
 
@@ -68,6 +76,13 @@ class BrazeStream(Stream):
         self._told_of: set[str] = set()
         self._described = False
         self._emitted = 0
+
+    @property
+    @override
+    def mask(self) -> SelectionMask:
+        if self._mask is None and all(super().mask.values()):
+            self._mask = _Everything(super().mask)
+        return super().mask
 
     @property
     def is_slow(self) -> bool:

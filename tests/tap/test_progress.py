@@ -1,0 +1,70 @@
+"""What a long run says of itself, and in which order streams are read."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox.testing import Sandbox
+from tap_braze import progress
+from tap_braze.progress import Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    RunTap = Callable[..., Any]
+
+
+def lines(run: Any) -> list[str]:
+    return [line for line in run.stderr.splitlines() if "requests/s; run: stream" in line]
+
+
+def test_a_run_says_how_far_it_is(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_EVERY", 0.05)
+    with Sandbox(latency_ms=30) as slow:
+        run = run_tap(
+            "canvases_analytics", "kpi_daily_new_users", endpoint=slow.url, api_key=slow.api_key, concurrency=2
+        )
+    assert any(
+        re.search(r"stream 'canvases_analytics': window \d+ of 10 \(to 2026-\d\d-\d\d\), \d+ of 31 requests", line)
+        for line in lines(run)
+    ), lines(run)
+    assert '"http_request_count"' in run.stderr
+
+
+def test_waiting_is_no_silence(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_EVERY", 0.5)
+    with Sandbox() as slow:
+        slow.fault(path="/kpi/dau/*", do="latency", latency_ms=2500)
+        run = run_tap("kpi_daily_active_users", endpoint=slow.url, api_key=slow.api_key)
+    assert len(lines(run)) >= 2
+
+
+def test_the_facts_are_fields_of_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "_EVERY", 0.0)
+    telling = Progress(logging.getLogger("tap-braze"))
+    with caplog.at_level(logging.INFO):
+        telling.begin("a", "/a")
+        telling.plan(100, 5)
+        telling.answered(records=7)
+    (record,) = [record for record in caplog.records if record.name == "tap-braze"]
+    facts = vars(record)
+    assert (facts["stream"], facts["requests"], facts["records"]) == ("a", 1, 7)
+    assert facts["requests_per_second"] >= 0
+
+
+def test_who_waits_for_the_hour_holds_up_nobody(run_tap: RunTap) -> None:
+    streams = ("events", "events_analytics", "products", "purchases_quantity", "segments", "sessions_analytics")
+    with Sandbox(limits={"c": (2, 2.0)}) as limited:
+        started = time.monotonic()
+        run = run_tap(*streams, endpoint=limited.url, api_key=limited.api_key, rate_limit_reserve=0)
+        assert run.exit_code == 0, run.stderr
+        assert time.monotonic() - started > 1
+        slow = [i for i, r in enumerate(limited.requests) if r.path.startswith(("/events", "/purchases"))]
+        others = [i for i, r in enumerate(limited.requests) if r.path.startswith(("/segments", "/sessions"))]
+    assert others
+    assert max(others) < min(slow)
