@@ -34,7 +34,12 @@ def data_points(change: Change) -> int:
         return 0  # aliases, identifications, merges and what else is no change of a user's data
     # The address that identifies the user is not a change of it.
     identifying = change.user[0]
-    return sum(_points(value) for name, value in change.fields.items() if name not in _FREE and name != identifying)
+    fields = change.fields
+    points = len(fields) - len(_FREE & fields.keys()) - (identifying in fields and identifying not in _FREE)
+    for name, value in fields.items():
+        if (type(value) is dict or type(value) is list) and name not in _FREE:
+            points += _points(value) - 1
+    return points
 
 
 def _points(value: Any) -> int:  # noqa: ANN401

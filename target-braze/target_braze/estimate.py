@@ -77,7 +77,7 @@ class Estimate:
 def _creates(change: Change) -> bool:
     """Whether Braze would make a profile of a user that it does not know."""
     return (
-        change.endpoint == TRACK
+        change.endpoint is TRACK
         and change.fields.get("_update_existing_only") is not True
         # Events and purchases make no profile of an alias (event_object page); addresses are one request each to ask.
         and (change.user[0] == "external_id" or (change.user[0] == "user_alias" and change.kind == "attributes"))

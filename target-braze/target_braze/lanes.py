@@ -161,6 +161,8 @@ class Lanes:
         return endpoint.most or self._default_most
 
     def _lane(self, change: Change) -> Lane:
+        if not change.others and (known := self._of.get(change.user)) is not None:
+            return known
         users = change.users
         lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
         lane = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from typing import IO, TYPE_CHECKING, Any, Final, cast
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -13,8 +14,7 @@ from typing_extensions import override
 from target_braze.encode import exact
 
 if TYPE_CHECKING:
-    from collections import Counter
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 _decode: Final = msgspec.json.Decoder(float_hook=exact).decode
 _NEEDED: Final = {
@@ -45,9 +45,7 @@ class MessageReader(GenericSingerReader[bytes]):
     ) -> Counter[str]:
         # `--input` is opened as text, which may not be what it is.
         source: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
-        return super().process_lines(cast("IO[bytes]", self._awaited(source)), callbacks)
-
-    def _awaited(self, source: IO[bytes]) -> Iterator[bytes]:
+        counts = dict.fromkeys(_NEEDED, 0)
         while True:
             self.waiting = True
             try:
@@ -55,8 +53,11 @@ class MessageReader(GenericSingerReader[bytes]):
             finally:
                 self.waiting = False
             if not line:
-                return
-            yield line
+                return Counter(counts)
+            message = self.deserialize_json(line)
+            kind = message["type"]
+            callbacks[kind](message)
+            counts[kind] += 1
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
@@ -70,6 +71,11 @@ class MessageReader(GenericSingerReader[bytes]):
             message: Any = _decode(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
             raise InvalidInputLine(f"line {self._line:,} of the input is not JSON: {error}") from None
+        # Nearly all are records, so that these have a check of their own.
+        record = type(message) is dict and message.get("type") == "RECORD"
+        if record and type(message.get("stream")) is str and type(message.get("record")) is dict:
+            found: dict[str, Any] = message
+            return found
         kind = message.get("type") if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(kind, str) or kind not in _NEEDED:
             raise InvalidInputLine(

@@ -79,7 +79,9 @@ class Change:
     @property
     def repeatable(self) -> bool:
         """Whether Braze is in the same state when it gets the change a second time."""
-        return self.kind not in {"events", "purchases"} and not any(map(accumulates, self.fields.values()))
+        return self.kind not in {"events", "purchases"} and not any(
+            accumulates(value) for value in self.fields.values() if isinstance(value, dict)
+        )
 
     def fold(self, later: Change) -> bool:
         """Take in a later change of the same thing; answer False where no one object can do what the two do."""

@@ -14,7 +14,7 @@ from collections import defaultdict
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 import click
@@ -28,6 +28,7 @@ from singer_sdk.exceptions import (
     StreamMapConfigError,
 )
 from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
@@ -112,6 +113,8 @@ class TargetBraze(Target):
         # Ids of the items of catalogs that each version of a stream has listed.
         self.listed: defaultdict[tuple[str, Any], set[str]] = defaultdict(set)
         self._schemas: dict[str, dict[str, Any]] = {}
+        # Sinks whose records come as they are, past stream maps and what the SDK does for targets with tables.
+        self._direct: dict[str, BrazeSink] = {}
         self._used_entries: set[str] = set()
         self._without_entry: set[str] = set()
         self._dead_letters = (
@@ -232,13 +235,23 @@ class TargetBraze(Target):
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
-        self._schemas[message_dict["stream"]] = message_dict
+        stream = message_dict["stream"]
+        self._schemas[stream] = message_dict
         super()._process_schema_message(message_dict)
+        self._direct.pop(stream, None)
+        maps = self.mapper.stream_maps[stream]
+        if len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled:
+            self._direct[stream] = cast("BrazeSink", self.get_sink(stream))
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self.message = message_dict
-        super()._process_record_message(message_dict)
+        sink = self._direct.get(message_dict["stream"])
+        if sink is not None:
+            sink.process_record(message_dict["record"], {})
+            sink.record_counter_metric.value += 1
+        else:
+            super()._process_record_message(message_dict)
 
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +15,9 @@ from target_braze import limits
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+# The usual forms, too usual to take them to pieces.
+_DAY_LENGTH: Final = len("2026-03-04")
+_UTC_LENGTH: Final = len("2026-03-04T09:10:11Z")
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
@@ -57,6 +61,11 @@ def to_moment(value: object, zone: tzinfo) -> datetime:
 
 def to_time(value: object, zone: tzinfo) -> str:
     """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
+    if isinstance(value, str) and len(value) == _UTC_LENGTH and value[-1] == "Z" and value[4] == value[7] == "-":
+        text = value[:-1] + "+00:00"
+        with suppress(ValueError):
+            if datetime.fromisoformat(text).year <= limits.LAST_YEAR and text[10] == "T":
+                return text
     return to_moment(value, zone).isoformat()
 
 
@@ -66,6 +75,10 @@ def to_date(value: object) -> str:
     Raises:
         ValueError: it is neither.
     """
+    if isinstance(value, str) and len(value) == _DAY_LENGTH and value[4] == value[7] == "-":
+        with suppress(ValueError):
+            if date.fromisoformat(value).year <= limits.LAST_YEAR:
+                return value
     text = value.strip() if isinstance(value, str) else ""
     day, _, clock = text.replace("T", " ").partition(" ")
     try:

@@ -38,6 +38,9 @@ TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 _QUICK: Final[Mapping[str, type]] = {"string": str, "integer": int, "number": float, "boolean": bool}
+# So many elements of these types, whatever their text is, are no 100 KB.
+_FEW: Final = 50
+_SHORT: Final = frozenset({str, bool, float})
 _TYPED_FORMATS: Final = frozenset({"date-time", "date", "singer.decimal"})
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 
@@ -63,7 +66,9 @@ def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
         for kind, branch in _branches(schema):
             if kind == "array" and kinds_of(branch.get("items")) == {"array"}:
                 raise ValueError("it holds arrays of arrays, for which Braze has no type")
-    return _top_level(_compile(schema, place), place)
+    convert = _compile(schema, place)
+    kinds = kinds_of(schema)
+    return convert if kinds and kinds <= _SCALARS else _top_level(convert, place)
 
 
 def kinds_of(schema: object) -> set[str]:
@@ -184,7 +189,7 @@ def checked_string(value: object) -> str:
     Raises:
         ValueError: it is longer, or no text.
     """
-    text = to_string(value)
+    text = value if isinstance(value, str) else to_string(value)
     if len(text) > limits.STRING_LENGTH:
         raise ValueError(f"{len(text)} characters long, Braze keeps at most {limits.STRING_LENGTH}")
     return text
@@ -320,7 +325,7 @@ def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
             return None
         if not isinstance(value, list):
             raise ValueError(f"expected an array, got {show(value)}")
-        return [item for item in map(_not_null(element), value) if item is not None]
+        return [sent for item in value if item is not None and (sent := element(item)) is not None]
 
     return convert
 
@@ -405,7 +410,8 @@ def _top_level(convert: Convert, place: Place) -> Convert:
         if isinstance(sent, dict | list):
             if place.typed_nested_times:
                 _check_attribute(sent)
-            checked_size(sent, limits.OBJECT_BYTES)
+            if isinstance(sent, dict) or len(sent) > _FEW or not _SHORT.issuperset(map(type, sent)):
+                checked_size(sent, limits.OBJECT_BYTES)
         return sent
 
     return checked
@@ -420,10 +426,10 @@ def _check_attribute(value: dict[str, Any] | list[Any]) -> None:
         if value.keys() == {"inc"} or (value and value.keys() <= {"add", "remove"}):
             raise ValueError(f"Braze takes an object with no key but '{min(value)}' for a command, not for data")
         return
-    objects = sum(isinstance(item, dict) for item in value)
-    if objects == len(value):
+    kinds = set(map(type, value))
+    if kinds <= {dict}:
         return  # as many as fit into the size
-    if objects or any(isinstance(item, list) for item in value):
+    if kinds & {dict, list}:
         raise ValueError("Braze keeps arrays of text, numbers and booleans, and arrays of objects; this one is neither")
     if len(value) > limits.ARRAY_ELEMENTS:
         raise ValueError(f"{len(value)} elements, Braze keeps {limits.ARRAY_ELEMENTS} and drops the oldest")

@@ -92,7 +92,11 @@ def test_a_folded_object_does_what_the_two_do(data: st.DataObject, kind: str) ->
             expected = applied(kind, state, earlier, later)
         except Discard:
             continue  # Braze would drop one of the two, and so does not define what they do together
-        assert repr(applied(kind, state, both)) == repr(expected)
+        try:
+            found = applied(kind, state, both)
+        except Discard:
+            found = {"it": []}  # what was added and removed again leaves no array, or an empty one
+        assert repr(found) == repr(expected)
 
 
 @pytest.mark.parametrize(

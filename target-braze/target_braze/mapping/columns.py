@@ -73,7 +73,7 @@ class Fields:
 
     def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = ()) -> None:
         self.all = tuple(fields)
-        self._plan = tuple((field.column, field.name, field.quick, field) for field in self.all)
+        self._plan = tuple((field.column, field.name, field.quick, field.convert) for field in self.all)
         self._nullable = frozenset(nullable)
 
     def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> None:
@@ -82,23 +82,25 @@ class Fields:
         Raises:
             RecordError: a value is none that Braze takes.
         """
-        for column, name, quick, field in self._plan:
-            value: Any = record.get(column)
-            if value is not None:
-                kind: object = type(value)
-                if kind is quick and (
-                    (len(value) <= limits.STRING_LENGTH and value[:1] not in _DIGITS and value[3:4] != " ")
-                    if quick is str
-                    else (quick is not float or _LEAST < value < _MOST)
-                ):
-                    sent[name] = value
-                    continue
-                value = field.value(record)
+        column = ""
+        try:
+            for column, name, quick, convert in self._plan:
+                value: Any = record.get(column)
                 if value is not None:
-                    sent[name] = value
-                    continue
-            if name in self._nullable and column in record:
-                sent[name] = None
+                    kind: object = type(value)
+                    if kind is not quick or (
+                        (len(value) > limits.STRING_LENGTH or value[:1] in _DIGITS or value[3:4] == " ")
+                        if quick is str
+                        else (quick is float and not _LEAST < value < _MOST)
+                    ):
+                        value = convert(value)
+                    if value is not None:
+                        sent[name] = value
+                        continue
+                if name in self._nullable and column in record:
+                    sent[name] = None
+        except ValueError as wrong:
+            raise RecordError(f"column '{column}': {wrong}") from None
 
 
 class Columns:
