@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk.sinks import RecordSink
 from typing_extensions import override
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from target_braze.ledger import Ledger
     from target_braze.records import Change, Record
     from target_braze.target import TargetBraze
+
+
+# When the source deleted a record: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
+_DELETED: Final = "_sdc_deleted_at"
 
 
 class BrazeSink(RecordSink):
@@ -73,9 +77,9 @@ class BrazeSink(RecordSink):
 
     @override
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
-        # The source says so, or a stream map; then the SDK takes it away.
+        # The source says so, or a stream map, and the SDK takes it away.
         source = self._target.message["record"]
-        self._deleted = record.get("_sdc_deleted_at", source.get("_sdc_deleted_at")) is not None
+        self._deleted = record.get(_DELETED, source.get(_DELETED)) is not None
         super()._remove_sdc_metadata_from_record(record)
 
     @override
@@ -92,14 +96,12 @@ class BrazeSink(RecordSink):
             return  # a version that is about to come
         for key in list(catalogs.item_ids(self._target.client, catalog.name)):
             if key not in listed:
-                record = {self._mapping.id_column: key}
-                deleted = {**record, "_sdc_deleted_at": datetime.now(timezone.utc).isoformat()}
-                self._target.message = {"type": "RECORD", "stream": self._target.message["stream"], "record": deleted}
-                self._deleted = True
+                record = {self._mapping.id_column: key, _DELETED: datetime.now(timezone.utc).isoformat()}
+                self._target.message = {"type": "RECORD", "stream": self._target.message["stream"], "record": record}
                 self.process_record(record, {})
 
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        if self._deleted:
+        if self._deleted or record.get(_DELETED) is not None:
             return self._mapping.removed(record)
         if self._mapping.catalog is not None:
             version = self._target.message.get("version")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from braze_sandbox.testing import Sandbox
 
-from tests.target.singer import BOOLEAN, TEXT, Stream, customers, the
+from tests.target.singer import BOOLEAN, TEXT, Stream, customers, lines, run_cli, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
-
-    from braze_sandbox.testing import Sandbox
 
     from tests.target.singer import Run
 
@@ -299,3 +299,22 @@ def test_a_step_waits_for_what_it_depends_on_and_not_for_others(
     first, second = sorted(sandbox.requests, key=lambda request: request.started)
     assert second.path == "/users/alias/new"
     assert second.started - first.finished >= 0.5
+
+
+def test_dependent_steps_keep_their_order_where_braze_is_late_and_promises_none(tmp_path: Path) -> None:
+    """Deletion undone by late attributes, or aliases of users who are not there yet, are what the waits are for."""
+    names = [f"c-{number}" for number in range(20)]
+    aliases = [{"external_id": name, "alias_name": name, "alias_label": "web"} for name in names]
+    gone = [{"external_id": name} for name in names[:10]]
+    config = {"streams": {"deletions": {"allow_deletions": True, "max_deletions": 10}}, "dependent_wait": 0.6}
+    with Sandbox(seed="empty", lag_ms=200, shuffle=3) as sandbox:
+        path = tmp_path / "config.json"
+        path.write_text(json.dumps({**config, "api_key": sandbox.api_key, "endpoint": sandbox.url}))
+        people = customers(*({"external_id": name, "n": "1"} for name in names), n=TEXT)
+        run = run_cli(["--config", str(path)], lines(people, table("aliases", *aliases), table("deletions", *gone)))
+        assert run.exit_code == 0, run.stderr
+        sandbox.settle()
+        assert {str(profile.external_id): profile.aliases for profile in sandbox.profiles()} == {
+            name: {"web": name} for name in names[10:]
+        }
+        assert not sandbox.violations

@@ -18,6 +18,7 @@ from target_braze.times import looks_like_time
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.records import Change
     from target_braze.values import Convert
 
 _RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
@@ -103,6 +104,10 @@ class Attributes(StreamMapping):
             for field in self._fields.all
             if not compile_standard_field(field.name, self._defaults.zone)
         }
+
+    @override
+    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+        return self._removal.changes(self._user(record))
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
