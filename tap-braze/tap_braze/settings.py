@@ -45,9 +45,9 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "start_date",
         th.DateTimeType,
         title="Start date",
-        description="First day of every series and of bounces, unsubscribes and invalid numbers; campaigns, Canvases, "
-        "templates, Content Blocks and preference centers not edited since stay out of their lists. Default: 100 days "
-        "ago.",
+        description="First day of every series and of bounces, unsubscribes and invalid numbers, by default 100 days "
+        "ago. If it is set, campaigns, Canvases, templates, Content Blocks and preference centers not edited since "
+        "stay out of their lists.",
     ),
     th.Property(
         "end_date",
@@ -233,6 +233,7 @@ class Settings:
 
     zone: tzinfo
     start: datetime
+    edited_since: datetime | None
     last_day: date
     lookback: timedelta
     include_archived: bool
@@ -256,6 +257,7 @@ class Settings:
         zone = _zone(config["time_zone"])
         today = datetime.now(zone).date()
         start, end = _moment(config, "start_date", zone), _moment(config, "end_date", zone)
+        edited_since = start
         if start is None:
             start = datetime.combine(today - 100 * DAY, time(), zone)
         if start.date() > today:
@@ -267,6 +269,7 @@ class Settings:
         return cls(
             zone=zone,
             start=start,
+            edited_since=edited_since,
             last_day=last,
             lookback=config["lookback_days"] * DAY,
             include_archived=config["include_archived"],

@@ -201,3 +201,11 @@ def test_a_field_that_the_schema_lacks_is_left_out_and_named(sandbox: Sandbox, r
 def test_two_readers_of_a_list_read_it_once(sandbox: Sandbox, run_tap: RunTap) -> None:
     run_tap("events", "events_analytics")
     assert pages(sandbox, "/events/list") == ["0"]
+
+
+def test_without_a_start_date_a_first_run_brings_every_object(sandbox: Sandbox, run_tap: RunTap) -> None:
+    for campaign in sandbox.workspace.campaigns.values():
+        campaign.updated_at = datetime(2015, 1, 1, tzinfo=timezone.utc)
+    run = run_tap("campaigns", start_date=None, end_date=None)
+    assert {record["id"] for record in run.records("campaigns")} == set(sandbox.workspace.campaigns)
+    assert "last_edit.time[gt]" not in sandbox.requests[-1].query

@@ -22,6 +22,7 @@ from tap_braze.times import moment_or_none
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -154,6 +155,15 @@ class BrazeStream(Stream):
         self.tap.message_writer.flush()
         raise type(error)(text, status=error.status, errors=error.errors) from error
 
+    def edited_since(self, latest: datetime | None) -> datetime | None:
+        """From when on edits are read: an overlap before the latest one seen, and not before a start date that is set.
+
+        None is from the beginning. Without a start date a first run brings every object: what was edited is another
+        question than which days of the series are wanted.
+        """
+        start = self.tap.settings.edited_since
+        return max((at for at in (start, latest and latest - EDIT_OVERLAP) if at is not None), default=None)
+
     @override
     def _write_state_message(self) -> None:
         super()._write_state_message()
@@ -250,19 +260,22 @@ class ListStream(BrazeStream):
 
     def _edited(self) -> Iterator[Record]:
         """The rows edited since the bookmark or the start date, and those that do not tell."""
-        start, bookmark = self.tap.settings.start, self.bookmark
+        bookmark = self.bookmark
         latest = None
         if bookmark is not None:
             latest = moment_or_none(bookmark)
             if latest is None:
                 raise bad_bookmark(self.name, bookmark)
-        since = start if latest is None else max(start, latest - EDIT_OVERLAP)
-        asked = (since.astimezone(timezone.utc) - ZONE_DOUBT).strftime("%Y-%m-%dT%H:%M:%S")
-        for row in self._pages({"last_edit.time[gt]": asked}, self.name):
+        since = self.edited_since(latest)
+        params = {}
+        if since is not None:
+            asked = since.astimezone(timezone.utc) - ZONE_DOUBT
+            params["last_edit.time[gt]"] = asked.strftime("%Y-%m-%dT%H:%M:%S")
+        for row in self._pages(params, self.name):
             edited = moment_or_none(row.get("last_edited"))
             if edited is None:
                 yield row
-            elif edited >= since:
+            elif since is None or edited >= since:
                 if latest is None or edited > latest:
                     latest, bookmark = edited, row["last_edited"]
                 yield row

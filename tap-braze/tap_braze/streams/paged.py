@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from tap_braze.braze_api import BrazeError, RefusedError
 from tap_braze.fetch import Request, fetch_in_order, get
-from tap_braze.streams.base import EDIT_OVERLAP, ZONE_DOUBT, BrazeStream, bad_bookmark
+from tap_braze.streams.base import ZONE_DOUBT, BrazeStream, bad_bookmark
 from tap_braze.times import moment_or_none, rfc3339
 from tap_braze.windows import DAY, Window, first_day
 
@@ -182,11 +182,11 @@ class ChangesStream(PagedStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        start, bookmark = self.tap.settings.start, self.bookmark
+        bookmark = self.bookmark
         latest = moment_or_none(bookmark)
         if bookmark is not None and latest is None:
             raise bad_bookmark(self.name, bookmark)
-        since = start if latest is None else max(start, latest - EDIT_OVERLAP)
+        since = self.edited_since(latest)
         unsettled: tuple[datetime, str] | None = None
         for row in self.changed_since(since, self.name):
             # After the record's `yield` the row is the SDK's.
