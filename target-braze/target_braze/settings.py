@@ -84,8 +84,8 @@ STREAM: Final = _object(
                 "catalog_items",
                 "cohorts",
             ],
-            "description": "What a record is in Braze. Default: the stream's name if it is one of these, else "
-            "attributes.",
+            "description": "What a record is in Braze. Default: the stream's name if it is attributes, events or "
+            "purchases, else attributes.",
         },
         "user": {
             **IDENTIFIERS,

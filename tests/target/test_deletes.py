@@ -83,7 +83,7 @@ def test_subscriptions_end_with_their_record(run_target: Callable[..., Run], san
     record = {"external_id": "c-1", "subscription_group_id": GROUP}
     for more in ({"subscription_state": "subscribed"}, DELETED):
         stream = Stream("subscriptions", columns, [{**record, **more}])
-        run_target(stream, streams={"subscriptions": {"on_delete": "unsubscribe"}})
+        run_target(stream, streams={"subscriptions": {"to": "subscriptions", "on_delete": "unsubscribe"}})
     assert the(sandbox.profile("c-1")).attributes["subscription_groups"] == {GROUP: "unsubscribed"}
 
 
@@ -92,7 +92,7 @@ def test_subscriptions_end_with_their_record(run_target: Callable[..., Run], san
 
 def deletions(*users: str, **entry: Any) -> tuple[Stream, dict[str, Any]]:
     stream = Stream("deletions", {"external_id": TEXT}, [{"external_id": user} for user in users])
-    return stream, {"deletions": {"allow_deletions": True, **entry}}
+    return stream, {"deletions": {"to": "deletions", "allow_deletions": True, **entry}}
 
 
 @pytest.mark.usefixtures("_loaded")
@@ -151,7 +151,7 @@ def test_each_kind_of_identifier_has_a_request_of_its_own(run_target: Callable[.
         {"email": "a@example.com"},
         {"phone": "+12025550123"},
     ]
-    entry: dict[str, Any] = {"allow_deletions": True, "max_deletions": 5}
+    entry: dict[str, Any] = {"to": "deletions", "allow_deletions": True, "max_deletions": 5}
     run_target(Stream("deletions", dict.fromkeys(names, TEXT), list(records)), streams={"deletions": entry})
     # The number is that of an anonymous user, and only who is identified is deleted by an address.
     (left,) = sandbox.profiles()
@@ -187,7 +187,7 @@ def test_a_cohort_as_a_boolean_is_kept_in_step(run_target: Callable[..., Run], s
     entry = {"to": "cohorts", "cohort": {"attribute": "vip", "member_field": "is_member"}}
     columns = {"external_id": TEXT, "is_member": BOOLEAN}
     members: list[dict[str, Any]] = [{"external_id": user, "is_member": True} for user in ("a", "b", "c")]
-    leavers = [
+    leavers: list[dict[str, Any]] = [
         {"external_id": "a", "is_member": False},
         {"external_id": "b", **DELETED},
         {"external_id": "x", **DELETED},

@@ -20,6 +20,22 @@ GROUP = "9f4e2a10-0000-4000-8000-000000000001"
 OTHER_GROUP = "9f4e2a10-0000-4000-8000-000000000002"
 
 
+KINDS = ("aliases", "identifications", "external_ids", "subscriptions", "email_status", "deletions")
+
+
+@pytest.fixture
+def run_target(run_target: Callable[..., Run]) -> Callable[..., Run]:
+    """Run the target; streams called like a kind are of that kind here."""
+
+    def run(*messages: Any, streams: dict[str, Any] | None = None, **settings: Any) -> Run:
+        mappings = {name: {"to": name} for name in KINDS if any(getattr(m, "name", "") == name for m in messages)}
+        for name, entry in (streams or {}).items():
+            mappings[name] = {**mappings.get(name, {}), **entry}
+        return run_target(*messages, streams=mappings, **settings)
+
+    return run
+
+
 def table(name: str, *records: dict[str, Any], **types: dict[str, Any]) -> Stream:
     columns = dict.fromkeys(column for record in records for column in record)
     return Stream(name, {column: types.get(column, TEXT) for column in columns}, list(records))
@@ -306,7 +322,11 @@ def test_dependent_steps_keep_their_order_where_braze_is_late_and_promises_none(
     names = [f"c-{number}" for number in range(20)]
     aliases = [{"external_id": name, "alias_name": name, "alias_label": "web"} for name in names]
     gone = [{"external_id": name} for name in names[:10]]
-    config = {"streams": {"deletions": {"allow_deletions": True, "max_deletions": 10}}, "dependent_wait": 0.6}
+    streams = {
+        "aliases": {"to": "aliases"},
+        "deletions": {"to": "deletions", "allow_deletions": True, "max_deletions": 10},
+    }
+    config = {"streams": streams, "dependent_wait": 0.6}
     with Sandbox(seed="empty", lag_ms=200, shuffle=3) as sandbox:
         path = tmp_path / "config.json"
         path.write_text(json.dumps({**config, "api_key": sandbox.api_key, "endpoint": sandbox.url}))

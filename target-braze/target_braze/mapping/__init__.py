@@ -41,6 +41,9 @@ KINDS: Final[Mapping[str, type[StreamMapping]]] = {
     "cohorts": Cohorts,
 }
 
+# What a stream is by its name alone; that another is called `subscriptions` or `merges` says nothing.
+_BY_NAME: Final = frozenset({"attributes", "events", "purchases"})
+
 # Parts of a mapping that each kind of object has.
 _COMMON_KEYS: Final = frozenset({"to", "user", "rename", "types", "on_delete"})
 
@@ -72,7 +75,7 @@ def compile_mapping(
     Raises:
         MappingError: the two do not fit.
     """
-    kind = entry.get("to") or (stream if stream in KINDS else "attributes")
+    kind = entry.get("to") or (stream if stream in _BY_NAME else "attributes")
     if stray := sorted(entry.keys() - keys_of_kinds()[kind]):
         raise MappingError(
             f"stream '{stream}': '{stray[0]}' has no meaning for {kind}; they have: "
