@@ -202,10 +202,13 @@ class Delivery:
     # A worker's thread.
 
     def _deliver(self, request: Request, lanes: list[Lane]) -> None:
-        try:
-            self._post(request)
-        except BaseException as failure:  # noqa: BLE001 - it is raised again where the caller waits
-            self._fail(failure)
+        for step in (lambda: self._post(request), lambda: self._release(request, lanes)):
+            try:
+                step()
+            except BaseException as failure:  # noqa: BLE001, PERF203 - it is raised again where the caller waits
+                self._fail(failure)
+
+    def _release(self, request: Request, lanes: list[Lane]) -> None:
         with self._changed:
             self._in_flight -= 1
             now = time.monotonic()
