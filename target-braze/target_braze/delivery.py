@@ -202,11 +202,14 @@ class Delivery:
     # A worker's thread.
 
     def _deliver(self, request: Request, lanes: list[Lane]) -> None:
-        for step in (lambda: self._post(request), lambda: self._release(request, lanes)):
-            try:
-                step()
-            except BaseException as failure:  # noqa: BLE001, PERF203 - it is raised again where the caller waits
-                self._fail(failure)
+        try:
+            self._post(request)
+        except BaseException as failure:  # noqa: BLE001 - it is raised again where the caller waits
+            self._fail(failure)
+        try:
+            self._release(request, lanes)
+        except BaseException as failure:  # noqa: BLE001 - likewise
+            self._fail(failure)
 
     def _release(self, request: Request, lanes: list[Lane]) -> None:
         with self._changed:

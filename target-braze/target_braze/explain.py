@@ -110,7 +110,7 @@ class ExplainTarget(TargetBraze):
 
     @override
     def process_endofpipe(self) -> None:
-        self._check_entries()
+        self.entries.check()
 
 
 def command() -> click.Command:

@@ -35,7 +35,7 @@ class BrazeSink(RecordSink):
         self._target = target
         key, _ = find_entry(self.config["streams"], stream_name)
         self._mapping = compile_mapping(
-            stream_name, self.schema, target.entry(stream_name), target.defaults, self._notice, key=key
+            stream_name, self.schema, target.entries.of(stream_name), target.defaults, self._notice, key=key
         )
         target.summary.candidates[stream_name] += self._mapping.candidates
         if target.preflight is not None:

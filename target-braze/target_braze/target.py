@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import gc
 import json
 import logging
@@ -12,7 +11,6 @@ import signal
 import sys
 import threading
 from collections import defaultdict
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
@@ -38,20 +36,19 @@ from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, ba
 from target_braze.dead_letters import DeadLetters
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.delivery import Delivery, RejectedError
+from target_braze.entries import Entries
 from target_braze.estimate import Estimate
 from target_braze.ledger import Ledger, LedgerError
-from target_braze.mapping import find_entry
 from target_braze.mapping.base import Defaults
-from target_braze.mapping.columns import is_glob
 from target_braze.preflight import Preflight
 from target_braze.reader import MessageReader
 from target_braze.records import Change, MappingError, Record
 from target_braze.settings import CONFIG
+from target_braze.settings_check import mistakes, numbers, prepare
 from target_braze.sinks import BrazeSink
 from target_braze.summary import Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from types import FrameType
 
     from singer_sdk.plugin_base import _ConfigInput
@@ -119,8 +116,7 @@ class TargetBraze(Target):
         self._schemas: dict[str, dict[str, Any]] = {}
         # Sinks whose records come as they are, past stream maps and what the SDK does for targets with tables.
         self._direct: dict[str, BrazeSink] = {}
-        self._used_entries: set[str] = set()
-        self._without_entry: set[str] = set()
+        self.entries = Entries(self.config["streams"])
         self._dead_letters = (
             DeadLetters(Path(self.config["dead_letter_path"])) if self.config["on_error"] == "dead_letter" else None
         )
@@ -195,24 +191,6 @@ class TargetBraze(Target):
         """What Braze knows of attributes, where setting `preflight` says to ask."""
         return Preflight(self._client) if self.config["preflight"] else None
 
-    def entry(self, stream: str) -> Mapping[str, Any]:
-        """The entry of a stream in the setting `streams`, empty where there is none.
-
-        Raises:
-            MappingError: there is none, but one that looks like a misspelling of the stream's name.
-        """
-        streams: Mapping[str, Any] = self.config["streams"]
-        key, entry = find_entry(streams, stream)
-        if key is not None:
-            self._used_entries.add(key)
-            return entry
-        self._without_entry.add(stream)
-        if close := difflib.get_close_matches(stream, self._unused_entries(), n=1, cutoff=0.8):
-            raise MappingError(
-                f"stream '{stream}' has no entry in setting 'streams', which has one for '{close[0]}': a misspelling?"
-            )
-        return {}
-
     def record(self, stream: str, keys: tuple[str, ...]) -> Record:
         """The record that is being read, numbered."""
         self._position += 1
@@ -273,7 +251,7 @@ class TargetBraze(Target):
         super().process_endofpipe()
         self.defaults.guard.check()
         self.delivery.finish()
-        self._check_entries()
+        self.entries.check()
 
     # The run.
 
@@ -391,7 +369,7 @@ class TargetBraze(Target):
         """
         schema = copy.deepcopy(self.config_jsonschema)
         self.append_builtin_config(schema)
-        for described in _numbers(schema).values():
+        for described in numbers(schema).values():
             described["type"] = ["string"]
         try:
             return parse_environment_config(schema, self._env_var_prefix)
@@ -402,34 +380,12 @@ class TargetBraze(Target):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        if not isinstance(self._config.get("api_key", ""), str):
-            # Before the SDK, which would show the value.
-            raise ConfigValidationError(
-                "Config validation failed", errors=["setting 'api_key' is no text"], schema=self.config_jsonschema
-            )
-        for name in _numbers(self.config_jsonschema).keys() & self._config.keys():
-            if isinstance(text := self._config[name], str):
-                with suppress(ValueError):
-                    self._config[name] = json.loads(text)
-        errors = super()._validate_config(raise_errors=raise_errors)
-        if errors:
-            return errors
-        found = []
-        if self._config["on_error"] == "dead_letter" and not self._config.get("dead_letter_path"):
-            found.append("setting 'dead_letter_path': name a file, for 'on_error' is dead_letter")
-        try:
-            ZoneInfo(self._config["time_zone"])
-        except (OSError, ValueError, KeyError):
-            found.append(
-                f"setting 'time_zone': {self._config['time_zone']!r} is no IANA time zone such as Europe/Berlin"
-            )
-        try:
-            base_url(self._config["endpoint"])
-        except EndpointError as error:
-            found.append(str(error))
-        if found and raise_errors:
-            raise ConfigValidationError("Config validation failed", errors=found, schema=self.config_jsonschema)
-        return found
+        errors = prepare(self._config, self.config_jsonschema)
+        if not errors:
+            errors = super()._validate_config(raise_errors=raise_errors) or mistakes(self._config)
+        if errors and raise_errors:
+            raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
+        return errors
 
     @classmethod
     @override
@@ -454,31 +410,6 @@ class TargetBraze(Target):
     def _reject_change(self, change: Change, reason: str) -> None:
         for record in change.records:
             self.reject(record, reason)
-
-    def _unused_entries(self) -> list[str]:
-        return [key for key in self.config["streams"] if key not in self._used_entries and not is_glob(key)]
-
-    def _check_entries(self) -> None:
-        unused = self._unused_entries()
-        if not unused or not self._schemas:
-            return
-        text = (
-            f"setting 'streams' has an entry for '{unused[0]}', but no such stream came; "
-            f"there were: {', '.join(sorted(self._schemas))}"
-        )
-        # One configuration may serve several taps. Only where a stream went without an entry is a wrong name likely.
-        if self._without_entry:
-            raise MappingError(text)
-        _log.warning("%s", text)
-
-
-def _numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The settings that are numbers."""
-    return {
-        name: described
-        for name, described in schema["properties"].items()
-        if {"integer", "number"} & {*described.get("type", ())}
-    }
 
 
 def _keep_quiet(state: dict[str, Any]) -> None:

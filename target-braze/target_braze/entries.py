@@ -1,0 +1,65 @@
+"""The setting `streams` and the streams that come: which entry is whose, and whether a name is a misspelling."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from typing import TYPE_CHECKING, Any
+
+from target_braze.mapping import find_entry
+from target_braze.mapping.columns import is_glob
+from target_braze.records import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_log = logging.getLogger("target-braze")
+
+
+class Entries:
+    """Finds the entry of each stream, and remembers which were of use."""
+
+    def __init__(self, streams: Mapping[str, Any]) -> None:
+        self._streams = streams
+        self._used: set[str] = set()
+        self._came: set[str] = set()
+        self._without: set[str] = set()
+
+    def of(self, stream: str) -> Mapping[str, Any]:
+        """The entry of a stream, empty where there is none.
+
+        Raises:
+            MappingError: there is none, but one that looks like a misspelling of the stream's name.
+        """
+        self._came.add(stream)
+        key, entry = find_entry(self._streams, stream)
+        if key is not None:
+            self._used.add(key)
+            return entry
+        self._without.add(stream)
+        if close := difflib.get_close_matches(stream, self._unused(), n=1, cutoff=0.8):
+            raise MappingError(
+                f"stream '{stream}' has no entry in setting 'streams', which has one for '{close[0]}': a misspelling?"
+            )
+        return {}
+
+    def check(self) -> None:
+        """Now that all streams have come: tell of an entry that none of them had.
+
+        Raises:
+            MappingError: there is one, and a stream without an entry too, so that one of the names is likely wrong.
+        """
+        unused = self._unused()
+        if not unused or not self._came:
+            return
+        text = (
+            f"setting 'streams' has an entry for '{unused[0]}', but no such stream came; "
+            f"there were: {', '.join(sorted(self._came))}"
+        )
+        # One configuration may serve several taps, which is no mistake.
+        if self._without:
+            raise MappingError(text)
+        _log.warning("%s", text)
+
+    def _unused(self) -> list[str]:
+        return [key for key in self._streams if key not in self._used and not is_glob(key)]

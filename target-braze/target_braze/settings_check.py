@@ -1,0 +1,46 @@
+"""What is wrong with settings, beyond what their JSON Schema can say."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from target_braze.braze_api import EndpointError, base_url
+
+
+def prepare(config: dict[str, Any], schema: dict[str, Any]) -> list[str]:
+    """Read numbers that came as text, as from the environment; what is wrong that the schema's check must not show."""
+    if not isinstance(config.get("api_key", ""), str):
+        return ["setting 'api_key' is no text"]
+    for name in numbers(schema).keys() & config.keys():
+        if isinstance(text := config[name], str):
+            with suppress(ValueError):
+                config[name] = json.loads(text)
+    return []
+
+
+def mistakes(config: dict[str, Any]) -> list[str]:
+    """What is wrong with settings that fit their schema, a line for each."""
+    found = []
+    if config["on_error"] == "dead_letter" and not config.get("dead_letter_path"):
+        found.append("setting 'dead_letter_path': name a file, for 'on_error' is dead_letter")
+    try:
+        ZoneInfo(config["time_zone"])
+    except (OSError, ValueError, KeyError):
+        found.append(f"setting 'time_zone': {config['time_zone']!r} is no IANA time zone such as Europe/Berlin")
+    try:
+        base_url(config["endpoint"])
+    except EndpointError as error:
+        found.append(str(error))
+    return found
+
+
+def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The settings that are numbers, each with its description in the schema."""
+    return {
+        name: described
+        for name, described in schema["properties"].items()
+        if {"integer", "number"} & {*described.get("type", ())}
+    }
