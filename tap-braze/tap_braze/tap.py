@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import copy
+import gc
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import click
 import simplejson  # type: ignore[import-untyped]
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from tap_braze.streams.base import BrazeStream
 
 S = TypeVar("S", bound="BrazeStream")
+
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 
 
 class TapBraze(Tap):
@@ -130,6 +133,10 @@ class TapBraze(Tap):
     @classmethod
     @override
     def invoke(cls, **arguments: Any) -> None:
+        # Records are many objects that live shortly and in no cycles: to look for these at the usual pace takes a tenth
+        # of the run.
+        gc.freeze()
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         with cls._plain_errors():
             super().invoke(**arguments)
 
