@@ -36,7 +36,7 @@ def blocks(root: Path, language: str) -> list[str]:
 def test_the_examples_in_yaml_are_settings_that_the_target_takes(root: Path, sandbox: Sandbox) -> None:
     found: list[Any] = [yaml.safe_load(block) for block in blocks(root, "yaml")]
     configs = [example["plugins"]["loaders"][0]["config"] if "plugins" in example else example for example in found]
-    assert len(configs) == 2
+    assert len(configs) == 3
     for config in configs:
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **config})
 
