@@ -135,7 +135,6 @@ class TapBraze(Tap):
     def invoke(cls, **arguments: Any) -> None:
         # Records are many objects that live shortly and in no cycles: to look for these at the usual pace takes a tenth
         # of the run.
-        gc.freeze()
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         with cls._plain_errors():
             super().invoke(**arguments)
