@@ -10,7 +10,7 @@ from braze_sandbox.query import moment, required
 
 if TYPE_CHECKING:
     from braze_sandbox.clock import Clock
-    from braze_sandbox.library import Broadcast
+    from braze_sandbox.objects import Broadcast
 
 
 def _next(broadcast: Broadcast, clock: Clock) -> datetime:

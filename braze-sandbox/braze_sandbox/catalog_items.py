@@ -18,7 +18,7 @@ from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from braze_sandbox.library import Catalog
+    from braze_sandbox.objects import Catalog
 
 ITEMS = 50
 ID = 250

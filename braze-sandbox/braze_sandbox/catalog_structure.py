@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from braze_sandbox.catalog_values import TYPES
 from braze_sandbox.catalogs import CatalogRefusal, list_row, named
 from braze_sandbox.endpoint import Answer, Call, Endpoint, success
-from braze_sandbox.library import Catalog
+from braze_sandbox.objects import Catalog
 
 if TYPE_CHECKING:
     from braze_sandbox.endpoint import Json

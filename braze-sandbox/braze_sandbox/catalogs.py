@@ -10,7 +10,7 @@ from braze_sandbox.paging import by_cursor
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from braze_sandbox.library import Catalog
+    from braze_sandbox.objects import Catalog
 
 PAGE = 50
 

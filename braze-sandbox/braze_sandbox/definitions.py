@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, encode
-from braze_sandbox.library import CustomAttribute, CustomEvent
+from braze_sandbox.objects import CustomAttribute, CustomEvent
 from braze_sandbox.paging import by_cursor
 from braze_sandbox.values import ELEMENTS
 

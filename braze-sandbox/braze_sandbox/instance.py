@@ -15,7 +15,7 @@ from braze_sandbox.null import Null
 from braze_sandbox.profiles import Profiles
 from braze_sandbox.recorder import Recorder
 from braze_sandbox.seed import plant
-from braze_sandbox.seed_library import furnish
+from braze_sandbox.seed_objects import furnish
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -11,7 +11,7 @@ from braze_sandbox.paging import by_cursor
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from braze_sandbox.library import Integration, Run
+    from braze_sandbox.objects import Integration, Run
 
 PAGE = 10
 APP_GROUP = "5f0c3f6e9b1d4a0012ab34cd"

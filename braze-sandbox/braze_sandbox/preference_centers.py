@@ -9,7 +9,7 @@ from braze_sandbox.clock import iso
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, encode
 
 if TYPE_CHECKING:
-    from braze_sandbox.library import PreferenceCenter
+    from braze_sandbox.objects import PreferenceCenter
 
 
 def _head(center: PreferenceCenter) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
 from braze_sandbox.identity import normal_phone
-from braze_sandbox.library import SubscriptionGroup
+from braze_sandbox.objects import SubscriptionGroup
 from braze_sandbox.paging import by_offset
 from braze_sandbox.query import lookup, several
 

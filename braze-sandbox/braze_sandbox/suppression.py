@@ -12,7 +12,7 @@ from functools import partial
 
 from braze_sandbox.bodies import bad, emails, mentioned, only, phones, strings
 from braze_sandbox.endpoint import Answer, Call, Endpoint, success
-from braze_sandbox.library import Suppressed
+from braze_sandbox.objects import Suppressed
 
 STATES = ("subscribed", "unsubscribed", "opted_in")
 

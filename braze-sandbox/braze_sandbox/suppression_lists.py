@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from braze_sandbox.library import Suppressed
+    from braze_sandbox.objects import Suppressed
 
 LIMIT = 500
 NUMBERS = 500

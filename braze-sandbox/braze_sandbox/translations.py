@@ -12,7 +12,7 @@ from braze_sandbox.query import flag
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from braze_sandbox.library import Locale, Translation
+    from braze_sandbox.objects import Locale, Translation
 
 CHANNELS = frozenset({"email", "ios_push", "android_push", "web_push", "kindle_push", "in_app_message"})
 """What can be translated: email, push and in-app messages."""

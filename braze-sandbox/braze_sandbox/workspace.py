@@ -8,7 +8,7 @@ from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from braze_sandbox.library import (
+    from braze_sandbox.objects import (
         Broadcast,
         Catalog,
         ContentBlock,

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.library import SubscriptionGroup, Suppressed
+from braze_sandbox.objects import SubscriptionGroup, Suppressed
 
 if TYPE_CHECKING:
     from braze_sandbox.testing import Sandbox

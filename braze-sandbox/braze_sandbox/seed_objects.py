@@ -1,4 +1,4 @@
-"""Seed data of the library: templates, catalogs, definitions, lists, integrations; not campaigns, not users."""
+"""Seed data of objects: templates, catalogs, definitions, lists, integrations; not campaigns, not users."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from datetime import date, datetime, time, timedelta, timezone
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
 
-from braze_sandbox.library import (
+from braze_sandbox.messages import GROUP
+from braze_sandbox.objects import (
     Broadcast,
     Catalog,
     ContentBlock,
@@ -24,7 +25,6 @@ from braze_sandbox.library import (
     Template,
     Translation,
 )
-from braze_sandbox.messages import GROUP
 from braze_sandbox.seed import BEGINNING, key
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ PLANS = {
 
 
 def furnish(workspace: Workspace, seed: str, today: date) -> None:
-    """Put a seed's library into its workspace. Sends and broadcasts lie around today, all else stands still."""
+    """Put a seed's objects into its workspace. Sends and broadcasts lie around today, all else stands still."""
     plan = PLANS.get(seed)
     if plan is None:
         return
