@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.library import Catalog
+from braze_sandbox.objects import Catalog
 from target_braze import catalogs
 
 from tests.target.singer import ANY_OBJECT, BOOLEAN, INTEGER, NUMBER, TEXT, TIME, Stream
