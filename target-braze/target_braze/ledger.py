@@ -51,10 +51,11 @@ class LedgerError(Exception):
 class Ledger:
     """One run's hold on the file; no other run can have it at the same time.
 
-    `workspace` is what the file is for: an answer of one workspace says nothing of another.
+    `workspace` is what the file is for: an answer of one workspace says nothing of another. Without it, the file has to
+    be there and to say so itself.
     """
 
-    def __init__(self, path: Path, workspace: str) -> None:
+    def __init__(self, path: Path, workspace: str | None = None) -> None:
         self._path = path
         self._lock = threading.Lock()
         self._db = self._open(workspace)
@@ -139,7 +140,7 @@ class Ledger:
         with self._lock:
             self._db.close()
 
-    def _open(self, workspace: str) -> sqlite3.Connection:
+    def _open(self, workspace: str | None) -> sqlite3.Connection:
         try:
             db = sqlite3.connect(self._path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE")
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -148,12 +149,15 @@ class Ledger:
             # are then sent again.
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("PRAGMA cache_size = -65536")
-            with db:
-                db.executescript(_TABLES)
-                for key, value in (("format", str(_FORMAT)), ("workspace", workspace)):
-                    db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
+            if workspace is not None:
+                with db:
+                    db.executescript(_TABLES)
+                    for key, value in (("format", str(_FORMAT)), ("workspace", workspace)):
+                        db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
             meta = dict(db.execute("SELECT key, value FROM meta"))
         except sqlite3.OperationalError as error:
+            if "no such table" in str(error):
+                raise LedgerError(f"{self._path} is no ledger") from None
             if "locked" in str(error):
                 raise LedgerError(
                     f"the ledger {self._path} is in use by another run; wait for its end, or give each its own file"
@@ -163,10 +167,11 @@ class Ledger:
             raise LedgerError(
                 f"the ledger {self._path} is no ledger: {error}; move it away to begin a new one"
             ) from None
-        if meta["workspace"] != workspace:
+        self.workspace: str = meta["workspace"]
+        if workspace not in {None, self.workspace}:
             db.close()
             raise LedgerError(
-                f"the ledger {self._path} is of {meta['workspace']}, but setting 'endpoint' is {workspace}: what one "
+                f"the ledger {self._path} is of {self.workspace}, but setting 'endpoint' is {workspace}: what one "
                 "has says nothing of the other; give each workspace its own file"
             )
         return db

@@ -286,6 +286,7 @@ class TargetBraze(Target):
     @override
     def get_singer_command(cls) -> click.Command:
         from target_braze.explain import command  # noqa: PLC0415 - it is a target itself
+        from target_braze.ledger_commands import ledger  # noqa: PLC0415 - few runs need it
 
         singer = super().get_singer_command()
         return _Commands(
@@ -295,7 +296,7 @@ class TargetBraze(Target):
             help=singer.help,
             logger=cls.logger,
             invoke_without_command=True,
-            commands=[command()],
+            commands=[command(), ledger],
         )
 
     @classmethod

@@ -10,7 +10,7 @@ from target_braze import braze_api
 from target_braze.ledger import Ledger
 from target_braze.records import Change, Record
 
-from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, state, the
+from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, run_cli, state, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -197,3 +197,24 @@ def test_prune_forgets_what_is_old(tmp_path: Path) -> None:
     assert ledger.prune(0) == {"users": 0, "sent": 0}
     assert ledger.prune(-1) == {"users": 0, "sent": 1}
     assert ledger.news(change)
+
+
+def test_the_file_can_be_looked_into_and_made_smaller(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    run_target(customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT), events({"n": 1}), ledger_path=ledger)
+    run = run_cli(["ledger", "inspect", ledger])
+    assert run.exit_code == 0
+    assert run.stdout.splitlines() == [
+        f"workspace: {sandbox.url}",
+        "users: 1",
+        "attribute names: 1",
+        "events and purchases accepted: 1",
+        "events and purchases in doubt: 0",
+    ]
+    assert run_cli(["ledger", "prune", ledger, "--days", "1"]).stdout == "forgotten: 0 users, 0 events and purchases\n"
+
+
+def test_what_is_no_ledger_is_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    run = run_cli(["ledger", "inspect", str(tmp_path / "empty")])
+    assert run.exit_code == 1
+    assert "is no ledger" in run.stderr
