@@ -7,24 +7,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import re
-import subprocess
 import sys
 import tempfile
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.request import urlopen
 
 from tap_braze.tap import TapBraze
 from typing_extensions import override
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from bench.machinery import Cost, machine, sandbox, timed
 
 DAYS: Final = 400
 # Series that come nested as Braze sends them; the long forms would write the same figures a second time.
@@ -51,35 +46,36 @@ LONG_FORMS: Final = (
 class Result:
     """What one run of the tap took."""
 
-    wall: float
-    cpu: float
-    peak_mb: float
+    cost: Cost
     requests: int
     records: int
     in_flight: float
 
     @override
     def __str__(self) -> str:
+        cost, records = self.cost, self.records
         return (
-            f"{self.wall:6.1f} s   {self.requests:6,} requests   {self.records:8,} records   "
-            f"{self.records / self.wall:7,.0f} records/s   {self.cpu / self.records * 1e6:5.1f} us CPU a record   "
-            f"{self.peak_mb:4.0f} MB   {self.in_flight:4.1f} in flight"
+            f"{cost.wall:6.1f} s   {self.requests:6,} requests   {records:8,} records   "
+            f"{records / cost.wall:7,.0f} records/s   {cost.cpu / records * 1e6:5.1f} us CPU a record   "
+            f"{cost.peak_mb:4.0f} MB   {self.in_flight:4.1f} in flight"
         )
 
 
 def main() -> None:
     """Measure what the command line asks for."""
     given = _arguments()
-    print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    print(machine())
     streams = (*STREAMS, *LONG_FORMS) if given.long_forms else STREAMS
     with tempfile.TemporaryDirectory() as folder:
         for latency in given.latency_ms:
             for concurrency in given.concurrency:
                 results = []
                 for _ in range(given.repeat):
-                    with _sandbox(latency, flat=given.flat) as url:
+                    with sandbox(
+                        "--seed", "bench", "--latency-ms", str(latency), *(["--flat"] if given.flat else [])
+                    ) as url:
                         results.append(_run(Path(folder), url, concurrency, streams))
-                middle = sorted(results, key=lambda result: result.wall)[len(results) // 2]
+                middle = sorted(results, key=lambda result: result.cost.wall)[len(results) // 2]
                 print(f"latency {latency:3} ms, concurrency {concurrency:3}: {middle}", flush=True)
 
 
@@ -93,20 +89,6 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-@contextmanager
-def _sandbox(latency_ms: int, *, flat: bool) -> Iterator[str]:
-    command = [str(Path(sys.executable).parent / "braze-sandbox"), "serve", "--seed", "bench", "--port", "0"]
-    command += ["--latency-ms", str(latency_ms), *(["--flat"] if flat else [])]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None  # noqa: S101
-            found = re.search(r"http://\S+", process.stdout.readline())
-            assert found is not None  # noqa: S101
-            yield found[0]
-        finally:
-            process.terminate()
-
-
 def _run(folder: Path, url: str, concurrency: int, streams: tuple[str, ...]) -> Result:
     start = (datetime.now(timezone.utc) - timedelta(days=DAYS - 1)).date().isoformat()
     config = {"api_key": "sandbox-key", "endpoint": url, "start_date": start, "concurrency": concurrency}
@@ -114,23 +96,14 @@ def _run(folder: Path, url: str, concurrency: int, streams: tuple[str, ...]) -> 
     (folder / "catalog.json").write_text(json.dumps(_catalog(config, streams)))
     command = [sys.executable, "-m", "tap_braze"]
     command += ["--config", str(folder / "config.json"), "--catalog", str(folder / "catalog.json")]
-    with (folder / "log").open("wb") as log:
-        started = time.monotonic()
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-        process.returncode = os.waitstatus_to_exitcode(status)
+    cost = timed(command, folder / "log")
     text = (folder / "log").read_text()
-    if process.returncode:
-        sys.exit(text[-2000:])
     points = (json.loads(found) for found in re.findall(r"METRIC: (\{.*\})", text))
     records = sum(point["value"] for point in points if point["metric"] == "record_count")
     with urlopen(f"{url}/sandbox/requests") as answer:  # noqa: S310 - a sandbox of our own
         requests: list[dict[str, Any]] = json.load(answer)["requests"]
     return Result(
-        wall=wall,
-        cpu=usage.ru_utime + usage.ru_stime,
-        peak_mb=usage.ru_maxrss / (1 if sys.platform == "darwin" else 1024) / (1024 if sys.platform == "darwin" else 1),
+        cost=cost,
         requests=len(requests),
         records=records,
         in_flight=_in_flight(requests),
