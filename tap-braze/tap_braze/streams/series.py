@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, datetime, timezone
+from datetime import date, datetime
 from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -217,11 +217,3 @@ class SeriesStream(BrazeStream):
         if name == self.parent_key:
             return self.parent_param or name
         return DIMENSIONS[name][1] if name in DIMENSIONS else name
-
-
-def utc_day(text: Any, zone: Any) -> date | None:  # noqa: ANN401
-    """The day of a moment in a zone, None if the text is none."""
-    try:
-        return moment(text, timezone.utc).astimezone(zone).date()
-    except (AttributeError, ValueError, OverflowError):
-        return None
