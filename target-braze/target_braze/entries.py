@@ -25,8 +25,8 @@ class Entries:
         self._came: set[str] = set()
         self._without: set[str] = set()
 
-    def of(self, stream: str) -> Mapping[str, Any]:
-        """The entry of a stream, empty where there is none.
+    def of(self, stream: str) -> tuple[str | None, Mapping[str, Any]]:
+        """The entry of a stream and the name or glob that it stands under; None and empty where there is none.
 
         Raises:
             MappingError: there is none, but one that looks like a misspelling of the stream's name.
@@ -35,13 +35,13 @@ class Entries:
         key, entry = find_entry(self._streams, stream)
         if key is not None:
             self._used.add(key)
-            return entry
+            return key, entry
         self._without.add(stream)
         if close := difflib.get_close_matches(stream, self._unused(), n=1, cutoff=0.8):
             raise MappingError(
                 f"stream '{stream}' has no entry in setting 'streams', which has one for '{close[0]}': a misspelling?"
             )
-        return {}
+        return None, entry
 
     def check(self) -> None:
         """Now that all streams have come: tell of an entry that none of them had.

@@ -10,7 +10,6 @@ from singer_sdk import Target
 from typing_extensions import override
 
 from target_braze.encode import encode
-from target_braze.mapping import find_entry
 from target_braze.records import RecordError
 from target_braze.sinks import BrazeSink
 from target_braze.target import TargetBraze
@@ -56,7 +55,7 @@ class ExplainSink(BrazeSink):
 
     def _rule(self, path: str, change: Change) -> str:
         """Where a field of the object comes from."""
-        at, entry = self._entry()
+        at, entry = self._at, self._entry
         for candidate in self._mapping.candidates:
             if candidate.kind == path == change.user[0]:
                 return f"column '{candidate.column}', by {f'{at}.{candidate.place}' if candidate.place else 'its name'}"
@@ -72,7 +71,7 @@ class ExplainSink(BrazeSink):
         return by_setting.get(path, f"{at}.to: {entry.get('to', 'attributes')}")
 
     def _why_not(self, column: str, value: object) -> str:
-        at, entry = self._entry()
+        at, entry = self._at, self._entry
         if value is None:
             return "null, by setting nulls: skip"
         if column not in self._mapping.sources.values():
@@ -84,9 +83,10 @@ class ExplainSink(BrazeSink):
         kinds = {change.user[0] for change in changes}
         return any(column in candidate.columns and candidate.kind in kinds for candidate in self._mapping.candidates)
 
-    def _entry(self) -> tuple[str, Mapping[str, Any]]:
-        key, entry = find_entry(self.config["streams"], self.stream_name)
-        return f"streams.{key or self.stream_name}", entry
+    @property
+    def _at(self) -> str:
+        """Where the stream's entry stands in the settings."""
+        return f"streams.{self._entry_key or self.stream_name}"
 
 
 class ExplainTarget(TargetBraze):

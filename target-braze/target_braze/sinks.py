@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from target_braze import catalogs
 from target_braze.ledger import fingerprint
-from target_braze.mapping import compile_mapping, find_entry
+from target_braze.mapping import compile_mapping
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ class BrazeSink(RecordSink):
     ) -> None:
         super().__init__(target, stream_name, schema, key_properties)
         self._target = target
-        key, _ = find_entry(self.config["streams"], stream_name)
+        self._entry_key, self._entry = target.entries.of(stream_name)
         self._mapping = compile_mapping(
-            stream_name, self.schema, target.entries.of(stream_name), target.defaults, self._notice, key=key
+            stream_name, self.schema, self._entry, target.defaults, self._notice, key=self._entry_key
         )
         target.summary.candidates[stream_name] += self._mapping.candidates
         if target.preflight is not None:
