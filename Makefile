@@ -6,6 +6,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
+UV := $(BIN)/uv
 
 # With it set, every start of a Singer plugin compiles the SDK anew: 1.9 s instead of 0.7 s.
 unexport PYTHONDONTWRITEBYTECODE
@@ -34,8 +35,9 @@ format: $(READY) ## Put the code into its format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-constraints: $(READY) ## Pin the newest versions of everything in constraints.txt
-	@UV_PYTHON_DOWNLOADS=never $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.10 --no-header \
+# Not on .ready, which cannot be made while an old pin stands against a new dependency.
+constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
+	@UV_PYTHON_DOWNLOADS=never $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --group lint --group test --group plugins \
 		tap-braze/pyproject.toml target-braze/pyproject.toml braze-sandbox/pyproject.toml demo/tap-csv/pyproject.toml \
 		--output-file constraints.txt > /dev/null
@@ -45,10 +47,12 @@ clean: ## Remove what the targets above made
 
 # The virtual environment. pip works on it from outside, because Debian's Python makes no virtual environments with pip
 # in them unless python3-venv is installed, and because that is quicker everywhere.
-$(READY): Makefile constraints.txt pyproject.toml $(wildcard */pyproject.toml)
+$(UV):
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 10) and sys.exit("Python 3.10 or newer is needed, and $(PYTHON) is %d.%d. Another one: make PYTHON=python3.13" % sys.version_info[:2])'
+	@$(PYTHON) -m venv --without-pip .venv
+	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --constraint constraints.txt uv
+
+$(READY): $(UV) Makefile constraints.txt pyproject.toml $(wildcard */pyproject.toml)
 	@echo "Setting up .venv: once, and again when a dependency changes"
-	@test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
-	@test -x $(BIN)/uv || $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --constraint constraints.txt uv
-	@$(BIN)/uv pip install --python $(BIN)/python --constraint constraints.txt --group dev
+	@$(UV) pip install --python $(BIN)/python --constraint constraints.txt --group dev
 	@touch $@
