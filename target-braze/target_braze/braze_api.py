@@ -195,12 +195,36 @@ def error_texts(body: bytes) -> tuple[str, ...]:
     return tuple(text if isinstance(text, str) else json.dumps(text)[:500] for text in found if text)
 
 
+class Waiting:
+    """A context for waits of one kind: `seconds` are those in which at least one thread was in it."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._threads = 0
+        self._since = 0.0
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> None:
+        """Begin to wait."""
+        with self._lock:
+            if not self._threads:
+                self._since = time.monotonic()
+            self._threads += 1
+
+    def __exit__(self, *_: object) -> None:
+        """Wait no longer."""
+        with self._lock:
+            self._threads -= 1
+            if not self._threads:
+                self.seconds += time.monotonic() - self._since
+
+
 class Pool:
     """One of Braze's rate-limit windows: lets requests through as long as more than the reserve is left of it."""
 
-    def __init__(self, name: str, reserve: float, stop: threading.Event) -> None:
+    def __init__(self, name: str, reserve: float, stop: threading.Event, waiting: Waiting | None = None) -> None:
         self.name = name
-        self.waited = 0.0
+        self._waiting = waiting or Waiting()
         self._reserve = reserve
         self._stop = stop
         self._lock = threading.Lock()
@@ -218,10 +242,8 @@ class Pool:
         """
         while wait := self._take():
             self._tell(wait)
-            before = time.monotonic()
-            stopped = self._stop.wait(min(wait, _PROGRESS_EVERY))
-            with self._lock:
-                self.waited += time.monotonic() - before
+            with self._waiting:
+                stopped = self._stop.wait(min(wait, _PROGRESS_EVERY))
             if stopped:
                 break
         if self._stop.is_set():
@@ -285,6 +307,7 @@ class Client:
     """Sends requests to one workspace, from any number of threads: paced, retried, its errors read.
 
     `reserve` is the share of each rate-limit window left to others, `timeout` the seconds one request may take.
+    `retries` counts how often a request was sent again; `limit_waits` and `retry_waits` are what was waited meanwhile.
     """
 
     endpoint: str
@@ -301,7 +324,9 @@ class Client:
         self._stop = threading.Event()
         self._answered = False
         self._pools: dict[str, Pool] = {}
-        self._pools_lock = threading.Lock()
+        self.retries = 0
+        self.limit_waits, self.retry_waits = Waiting(), Waiting()
+        self._lock = threading.Lock()
         self._session = _session(self._url, self.api_key, self.connections)
         self._headers = {name: str(value) for name, value in self._session.headers.items()}
 
@@ -334,6 +359,9 @@ class Client:
             window.enter()
             sent = time.monotonic()
             attempt += 1
+            if attempt > 1:
+                with self._lock:
+                    self.retries += 1
             try:
                 response = self._send(method, path, params, body)
             except requests.RequestException as fault:
@@ -361,12 +389,13 @@ class Client:
             if failing > patience or (in_doubt and not resend):
                 raise error
             _log.warning("%s; trying again in %.1f s", error, wait)
-            self._stop.wait(wait)
+            with self.retry_waits:
+                self._stop.wait(wait)
 
     def pool(self, name: str) -> Pool:
         """The rate-limit window of that name, the same at each call."""
-        with self._pools_lock:
-            return self._pools.setdefault(name, Pool(name, self.reserve, self._stop))
+        with self._lock:
+            return self._pools.setdefault(name, Pool(name, self.reserve, self._stop, self.limit_waits))
 
     def stop(self) -> None:
         """End all waiting: requests not yet sent raise StoppedError; one under way ends by itself."""
