@@ -32,6 +32,7 @@ from braze_sandbox import (
     metrics,
     preference_centers,
     sdk_keys,
+    segment_exports,
     segments,
     sends,
     subscription_lists,
@@ -72,6 +73,7 @@ ENDPOINTS: list[Endpoint] = [
     *catalog_structure.ENDPOINTS,
     *catalog_items.ENDPOINTS,
     *export.ENDPOINTS,
+    *segment_exports.ENDPOINTS,
     *sends.ENDPOINTS,
     *links.ENDPOINTS,
     *definitions.ENDPOINTS,
@@ -141,6 +143,9 @@ class Api:
         instance.hooks.run(request)
         if answer is None:
             await _drop(scope, receive)
+        elif fault and fault.do == "drop_during":
+            await _send(send, answer, headers, len(answer.body) // 2)
+            await _drop(scope, receive)
         else:
             await _send(send, answer, headers)
 
@@ -151,21 +156,22 @@ class Api:
         instance = self._instance
         headers: tuple[tuple[bytes, bytes], ...] = ()
         waited = False
-        call = Call(instance, dict(pairs), pairs=pairs)
+        call = Call(instance, dict(pairs), pairs=pairs, raw_headers=scope["headers"])
         try:
             endpoint = self._route(scope, call)
-            self._authorise(scope, endpoint)
+            self._authorise(call, endpoint)
             refusal = _decode(scope, raw, call, endpoint) if endpoint.method != "GET" and endpoint.has_body else None
             if fault:
-                call.rejects = fault.rejects(call.body)
-            name = endpoint.pool if isinstance(endpoint.pool, str) else endpoint.pool(call)
-            pool = instance.limits[name]
-            allowed = pool.take()
-            form = instance.options.track_reset if name.startswith("track") else instance.options.reset
-            # On MAU contracts a 429 has the wait alone (docs: api_limits).
-            headers = pool.headers("retry-after" if form == "seconds" and not allowed else form)
-            if not allowed:
-                raise Refusal(429, "Rate Limited")  # noqa: TRY301 - one way out for all refusals
+                call.rejects, call.fault = fault.rejects(call.body), fault.do
+            name = endpoint.pool(call) if callable(endpoint.pool) else endpoint.pool
+            if name is not None:
+                pool = instance.limits[name]
+                allowed = pool.take()
+                form = instance.options.track_reset if name.startswith("track") else instance.options.reset
+                # On MAU contracts a 429 has the wait alone (docs: api_limits).
+                headers = pool.headers("retry-after" if form == "seconds" and not allowed else form)
+                if not allowed:
+                    raise Refusal(429, "Rate Limited")  # noqa: TRY301 - one way out for all refusals
             if refusal:
                 # Not before, for every answer has the headers of its pool.
                 raise refusal
@@ -194,9 +200,10 @@ class Api:
             raise Refusal(404, "Not Found")
         return methods[scope["method"]]
 
-    def _authorise(self, scope: Scope, endpoint: Endpoint) -> None:
-        given = next((value for name, value in scope["headers"] if name == b"authorization"), b"").decode("latin-1")
-        word, _, key = given.partition(" ")
+    def _authorise(self, call: Call, endpoint: Endpoint) -> None:
+        if endpoint.permission is None:
+            return
+        word, _, key = call.header(b"authorization").partition(" ")
         permissions = self._instance.keys.get(key) if word.lower() == "bearer" else None
         if permissions is None:
             raise Refusal(401, "Unauthorized", ["the API key is missing, unknown or quoted"])
@@ -237,7 +244,8 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 
 
-async def _send(send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+async def _send(send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], ...], sent: int | None = None) -> None:
+    """Send an answer, or only so many bytes of its body."""
     merged = {
         b"content-type": b"application/json",
         b"content-length": b"%d" % len(answer.body),
@@ -245,7 +253,7 @@ async def _send(send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], 
         **dict(answer.headers),
     }
     await send({"type": "http.response.start", "status": answer.status, "headers": list(merged.items())})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.body", "body": answer.body[:sent], "more_body": sent is not None})
 
 
 async def _drop(scope: Scope, receive: Receive) -> None:

@@ -34,6 +34,7 @@ def create_server(instance: Instance) -> server.Server:
 
 def create_app(instance: Instance) -> Starlette:
     """The application of an instance."""
+    api = Api(instance)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -44,11 +45,18 @@ def create_app(instance: Instance) -> Starlette:
             saving.cancel()
             with suppress(asyncio.CancelledError):
                 await saving
+            instance.exports.close()
             instance.later.finish()
             instance.profiles.close()
 
     return Starlette(
-        routes=[Mount("/sandbox", routes=routes(instance)), Mount("", app=Api(instance))], lifespan=lifespan
+        routes=[
+            # Downloads are requests of the client under test: they meet faults and are recorded.
+            Mount("/sandbox/exports", app=api),
+            Mount("/sandbox", routes=routes(instance)),
+            Mount("", app=api),
+        ],
+        lifespan=lifespan,
     )
 
 

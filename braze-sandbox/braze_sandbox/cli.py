@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sqlite3
 import sys
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from braze_sandbox import server
@@ -26,6 +27,23 @@ def _zone(name: str) -> str:
     except (ZoneInfoNotFoundError, ValueError, OSError):
         raise argparse.ArgumentTypeError(f"{name!r} is not an IANA time zone") from None
     return name
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        # Not repeated: it may hold a secret.
+        raise argparse.ArgumentTypeError("not a JSON object")
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -61,7 +79,28 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--null", action="store_true", help="for benchmarks: answer /users/track at once without a look at its body"
     )
+    _add_exports(serve.add_argument_group("exports of segments"))
     return parser
+
+
+def _add_exports(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--export-to",
+        metavar="URL",
+        help="folder or bucket (s3://bucket/prefix) that they go to; not given: a download",
+    )
+    group.add_argument(
+        "--export-storage",
+        type=_object,
+        default={},
+        metavar="JSON",
+        help='options of that storage: {"endpoint_url": …, "key": …, "secret": …}',
+    )
+    group.add_argument("--export-seconds", type=float, default=0.2, help="how long an export takes")
+    group.add_argument("--export-file-users", type=_positive, default=5000, help="how many users a file has at most")
+    group.add_argument(
+        "--export-url-seconds", type=float, default=4 * 3600, help="how long an export can be downloaded"
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -83,6 +122,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         null=given.null,
         flat=given.flat,
         ending_day_included=given.ending_day == "included",
+        export_to=given.export_to,
+        export_storage=given.export_storage,
+        export_seconds=given.export_seconds,
+        export_file_users=given.export_file_users,
+        export_url_seconds=given.export_url_seconds,
     )
     try:
         instance = Instance(options)

@@ -71,6 +71,13 @@ class Call:
     """Objects that a fault rule has refused: (input array, index) to reason."""
     users: set[Hashable] = field(default_factory=set)
     """Whom the request is about, as far as its endpoint tells."""
+    fault: str | None = None
+    """What a fault rule has in store for what the request starts."""
+    raw_headers: Sequence[tuple[bytes, bytes]] = ()
+
+    def header(self, name: bytes) -> str:
+        """A header of the request by its name in lower case; empty if it is not there."""
+        return next((value for given, value in self.raw_headers if given == name), b"").decode("latin-1")
 
     def later(self, work: Callable[[], object]) -> None:
         """Carry out a write of an asynchronous endpoint: now, or after the lag that the sandbox was set up with."""
@@ -88,8 +95,10 @@ class Endpoint:
     method: str
     path: str
     """May hold placeholders: `/catalogs/{name}`."""
-    permission: str
-    pool: str | Callable[[Call], str]
+    permission: str | None
+    """None: whoever knows the URL needs no key."""
+    pool: str | Callable[[Call], str] | None
+    """None: no limit."""
     handler: Callable[[Call], Answer]
     touches: Callable[[Call], set[Hashable]] | None = None
     """The users a request is about, so that overlapping requests about one user can be noticed."""

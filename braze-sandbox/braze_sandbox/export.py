@@ -1,116 +1,25 @@
-"""POST /users/export/ids: profiles as Braze shows them (docs: post_users_identifier)."""
+"""POST /users/export/ids: profiles by identifier (docs: post_users_identifier)."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from braze_sandbox.clock import iso
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
 from braze_sandbox.identity import normal_phone
-from braze_sandbox.profiles import plain
+from braze_sandbox.user_objects import Selection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from braze_sandbox.endpoint import Json
     from braze_sandbox.profiles import Profile, Profiles
 
 IDS = 50
-RECENT = timedelta(days=90)
-"""Events and purchases that are older are left out."""
-
-_STANDARD = (
-    "first_name",
-    "last_name",
-    "email",
-    "phone",
-    "dob",
-    "gender",
-    "country",
-    "home_city",
-    "language",
-    "time_zone",
-    "push_subscribe",
-    "email_subscribe",
-)
-FIELDS = frozenset(_STANDARD) | {
-    "apps",
-    "attributed_ad",
-    "attributed_adgroup",
-    "attributed_campaign",
-    "attributed_source",
-    "braze_id",
-    "campaigns_received",
-    "canvases_received",
-    "cards_clicked",
-    "created_at",
-    "created_from",
-    "custom_attributes",
-    "custom_events",
-    "devices",
-    "external_id",
-    "last_coordinates",
-    "purchases",
-    "push_tokens",
-    "random_bucket",
-    "total_revenue",
-    "uninstalled_at",
-    "user_aliases",
-}
-
-
-def user_object(profile: Profile) -> dict[str, Any]:
-    """All fields of a user, without those that are empty."""
-    sent = profile.attributes
-    location = sent.get("current_location")
-    user = {
-        "external_id": profile.external_id,
-        "braze_id": profile.braze_id,
-        "user_aliases": [{"alias_name": name, "alias_label": label} for label, name in profile.aliases.items()],
-        "created_at": profile.created_at.strftime("%Y-%m-%d %H:%M:%S.") + f"{profile.created_at:%f}"[:3] + " UTC",
-        "created_from": "rest_api",
-        "random_bucket": profile.random_bucket,
-        "total_revenue": profile.total_revenue or None,
-        "last_coordinates": [location["longitude"], location["latitude"]] if location else None,
-        "custom_attributes": plain(profile.custom_attributes),
-        "custom_events": _aggregates(profile.events, "name"),
-        "purchases": _aggregates(profile.purchases, "product_id"),
-        "push_tokens": [
-            {"app": token["app_id"], "token": token["token"], "device_id": token.get("device_id")}
-            for token in sent.get("push_tokens") or ()
-        ],
-        **{name: sent.get(name) for name in _STANDARD},
-    }
-    return {name: value for name, value in user.items() if value not in (None, [], {})}
-
-
-def _aggregates(happenings: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for one in happenings:
-        by_name[one[name]].append(one)
-    since = datetime.now(timezone.utc) - RECENT
-    rows = []
-    for key, ones in by_name.items():
-        times = [one["time"] for one in ones]
-        if max(times) >= since:
-            # A purchase of three is three purchases (docs: purchase_object).
-            count = sum(one.get("quantity", 1) for one in ones)
-            rows.append({"name": key, "first": iso(min(times)), "last": iso(max(times)), "count": count})
-    return rows
 
 
 def export_ids(call: Call) -> Answer:
-    """Profiles by identifier; those that nobody has come back in `invalid_user_ids`.
-
-    `fields_to_export` is required, as for every customer since August 2024.
-    """
-    fields = call.body.get("fields_to_export")
-    if not isinstance(fields, list) or not fields:
-        raise Refusal(400, "'fields_to_export' is required and must be an array of field names")
-    if unknown := sorted(str(name) for name in fields if not isinstance(name, str) or name not in FIELDS):
-        raise Refusal(400, f"'fields_to_export' names unknown fields: {', '.join(unknown)}")
+    """Profiles by identifier; those that nobody has come back in `invalid_user_ids`."""
+    selection = Selection.of(call.body)
     found: dict[str, Profile] = {}
     invalid = []
     for kind, value, text in _wanted(call.body):
@@ -118,10 +27,8 @@ def export_ids(call: Call) -> Answer:
         if not matches:
             invalid.append(text)
         found.update({profile.braze_id: profile for profile in matches})
-    users = [
-        {name: value for name, value in user_object(profile).items() if name in fields} for profile in found.values()
-    ]
-    body: dict[str, Any] = {"users": users}
+    now = call.instance.clock.now()
+    body: dict[str, Any] = {"users": [selection.show(profile, now) for profile in found.values()]}
     if invalid:
         body["invalid_user_ids"] = invalid
     return success(body)

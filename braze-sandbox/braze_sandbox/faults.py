@@ -16,7 +16,19 @@ if TYPE_CHECKING:
 
     from braze_sandbox.endpoint import Json
 
-Kind = Literal["status", "refuse_if", "latency", "drop_before", "drop_after", "partial_errors", "garbage"]
+Kind = Literal[
+    "status",
+    "refuse_if",
+    "latency",
+    "drop_before",
+    "drop_during",
+    "drop_after",
+    "partial_errors",
+    "garbage",
+    "export_fails",
+    "export_truncated",
+    "export_bad_line",
+]
 
 MESSAGES = {
     400: "Bad Request",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from braze_sandbox.clock import Clock
+from braze_sandbox.exports import Exports
 from braze_sandbox.faults import Faults
 from braze_sandbox.flat import Flat
 from braze_sandbox.hooks import Hooks
@@ -66,6 +67,16 @@ class Options:
     """What an account outside the limited betas gets from /users/track/bulk and /users/track/sync (docs silent)."""
     null: bool = False
     """Answer /users/track and /users/track/bulk with success, at once and without a look at the request."""
+    export_seconds: float = 0.2
+    """How long an export of a segment takes."""
+    export_file_users: int = 5000
+    """How many users each of its files has at most."""
+    export_url_seconds: float = 4 * 3600
+    """How long it can be downloaded."""
+    export_to: str | None = None
+    """Where exports go instead: a folder, or the fsspec URL of a bucket, as with cloud storage connected to Braze."""
+    export_storage: Mapping[str, Any] = field(default_factory=dict)
+    """fsspec's options for that storage: `endpoint_url`, `key`, `secret` for S3."""
 
 
 class Instance:
@@ -82,6 +93,7 @@ class Instance:
         self.limits = Limits(options.limits)
         self.later = Later(self.recorder, options.lag_ms / 1000, options.shuffle)
         self.null = Null(options.latency_ms / 1000) if options.null else None
+        self.exports = Exports(options, self.clock, self.recorder)
         self.workspace, users = self._plant()
         self.profiles = Profiles(self.workspace, users, options.data)
 
@@ -97,6 +109,7 @@ class Instance:
     def reset(self) -> None:
         """Back to the seed: users, workspace, records, faults, limits and keys; what is still to come never does."""
         self.later.forget()
+        self.exports.reset()
         self.keys = {self.options.api_key: ALL}
         self.faults.clear()
         self.hooks.clear()

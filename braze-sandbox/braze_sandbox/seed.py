@@ -74,6 +74,7 @@ def plant(name: str) -> tuple[Workspace, list[dict[str, Any]]]:
         events=_events(plan),
         products={f"sku-{1000 + number}" for number in range(plan.products)},
         apps={key("app", app): app for app in APPS} if name != "empty" else {},
+        control_group=_control_group() if name != "empty" else None,
     )
     if plan.odd:
         _make_odd(workspace)
@@ -202,6 +203,18 @@ def _segment(number: int) -> Segment:
         analytics_tracking_enabled=number % 4 != 3,  # noqa: PLR2004 - one in four is without
         tags=["seed"] if number % 2 else [],
         teams=["Lifecycle"] if number % 3 else [],
+        # The first one holds everybody.
+        share=1 / (1 + number % 4),
+    )
+
+
+def _control_group() -> Segment:
+    return Segment(
+        id=key("segment", "control"),
+        name="Global Control Group",
+        created_at=BEGINNING,
+        updated_at=BEGINNING,
+        share=0.1,
     )
 
 

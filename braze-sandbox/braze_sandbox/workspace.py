@@ -116,6 +116,10 @@ class Segment:
     archived: bool = False
     tags: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
+    share: float = 1.0
+    """Which part of all users is in it."""
+    members: set[str] | None = None
+    """Its users by external id or Braze id, whatever the `share`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -146,6 +150,8 @@ class Workspace:
     canvases: dict[str, Canvas] = field(default_factory=dict)
     segments: dict[str, Segment] = field(default_factory=dict)
     cards: dict[str, Card] = field(default_factory=dict)
+    control_group: Segment | None = None
+    """The Global Control Group, which no list shows."""
     events: set[str] = field(default_factory=set)
     products: set[str] = field(default_factory=set)
     apps: dict[str, str] = field(default_factory=dict)

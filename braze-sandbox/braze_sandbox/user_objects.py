@@ -1,0 +1,129 @@
+"""User objects: profiles as the exports show them (docs: post_users_identifier, post_users_segment)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox.clock import iso
+from braze_sandbox.endpoint import Refusal
+from braze_sandbox.profiles import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from braze_sandbox.profiles import Profile
+
+RECENT = timedelta(days=90)
+"""Events and purchases that are older are left out."""
+
+_STANDARD = (
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "dob",
+    "gender",
+    "country",
+    "home_city",
+    "language",
+    "time_zone",
+    "push_subscribe",
+    "email_subscribe",
+)
+FIELDS = frozenset(_STANDARD) | {
+    "apps",
+    "attributed_ad",
+    "attributed_adgroup",
+    "attributed_campaign",
+    "attributed_source",
+    "braze_id",
+    "campaigns_received",
+    "canvases_received",
+    "cards_clicked",
+    "created_at",
+    "created_from",
+    "custom_attributes",
+    "custom_events",
+    "devices",
+    "external_id",
+    "last_coordinates",
+    "purchases",
+    "push_opted_in_at",
+    "push_tokens",
+    "random_bucket",
+    "total_revenue",
+    "uninstalled_at",
+    "user_aliases",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What an export shows of each user."""
+
+    fields: frozenset[str]
+    custom_attributes: frozenset[str] = frozenset()
+    """Custom attributes by name; without effect where `fields` has them all."""
+
+    @classmethod
+    def of(cls, body: dict[str, Any], custom_attributes: Iterable[str] = ()) -> Selection:
+        """What a request asks for; `fields_to_export` is required, as for every customer since August 2024."""
+        fields = body.get("fields_to_export")
+        if not isinstance(fields, list) or not fields:
+            raise Refusal(400, "'fields_to_export' is required and must be an array of field names")
+        if unknown := sorted(str(name) for name in fields if not isinstance(name, str) or name not in FIELDS):
+            raise Refusal(400, f"'fields_to_export' names unknown fields: {', '.join(unknown)}")
+        return cls(frozenset(fields), frozenset(custom_attributes))
+
+    def show(self, profile: Profile, now: datetime) -> dict[str, Any]:
+        """The selected fields of a user, without those that are empty."""
+        user = {name: value for name, value in user_object(profile, now).items() if name in self.fields}
+        if self.custom_attributes and "custom_attributes" not in self.fields:
+            named = {name: profile.custom_attributes.get(name) for name in sorted(self.custom_attributes)}
+            if found := {name: plain(value) for name, value in named.items() if value is not None}:
+                user["custom_attributes"] = found
+        return user
+
+
+def user_object(profile: Profile, now: datetime) -> dict[str, Any]:
+    """All fields of a user, without those that are empty."""
+    sent = profile.attributes
+    location = sent.get("current_location")
+    user = {
+        "external_id": profile.external_id,
+        "braze_id": profile.braze_id,
+        "user_aliases": [{"alias_name": name, "alias_label": label} for label, name in profile.aliases.items()],
+        "created_at": profile.created_at.strftime("%Y-%m-%d %H:%M:%S.") + f"{profile.created_at:%f}"[:3] + " UTC",
+        "created_from": "rest_api",
+        "random_bucket": profile.random_bucket,
+        "total_revenue": profile.total_revenue or None,
+        "last_coordinates": [location["longitude"], location["latitude"]] if location else None,
+        "custom_attributes": plain(profile.custom_attributes),
+        "custom_events": _aggregates(profile.events, "name", now),
+        "purchases": _aggregates(profile.purchases, "product_id", now),
+        "push_tokens": [
+            {"app": token["app_id"], "token": token["token"], "device_id": token.get("device_id")}
+            for token in sent.get("push_tokens") or ()
+        ],
+        **{name: sent.get(name) for name in _STANDARD},
+    }
+    return {name: value for name, value in user.items() if value not in (None, [], {})}
+
+
+def _aggregates(happenings: Iterable[dict[str, Any]], name: str, now: datetime) -> list[dict[str, Any]]:
+    by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for one in happenings:
+        by_name[one[name]].append(one)
+    since = now - RECENT
+    rows = []
+    for key, ones in by_name.items():
+        times = [one["time"] for one in ones]
+        if max(times) >= since:
+            # A purchase of three is three purchases (docs: purchase_object).
+            count = sum(one.get("quantity", 1) for one in ones)
+            rows.append({"name": key, "first": iso(min(times)), "last": iso(max(times)), "count": count})
+    return rows
