@@ -339,16 +339,18 @@ class Client:
         params: Mapping[str, str | list[str]] | None = None,
         body: bytes | None = None,
         resend: bool = True,
+        wait_out: bool = True,
     ) -> Answer:
         """Send one request and answer its 2xx; waits for `pool`, for 429s and between retries.
 
-        `resend` says whether a request whose outcome is unknown (5xx or no answer) is sent again.
+        `resend` says whether a request whose outcome is unknown (5xx or no answer) is sent again, `wait_out` whether a
+        429 is about the rate limit and waited out; where it may say that something else is busy, it is raised.
 
         Raises:
             UnauthorizedError: 401.
             ForbiddenError: 403.
             RefusedError: another 4xx.
-            UnavailableError: no 2xx after retrying.
+            UnavailableError: no 2xx after retrying, or a 429 that is not waited out.
             StoppedError: `stop` was called.
         """
         window = self.pool(pool)
@@ -379,6 +381,8 @@ class Client:
                     raise failed
                 error = failed
                 if response.status_code == requests.codes.too_many_requests:
+                    if not wait_out:
+                        raise error
                     self._wait_out(window, response.headers, attempt, error, started)
                     continue
                 in_doubt = True
