@@ -21,6 +21,7 @@ _FREE: Final = frozenset(
         "user_alias",
     }
 )
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _OPERATORS: Final = frozenset({"inc", "add", "remove", "$add", "$update", "$remove"})
 
 
@@ -36,9 +37,10 @@ def data_points(change: Change) -> int:
     identifying = change.user[0]
     fields = change.fields
     points = len(fields) - len(_FREE & fields.keys()) - (identifying in fields and identifying not in _FREE)
-    for name, value in fields.items():
-        if (type(value) is dict or type(value) is list) and name not in _FREE:
-            points += _points(value) - 1
+    if not _SCALARS.issuperset(map(type, fields.values())):
+        for name, value in fields.items():
+            if isinstance(value, dict | list) and name not in _FREE:
+                points += _points(value) - 1
     return points
 
 

@@ -16,7 +16,7 @@ _EXACT: Final = 16
 def exact(text: str) -> float | Decimal:
     """The number that a decimal text says: a float, unless that would lose some of its digits."""
     number = float(text)
-    if len(text) <= _EXACT:
+    if len(text) <= _EXACT or repr(number) == text:
         return number
     decimal = Decimal(text)
     return number if Decimal(repr(number)) == decimal else decimal

@@ -67,6 +67,9 @@ class Candidate:
     place: str = ""
     outcomes: Counter[str] = field(default_factory=Counter)
 
+    def __post_init__(self) -> None:
+        self._check = _CHECKS[self.kind]
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns it reads."""
@@ -89,6 +92,11 @@ class Candidate:
         self.outcomes[BLANK if label is None else CHOSEN] += 1
         return None if label is None else ("user_alias", label, name)
 
+    def record(self, user: User) -> dict[str, Any]:
+        """A record from which it reads this user."""
+        *label, name = user[1:]
+        return {self.column: name} if self.label_column is None else {self.column: name, self.label_column: label[0]}
+
     def _text(self, record: Mapping[str, Any], column: str) -> str | None:
         value = record.get(column)
         if value is None:
@@ -97,15 +105,13 @@ class Candidate:
             text = value.strip() if type(value) is str else _plain(value)
             if not text:
                 return None
-            self._check_placeholder(text)
-            return _CHECKS[self.kind](text)
-        except IdentifierError as wrong:
-            self.outcomes[wrong.rule] += 1
-            raise RecordError(f"column '{column}': {wrong}") from None
-
-    def _check_placeholder(self, text: str) -> None:
-        if text.casefold() in self.placeholders:
-            raise IdentifierError("placeholder", f"{text!r} is a placeholder and names nobody")
+            if text.casefold() not in self.placeholders:
+                return self._check(text)
+            wrong = IdentifierError("placeholder", f"{text!r} is a placeholder and names nobody")
+        except IdentifierError as error:
+            wrong = error
+        self.outcomes[wrong.rule] += 1
+        raise RecordError(f"column '{column}': {wrong}")
 
 
 CHOSEN: Final = "chosen"

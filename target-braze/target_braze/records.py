@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from typing_extensions import override
 
@@ -12,6 +12,13 @@ from target_braze.folding import folded
 
 # Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
 User = tuple[str, ...]
+
+
+class Member(NamedTuple):
+    """What a stream has loaded of a user; `part` is the cohort or group, where a user can be in several."""
+
+    user: User
+    part: str = ""
 
 
 class MappingError(Exception):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # The usual forms, too usual to take them to pieces.
 _DAY_LENGTH: Final = len("2026-03-04")
-_UTC_LENGTH: Final = len("2026-03-04T09:10:11Z")
+_USUAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
@@ -61,10 +61,10 @@ def to_moment(value: object, zone: tzinfo) -> datetime:
 
 def to_time(value: object, zone: tzinfo) -> str:
     """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
-    if isinstance(value, str) and len(value) == _UTC_LENGTH and value[-1] == "Z" and value[4] == value[7] == "-":
-        text = value[:-1] + "+00:00"
+    if isinstance(value, str) and _USUAL.match(value):
+        text = value[:-1] + "+00:00" if value[-1] == "Z" else value
         with suppress(ValueError):
-            if datetime.fromisoformat(text).year <= limits.LAST_YEAR and text[10] == "T":
+            if limits.FIRST_YEAR <= datetime.fromisoformat(text).year <= limits.LAST_YEAR:
                 return text
     return to_moment(value, zone).isoformat()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.identity import PLACEHOLDERS, Candidate, compile_user, find_user, identifier
-from target_braze.records import Change
+from target_braze.records import Change, Member, RecordError
 from target_braze.values import Place
 
 if TYPE_CHECKING:
@@ -60,6 +62,7 @@ class StreamMapping(ABC):
         self._known = frozenset(columns.names)
         self._on_delete = self._compile_removal()
         self._candidates = self._compile_user()
+        self._uncounted = [replace(candidate, outcomes=Counter()) for candidate in self._candidates]
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -94,8 +97,8 @@ class StreamMapping(ABC):
 
     @property
     def removes(self) -> bool:
-        """Whether something goes from Braze that is gone from the source."""
-        return self._on_delete == "remove"
+        """Whether something happens in Braze when the source deletes a record."""
+        return self._on_delete != "nothing"
 
     def removed(self, record: Mapping[str, Any]) -> list[Change]:
         """What changes when the source deletes a record, which may have no more than its key then.
@@ -110,6 +113,39 @@ class StreamMapping(ABC):
 
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:
         raise NotImplementedError
+
+    def members(self, record: Mapping[str, Any]) -> list[Member]:
+        """Whom a record lists: the user it is about, then the same by the other identifiers that it has.
+
+        An earlier record may have named the user by one of those.
+
+        Raises:
+            RecordError: it does not say of which part.
+        """
+        part = self._part(record)
+        found = []
+        for candidate in self._uncounted:
+            with suppress(RecordError):
+                if (user := candidate.user(record)) is not None:
+                    found.append(Member(user, part))
+        return found
+
+    def record_of(self, member: Member) -> dict[str, Any] | None:
+        """A record that lists the member and says nothing else; None where the mapping makes no such member."""
+        for candidate in self._candidates:
+            if candidate.kind == member.user[0]:
+                record = candidate.record(member.user) | self._part_columns(member.part)
+                if self.members(record)[:1] == [member]:
+                    return record
+        return None
+
+    def _part(self, _record: Mapping[str, Any]) -> str:
+        """The cohort or group that a record is about."""
+        return ""
+
+    def _part_columns(self, _part: str) -> dict[str, Any]:
+        """The columns that say so."""
+        return {}
 
     def _compile_removal(self) -> str:
         given = self._columns.entry.get("on_delete", self.removals[0])

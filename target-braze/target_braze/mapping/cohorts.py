@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -15,6 +16,8 @@ from target_braze.values import checked_name, checked_string, to_boolean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from target_braze.records import Member
 
 
 class Cohorts(StreamMapping):
@@ -54,7 +57,30 @@ class Cohorts(StreamMapping):
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        self._set(fields, record, member=self._member is None or bool(self._member.required(record)))
+        self._set(fields, record, member=self._is_member(record))
+
+    @override
+    def members(self, record: Mapping[str, Any]) -> list[Member]:
+        # Who is listed with something that says neither yes nor no has not left.
+        with suppress(RecordError):
+            if not self._is_member(record):
+                return []
+        return super().members(record)
+
+    def _is_member(self, record: Mapping[str, Any]) -> bool:
+        return self._member is None or bool(self._member.required(record))
+
+    @override
+    def _part(self, record: Mapping[str, Any]) -> str:
+        if isinstance(self._name, str):
+            return self._name
+        if not (name := str(self._name.required(record)).strip()):
+            raise RecordError("the cohort's name is blank")
+        return name
+
+    @override
+    def _part_columns(self, part: str) -> dict[str, Any]:
+        return {} if isinstance(self._name, str) else {self._name.column: part}
 
     @override
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:
@@ -67,13 +93,7 @@ class Cohorts(StreamMapping):
         if not member:
             # Who is in no cohort needs no profile for that.
             fields["_update_existing_only"] = True
-        if not self._is_array:
-            fields[self._attribute] = member
-            return
-        name = self._name if isinstance(self._name, str) else str(self._name.required(record)).strip()
-        if not name:
-            raise RecordError("the cohort's name is blank")
-        fields[self._attribute] = {"add" if member else "remove": [name]}
+        fields[self._attribute] = {"add" if member else "remove": [self._part(record)]} if self._is_array else member
 
     def _checked(self, name: str) -> str:
         try:

@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 
-# How text begins that Braze may take for a time; Mon 03 04 has a blank at its fourth place.
-_DIGITS: Final = frozenset("0123456789")
 _MOST: Final = sys.float_info.max
 _LEAST: Final = -_MOST
 
@@ -73,8 +71,10 @@ class Fields:
 
     def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = ()) -> None:
         self.all = tuple(fields)
-        self._plan = tuple((field.column, field.name, field.quick, field.convert) for field in self.all)
-        self._nullable = frozenset(nullable)
+        self._texts = tuple((one.column, one.name, one.convert) for one in self.all if one.quick is str)
+        self._others = tuple((one.column, one.name, one.convert, one.quick) for one in self.all if one.quick is not str)
+        names = frozenset(nullable)
+        self._nullable = tuple((one.column, one.name) for one in self.all if one.name in names)
 
     def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Add to the object what the record has for it; null for the names in `nullable` that it has nothing for.
@@ -82,25 +82,32 @@ class Fields:
         Raises:
             RecordError: a value is none that Braze takes.
         """
+        value: Any
+        quick: Any
         column = ""
+        get = record.get
         try:
-            for column, name, quick, convert in self._plan:
-                value: Any = record.get(column)
-                if value is not None:
-                    kind: object = type(value)
-                    if kind is not quick or (
-                        (len(value) > limits.STRING_LENGTH or value[:1] in _DIGITS or value[3:4] == " ")
-                        if quick is str
-                        else (quick is float and not _LEAST < value < _MOST)
-                    ):
-                        value = convert(value)
-                    if value is not None:
-                        sent[name] = value
-                        continue
-                if name in self._nullable and column in record:
-                    sent[name] = None
+            for column, name, convert in self._texts:
+                value = get(column)
+                # Text that begins with a digit, or has a blank at its fourth place, Braze may take for a time.
+                if (
+                    type(value) is str
+                    and len(value) <= limits.STRING_LENGTH
+                    and not "0" <= value < ":"
+                    and value[3:4] != " "
+                ) or (value is not None and (value := convert(value)) is not None):
+                    sent[name] = value
+            for column, name, convert, quick in self._others:
+                value = get(column)
+                if (type(value) is quick and (quick is not float or _LEAST < value < _MOST)) or (
+                    value is not None and (value := convert(value)) is not None
+                ):
+                    sent[name] = value
         except ValueError as wrong:
             raise RecordError(f"column '{column}': {wrong}") from None
+        for column, name in self._nullable:
+            if name not in sent and column in record:
+                sent[name] = None
 
 
 class Columns:

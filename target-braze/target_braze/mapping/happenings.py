@@ -12,7 +12,7 @@ from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.records import RecordError
-from target_braze.times import to_moment
+from target_braze.times import to_time
 from target_braze.values import Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
 
 if TYPE_CHECKING:
@@ -189,10 +189,10 @@ class Purchases(Happening):
 
 def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
     """When something happened, in ISO 8601; gives notice of what has not happened yet."""
-    moment = to_moment(value, zone)
-    if moment > datetime.now(timezone.utc) + _CLOCK_SKEW:
+    text = to_time(value, zone)
+    if datetime.fromisoformat(text) > datetime.now(timezone.utc) + _CLOCK_SKEW:
         notice(f"column '{column}' lies in the future; Braze will store the moment of arrival")
-    return moment.isoformat()
+    return text
 
 
 def to_event_name(value: object) -> str:

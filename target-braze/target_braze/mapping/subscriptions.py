@@ -89,10 +89,18 @@ class Subscriptions(_Stated):
     @override
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
         user, _ = find_user(self._candidates, record)
-        group = self._group if isinstance(self._group, str) else str(self._group.required(record))
+        group = self._part(record)
         endpoint = SUBSCRIPTIONS[user[0]]
         fields = {"subscription_group_id": group, "subscription_state": state}
         return [Change(endpoint.arrays[0], user, fields, endpoint=endpoint, key=group)]
+
+    @override
+    def _part(self, record: Mapping[str, Any]) -> str:
+        return self._group if isinstance(self._group, str) else str(self._group.required(record))
+
+    @override
+    def _part_columns(self, part: str) -> dict[str, Any]:
+        return {} if isinstance(self._group, str) else {self._group.column: part}
 
 
 class EmailStatuses(_Stated):
