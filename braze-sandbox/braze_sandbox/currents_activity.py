@@ -1,0 +1,311 @@
+"""What users do, as Currents events: their own events and purchases, and made-up messages, sessions and visitors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, time, timedelta, timezone
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox.currents_messages import CHANNELS, reaches
+from braze_sandbox.profiles import plain
+from braze_sandbox.seed import key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import date
+
+    from braze_sandbox.profiles import Profile
+    from braze_sandbox.workspace import Campaign, Canvas, Workspace
+
+_LATEST = timedelta(hours=40)
+"""How long after it happened an event of a device without a connection is queued, at most."""
+_DEVICES: dict[str, dict[str, Any]] = {
+    "Shop iOS": {"platform": "ios", "os_version": "19.1", "device_model": "iPhone18,1", "ad_id_type": "ios_idfa"},
+    "Shop Android": {
+        "platform": "android",
+        "os_version": "16",
+        "device_model": "Pixel 10",
+        "ad_id_type": "google_ad_id",
+    },
+    "Shop Web": {"platform": "web", "os_version": "145", "device_model": None, "ad_id_type": None},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened. Of what is known of it, the schema of its type takes what it has fields for."""
+
+    type: str
+    queued: datetime
+    known: dict[str, Any]
+
+
+class Chance:
+    """Numbers that look random and follow from a name."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._drawn = 0
+
+    def number(self, below: int) -> int:
+        """A number from 0 to one less than `below`."""
+        self._drawn += 1
+        return int.from_bytes(blake2b(f"{self._name}/{self._drawn}".encode(), digest_size=6).digest(), "big") % below
+
+    def once_in(self, times: int) -> bool:
+        """Whether something rare happens."""
+        return not self.number(times)
+
+    def one_of(self, these: list[Any]) -> Any:  # noqa: ANN401 - whatever is in the list
+        """One of these."""
+        return these[self.number(len(these))]
+
+
+class Diary:
+    """What one person does on one day."""
+
+    def __init__(self, person: dict[str, Any], day: date) -> None:
+        self.person = person
+        self.chance = Chance(f"{person['user_id']}/{day}")
+        self.midnight = datetime.combine(day, time(), timezone.utc)
+        self.events: list[Event] = []
+
+    def moment(self) -> datetime:
+        """Some second of the day."""
+        return self.midnight + timedelta(seconds=self.chance.number(86_400))
+
+    def note(self, event_type: str, at: datetime, *, offline: bool = False, **known: Any) -> None:  # noqa: ANN401
+        """Add an event. Braze queues it within minutes, or when a device is back from where it was `offline`."""
+        delay = self.chance.number(int(_LATEST.total_seconds()) if offline else 180)
+        name = f"{self.person['user_id']}/{self.midnight.date()}/{len(self.events)}"
+        self.events.append(_event(event_type, name, at, at + timedelta(seconds=delay), self.person | known))
+
+
+def _event(event_type: str, name: str, at: datetime, queued: datetime, known: dict[str, Any]) -> Event:
+    return Event(event_type, queued, {**known, "id": key("event", name), "time": int(at.timestamp())})
+
+
+def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime, end: datetime) -> Iterator[Event]:
+    """What was queued from `start` to before `end`, of each person in turn.
+
+    Custom events and purchases are those that the profiles have. Only where no profile has any they are made up, as
+    messages, sessions and the rest always are: from a hash of the person and the day, so that windows agree.
+    """
+    users = list(profiles)
+    lonely = not any(user.events or user.purchases for user in users)
+    days = range((start - _LATEST).toordinal(), end.toordinal() + 1)
+    for person in _people(workspace, users):
+        for number in days:
+            diary = Diary(person, datetime.fromordinal(number).date())
+            _live(diary, workspace, shops=lonely)
+            yield from (event for event in diary.events if start <= event.queued < end)
+    for user in users:
+        yield from (event for event in _own(user) if start <= event.queued < end)
+
+
+def _people(workspace: Workspace, users: list[Profile]) -> Iterator[dict[str, Any]]:
+    """What events tell of their users, and of visitors whom nobody knows: one for ten users."""
+    apps = list(workspace.apps.items())
+    for number, user in enumerate(users):
+        yield _who(user) | (_device(apps[number % len(apps)], number) if apps else {})
+    for number in range((len(users) + 9) // 10):
+        visitor = key("visitor", number).replace("-", "")[:24]
+        yield {"user_id": visitor, "app_group_id": key("workspace", 0)} | (
+            _device(apps[-1], -1 - number) if apps else {}
+        )
+
+
+def _who(user: Profile) -> dict[str, Any]:
+    phone = user.phone
+    return {
+        "user_id": user.braze_id,
+        "external_user_id": user.external_id,
+        "app_group_id": key("workspace", 0),
+        "email_address": user.email,
+        "phone_number": phone,
+        "to_phone_number": phone,
+        "user_phone_number": phone,
+        "timezone": user.attributes.get("time_zone"),
+    }
+
+
+def _device(app: tuple[str, str], number: int) -> dict[str, Any]:
+    app_id, name = app
+    ad_id_type = _DEVICES.get(name, {}).get("ad_id_type")
+    return {
+        **_DEVICES.get(name, {"platform": "web"}),
+        "app_id": app_id,
+        "device_id": key("device", number),
+        "ad_id": key("ad", number) if ad_id_type else None,
+        "ad_tracking_enabled": number % 2 == 0 if ad_id_type else None,
+    }
+
+
+def _own(user: Profile) -> Iterator[Event]:
+    """What a profile tells of its events and purchases: as of the REST API, without a device."""
+    for number, done in enumerate(user.events):
+        known = {**_who(user), "app_id": done["app_id"], "name": done["name"], "properties": _text(done["properties"])}
+        yield _event("users.behaviors.CustomEvent", f"{user.braze_id}/own/{number}", done["time"], done["time"], known)
+    for number, bought in enumerate(user.purchases):
+        known = {**_who(user), **bought, "properties": _text(bought["properties"])}
+        # A purchase of three is three purchases (docs: purchase_object).
+        for piece in range(bought["quantity"]):
+            name = f"{user.braze_id}/bought/{number}/{piece}"
+            yield _event("users.behaviors.Purchase", name, bought["time"], bought["time"], known)
+
+
+def _text(properties: dict[str, Any] | None) -> str:
+    return json.dumps(plain(properties or {}), ensure_ascii=False)
+
+
+def _live(diary: Diary, workspace: Workspace, *, shops: bool) -> None:
+    chance = diary.chance
+    if "device_id" in diary.person:
+        for _ in range(chance.number(3)):
+            _session(diary, workspace, shops=shops)
+    for _ in range(chance.number(3)):
+        if campaigns := _campaigns(workspace, diary):
+            _campaign(diary, *chance.one_of(campaigns))
+    canvases = [
+        one for one in workspace.canvases.values() if one.variants and _runs(one.first_entry, one.last_entry, diary)
+    ]
+    if canvases and chance.once_in(4) and diary.person.get("external_user_id"):
+        _canvas(diary, chance.one_of(canvases))
+    if chance.once_in(12) and diary.person.get("email_address") and workspace.subscription_groups:
+        _subscription(diary, chance.one_of(list(workspace.subscription_groups)))
+    if chance.once_in(30):
+        diary.note("users.RandomBucketNumberUpdate", diary.moment(), random_bucket_number=chance.number(10_000))
+    if chance.once_in(30):
+        _agent(diary)
+
+
+def _session(diary: Diary, workspace: Workspace, *, shops: bool) -> None:
+    chance, begun = diary.chance, diary.moment()
+    session = key("session", f"{diary.person['user_id']}/{begun}")
+    offline = chance.once_in(8)
+    length = 30 + chance.number(1800)
+    at = begun
+    diary.note("users.behaviors.app.SessionStart", at, session_id=session, offline=offline)
+    for _ in range(chance.number(4) if shops and workspace.events else 0):
+        at += timedelta(seconds=chance.number(length // 4))
+        properties = json.dumps({"page": chance.number(9), "from": "app", "tags": ["a", "b"][: chance.number(3)]})
+        name = chance.one_of(sorted(workspace.events))
+        diary.note("users.behaviors.CustomEvent", at, name=name, properties=properties, offline=offline)
+    if shops and workspace.products and chance.once_in(4):
+        product = chance.one_of(sorted(workspace.products))
+        known: dict[str, Any] = {
+            "product_id": product,
+            "price": chance.number(10_000) / 100,
+            "currency": "EUR",
+            "properties": "{}",
+        }
+        diary.note("users.behaviors.Purchase", at, **known, offline=offline)
+    if chance.once_in(6):
+        latitude, longitude = 41.15 + chance.number(100) / 1000, -8.61 + chance.number(100) / 1000
+        diary.note("users.behaviors.Location", at, latitude=latitude, longitude=longitude, ll_accuracy=25.0)
+    # Often on the next start of the app only, and sometimes never.
+    if not chance.once_in(10):
+        end = begun + timedelta(seconds=length)
+        late = offline or chance.once_in(3)
+        diary.note("users.behaviors.app.SessionEnd", end, session_id=session, duration=float(length), offline=late)
+
+
+def _runs(first: datetime | None, last: datetime | None, diary: Diary) -> bool:
+    return first is not None and first <= diary.midnight and (last is None or diary.midnight <= last)
+
+
+def _campaigns(workspace: Workspace, diary: Diary) -> list[tuple[Campaign, str]]:
+    """What is sent on that day and can reach this person: campaigns with a message variation."""
+    return [
+        (campaign, variation)
+        for campaign in workspace.campaigns.values()
+        if _runs(campaign.first_sent, campaign.last_sent, diary)
+        for variation, message in campaign.messages.items()
+        if reaches(message["channel"], diary.person)
+    ]
+
+
+def _campaign(diary: Diary, campaign: Campaign, variation: str) -> None:
+    chance, at = diary.chance, diary.moment()
+    message = campaign.messages[variation]
+    about = {
+        "campaign_id": campaign.id,
+        "campaign_name": campaign.name,
+        "message_variation_id": variation,
+        "message_variation_name": message.get("name", "Control"),
+    }
+    if message.get("type") == "control":
+        diary.note("users.campaigns.EnrollInControl", at, **about)
+        return
+    engaged = CHANNELS[message["channel"]](diary, at, about)
+    if engaged and campaign.conversion_behaviors:
+        index = chance.number(len(campaign.conversion_behaviors))
+        behavior = json.dumps(campaign.conversion_behaviors[index])
+        later = at + timedelta(hours=1 + chance.number(20))
+        diary.note(
+            "users.campaigns.Conversion", later, **about, conversion_behavior_index=index, conversion_behavior=behavior
+        )
+
+
+def _canvas(diary: Diary, canvas: Canvas) -> None:
+    chance, at = diary.chance, diary.moment()
+    variant = chance.one_of(canvas.variants)
+    about = {
+        "canvas_id": canvas.id,
+        "canvas_name": canvas.name,
+        "canvas_variation_id": variant["id"],
+        "canvas_variation_name": variant["name"],
+    }
+    diary.note("users.canvas.Entry", at, **about, in_control_group=not variant["first_step_ids"])
+    if not variant["first_step_ids"]:
+        return
+    entry = key("canvas entry", f"{diary.person['user_id']}/{at}")
+    engaged = False
+    for number, step in enumerate(canvas.steps):
+        here = {**about, "canvas_step_id": step["id"], "canvas_step_name": step["name"]}
+        following = canvas.steps[number + 1]["id"] if number + 1 < len(canvas.steps) else None
+        diary.note(
+            "users.canvasstep.Progression",
+            at,
+            **here,
+            canvas_entry_id=entry,
+            is_canvas_entry=number == 0,
+            progression_type="advance" if following else "exit",
+            next_step_id=following,
+        )
+        for variation, message in step["messages"].items():
+            if reaches(message["channel"], diary.person):
+                sent = {**here, "canvas_step_message_variation_id": variation}
+                engaged |= CHANNELS[message["channel"]](diary, at, sent)
+        at += timedelta(hours=1)
+    if engaged:
+        diary.note("users.canvas.Conversion", at, **about, conversion_behavior_index=0)
+
+
+def _subscription(diary: Diary, group: str) -> None:
+    status = diary.chance.one_of(["Subscribed", "Unsubscribed"])
+    known: dict[str, Any] = {"subscription_group_id": group, "subscription_status": status, "channel": "email"}
+    diary.note("users.behaviors.subscriptiongroup.StateChange", diary.moment(), **known, state_change_source="rest_api")
+
+
+def _agent(diary: Diary) -> None:
+    """An agent that decides something about a user, with one call of a tool, which tells of no user."""
+    at = diary.moment()
+    run = key("agent run", f"{diary.person['user_id']}/{at}")
+    agent: dict[str, Any] = {"agent_id": key("agent", 0), "agent_name": "Greeter", "request_id": run, "is_error": False}
+    known: dict[str, Any] = {
+        "tool_call_id": key("tool call", run),
+        "duration": 120,
+        "tool_name": "lookup",
+        "tool_arguments": "{}",
+    }
+    diary.note("agentconsole.ToolInvocation", at, **agent, **known)
+    tokens: dict[str, Any] = dict.fromkeys(
+        ("prompt_tokens", "completion_tokens", "total_tokens", "cache_tokens", "reasoning_tokens"), 7
+    )
+    known = {"invocation_id": run, "duration": 900, "model_provider": "provider", "model_name": "model"}
+    diary.note(
+        "agentconsole.AgentExecuted", at, **agent, **known, **tokens, cache_hit=False, llm_owned_by_customer=False
+    )
