@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from singer_sdk import typing as th
 
 from tap_braze.braze_api import base_url
+from tap_braze.ids import Ids
+from tap_braze.settings_users import USERS, Users
 from tap_braze.times import moment
 from tap_braze.windows import DAY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
@@ -194,37 +194,11 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "`external_ids`, `external_ids_file` (one external id a line), or both; and for the latter stream `groups`, "
         "the ids of its subscription groups.",
     ),
+    USERS,
 ).to_dict()
 
 
 _Validator = th.extend_validator_with_defaults(th.DEFAULT_JSONSCHEMA_VALIDATOR)
-
-
-@dataclass(frozen=True)
-class Subscribers:
-    """The external ids in the setting `subscriptions`, and those in its file."""
-
-    listed: tuple[str, ...] = ()
-    file: Path | None = None
-
-    @classmethod
-    def of(cls, config: Mapping[str, Any]) -> Subscribers:
-        """Read the setting.
-
-        Raises:
-            ValueError: the file cannot be read.
-        """
-        file = config.get("external_ids_file")
-        if file is not None and not os.access(file, os.R_OK):
-            raise ValueError(f"setting 'subscriptions.external_ids_file': {file!r} cannot be read")
-        return cls(tuple(dict.fromkeys(config["external_ids"])), Path(file) if file is not None else None)
-
-    def __iter__(self) -> Iterator[str]:
-        """All of them; the file is read line by line."""
-        yield from self.listed
-        if self.file is not None:
-            with self.file.open(encoding="utf-8-sig") as lines:
-                yield from filter(None, (line.strip() for line in lines))
 
 
 @dataclass(frozen=True)
@@ -245,7 +219,8 @@ class Settings:
     skip_forbidden: bool
     broadcast_days: int
     subscription_groups: tuple[str, ...]
-    subscribers: Subscribers
+    subscribers: Ids
+    users: Users
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -281,7 +256,8 @@ class Settings:
             skip_forbidden=config["on_missing_permission"] == "skip",
             broadcast_days=config["scheduled_broadcasts"]["days"],
             subscription_groups=tuple(dict.fromkeys(config["subscriptions"]["groups"])),
-            subscribers=Subscribers.of(config["subscriptions"]),
+            subscribers=Ids.of(config["subscriptions"], "subscriptions.external_ids_file"),
+            users=Users.of(config["users"]),
         )
 
 
@@ -312,7 +288,9 @@ def _explain(error: Any, env_prefix: str) -> str:  # noqa: ANN401 - jsonschema i
         name = error.message.split("'")[1]
         return f"setting '{name}' is missing: give it in the config, or as {env_prefix}{name.upper()} with --config=ENV"
     name = ".".join(str(part) for part in error.path)
-    text = "that is not text that can be an API key" if error.schema.get("writeOnly") else error.message
+    text = error.message
+    if error.schema.get("writeOnly"):
+        text = "that is not text that can be an API key" if name == "api_key" else "its value has not the right type"
     return f"setting '{name}': {text}"
 
 

@@ -1,0 +1,38 @@
+"""Ids of users that settings name, in a list, in a file, or both."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+@dataclass(frozen=True)
+class Ids:
+    """The ids of a list, and those in a file, one a line."""
+
+    listed: tuple[str, ...] = ()
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any], file_setting: str) -> Ids:
+        """Read `external_ids` of an object setting, and the setting that names the file, such as `users.ids_file`.
+
+        Raises:
+            ValueError: the file cannot be read.
+        """
+        file = config.get(file_setting.rpartition(".")[2])
+        if file is not None and not os.access(file, os.R_OK):
+            raise ValueError(f"setting '{file_setting}': {file!r} cannot be read")
+        return cls(tuple(dict.fromkeys(config["external_ids"])), Path(file) if file is not None else None)
+
+    def __iter__(self) -> Iterator[str]:
+        """All of them; the file (UTF-8) is read line by line."""
+        yield from self.listed
+        if self.file is not None:
+            with self.file.open(encoding="utf-8-sig") as lines:
+                yield from filter(None, (line.strip() for line in lines))

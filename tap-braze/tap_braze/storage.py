@@ -1,0 +1,120 @@
+"""Files in buckets and folders, whichever kind they are; nothing of what is in the files."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, Final
+
+from tap_braze.braze_api import BrazeError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_READ: Final = 262_144  # bytes at a time
+_SHORT: Final = 3  # letters, which are no secret
+_AHEAD: Final = 4_194_304  # bytes that are asked for at a time
+
+# The extras of this package, by the scheme that needs them.
+_EXTRAS: Final = {
+    "s3": "s3",
+    "s3a": "s3",
+    "gs": "gcs",
+    "gcs": "gcs",
+    "az": "azure",
+    "abfs": "azure",
+    "abfss": "azure",
+    "adl": "azure",
+}
+
+
+class StorageError(BrazeError):
+    """A bucket or folder cannot be read; the message names the setting, and shows no credentials."""
+
+
+class Storage:
+    """The bucket or folder that the setting `setting` names; for any number of threads."""
+
+    def __init__(self, setting: str, url: str, options: Mapping[str, Any]) -> None:
+        """`options` are those of fsspec's file system of that kind, credentials among them.
+
+        Raises:
+            StorageError: no such kind is installed.
+        """
+        from fsspec.core import url_to_fs  # noqa: PLC0415 - takes a while, and few need it
+
+        self._setting, self._url, self._options = setting, url, options
+        scheme = url.partition("://")[0]
+        with self._told("opened"):
+            try:
+                # What was listed before is of no use where files appear.
+                self._files, self._root = url_to_fs(url, **{**options, "use_listings_cache": False})
+            except ImportError as error:
+                extra = _EXTRAS.get(scheme)
+                advice = f"pip install 'tap-braze[{extra}]'" if extra else str(error)
+                raise StorageError(f"setting '{setting}': {scheme}:// needs another package: {advice}") from None
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is anything.
+
+        Raises:
+            StorageError: it cannot be listed.
+        """
+        with self._told("listed"), suppress(FileNotFoundError):
+            return bool(self._files.ls(self._root, detail=False))
+        return False
+
+    def folders(self, path: str) -> list[str]:
+        """The names of the folders in a folder, none if there is no such folder."""
+        with self._told("listed"), suppress(FileNotFoundError):
+            found = self._files.ls(self._path(path), detail=True)
+            return [entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory"]
+        return []
+
+    def sizes(self, path: str) -> dict[str, int]:
+        """The files under a folder and how many bytes they have, by their path below the root."""
+        with self._told("listed"), suppress(FileNotFoundError):
+            found = self._files.find(self._path(path), detail=True)
+            start = len(self._root.rstrip("/")) + 1
+            return {name[start:]: int(entry["size"] or 0) for name, entry in found.items()}
+        return {}
+
+    def read(self, path: str) -> Iterator[bytes]:
+        """The bytes of a file, some at a time.
+
+        Raises:
+            StorageError: it cannot be read.
+        """
+        with self._told(f"read ({path})"), self._files.open(self._path(path), "rb", block_size=_AHEAD) as file:
+            while chunk := file.read(_READ):
+                yield chunk
+
+    def _path(self, path: str) -> str:
+        return f"{self._root.rstrip('/')}/{path}"
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Errors as the user should read them: each kind of storage has its own."""
+        try:
+            yield
+        except BrazeError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())
+            for secret in sorted(_texts(self._options), key=len, reverse=True):
+                text = text.replace(secret, "***")
+            raise StorageError(
+                f"setting '{self._setting}': {self._url} cannot be {what} ({type(error).__name__}: {text[:300]}); "
+                f"check it, the credentials, and that they may list and read"
+            ) from error
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        for inner in value.values():
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)
+    elif isinstance(value, str) and len(value) > _SHORT:
+        yield value

@@ -1,0 +1,325 @@
+"""Exports of profiles: started, waited for, fetched by URL or found in cloud storage; nothing of streams.
+
+https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from queue import Empty, Full, Queue, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import requests
+
+from tap_braze import parts
+from tap_braze.braze_api import BrazeError, StoppedError, UnavailableError
+from tap_braze.windows import DAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+    from tap_braze.braze_api import Client
+    from tap_braze.parts import Profile
+    from tap_braze.storage import Storage
+
+_log = logging.getLogger("tap-braze")
+# At this level it would write down the paths of URLs, with their signatures.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
+
+# Exports that a company may have under way.
+RUNNING: Final = 100
+# An export takes minutes to hours. Nothing tells how far it is, so it is asked for less and less often.
+_FIRST_WAIT: Final = 5.0
+_LONGEST_WAIT: Final = 60.0
+_GROWTH: Final = 1.5
+_CHUNK: Final = 262_144
+_TICK: Final = 1.0
+# What threads have read and nobody has taken yet.
+_AHEAD: Final = 16
+_STARTS: Final = 2
+_BREAKS: Final = 5
+
+_FOLDER: Final = "segment-export"
+_SUFFIXES: Final = (".zip", ".gz")
+
+
+class ExportError(BrazeError):
+    """An export did not come to its end; the message says where, without its URL."""
+
+
+class _ExpiredError(Exception):
+    """The URL was good once."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """An export to start: the fields that name it (none: the control group), and what is sent where."""
+
+    tags: Mapping[str, str]
+    path: str
+    pool: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that Braze has begun. The URL is as good as a key: it is in no message."""
+
+    ask: Ask
+    started: datetime
+    prefix: str
+    url: str | None = field(repr=False)
+
+    @property
+    def exported_at(self) -> str:
+        """The moment that no profile in it is older than."""
+        return self.started.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some profiles of an export."""
+
+    export: Export
+    profiles: list[Profile]
+
+
+class Exports:
+    """Runs exports, several at a time; for one use.
+
+    `patience` is how many seconds to wait for one, `quiet` after how many seconds without a new file one in cloud
+    storage is whole: nothing else tells. `storage` is where that is, if it is known.
+    """
+
+    def __init__(
+        self, client: Client, *, storage: Storage | None, patience: float, quiet: float, timeout: float
+    ) -> None:
+        self._client = client
+        self._storage = storage
+        self._patience, self._quiet = patience, quiet
+        self._stop = threading.Event()
+        self._timeout = (min(10.0, timeout), timeout)
+
+    def read(
+        self, asks: Iterable[Ask], concurrency: int, tick: Callable[[], None] = lambda: None
+    ) -> Generator[tuple[Ask, Batch | BrazeError | None], None, None]:
+        """What the exports bring, as it comes: batches of each, then None, or the error that ended it.
+
+        Closing the iterator stops it all; threads are daemons, so that none holds up the end of the program.
+        """
+        todo: SimpleQueue[Ask] = SimpleQueue()
+        found: Queue[tuple[Ask, Batch | BaseException | None]] = Queue(_AHEAD)
+        left = 0
+        for ask in asks:
+            todo.put(ask)
+            left += 1
+        try:
+            for number in range(min(left, concurrency, RUNNING)):
+                threading.Thread(target=self._work, args=(todo, found), daemon=True, name=f"export-{number}").start()
+            while left:
+                try:
+                    ask, what = found.get(timeout=_TICK)
+                except Empty:
+                    tick()
+                    continue
+                if isinstance(what, BaseException) and not isinstance(what, BrazeError):
+                    raise what
+                left -= not isinstance(what, Batch)
+                yield ask, what
+        finally:
+            self._stop.set()
+
+    def _work(self, todo: SimpleQueue[Ask], found: Queue[tuple[Ask, Batch | BaseException | None]]) -> None:
+        def hand_over(ask: Ask, what: Batch | BaseException | None) -> None:
+            while not self._stop.is_set():
+                with suppress(Full):
+                    found.put((ask, what), timeout=_TICK)
+                    return
+            raise StoppedError("stopped while an export was read")
+
+        with suppress(Empty, StoppedError):
+            while True:
+                ask = todo.get_nowait()
+                end: BaseException | None = None
+                try:
+                    for batch in self._batches(ask):
+                        hand_over(ask, batch)
+                except StoppedError:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - whoever reads is who must see it
+                    end = error
+                hand_over(ask, end)
+
+    def _batches(self, ask: Ask) -> Iterator[Batch]:
+        for _ in range(_STARTS):
+            export = self._start(ask)
+            try:
+                for profiles in self._download(export.url) if export.url else self._collect(export):
+                    yield Batch(export, profiles)
+            except _ExpiredError:
+                _log.warning("%s: its URL has expired; the export is started anew", _named(ask))
+            else:
+                return
+        raise ExportError(f"the URL of the export expired {_STARTS} times before all was read")
+
+    def _start(self, ask: Ask) -> Export:
+        """Start an export, as soon as no other one of the same users is under way."""
+        for attempt in self._attempts():
+            started = datetime.now(timezone.utc)
+            try:
+                answer = self._client.request(
+                    "POST", ask.path, pool=ask.pool, body=msgspec.json.encode(ask.body), wait_out=False
+                )
+            except UnavailableError as error:
+                if error.status != requests.codes.too_many_requests:
+                    raise
+                # That may be somebody else's export, or one of ours whose answer was lost. Nothing says when it ends.
+                if not attempt:
+                    _log.warning("%s: waiting until an export can be started (%s)", _named(ask), error)
+                continue
+            with suppress(msgspec.DecodeError, UnicodeDecodeError):
+                document = msgspec.json.decode(answer.body)
+                if isinstance(document, dict) and (document.get("url") or document.get("object_prefix")):
+                    _log.info("%s: export started", _named(ask))
+                    return Export(ask, started, document.get("object_prefix") or "", document.get("url"))
+            raise ExportError(
+                f"POST {ask.path}: HTTP {answer.status}, but neither 'url' nor 'object_prefix' in the answer"
+            )
+        raise ExportError(
+            f"POST {ask.path}: HTTP 429 for {self._patience:.0f} s: another export of the same users, or too many "
+            "others, did not end (setting 'users.export_timeout')"
+        )
+
+    def _attempts(self) -> Iterator[int]:
+        """Count from 0, slower and slower, till patience is over."""
+        until, wait, attempt = time.monotonic() + self._patience, _FIRST_WAIT, 0
+        while True:
+            yield attempt
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._sleep(min(wait, left))
+            wait, attempt = min(wait * _GROWTH, _LONGEST_WAIT), attempt + 1
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise StoppedError("stopped while an export was waited for")
+
+    # By URL: one zip, which is there for some hours.
+
+    def _download(self, url: str) -> Iterator[list[Profile]]:
+        yield from parts.profiles(self._bytes(url), "the download")
+
+    def _bytes(self, url: str) -> Iterator[bytes]:
+        """The bytes of the file; one that breaks off is gone on with where it broke off."""
+        at = breaks = 0
+        while breaks < _BREAKS:
+            response = self._open(url, at)
+            before = at
+            # One who knows no ranges begins at the beginning.
+            skip = at if response.status_code != requests.codes.partial_content else 0
+            with closing(response):
+                try:
+                    for chunk in response.iter_content(_CHUNK):
+                        if wanted := chunk[skip:]:
+                            at += len(wanted)
+                            yield wanted
+                        skip = max(0, skip - len(chunk))
+                except requests.RequestException as fault:
+                    _log.warning("a download broke off after %s bytes (%s); going on", f"{at:,}", type(fault).__name__)
+                    breaks = 1 if at > before else breaks + 1
+                else:
+                    return
+            self._sleep(_FIRST_WAIT)
+        raise ExportError(f"the download broke off {_BREAKS} times after {at:,} bytes")
+
+    def _open(self, url: str, at: int) -> requests.Response:
+        """The answer of the URL from a byte on, as soon as it has one.
+
+        403 and 404 are what it answers before the file is there, and once it is gone.
+        """
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={at}-"} if at else {})}
+        last = ""
+        for _ in self._attempts():
+            try:
+                # It is not Braze's: neither the API key nor a password for its host out of .netrc is sent.
+                response = requests.get(
+                    url, headers=headers, stream=True, timeout=self._timeout, auth=lambda request: request
+                )
+            except requests.RequestException as fault:
+                last = type(fault).__name__  # its text has the URL
+                continue
+            if response.ok:
+                return response
+            with closing(response):
+                expired = at or b"xpired" in response.raw.read(1_000)
+            if expired and response.status_code < 500:  # noqa: PLR2004
+                raise _ExpiredError
+            last = f"HTTP {response.status_code}"
+        raise ExportError(
+            f"the export was not ready after {self._patience:.0f} s (its URL: {last}). If it takes longer, raise the "
+            "setting 'users.export_timeout'; Braze does not tell whether it failed"
+        )
+
+    # In cloud storage: many files, that appear one by one.
+
+    def _collect(self, export: Export) -> Iterator[list[Profile]]:
+        if self._storage is None:
+            raise ExportError(
+                "Braze writes exports to the cloud storage that is connected to the workspace: name the bucket or "
+                "folder in the setting 'users.url', and what opens it in 'users.storage_options'"
+            )
+        for path in self._files(export, self._storage):
+            yield from parts.profiles(self._storage.read(path), path)
+
+    def _files(self, export: Export, storage: Storage) -> Iterator[str]:
+        """The files of an export, each when it does not grow any more, until none has come for a while."""
+        known: dict[str, int] = {}
+        read: dict[str, int] = {}
+        until, wait = time.monotonic() + self._patience, _FIRST_WAIT
+        while True:
+            sizes = self._sizes(export, storage)
+            ready = sorted(path for path, size in sizes.items() if known.get(path) == size != read.get(path))
+            if sizes != known:
+                known, until, wait = sizes, time.monotonic() + self._quiet, _FIRST_WAIT
+            elif not ready and time.monotonic() >= until:
+                break
+            for path in ready:
+                yield path
+                read[path] = sizes[path]
+            self._sleep(max(min(wait, until - time.monotonic()), 0.0))
+            wait = min(wait * _GROWTH, _LONGEST_WAIT)
+        if not known:
+            raise ExportError(
+                f"no file of the export appeared within {self._patience:.0f} s under {_FOLDER}/ in the setting "
+                "'users.url'. Is it the storage that the workspace exports to? If an export takes longer, raise "
+                "'users.export_timeout'"
+            )
+
+    def _sizes(self, export: Export, storage: Storage) -> dict[str, int]:
+        """The files so far. The date in their path is that of the end of the export, in a zone that is not told."""
+        segment = export.ask.tags.get("segment_id")
+        # The control group has an id too, that no endpoint tells.
+        folders = [segment] if segment else storage.folders(_FOLDER)
+        found: dict[str, int] = {}
+        day, last = export.started.date() - DAY, datetime.now(timezone.utc).date() + DAY
+        while day <= last:
+            for folder in folders:
+                path = f"{_FOLDER}/{folder}/{day}/"
+                found |= {
+                    name: size
+                    for name, size in storage.sizes(path).items()
+                    if name.startswith(path + export.prefix) and name.endswith(_SUFFIXES)
+                }
+            day += DAY
+        return found
+
+
+def _named(ask: Ask) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in ask.tags.items()) or "the global control group"
