@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, Final
+
+import msgspec
 
 from target_braze.encode import encode
 
@@ -12,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from target_braze.records import Record
+    from target_braze.records import Record, Rejection
 
 # Beside `record` in the message, where targets ignore what they do not know.
 FIELD: Final = "dead_letter"
@@ -21,34 +24,84 @@ FIELD: Final = "dead_letter"
 class DeadLetters:
     """A file of RECORD messages as they came, each with the reason, after the SCHEMA of its stream.
 
-    The file is appended to, so that a second run never destroys what the first could not deliver.
+    The file is appended to, so that a second run never destroys what the first could not deliver. Where it is itself
+    what comes in, it is `set_aside` under another name first: it would grow while it is read, and never end.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.count = 0
+        self.set_aside: Path | None = None
         self._file: IO[bytes] | None = None
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self._lock = threading.Lock()
 
-    def write(self, record: Record, reason: str) -> None:
+    def write(self, record: Record, why: Rejection) -> None:
         """Append one record; it is in the file when this returns."""
-        letter = {
-            **record.message,
-            FIELD: {"reason": reason, "at": datetime.now(timezone.utc).isoformat(timespec="seconds")},
+        note = {
+            "reason": why.reason,
+            "braze": why.braze,
+            "status": why.status,
+            "attempt": _attempts(record.message) + 1,
+            "at": datetime.now(timezone.utc).isoformat(),
         }
+        note = {key: value for key, value in note.items() if value is not None}
+        letter = encode({**record.message, FIELD: note}) + b"\n"
         with self._lock:
             if self._file is None:
-                self._file = self.path.open("ab")
+                if self.path.is_file():
+                    _mend_end(self.path)
+                self._file = self.path.open("ab", buffering=0)
             stream = record.message["stream"]
             if self._schemas.get(stream) is not record.schema:
                 self._schemas[stream] = record.schema
-                self._file.write(encode(record.schema) + b"\n")
-            self._file.write(encode(letter) + b"\n")
-            self._file.flush()
+                letter = encode(record.schema) + b"\n" + letter
+            self._file.write(letter)
             self.count += 1
+
+    def take_back(self, message: Mapping[str, Any]) -> None:
+        """Look whether a dead letter that comes in is one of this file, and set the file aside then.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        note = encode(message[FIELD])
+        with self._lock:
+            if not self.path.is_file():
+                return
+            with self.path.open("rb") as lines:
+                if not any(note in line for line in lines):
+                    return
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            self._schemas.clear()
+            now = datetime.now(timezone.utc)
+            self.set_aside = self.path.with_name(f"{self.path.name}.retried-{now:%Y%m%dT%H%M%S%f}")
+            self.path.rename(self.set_aside)
 
     def close(self) -> None:
         """Close the file, if there is one."""
         if self._file is not None:
             self._file.close()
+
+
+def _mend_end(path: Path) -> None:
+    """Give the last line its end, or take away what a run that was killed has left of one."""
+    with path.open("r+b") as file:
+        last = deque(file, maxlen=1)
+        if not last or last[0].endswith(b"\n"):
+            return
+        try:
+            msgspec.json.decode(last[0])
+        except msgspec.DecodeError:
+            file.truncate(file.tell() - len(last[0]))
+        else:
+            file.write(b"\n")
+
+
+def _attempts(message: Mapping[str, Any]) -> int:
+    """How often the record of a message has become a dead letter."""
+    note = message.get(FIELD)
+    attempts = note.get("attempt") if isinstance(note, dict) else None
+    return attempts if isinstance(attempts, int) else 0

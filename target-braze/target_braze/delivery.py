@@ -11,15 +11,17 @@ import threading
 import time
 from collections import OrderedDict, deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Final, Literal
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnavailableError
+from target_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnavailableError, Waiting
 from target_braze.concurrency import Concurrency
 from target_braze.endpoints import Request
 from target_braze.lanes import Lane, Lanes
+from target_braze.records import Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from target_braze.braze_api import Answer
     from target_braze.ledger import Ledger
@@ -45,8 +47,8 @@ class Delivery:
     """Takes changes and states in the order of the stream; settles each record when all its changes are.
 
     `send` posts one request, also a second time where the outcome is unknown if its second argument says so; `accept`
-    is told of each change that Braze took, `reject` of each that it refused, and why, and may raise RejectedError to
-    end the run; `emit` writes a STATE. All are called from threads of this class.
+    is told of the changes of a request that Braze took, `reject` of each that it refused, and why, and may raise
+    RejectedError to end the run; `emit` writes a STATE. All are called from threads of this class.
 
     `wait` is the most seconds that one lies between a change and another that depends on it.
 
@@ -59,8 +61,8 @@ class Delivery:
         self,
         send: Callable[[Request, bool], Answer],
         *,
-        accept: Callable[[Change], None],
-        reject: Callable[[Change, str], None],
+        accept: Callable[[Sequence[Change]], None],
+        reject: Callable[[Change, Rejection], None],
         emit: Callable[[State], None],
         failed: Callable[[], None],
         max_objects: int,
@@ -69,7 +71,8 @@ class Delivery:
         hold: bool = False,
         ledger: Ledger | None = None,
     ) -> None:
-        self.requests = 0
+        # When nothing could be sent because all that waited depends on something that was sent shortly before.
+        self.rests = Waiting()
         self._send = send
         self._accept = accept
         self._reject = reject
@@ -167,7 +170,8 @@ class Delivery:
                     if work is None and self._is_done():
                         return
                     if work is None and not self._state_is_due():
-                        self._changed.wait(self._patience())
+                        with self.rests if self._only_rests() else nullcontext():
+                            self._changed.wait(self._patience())
                         continue
                 if work is None:
                     self._emit_settled()
@@ -182,6 +186,10 @@ class Delivery:
         work = self._lanes.next_request(time.monotonic(), hurry=self._closing)
         self._in_flight += work is not None
         return work
+
+    def _only_rests(self) -> bool:
+        """Whether all that is left has to wait for what it depends on."""
+        return not self._in_flight and self._lanes.only_rest
 
     def _is_done(self) -> bool:
         return not self._in_flight and (self.failure is not None or (self._closing and not self._lanes))
@@ -220,8 +228,6 @@ class Delivery:
             self._changed.notify_all()
 
     def _post(self, request: Request) -> None:
-        with self._changed:
-            self.requests += 1
         counted = [change for change in request if not change.repeatable]
         if self._ledger is not None:
             self._ledger.under_way(counted)
@@ -244,12 +250,13 @@ class Delivery:
         else:
             with self._changed:
                 self._concurrency.answered(answer.seconds, answer.attempt, self._in_flight)
-            self._settle(request, request.endpoint.rejected(request.changes, answer))
+            guilty = request.endpoint.rejected(request.changes, answer)
+            self._settle(request, [(change, _refusal(text, answer.status)) for change, text in guilty])
 
     def _find_guilty(self, request: Request, error: RefusedError) -> None:
         """Nothing of the request was applied: send it in parts until the change is alone that is to blame."""
         if len(request) == 1:
-            self._settle(request, [(request.changes[0], str(error))])
+            self._settle(request, [(request.changes[0], _refusal(str(error), error.status, error.errors))])
             return
         _log.warning("%s; sending its %d objects in two requests", error, len(request))
         for half in request.halves():
@@ -257,8 +264,14 @@ class Delivery:
 
     def _hold_back(self, request: Request, counted: list[Change], error: UnavailableError) -> None:
         """Do not send again what might count twice; the rest may be sent again."""
+        why = Rejection(
+            f"it is in doubt whether Braze has it, for its request failed: {error}",
+            "; ".join(error.errors) or None,
+            error.status,
+            in_doubt=True,
+        )
         for change in counted:
-            self._conclude(change, "in doubt", f"it is in doubt whether Braze has it, for its request failed: {error}")
+            self._conclude(change, why)
         rest = Request(request.endpoint)
         for change in request:
             if change.repeatable:
@@ -266,21 +279,20 @@ class Delivery:
         if rest:
             self._post(rest)
 
-    def _settle(self, request: Request, rejected: list[tuple[Change, str]]) -> None:
+    def _settle(self, request: Request, rejected: list[tuple[Change, Rejection]]) -> None:
         guilty = {id(change) for change, _ in rejected}
         accepted = [change for change in request if id(change) not in guilty]
         if self._ledger is not None:
             self._ledger.settle(accepted, "accepted")
-        for change in accepted:
-            self._accept(change)
+        self._accept(accepted)
         self._close_records(accepted)
-        for change, reason in rejected:
-            self._conclude(change, "rejected", f"Braze refused it: {reason}")
+        for change, why in rejected:
+            self._conclude(change, why)
 
-    def _conclude(self, change: Change, outcome: Literal["rejected", "in doubt"], reason: str) -> None:
+    def _conclude(self, change: Change, why: Rejection) -> None:
         if self._ledger is not None:
-            self._ledger.settle([change], outcome)
-        self._reject(change, reason)
+            self._ledger.settle([change], "in doubt" if why.in_doubt else "rejected")
+        self._reject(change, why)
         self._close_records([change])
 
     def _close_records(self, changes: Iterable[Change]) -> None:
@@ -319,3 +331,7 @@ class Delivery:
             self._next_emit = time.monotonic() + _STATE_EVERY
         if state is not None:
             self._emit(state)
+
+
+def _refusal(text: str, status: int | None, errors: tuple[str, ...] = ()) -> Rejection:
+    return Rejection(f"Braze refused it: {text}", "; ".join(errors) or text, status)

@@ -78,6 +78,11 @@ class Lanes:
         """How many changes wait."""
         return self._pending
 
+    @property
+    def only_rest(self) -> bool:
+        """Whether something waits, but all of it for its time."""
+        return self._pending > 0 and not any(self._waiting.values())
+
     def add(self, change: Change, now: float) -> bool:
         """Take in a change; answer whether a request could be filled with it, or has begun to wait for it."""
         lane = self._lane(change)

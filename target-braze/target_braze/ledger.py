@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.members import TABLES as MEMBERS
+from target_braze.members import Members
 from target_braze.records import accumulates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from target_braze.records import Change, User
@@ -35,12 +37,13 @@ _ENTRY: Final = struct.Struct("<H6s")
 _UNDER_WAY: Final = 0
 _ACCEPTED: Final = 1
 
-_TABLES: Final = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+_META: Final = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+_TABLES: Final = f"""
 CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
     WITHOUT ROWID;
+{MEMBERS}
 """
 
 
@@ -63,6 +66,7 @@ class Ledger:
         # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
         self._unsettled: Counter[User] = Counter()
         self._pending: set[bytes] = set()
+        self.members = Members(self._db, self._lock)
 
     def news(self, change: Change) -> bool:
         """Leave in the change what Braze does not have; answer False where nothing is left of it.
@@ -88,17 +92,19 @@ class Ledger:
         return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == _UNDER_WAY
 
     def under_way(self, changes: Iterable[Change]) -> None:
-        """Note, before they are sent, the changes that must not be sent twice."""
+        """Note, before they are sent, the changes that must not be sent twice, and who was listed so far."""
         today = _today()
         rows = [(change.fingerprint, _UNDER_WAY, today) for change in changes if change.fingerprint is not None]
-        if rows:
-            with self._lock, self._db:
+        with self._lock, self._db:
+            self.members.write()
+            if rows:
                 self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
 
-    def settle(self, changes: Iterable[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
+    def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
         """Note what became of changes; it is in the file when this returns."""
         today = _today()
         with self._lock, self._db:
+            self.members.settle(changes, accepted=outcome == "accepted")
             for change in changes:
                 for user in change.users:
                     self._unsettled[user] -= len(change.records)
@@ -132,11 +138,13 @@ class Ledger:
             "attribute names": "SELECT count(*) FROM attributes",
             "events and purchases accepted": f"SELECT count(*) FROM sent WHERE outcome = {_ACCEPTED}",  # noqa: S608
             "events and purchases in doubt": f"SELECT count(*) FROM sent WHERE outcome = {_UNDER_WAY}",  # noqa: S608
+            "members of streams": "SELECT count(*) FROM members",
         }
         return {what: self._db.execute(query).fetchone()[0] for what, query in queries.items()}
 
     def close(self) -> None:
         """Let go of the file."""
+        self.members.flush()
         with self._lock:
             self._db.close()
 
@@ -151,10 +159,11 @@ class Ledger:
             db.execute("PRAGMA cache_size = -65536")
             if workspace is not None:
                 with db:
-                    db.executescript(_TABLES)
+                    db.execute(_META)
                     for key, value in (("format", str(_FORMAT)), ("workspace", workspace)):
                         db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
             meta = dict(db.execute("SELECT key, value FROM meta"))
+            db.executescript(_TABLES)
         except sqlite3.OperationalError as error:
             if "no such table" in str(error):
                 raise LedgerError(f"{self._path} is no ledger") from None

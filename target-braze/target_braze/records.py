@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from typing_extensions import override
 
+from target_braze.costs import data_points
 from target_braze.endpoints import TRACK, Endpoint
 from target_braze.folding import folded
 
@@ -54,13 +55,27 @@ class Record:
         return f"stream '{self.stream}', record {self.number:,}" + (f" ({keys})" if keys else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why a record did not get into Braze: the reason for a person, Braze's own text and HTTP status if it answered.
+
+    `in_doubt` says that nobody knows whether it did get there.
+    """
+
+    reason: str
+    braze: str | None = None
+    status: int | None = None
+    in_doubt: bool = False
+
+
 @dataclass(slots=True)
 class Change:
     """One object for Braze: which array of which endpoint, whom it is about, and the records it was made of.
 
     `others` are users whom it concerns too, as a merge does; what waits for any of them keeps its order. `key` names
     the one thing that it sets, such as a subscription group: a later change of the same thing takes its place.
-    `apart` says that it may not share a request with what comes before it for the same user.
+    `apart` says that it may not share a request with what comes before it for the same user. `apart_points` is what
+    the changes would have cost in data points, one by one, that were folded into it.
     """
 
     kind: str
@@ -72,6 +87,7 @@ class Change:
     fingerprint: bytes | None = None
     key: str | None = None
     apart: bool = False
+    apart_points: int = 0
 
     @property
     def users(self) -> tuple[User, ...]:
@@ -95,6 +111,7 @@ class Change:
         fields = later.fields if self.key is not None else folded(self.fields, later.fields)
         if fields is None:
             return False
+        self.apart_points = (self.apart_points or data_points(self)) + (later.apart_points or data_points(later))
         self.fields = fields
         self.records += later.records
         return True

@@ -14,7 +14,7 @@ from target_braze.mapping import compile_mapping
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from target_braze.ledger import Ledger
     from target_braze.records import Change, Record
@@ -62,7 +62,7 @@ class BrazeSink(RecordSink):
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
         source = self._target.record(self.stream_name, self._keys)
         try:
-            changes = self._changes(record)
+            changes = self._changes(record, source)
         except RecordError as error:
             self._target.reject(source, str(error))
             return
@@ -84,29 +84,58 @@ class BrazeSink(RecordSink):
 
     @override
     def activate_version(self, new_version: int) -> None:
-        catalog = self._mapping.catalog
-        if catalog is None or not self._mapping.removes or not self._target.sends:
-            self._notice(
-                "ACTIVATE_VERSION is ignored, for what earlier runs loaded is not known; 'on_delete' is for records "
-                "with _sdc_deleted_at"
-            )
-            return
-        listed = self._target.listed[self.stream_name, new_version]
-        if not listed:
-            return  # a version that is about to come
-        for key in list(catalogs.item_ids(self._target.client, catalog.name)):
-            if key not in listed:
-                record = {self._mapping.id_column: key, _DELETED: datetime.now(timezone.utc).isoformat()}
-                self._target.message = {"type": "RECORD", "stream": self._target.message["stream"], "record": record}
-                self.process_record(record, {})
+        deleted_at = datetime.now(timezone.utc).isoformat()
+        for count, record in enumerate(self._left(new_version), 1):
+            record[_DELETED] = deleted_at
+            self._target.message = {"type": "RECORD", "stream": self._target.message["stream"], "record": record}
+            self.process_record(record, {})
+            if count == 1:
+                self._notice("what earlier versions have loaded and this one does not list is removed")
 
-    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        if self._deleted or record.get(_DELETED) is not None:
-            return self._mapping.removed(record)
+    def _changes(self, record: Mapping[str, Any], source: Record) -> list[Change]:
+        is_deleted = self._deleted or record.get(_DELETED) is not None
+        if self._mapping.removes:
+            self._keep(record, source, is_deleted=is_deleted)
+        return self._mapping.removed(record) if is_deleted else self._mapping.changes(record)
+
+    def _keep(self, record: Mapping[str, Any], source: Record, *, is_deleted: bool) -> None:
+        """Remember what the stream lists, to know with its next version what it lists no more."""
+        version = self._target.message.get("version")
         if self._mapping.catalog is not None:
-            version = self._target.message.get("version")
-            self._target.listed[self.stream_name, version].add(str(record.get(self._mapping.id_column)))
-        return self._mapping.changes(record)
+            if not is_deleted:
+                self._target.listed[self.stream_name, version].add(str(record.get(self._mapping.id_column)))
+        elif self._target.ledger is not None:
+            members = self._target.ledger.members
+            listed = self._mapping.members(record)
+            if is_deleted:
+                for member in listed[:1]:
+                    members.leave(self.stream_name, member, source.position)
+            elif version is not None:
+                members.note(self.stream_name, listed, version)
+
+    def _left(self, version: int) -> Iterator[dict[str, Any]]:
+        """Records that name what earlier versions have loaded and this one has not; none before its first record."""
+        if not self._mapping.removes:
+            self._notice("ACTIVATE_VERSION is ignored, for 'on_delete' says nothing of what is gone from the source")
+        elif self._mapping.catalog is not None:
+            if self._target.sends and (listed := self._target.listed[self.stream_name, version]):
+                column = self._mapping.id_column
+                ids = list(catalogs.item_ids(self._target.client, self._mapping.catalog.name))
+                yield from ({column: key} for key in ids if key not in listed)
+        elif self._target.ledger is None:
+            self._notice(
+                "ACTIVATE_VERSION is ignored, for what earlier runs loaded is not known; 'ledger_path' lets the target "
+                "remember it" + ("" if self._target.sends else ", but a dry run does not look there")
+            )
+        else:
+            for member in self._target.ledger.members.left(self.stream_name, version):
+                if (record := self._mapping.record_of(member)) is not None:
+                    yield record
+                else:
+                    self._notice(
+                        "users are gone with a version of whom the mapping can no longer say who they are; they stay "
+                        "as they are in Braze"
+                    )
 
     def _news(self, ledger: Ledger, source: Record, changes: list[Change]) -> list[Change]:
         """The changes that Braze does not have; none where it is in doubt whether it has one of them."""
@@ -116,7 +145,9 @@ class BrazeSink(RecordSink):
             self._target.reject(source, "an earlier run sent it and saw no answer: it is in doubt whether Braze has it")
             return []
         news = [change for change in changes if ledger.news(change)]
-        self._target.summary.unchanged[self.stream_name] += not news
+        if not news:
+            self._target.summary.unchanged[self.stream_name] += 1
+            ledger.members.dropped(source.position)
         return news
 
     def _notice(self, text: str) -> None:

@@ -56,7 +56,8 @@ class Counts:
     @property
     def open(self) -> int:
         """Records of which it is not known what became of them."""
-        return self.read - sum(getattr(self, outcome) for outcome in _OUTCOMES)
+        settled: int = sum(getattr(self, outcome) for outcome in _OUTCOMES)
+        return self.read - settled
 
     def as_json(self) -> dict[str, int]:
         """All of it."""
@@ -172,12 +173,12 @@ class Summary:
         total: Counter[str] = Counter()
         for counts in streams.values():
             total.update(counts)
-        names = Counts().as_json().keys() - {"requests"}  # of which several streams share one
         document = {
             "ended": ended,
             "seconds": round(time.monotonic() - self._started, 3),
             "streams": streams,
-            "total": {**{name: total[name] for name in Counts().as_json() if name in names}, "requests": self.requests},
+            # Several streams may share a request.
+            "total": {**{name: total[name] for name in Counts().as_json()}, "requests": self.requests},
             "reasons": dict(self.reasons.most_common(_REASONS_TOLD)),
             **more,
         }

@@ -238,6 +238,8 @@ class TargetBraze(Target):
     @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         # The SDK would hold states back until the end of the pipe; delivery lets each go when it holds.
+        if self.ledger is not None:
+            self.ledger.members.flush()
         self.delivery.checkpoint(message_dict["value"])
 
     @override

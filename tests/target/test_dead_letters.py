@@ -43,7 +43,7 @@ def test_what_the_mapping_rejects_goes_to_the_file_with_reason_and_schema_and_th
     run = run_target(stream, state(1), on_error="dead_letter", dead_letter_path=str(letters))
     schema, letter = read(letters)
     assert schema == stream.schema
-    assert letter.pop("dead_letter").keys() == {"reason", "at"}
+    assert letter.pop("dead_letter").keys() == {"reason", "attempt", "at"}
     assert letter == stream.record(stream.records[1])
     assert records(letters)[0]["dead_letter"]["reason"] == "column 'n': expected a whole number, got 'x'"
     assert [p.external_id for p in sandbox.profiles()] == ["c-1", "c-3"]

@@ -7,7 +7,7 @@ import random
 import threading
 import time
 from collections import defaultdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +17,10 @@ from target_braze import limits
 from target_braze.braze_api import Answer, BrazeError, RefusedError, UnavailableError
 from target_braze.delivery import Delivery, RejectedError
 from target_braze.endpoints import TRACK, Request
-from target_braze.records import Change, Record
+from target_braze.records import Change, Record, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 KINDS = ("attributes", "events", "purchases")
 OK = Answer(201, {}, b'{"message": "success"}')
@@ -72,11 +75,11 @@ class Braze:
                 self.arrived[item["external_id"]].append((kind, item["n"]))
         return Answer(201, {}, json.dumps({"message": "success", "errors": errors}).encode())
 
-    def accept(self, change: Change) -> None:
+    def accept(self, changes: Sequence[Change]) -> None:
         with self.lock:
-            self.accepted += [record.position for record in change.records]
+            self.accepted += [record.position for change in changes for record in change.records]
 
-    def dead_letter(self, change: Change, _reason: str) -> None:
+    def dead_letter(self, change: Change, _why: Rejection) -> None:
         with self.lock:
             self.rejected += [record.position for record in change.records]
 
@@ -172,8 +175,8 @@ def test_whatever_ends_a_run_the_last_state_holds_and_the_reason_is_raised(  # n
             raise BrokenPipeError
         emit(state)
 
-    def reject(_change: Change, reason: str) -> None:
-        raise RejectedError(reason)
+    def reject(_change: Change, why: Rejection) -> None:
+        raise RejectedError(why.reason)
 
     delivery = Delivery(
         failing_send,

@@ -209,6 +209,7 @@ def test_the_file_can_be_looked_into_and_made_smaller(sandbox: Sandbox, run_targ
         "attribute names: 1",
         "events and purchases accepted: 1",
         "events and purchases in doubt: 0",
+        "members of streams: 0",
     ]
     assert run_cli(["ledger", "prune", ledger, "--days", "1"]).stdout == "forgotten: 0 users, 0 events and purchases\n"
 
