@@ -1,19 +1,18 @@
-"""The command `braze-sandbox serve`."""
+"""The command `braze-sandbox`, and its `serve`."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import sqlite3
 import sys
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from braze_sandbox import server
+from braze_sandbox import currents_cli, server
 from braze_sandbox.app import create_server
+from braze_sandbox.arguments import json_object, positive, zone
 from braze_sandbox.instance import Instance, Options
 from braze_sandbox.seed import SEEDS
 
@@ -21,42 +20,25 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise argparse.ArgumentTypeError(f"{name!r} is not an IANA time zone") from None
-    return name
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def _object(text: str) -> dict[str, Any]:
-    try:
-        found = json.loads(text)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        # Not repeated: it may hold a secret.
-        raise argparse.ArgumentTypeError("not a JSON object")
-    return found
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="braze-sandbox", description="A strict Braze workspace on localhost.")
-    serve = parser.add_subparsers(dest="command", required=True).add_parser(
+    commands = parser.add_subparsers(dest="command", required=True)
+    _add_serve(commands)
+    currents_cli.add_to(commands)
+    return parser
+
+
+def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse has no public name
+    serve = commands.add_parser(
         "serve", help="serve the API until stopped", formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
+    serve.set_defaults(run=_serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=8027, help="port to listen on; 0: a free one")
     serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="what the workspace holds at first")
     serve.add_argument("--data", type=Path, metavar="DIR", help="directory that keeps the users across restarts")
     serve.add_argument("--api-key", default="sandbox-key", help="REST API key with all permissions")
-    serve.add_argument("--time-zone", type=_zone, default="UTC", metavar="IANA", help="the company's time zone")
+    serve.add_argument("--time-zone", type=zone, default="UTC", metavar="IANA", help="the company's time zone")
     serve.add_argument(
         "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="hold the calendar still at this day"
     )
@@ -80,7 +62,6 @@ def _parser() -> argparse.ArgumentParser:
         "--null", action="store_true", help="for benchmarks: answer /users/track at once without a look at its body"
     )
     _add_exports(serve.add_argument_group("exports of segments"))
-    return parser
 
 
 def _add_exports(group: argparse._ArgumentGroup) -> None:
@@ -91,21 +72,25 @@ def _add_exports(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument(
         "--export-storage",
-        type=_object,
+        type=json_object,
         default={},
         metavar="JSON",
         help='options of that storage: {"endpoint_url": …, "key": …, "secret": …}',
     )
     group.add_argument("--export-seconds", type=float, default=0.2, help="how long an export takes")
-    group.add_argument("--export-file-users", type=_positive, default=5000, help="how many users a file has at most")
+    group.add_argument("--export-file-users", type=positive, default=5000, help="how many users a file has at most")
     group.add_argument(
         "--export-url-seconds", type=float, default=4 * 3600, help="how long an export can be downloaded"
     )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until a signal comes; exit 1 with one line if that cannot be."""
+    """Do what the arguments say; exit 1 with one line if that cannot be."""
     given = _parser().parse_args(arguments)
+    given.run(given)
+
+
+def _serve(given: argparse.Namespace) -> None:
     try:
         sock = server.bind(given.host, given.port)
     except (OSError, OverflowError) as error:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import fastavro
 from fsspec.core import url_to_fs
 
-from braze_sandbox.currents_activity import Event, activity
+from braze_sandbox.currents_activity import Event, activity, own
 from braze_sandbox.currents_types import ADDED, EVENT_TYPES, fields, schema
 from braze_sandbox.seed import key
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from braze_sandbox.instance import Instance
 
 BEGINNING = datetime(2026, 3, 1, tzinfo=timezone.utc)
+INTEGRATION = key("integration of Currents", 0).replace("-", "")[:24]
 
 _VERSIONS = (10, 12)
 """The releases before and after a change."""
@@ -44,11 +45,13 @@ class Options:
     hours: int = 24
     event_types: tuple[str, ...] = ()
     """Globs; none: all types that the sandbox knows."""
+    made_up: bool = True
+    """Whether there is more than the custom events and purchases that the profiles hold."""
     prefix: str = "currents"
     """The connector's folder path. Empty: none, as Google's and Microsoft's stores allow."""
     cluster: str = "prod-01"
-    integrations: int = 1
-    """How many connectors write the same events into the same place."""
+    integrations: tuple[str, ...] = (INTEGRATION,)
+    """Ids of the connectors; each writes the same events into the same place."""
     layout: Literal["version", "schema-id"] = "version"
     """What follows `date=` in a key: `version=10`, or the bare number of a schema as in older ones."""
     files_per_hour: int = 1
@@ -108,7 +111,7 @@ def _files(instance: Instance, options: Options) -> Iterator[File]:
     end = options.start + timedelta(hours=options.hours)
     middle = options.start + timedelta(hours=options.hours) / 2 if options.schema_change else end + timedelta(hours=1)
     folders: defaultdict[tuple[datetime, str, bool], list[Event]] = defaultdict(list)
-    for event in _chosen(activity(instance.workspace, instance.profiles, options.start, end), options):
+    for event in _chosen(_events(instance, options.start, end, made_up=options.made_up), options):
         hour = event.queued.replace(minute=0, second=0, microsecond=0)
         folders[hour, event.type, event.queued >= middle].append(event)
     for (hour, event_type, changed), events in sorted(folders.items()):
@@ -116,10 +119,17 @@ def _files(instance: Instance, options: Options) -> Iterator[File]:
         names = fields(event_type, changed=changed)
         records = [{name: event.known.get(name) for name in names} for event in events]
         size = -(-len(records) // options.files_per_hour)
-        for integration in range(options.integrations):
+        for integration in options.integrations:
             for number, first in enumerate(range(0, len(records), size)):
                 path = _path(options, integration, event_type, hour, number, changed=changed)
                 yield File(path, event_type, records[first : first + size], changed)
+
+
+def _events(instance: Instance, start: datetime, end: datetime, *, made_up: bool) -> Iterator[Event]:
+    for profile in instance.profiles:
+        yield from own(profile, start, end)
+    if made_up:
+        yield from activity(instance.workspace, instance.profiles, start, end)
 
 
 def _chosen(events: Iterable[Event], options: Options) -> Iterator[Event]:
@@ -134,9 +144,9 @@ def _chosen(events: Iterable[Event], options: Options) -> Iterator[Event]:
             yield replace(event, queued=event.queued + timedelta(hours=1))
 
 
-def _path(options: Options, integration: int, event_type: str, hour: datetime, number: int, *, changed: bool) -> str:
+def _path(options: Options, integration: str, event_type: str, hour: datetime, number: int, *, changed: bool) -> str:
     cluster = options.cluster
-    name = f"dataexport.{cluster}.S3.integration.{key('integration of Currents', integration).replace('-', '')[:24]}"
+    name = f"dataexport.{cluster}.S3.integration.{integration}"
     if options.layout == "version":
         release = f"version={_VERSIONS[changed]}"
     else:

@@ -1,4 +1,4 @@
-"""What users do, as Currents events: their own events and purchases, and made-up messages, sessions and visitors."""
+"""What users do, as Currents events: the events and purchases that they have, and what is made up beside them."""
 
 from __future__ import annotations
 
@@ -88,21 +88,21 @@ def _event(event_type: str, name: str, at: datetime, queued: datetime, known: di
 
 
 def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime, end: datetime) -> Iterator[Event]:
-    """What was queued from `start` to before `end`, of each person in turn.
+    """What is made up of each person in turn, queued from `start` to before `end`.
 
-    Custom events and purchases are those that the profiles have. Only where no profile has any they are made up, as
-    messages, sessions and the rest always are: from a hash of the person and the day, so that windows agree.
+    It follows from a hash of the person and the day, so that windows agree.
     """
-    users = list(profiles)
-    lonely = not any(user.events or user.purchases for user in users)
     days = range((start - _LATEST).toordinal(), end.toordinal() + 1)
-    for person in _people(workspace, users):
+    for person in _people(workspace, list(profiles)):
         for number in days:
             diary = Diary(person, datetime.fromordinal(number).date())
-            _live(diary, workspace, shops=lonely)
+            _live(diary, workspace)
             yield from (event for event in diary.events if start <= event.queued < end)
-    for user in users:
-        yield from (event for event in _own(user) if start <= event.queued < end)
+
+
+def own(user: Profile, start: datetime, end: datetime) -> Iterator[Event]:
+    """Events and purchases that a profile holds, as of the REST API: without a device, and queued at once."""
+    return (event for event in _own(user) if start <= event.queued < end)
 
 
 def _people(workspace: Workspace, users: list[Profile]) -> Iterator[dict[str, Any]]:
@@ -144,7 +144,6 @@ def _device(app: tuple[str, str], number: int) -> dict[str, Any]:
 
 
 def _own(user: Profile) -> Iterator[Event]:
-    """What a profile tells of its events and purchases: as of the REST API, without a device."""
     for number, done in enumerate(user.events):
         known = {**_who(user), "app_id": done["app_id"], "name": done["name"], "properties": _text(done["properties"])}
         yield _event("users.behaviors.CustomEvent", f"{user.braze_id}/own/{number}", done["time"], done["time"], known)
@@ -160,11 +159,11 @@ def _text(properties: dict[str, Any] | None) -> str:
     return json.dumps(plain(properties or {}), ensure_ascii=False)
 
 
-def _live(diary: Diary, workspace: Workspace, *, shops: bool) -> None:
+def _live(diary: Diary, workspace: Workspace) -> None:
     chance = diary.chance
     if "device_id" in diary.person:
         for _ in range(chance.number(3)):
-            _session(diary, workspace, shops=shops)
+            _session(diary, workspace)
     for _ in range(chance.number(3)):
         if campaigns := _campaigns(workspace, diary):
             _campaign(diary, *chance.one_of(campaigns))
@@ -181,19 +180,19 @@ def _live(diary: Diary, workspace: Workspace, *, shops: bool) -> None:
         _agent(diary)
 
 
-def _session(diary: Diary, workspace: Workspace, *, shops: bool) -> None:
+def _session(diary: Diary, workspace: Workspace) -> None:
     chance, begun = diary.chance, diary.moment()
     session = key("session", f"{diary.person['user_id']}/{begun}")
     offline = chance.once_in(8)
     length = 30 + chance.number(1800)
     at = begun
     diary.note("users.behaviors.app.SessionStart", at, session_id=session, offline=offline)
-    for _ in range(chance.number(4) if shops and workspace.events else 0):
+    for _ in range(chance.number(4) if workspace.events else 0):
         at += timedelta(seconds=chance.number(length // 4))
         properties = json.dumps({"page": chance.number(9), "from": "app", "tags": ["a", "b"][: chance.number(3)]})
         name = chance.one_of(sorted(workspace.events))
         diary.note("users.behaviors.CustomEvent", at, name=name, properties=properties, offline=offline)
-    if shops and workspace.products and chance.once_in(4):
+    if workspace.products and chance.once_in(4):
         product = chance.one_of(sorted(workspace.products))
         known: dict[str, Any] = {
             "product_id": product,
