@@ -9,9 +9,10 @@ from singer_sdk.sinks import RecordSink
 from typing_extensions import override
 
 from target_braze import catalogs
+from target_braze.costs import data_points
 from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping
-from target_braze.records import RecordError
+from target_braze.records import RecordError, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ class BrazeSink(RecordSink):
         self._mapping = compile_mapping(
             stream_name, self.schema, self._entry, target.defaults, self._notice, key=self._entry_key
         )
+        self._counts = target.summary.streams[stream_name]
         target.summary.candidates[stream_name] += self._mapping.candidates
         if target.preflight is not None:
             for doubt in target.preflight.doubts(self._mapping.types):
@@ -64,7 +66,12 @@ class BrazeSink(RecordSink):
         try:
             changes = self._changes(record, source)
         except RecordError as error:
-            self._target.reject(source, str(error))
+            self._target.reject(source, Rejection(str(error)))
+            return
+        if not changes:
+            self._counts.left_out += 1
+            if self._target.ledger is not None:
+                self._target.ledger.members.dropped(source.position)
             return
         for change in changes:
             change.records.append(source)
@@ -72,8 +79,11 @@ class BrazeSink(RecordSink):
                 self._target.defaults.guard.see(change.users)
         if self._target.ledger is not None:
             changes = self._news(self._target.ledger, source, changes)
-        if changes:
-            self._target.delivery.add(*changes)
+            if not changes:
+                return
+        if len(changes) > 1:
+            self._target.summary.divide(source, len(changes))
+        self._target.delivery.add(*changes)
 
     @override
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
@@ -142,11 +152,19 @@ class BrazeSink(RecordSink):
         for place, change in enumerate(changes):
             change.fingerprint = fingerprint(change, place)
         if self.config["ambiguous"] == "hold" and any(map(ledger.in_doubt, changes)):
-            self._target.reject(source, "an earlier run sent it and saw no answer: it is in doubt whether Braze has it")
+            why = "an earlier run sent it and saw no answer: it is in doubt whether Braze has it"
+            self._target.reject(source, Rejection(why, in_doubt=True))
             return []
-        news = [change for change in changes if ledger.news(change)]
+        news = []
+        for change in changes:
+            before, fields = data_points(change), len(change.fields)
+            if ledger.news(change):
+                news.append(change)
+                self._counts.saved_by_ledger += before - data_points(change) if len(change.fields) < fields else 0
+            else:
+                self._counts.saved_by_ledger += before
         if not news:
-            self._target.summary.unchanged[self.stream_name] += 1
+            self._counts.unchanged += 1
             ledger.members.dropped(source.position)
         return news
 

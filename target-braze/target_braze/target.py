@@ -13,7 +13,7 @@ import threading
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
 from zoneinfo import ZoneInfo
 
 import click
@@ -33,7 +33,7 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
 from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, base_url
-from target_braze.dead_letters import DeadLetters
+from target_braze.dead_letters import FIELD, DeadLetters
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.delivery import Delivery, RejectedError
 from target_braze.entries import Entries
@@ -42,7 +42,7 @@ from target_braze.ledger import Ledger, LedgerError
 from target_braze.mapping.base import Defaults
 from target_braze.preflight import Preflight
 from target_braze.reader import MessageReader
-from target_braze.records import Change, MappingError, Record
+from target_braze.records import Change, MappingError, Record, Rejection
 from target_braze.settings import CONFIG
 from target_braze.settings_check import mistakes, numbers, prepare
 from target_braze.sinks import BrazeSink
@@ -120,6 +120,7 @@ class TargetBraze(Target):
         self._dead_letters = (
             DeadLetters(Path(self.config["dead_letter_path"])) if self.config["on_error"] == "dead_letter" else None
         )
+        self._expects_letters = False
         self._client = Client(
             self.config["endpoint"],
             self.config["api_key"],
@@ -194,24 +195,26 @@ class TargetBraze(Target):
     def record(self, stream: str, keys: tuple[str, ...]) -> Record:
         """The record that is being read, numbered."""
         self._position += 1
-        self.summary.read[stream] += 1
+        counts = self.summary.streams[stream]
+        counts.read += 1
         schema = self._schemas[self.message["stream"]]
-        return Record(stream, self.summary.read[stream], self._position, keys, self.message, schema)
+        return Record(stream, counts.read, self._position, keys, self.message, schema)
 
-    def reject(self, record: Record, reason: str) -> None:
+    def reject(self, record: Record, why: Rejection) -> None:
         """Send a record to the dead letters, or end the run.
 
         Raises:
             RejectedError: setting `on_error` is `fail`.
         """
-        self.summary.refused(record)
+        if not self.summary.refused(record, why):
+            return
         if self._dead_letters is None:
             kind = KeylessRecordError if record.lacks_key else RejectedError
             raise kind(
-                f"{record}: {reason}. Mend it at the source or in the mapping; or set on_error to dead_letter to put "
-                "such records aside"
+                f"{record}: {why.reason}. Mend it at the source or in the mapping; or set on_error to dead_letter to "
+                "put such records aside"
             )
-        self._dead_letters.write(record, reason)
+        self._dead_letters.write(record, why)
 
     # Singer messages.
 
@@ -219,6 +222,7 @@ class TargetBraze(Target):
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         stream = message_dict["stream"]
         self._schemas[stream] = message_dict
+        self._expects_letters = self._dead_letters is not None
         super()._process_schema_message(message_dict)
         self._direct.pop(stream, None)
         maps = self.mapper.stream_maps[stream]
@@ -228,6 +232,8 @@ class TargetBraze(Target):
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self.message = message_dict
+        if self._expects_letters and FIELD in message_dict:
+            self._take_back(message_dict)
         sink = self._direct.get(message_dict["stream"])
         if sink is not None:
             sink.process_record(message_dict["record"], {})
@@ -317,9 +323,13 @@ class TargetBraze(Target):
             LedgerError: the ledger cannot be used; nothing has been read.
         """
         ledger = self.ledger
+        ended: Literal["completed", "stopped", "failed"] = "failed"
         try:
             self.listen(file_input)
-        except BaseException:
+            ended = "completed"
+        except BaseException as reason:
+            if isinstance(reason, _Terminated):
+                ended = "stopped"
             self._client.stop()
             self.delivery.abort()
             raise
@@ -335,11 +345,7 @@ class TargetBraze(Target):
                         f"{count:,}",
                         self._dead_letters.path,
                     )
-            self.summary.log(self.delivery.requests, dry_run=self.config["dry_run"])
-            if self.config["dry_run"]:
-                client = self._client if self.config["preflight"] else None
-                for line in self._estimate.table(self.summary.points, self.config["rate_limit_reserve"], client):
-                    _log.info("%s", line)
+            self._summarize(ended)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -400,19 +406,47 @@ class TargetBraze(Target):
 
     # Helpers.
 
+    def _take_back(self, letter: dict[str, Any]) -> None:
+        """Look whether it is our own dead letters that come in: at the first letter after each SCHEMA."""
+        self._expects_letters = False
+        if self._dead_letters is not None:
+            self._dead_letters.take_back(letter)
+
+    def _summarize(self, ended: Literal["completed", "stopped", "failed"]) -> None:
+        dry_run = self.config["dry_run"]
+        self.summary.log(dry_run=dry_run)
+        if dry_run:
+            client = self._client if self.config["preflight"] else None
+            points = {stream: counts.data_points for stream, counts in self.summary.streams.items()}
+            for line in self._estimate.table(points, self.config["rate_limit_reserve"], client):
+                _log.info("%s", line)
+        waited = {
+            "rate_limits": self._client.limit_waits.seconds,
+            "retries": self._client.retry_waits.seconds,
+            "dependent_steps": self.delivery.rests.seconds,
+        }
+        self.summary.write(
+            ended,
+            dry_run=dry_run,
+            retries=self._client.retries,
+            seconds_waited={what: round(seconds, 3) for what, seconds in waited.items()},
+        )
+
     def _send(self, request: Request, resend: bool) -> Answer:  # noqa: FBT001
         endpoint = request.endpoint
+        self.summary.sending(request)
         return self._client.request(
             endpoint.method, endpoint.path, pool=endpoint.pool, body=request.body(), resend=resend
         )
 
     def _pretend(self, request: Request, _resend: bool) -> Answer:  # noqa: FBT001
+        self.summary.sending(request)
         self._estimate.add(request)
         return Answer(201, {}, b'{"message": "success"}')
 
-    def _reject_change(self, change: Change, reason: str) -> None:
+    def _reject_change(self, change: Change, why: Rejection) -> None:
         for record in change.records:
-            self.reject(record, reason)
+            self.reject(record, why)
 
 
 def _keep_quiet(state: dict[str, Any]) -> None:
