@@ -32,6 +32,8 @@ INTEGRATION = key("integration of Currents", 0).replace("-", "")[:24]
 
 _VERSIONS = (10, 12)
 """The releases before and after a change."""
+_CUT = 50
+"""How many bytes a file lacks that is cut off."""
 _LATE = 32
 """Of 256 events, how many come in late files."""
 
@@ -103,7 +105,8 @@ def write(out: str | Path, instance: Instance, options: Options | None = None) -
             filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         body = _container(file)
         cut_off = options.truncated and number == len(files) - 1
-        filesystem.pipe_file(path, body[: len(body) * 2 // 3] if cut_off else body)
+        # Amid the last record.
+        filesystem.pipe_file(path, body[:-_CUT] if cut_off else body)
     return files
 
 
