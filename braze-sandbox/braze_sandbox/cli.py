@@ -36,6 +36,9 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=8027, help="port to listen on; 0: a free one")
     serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="what the workspace holds at first")
+    serve.add_argument(
+        "--users", type=positive, metavar="N", help="how many users there are at first, whatever the seed"
+    )
     serve.add_argument("--data", type=Path, metavar="DIR", help="directory that keeps the users across restarts")
     serve.add_argument("--api-key", default="sandbox-key", help="REST API key with all permissions")
     serve.add_argument("--time-zone", type=zone, default="UTC", metavar="IANA", help="the company's time zone")
@@ -97,6 +100,7 @@ def _serve(given: argparse.Namespace) -> None:
         sys.exit(f"braze-sandbox: cannot listen on {given.host}:{given.port}: {getattr(error, 'strerror', error)}")
     options = Options(
         seed=given.seed,
+        users=given.users,
         data=given.data,
         api_key=given.api_key,
         time_zone=given.time_zone,
@@ -117,6 +121,8 @@ def _serve(given: argparse.Namespace) -> None:
         instance = Instance(options)
     except (OSError, sqlite3.Error) as error:
         sys.exit(f"braze-sandbox: cannot keep users in {given.data}: {error}")
+    except ValueError as error:
+        sys.exit(f"braze-sandbox: {error}")
     port = sock.getsockname()[1]
     host = f"[{given.host}]" if ":" in given.host else given.host
     sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on http://{host}:{port} (API key: {given.api_key})\n")

@@ -69,8 +69,11 @@ def _all(values: Json, check: Callable[[Json], bool]) -> bool:
 
 def _found(profiles: Profiles, kind: str, value: Json) -> list[Profile]:
     if kind == "device":
-        # No profile here has devices.
-        return []
+        return [
+            user
+            for user in profiles
+            if any(value in (one.get("device_id"), one.get("idfv")) for one in user.observed.get("devices", ()))
+        ]
     if kind in ("email", "phone"):
         return profiles.sharing(kind, value)
     profile = profiles.find(kind, value)

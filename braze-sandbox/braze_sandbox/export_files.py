@@ -56,10 +56,16 @@ def with_a_broken_line(lines: bytes) -> bytes:
 
 
 class Bucket:
-    """A place for objects by an fsspec URL, or a path, with the options of its kind of storage."""
+    """A place for objects by an fsspec URL, or a path, with the options of its kind of storage.
+
+    ValueError: there is no such kind, or nothing is installed that knows it.
+    """
 
     def __init__(self, url: str, storage: Mapping[str, Any]) -> None:
-        self._storage, root = fsspec.core.url_to_fs(url, **storage)
+        try:
+            self._storage, root = fsspec.core.url_to_fs(url, **storage)
+        except (ImportError, ValueError) as error:
+            raise ValueError(f"exports cannot go there: {error}") from None
         self._root = root.rstrip("/")
 
     def put(self, key: str, content: bytes) -> None:

@@ -12,11 +12,13 @@ from braze_sandbox.flat import Flat
 from braze_sandbox.hooks import Hooks
 from braze_sandbox.later import Later
 from braze_sandbox.limits import Limits, ResetForm
+from braze_sandbox.membership import name_members
 from braze_sandbox.null import Null
 from braze_sandbox.profiles import Profiles
 from braze_sandbox.recorder import Recorder
-from braze_sandbox.seed import plant
+from braze_sandbox.seed import SEEDS, plant
 from braze_sandbox.seed_objects import furnish
+from braze_sandbox.seed_users import populate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,8 +35,10 @@ class Options:
     """How the sandbox is set up."""
 
     seed: str = "demo"
+    users: int | None = None
+    """How many users there are at first, if not as many as the seed has."""
     data: Path | None = None
-    """A directory that keeps the users across restarts."""
+    """A directory that keeps the users across restarts, and may say in `segments.json` who is in which segment."""
     api_key: str = "sandbox-key"
     """Has all permissions."""
     time_zone: str = "UTC"
@@ -94,13 +98,19 @@ class Instance:
         self.later = Later(self.recorder, options.lag_ms / 1000, options.shuffle)
         self.null = Null(options.latency_ms / 1000) if options.null else None
         self.exports = Exports(options, self.clock, self.recorder)
-        self.workspace, users = self._plant()
-        self.profiles = Profiles(self.workspace, users, options.data)
+        self.workspace = self._plant()
+        self.profiles = Profiles(self.workspace, self._populate, options.data)
 
-    def _plant(self) -> tuple[Workspace, list[dict[str, Any]]]:
-        workspace, users = plant(self.options.seed)
+    def _plant(self) -> Workspace:
+        workspace = plant(self.options.seed)
         furnish(workspace, self.options.seed, self.clock.today())
-        return workspace, users
+        if self.options.data:
+            name_members(workspace, self.options.data)
+        return workspace
+
+    def _populate(self, profiles: Profiles) -> None:
+        given = self.options.users
+        populate(profiles, SEEDS[self.options.seed].users if given is None else given, self.clock.today())
 
     def add_key(self, key: str, permissions: Iterable[str]) -> None:
         """Make another API key with some permissions (docs: basics)."""
@@ -115,5 +125,5 @@ class Instance:
         self.hooks.clear()
         self.recorder.reset()
         self.limits.reset()
-        self.workspace, users = self._plant()
-        self.profiles.reset(self.workspace, users)
+        self.workspace = self._plant()
+        self.profiles.reset(self.workspace, self._populate)

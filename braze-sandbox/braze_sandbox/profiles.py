@@ -14,7 +14,7 @@ from braze_sandbox.orphans import Orphans
 from braze_sandbox.seed import key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from braze_sandbox.endpoint import Json
@@ -38,6 +38,8 @@ class Profile:
     """`name`, `time`, `properties`, `app_id` of each event, in the order of arrival."""
     purchases: list[dict[str, Any]] = field(default_factory=list)
     """`product_id`, `currency`, `price`, `quantity`, `time`, `properties`, `app_id` of each purchase."""
+    observed: dict[str, Any] = field(default_factory=dict)
+    """What only apps and messages tell (`devices`, `apps`, `campaigns_received` ...), as the exports show it."""
     created_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
     updated: int = 0
     """Counts the updates of all profiles: the larger, the more recent."""
@@ -77,6 +79,7 @@ class Profile:
                 "custom_attributes": self.custom_attributes,
                 "events": self.events,
                 "purchases": self.purchases,
+                "observed": self.observed,
                 "created_at": self.created_at,
             }
         )
@@ -97,7 +100,7 @@ def plain(value: Json) -> Json:
 class Profiles:
     """All users, found by any identifier; with a directory, kept in a file there."""
 
-    def __init__(self, workspace: Workspace, seed: Iterable[dict[str, Any]], directory: Path | None = None) -> None:
+    def __init__(self, workspace: Workspace, seed: Callable[[Profiles], None], directory: Path | None = None) -> None:
         self._file = _File(directory) if directory else None
         self.types: dict[str, str] = {}
         """Custom attribute to the type that its first value gave it, for good (docs: managing_custom_data)."""
@@ -105,19 +108,19 @@ class Profiles:
         self._clear(workspace)
         stored = self._file.load() if self._file else None
         if stored is None:
-            self._plant(seed)
+            seed(self)
         else:
             profiles, self.types = stored
             for profile in profiles:
                 self._index(profile)
                 self.updates = max(self.updates, profile.updated)
 
-    def reset(self, workspace: Workspace, seed: Iterable[dict[str, Any]]) -> None:
+    def reset(self, workspace: Workspace, seed: Callable[[Profiles], None]) -> None:
         """Back to the seed."""
         if self._file:
             self._file.clear()
         self._clear(workspace)
-        self._plant(seed)
+        seed(self)
 
     def _clear(self, workspace: Workspace) -> None:
         self.workspace = workspace
@@ -134,15 +137,6 @@ class Profiles:
         self._dirty: dict[str, Profile] = {}
         self._gone: set[str] = set()
         self.orphans = Orphans()
-
-    def _plant(self, seed: Iterable[dict[str, Any]]) -> None:
-        from braze_sandbox.attributes import apply_attributes  # noqa: PLC0415 - it needs this module
-
-        for user in seed:
-            profile = self.create(external_id=user["external_id"])
-            # A day in the past, so that the same seed tells the same story every day.
-            profile.created_at = datetime(2024, 2, 1, 8, tzinfo=timezone.utc)
-            apply_attributes(self, profile, user, lambda _reason, _path: None)
 
     def __iter__(self) -> Iterator[Profile]:
         return iter(self.by_braze_id.values())

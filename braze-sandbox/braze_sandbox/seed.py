@@ -1,4 +1,4 @@
-"""Seed data: workspaces that come out the same every time."""
+"""Seed data of workspaces: campaigns, Canvases, segments, cards, names; the same every time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Plan:
 SEEDS = {
     "empty": Plan(),
     "small": Plan(campaigns=5, canvases=3, segments=3, events=4, cards=2, products=3),
-    "demo": Plan(campaigns=123, canvases=108, segments=20, events=262, cards=6, products=12, users=50, odd=True),
+    "demo": Plan(campaigns=123, canvases=108, segments=20, events=262, cards=6, products=12, users=60, odd=True),
     "bench": Plan(campaigns=500, canvases=100, segments=50, events=200, cards=20, products=20),
 }
 
@@ -61,8 +61,8 @@ def key(kind: str, number: int | str) -> str:
     return str(UUID(bytes=blake2b(f"{kind}/{number}".encode(), digest_size=16).digest(), version=4))
 
 
-def plant(name: str) -> tuple[Workspace, list[dict[str, Any]]]:
-    """A seed's workspace and its users, these as attributes objects of /users/track."""
+def plant(name: str) -> Workspace:
+    """A seed's workspace, without its users and the objects of `seed_objects`."""
     if name not in SEEDS:
         raise ValueError(f"there is no seed {name!r}, only {', '.join(SEEDS)}")
     plan = SEEDS[name]
@@ -78,7 +78,7 @@ def plant(name: str) -> tuple[Workspace, list[dict[str, Any]]]:
     )
     if plan.odd:
         _make_odd(workspace)
-    return workspace, [_user(number) for number in range(plan.users)]
+    return workspace
 
 
 CHANNELS: list[list[str]] = [
@@ -265,27 +265,3 @@ def _make_odd(workspace: Workspace) -> None:
     list(workspace.segments.values())[-1].name = "Umsatz > 100 €"
     list(workspace.cards.values())[-1].archived = True
     workspace.products |= {"gift card 50 €", "tea & biscuits"}
-
-
-_FIRST = ["Ada", "Björn", "Chiara", "Dmitri", "Eun-ji", "Fatima", "Gael", "Hana", "Ines", "Jun"]
-_LAST = ["Okafor", "Lund", "Rossi", "Ivanov", "Kim", "Haddad", "Moreau", "Sato", "Silva", "Wei"]
-_COUNTRIES = ["NG", "SE", "IT", "BG", "KR", "LB", "FR", "JP", "PT", "CN"]
-
-
-def _user(number: int) -> dict[str, Any]:
-    return {
-        "external_id": f"user-{number:03}",
-        "first_name": _FIRST[number % 10],
-        "last_name": _LAST[number // 5 % 10],
-        "email": f"user-{number:03}@shop.example",
-        "country": _COUNTRIES[number % 10],
-        "language": "en",
-        "email_subscribe": ("subscribed", "opted_in", "unsubscribed")[number % 3],
-        "plan": ("free", "plus", "pro")[number % 3],
-        "orders": number % 7,
-        "spent": round(number * 13.37, 2),
-        "newsletter": number % 2 == 0,
-        "interests": ["tea", "books", "music"][: 1 + number % 3],
-        "address": {"city": "Porto", "zip": f"{4000 + number}"},
-        "joined_at": f"2024-02-{1 + number % 28:02}T08:00:00Z",
-    }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
-from braze_sandbox.segments import UNKNOWN, members
+from braze_sandbox.membership import members
+from braze_sandbox.segments import UNKNOWN
 from braze_sandbox.user_objects import Selection
 
 if TYPE_CHECKING:

@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-from hashlib import blake2b
-from typing import TYPE_CHECKING
-
 from braze_sandbox.clock import iso
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
 from braze_sandbox.query import choice, ending_at, integer, lookup, paged
 from braze_sandbox.replies import DAYS, late_days, series
 from braze_sandbox.series import Figure, Line, Shape, by_day
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from braze_sandbox.profiles import Profile
-    from braze_sandbox.workspace import Segment
-
 PAGE = 100
 UNKNOWN = "Invalid Segment ID"
 SHAPE = Shape({"size": Figure(1.0, late=True)})
-
-
-def members(segment: Segment, profiles: Iterable[Profile]) -> list[Profile]:
-    """The users of a segment: those that it names or, if it names none, its share of all by a hash of their ids."""
-    if (named := segment.members) is not None:
-        return [user for user in profiles if user.external_id in named or user.braze_id in named]
-    return [user for user in profiles if _draw(segment.id, user.braze_id) < segment.share]
-
-
-def _draw(*keys: str) -> float:
-    return int.from_bytes(blake2b("/".join(keys).encode(), digest_size=4).digest(), "big") / 2**32
 
 
 def list_(call: Call) -> Answer:

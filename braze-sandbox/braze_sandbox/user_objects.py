@@ -94,36 +94,44 @@ def user_object(profile: Profile, now: datetime) -> dict[str, Any]:
     sent = profile.attributes
     location = sent.get("current_location")
     user = {
+        **profile.observed,
         "external_id": profile.external_id,
         "braze_id": profile.braze_id,
         "user_aliases": [{"alias_name": name, "alias_label": label} for label, name in profile.aliases.items()],
         "created_at": profile.created_at.strftime("%Y-%m-%d %H:%M:%S.") + f"{profile.created_at:%f}"[:3] + " UTC",
-        "created_from": "rest_api",
+        "created_from": profile.observed.get("created_from", "rest_api"),
         "random_bucket": profile.random_bucket,
-        "total_revenue": profile.total_revenue or None,
+        "total_revenue": round(profile.total_revenue + profile.observed.get("total_revenue", 0), 2) or None,
         "last_coordinates": [location["longitude"], location["latitude"]] if location else None,
         "custom_attributes": plain(profile.custom_attributes),
-        "custom_events": _aggregates(profile.events, "name", now),
-        "purchases": _aggregates(profile.purchases, "product_id", now),
+        "custom_events": _aggregates(profile.events, "name", profile.observed.get("custom_events", ()), now),
+        "purchases": _aggregates(profile.purchases, "product_id", profile.observed.get("purchases", ()), now),
         "push_tokens": [
-            {"app": token["app_id"], "token": token["token"], "device_id": token.get("device_id")}
-            for token in sent.get("push_tokens") or ()
+            *profile.observed.get("push_tokens", ()),
+            *(
+                {"app": token["app_id"], "token": token["token"], "device_id": token.get("device_id")}
+                for token in sent.get("push_tokens") or ()
+            ),
         ],
         **{name: sent.get(name) for name in _STANDARD},
     }
     return {name: value for name, value in user.items() if value not in (None, [], {})}
 
 
-def _aggregates(happenings: Iterable[dict[str, Any]], name: str, now: datetime) -> list[dict[str, Any]]:
+def _aggregates(
+    happenings: Iterable[dict[str, Any]], name: str, observed: Iterable[dict[str, Any]], now: datetime
+) -> list[dict[str, Any]]:
+    """First, last and count by name, of what was sent and of what was counted before, without what is too old."""
+    rows = {row["name"]: dict(row) for row in observed}
     by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in happenings:
         by_name[one[name]].append(one)
-    since = now - RECENT
-    rows = []
     for key, ones in by_name.items():
-        times = [one["time"] for one in ones]
-        if max(times) >= since:
-            # A purchase of three is three purchases (docs: purchase_object).
-            count = sum(one.get("quantity", 1) for one in ones)
-            rows.append({"name": key, "first": iso(min(times)), "last": iso(max(times)), "count": count})
-    return rows
+        times = [iso(one["time"]) for one in ones]
+        # A purchase of three is three purchases (docs: purchase_object).
+        count = sum(one.get("quantity", 1) for one in ones)
+        if old := rows.get(key):
+            times, count = [*times, old["first"], old["last"]], count + old["count"]
+        rows[key] = {"name": key, "first": min(times), "last": max(times), "count": count}
+    since = iso(now - RECENT)
+    return [row for row in rows.values() if row["last"] >= since]

@@ -70,7 +70,7 @@ def offset_pages(client: Client, path: str, key: str, limit: int, **query: Any) 
     ("path", "key", "name", "sizes"),
     [
         ("/events", "events", "name", [50, 50, 50, 50, 50, 12]),
-        ("/custom_attributes", "attributes", "name", [50, 28]),
+        ("/custom_attributes", "attributes", "name", [50, 30]),
         ("/catalogs/products/items", "items", "id", [50, 50, 50, 50, 50, 10]),
         ("/catalogs/restaurants/items", "items", "id", [50]),
         ("/catalogs/stores-2024/items", "items", "id", [50, 1]),

@@ -139,7 +139,7 @@ def test_a_seed_is_the_same_every_time(demo: Sandbox) -> None:
     with Sandbox(seed="demo", today=TODAY) as other:
         assert other.workspace == demo.workspace
         assert [user.as_json() for user in other.profiles()] == [user.as_json() for user in demo.profiles()]
-    assert len(demo.profiles()) == 50
+    assert len(demo.profiles()) == 60
     assert demo.violations == []
 
 
