@@ -13,6 +13,7 @@ from singer_sdk import typing as th
 
 from tap_braze.braze_api import base_url
 from tap_braze.ids import Ids
+from tap_braze.settings_currents import CURRENTS, Currents
 from tap_braze.settings_users import USERS, Users
 from tap_braze.times import moment
 from tap_braze.windows import DAY
@@ -195,6 +196,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         "the ids of its subscription groups.",
     ),
     USERS,
+    CURRENTS,
 ).to_dict()
 
 
@@ -221,6 +223,7 @@ class Settings:
     subscription_groups: tuple[str, ...]
     subscribers: Ids
     users: Users
+    currents: Currents
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -229,7 +232,7 @@ class Settings:
         Raises:
             ValueError: a setting is wrong in a way that JSON Schema cannot tell; the message names it.
         """
-        zone = _zone(config["time_zone"])
+        zone, currents = _zone(config["time_zone"]), config["currents"]
         today = datetime.now(zone).date()
         start, end = _moment(config, "start_date", zone), _moment(config, "end_date", zone)
         edited_since = start
@@ -258,6 +261,7 @@ class Settings:
             subscription_groups=tuple(dict.fromkeys(config["subscriptions"]["groups"])),
             subscribers=Ids.of(config["subscriptions"], "subscriptions.external_ids_file"),
             users=Users.of(config["users"]),
+            currents=Currents.of(currents, start, _moment(currents, "start_date", zone, "currents.") or edited_since),
         )
 
 
@@ -306,7 +310,7 @@ def _zone(name: str) -> tzinfo:
         ) from None
 
 
-def _moment(config: Mapping[str, Any], name: str, zone: tzinfo) -> datetime | None:
+def _moment(config: Mapping[str, Any], name: str, zone: tzinfo, within: str = "") -> datetime | None:
     text = config.get(name)
     if text is None:
         return None
@@ -314,5 +318,6 @@ def _moment(config: Mapping[str, Any], name: str, zone: tzinfo) -> datetime | No
         return moment(text, zone).astimezone(zone)
     except (ValueError, OverflowError):
         raise ValueError(
-            f"setting '{name}': {text!r} is neither a date (2026-01-31) nor a date and time (2026-01-31T00:00:00Z)"
+            f"setting '{within}{name}': {text!r} is neither a date (2026-01-31) nor a date and time "
+            "(2026-01-31T00:00:00Z)"
         ) from None
