@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from braze_sandbox.seed import key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from datetime import date
 
     from braze_sandbox.profiles import Profile
     from braze_sandbox.workspace import Campaign, Canvas, Workspace
@@ -66,10 +65,10 @@ class Chance:
 class Diary:
     """What one person does on one day."""
 
-    def __init__(self, person: dict[str, Any], day: date) -> None:
+    def __init__(self, person: dict[str, Any], midnight: datetime) -> None:
         self.person = person
-        self.chance = Chance(f"{person['user_id']}/{day}")
-        self.midnight = datetime.combine(day, time(), timezone.utc)
+        self.chance = Chance(f"{person['user_id']}/{midnight.date()}")
+        self.midnight = midnight
         self.events: list[Event] = []
 
     def moment(self) -> datetime:
@@ -92,11 +91,12 @@ def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime,
 
     It follows from a hash of the person and the day, so that windows agree.
     """
-    days = range((start - _LATEST).toordinal(), end.toordinal() + 1)
-    for person in _people(workspace, list(profiles)):
-        for number in days:
-            diary = Diary(person, datetime.fromordinal(number).date())
-            _live(diary, workspace)
+    people = list(_people(workspace, profiles))
+    for number in range((start - _LATEST).toordinal(), end.toordinal() + 1):
+        today = _Today.of(workspace, datetime.fromordinal(number).replace(tzinfo=timezone.utc))
+        for person in people:
+            diary = Diary(person, today.midnight)
+            _live(diary, today)
             yield from (event for event in diary.events if start <= event.queued < end)
 
 
@@ -105,28 +105,49 @@ def own(user: Profile, start: datetime, end: datetime) -> Iterator[Event]:
     return (event for event in _own(user) if start <= event.queued < end)
 
 
-def _people(workspace: Workspace, users: list[Profile]) -> Iterator[dict[str, Any]]:
-    """What events tell of their users, and of visitors whom nobody knows: one for ten users."""
-    apps = list(workspace.apps.items())
-    for number, user in enumerate(users):
-        yield _who(user) | (_device(apps[number % len(apps)], number) if apps else {})
-    for number in range((len(users) + 9) // 10):
-        visitor = key("visitor", number).replace("-", "")[:24]
-        yield {"user_id": visitor, "app_group_id": key("workspace", 0)} | (
-            _device(apps[-1], -1 - number) if apps else {}
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """What a workspace has going on one day."""
+
+    midnight: datetime
+    messages: list[tuple[Campaign, str]]
+    """Campaigns that are sent, each with every message variation that it has."""
+    canvases: list[Canvas]
+    events: list[str]
+    products: list[str]
+    groups: list[str]
+
+    @classmethod
+    def of(cls, workspace: Workspace, midnight: datetime) -> _Today:
+        def runs(first: datetime | None, last: datetime | None) -> bool:
+            return first is not None and first <= midnight and (last is None or midnight <= last)
+
+        sent = [one for one in workspace.campaigns.values() if runs(one.first_sent, one.last_sent)]
+        entered = [one for one in workspace.canvases.values() if runs(one.first_entry, one.last_entry) and one.variants]
+        return cls(
+            midnight,
+            [(campaign, variation) for campaign in sent for variation in campaign.messages],
+            entered,
+            sorted(workspace.events),
+            sorted(workspace.products),
+            list(workspace.subscription_groups),
         )
 
 
+def _people(workspace: Workspace, profiles: Iterable[Profile]) -> Iterator[dict[str, Any]]:
+    """What events tell of their users. Apps and devices go round, as those of the seed's users do."""
+    apps = list(workspace.apps.items())
+    for number, user in enumerate(profiles):
+        yield _who(user) | (_device(apps[number % len(apps)], number) if apps else {})
+
+
 def _who(user: Profile) -> dict[str, Any]:
-    phone = user.phone
     return {
         "user_id": user.braze_id,
         "external_user_id": user.external_id,
         "app_group_id": key("workspace", 0),
         "email_address": user.email,
-        "phone_number": phone,
-        "to_phone_number": phone,
-        "user_phone_number": phone,
+        "phone_number": user.phone,
         "timezone": user.attributes.get("time_zone"),
     }
 
@@ -138,6 +159,7 @@ def _device(app: tuple[str, str], number: int) -> dict[str, Any]:
         **_DEVICES.get(name, {"platform": "web"}),
         "app_id": app_id,
         "device_id": key("device", number),
+        "push_token": key("token", number),
         "ad_id": key("ad", number) if ad_id_type else None,
         "ad_tracking_enabled": number % 2 == 0 if ad_id_type else None,
     }
@@ -159,41 +181,37 @@ def _text(properties: dict[str, Any] | None) -> str:
     return json.dumps(plain(properties or {}), ensure_ascii=False)
 
 
-def _live(diary: Diary, workspace: Workspace) -> None:
-    chance = diary.chance
-    if "device_id" in diary.person:
-        for _ in range(chance.number(3)):
-            _session(diary, workspace)
-    for _ in range(chance.number(3)):
-        if campaigns := _campaigns(workspace, diary):
-            _campaign(diary, *chance.one_of(campaigns))
-    canvases = [
-        one for one in workspace.canvases.values() if one.variants and _runs(one.first_entry, one.last_entry, diary)
-    ]
-    if canvases and chance.once_in(4) and diary.person.get("external_user_id"):
-        _canvas(diary, chance.one_of(canvases))
-    if chance.once_in(12) and diary.person.get("email_address") and workspace.subscription_groups:
-        _subscription(diary, chance.one_of(list(workspace.subscription_groups)))
+def _live(diary: Diary, today: _Today) -> None:
+    chance, person = diary.chance, diary.person
+    for _ in range(chance.number(3) if "device_id" in person else 0):
+        _session(diary, today)
+    messages = [one for one in today.messages if reaches(one[0].messages[one[1]]["channel"], person)]
+    for _ in range(chance.number(5) if messages else 0):
+        _campaign(diary, *chance.one_of(messages))
+    if today.canvases and chance.once_in(4):
+        _canvas(diary, chance.one_of(today.canvases))
+    if today.groups and person["email_address"] and chance.once_in(12):
+        _subscription(diary, chance.one_of(today.groups))
     if chance.once_in(30):
         diary.note("users.RandomBucketNumberUpdate", diary.moment(), random_bucket_number=chance.number(10_000))
     if chance.once_in(30):
         _agent(diary)
 
 
-def _session(diary: Diary, workspace: Workspace) -> None:
+def _session(diary: Diary, today: _Today) -> None:
     chance, begun = diary.chance, diary.moment()
     session = key("session", f"{diary.person['user_id']}/{begun}")
     offline = chance.once_in(8)
     length = 30 + chance.number(1800)
     at = begun
     diary.note("users.behaviors.app.SessionStart", at, session_id=session, offline=offline)
-    for _ in range(chance.number(4) if workspace.events else 0):
+    for _ in range(chance.number(4) if today.events else 0):
         at += timedelta(seconds=chance.number(length // 4))
         properties = json.dumps({"page": chance.number(9), "from": "app", "tags": ["a", "b"][: chance.number(3)]})
-        name = chance.one_of(sorted(workspace.events))
+        name = chance.one_of(today.events)
         diary.note("users.behaviors.CustomEvent", at, name=name, properties=properties, offline=offline)
-    if workspace.products and chance.once_in(4):
-        product = chance.one_of(sorted(workspace.products))
+    if today.products and chance.once_in(4):
+        product = chance.one_of(today.products)
         known: dict[str, Any] = {
             "product_id": product,
             "price": chance.number(10_000) / 100,
@@ -209,21 +227,6 @@ def _session(diary: Diary, workspace: Workspace) -> None:
         end = begun + timedelta(seconds=length)
         late = offline or chance.once_in(3)
         diary.note("users.behaviors.app.SessionEnd", end, session_id=session, duration=float(length), offline=late)
-
-
-def _runs(first: datetime | None, last: datetime | None, diary: Diary) -> bool:
-    return first is not None and first <= diary.midnight and (last is None or diary.midnight <= last)
-
-
-def _campaigns(workspace: Workspace, diary: Diary) -> list[tuple[Campaign, str]]:
-    """What is sent on that day and can reach this person: campaigns with a message variation."""
-    return [
-        (campaign, variation)
-        for campaign in workspace.campaigns.values()
-        if _runs(campaign.first_sent, campaign.last_sent, diary)
-        for variation, message in campaign.messages.items()
-        if reaches(message["channel"], diary.person)
-    ]
 
 
 def _campaign(diary: Diary, campaign: Campaign, variation: str) -> None:

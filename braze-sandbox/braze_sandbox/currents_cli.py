@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 import sys
-from datetime import datetime, timezone
+from datetime import date, datetime, timezone
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,10 @@ def add_to(commands: Any) -> None:  # noqa: ANN401 - the type of argparse has no
     add("--out", required=True, metavar="URL", help="folder, or bucket: s3://bucket/folder")
     add("--storage", type=json_object, default={}, metavar="JSON", help='{"endpoint_url": …, "key": …, "secret": …}')
     add("--seed", choices=list(SEEDS), default="demo", help="whose users and campaigns they tell of")
+    add("--users", type=positive, metavar="N", help="how many users there are, whatever the seed")
+    add(
+        "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="around which the seed's users did what they did"
+    )
     add("--data", type=Path, metavar="DIR", help="users as `serve --data` keeps them")
     add("--start", type=_hour, default=BEGINNING, metavar="YYYY-MM-DD[THH]", help="first hour, in UTC")
     add("--hours", type=positive, default=24, help="how many hours")
@@ -83,7 +87,7 @@ def _run(given: argparse.Namespace) -> None:
         storage_options=given.storage,
     )
     try:
-        of = instance.Instance(instance.Options(seed=given.seed, data=given.data))
+        of = instance.Instance(instance.Options(seed=given.seed, users=given.users, today=given.today, data=given.data))
     except (OSError, sqlite3.Error) as error:
         sys.exit(f"braze-sandbox: cannot read users from {given.data}: {error}")
     try:
@@ -95,7 +99,7 @@ def _run(given: argparse.Namespace) -> None:
     events = sum(len(file.records) for file in files)
     sys.stdout.write(f"braze-sandbox: {events:,} events in {len(files):,} files, below {given.out}\n")
     if not len(of.profiles):
-        sys.stdout.write(f"braze-sandbox: seed '{given.seed}' has no users; 'demo' has, and --data may\n")
+        sys.stdout.write(f"braze-sandbox: seed '{given.seed}' has no users; give it some with --users\n")
 
 
 def _hour(text: str) -> datetime:

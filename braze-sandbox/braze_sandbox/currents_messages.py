@@ -26,7 +26,9 @@ def reaches(channel: str, person: dict[str, Any]) -> bool:
         return "app_id" in person
     if channel.endswith("_push"):
         return person.get("platform") == channel.removesuffix("_push")
-    return person.get("external_user_id") is not None and (channel != "email" or bool(person["email_address"]))
+    if channel in ("sms", "whats_app"):
+        return person["phone_number"] is not None
+    return channel != "email" or person["email_address"] is not None
 
 
 def _dispatch(diary: Diary, at: datetime, about: dict[str, Any], **more: Any) -> Note:  # noqa: ANN401 - any fields
@@ -65,7 +67,7 @@ def _email(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
     note("email.Delivery", at + timedelta(seconds=20))
     if chance.once_in(40):
         note("email.MarkAsSpam", at + timedelta(minutes=50))
-    if chance.once_in(25):
+    if chance.once_in(12):
         at += timedelta(minutes=40)
         note("email.Unsubscribe", at)
         state: dict[str, Any] = {
@@ -92,7 +94,7 @@ def _email(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
 
 
 def _push(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
-    note = _dispatch(diary, at, about, push_token=key("push token", diary.person["device_id"]))
+    note = _dispatch(diary, at, about)
     note("pushnotification.Send", at)
     if diary.chance.once_in(20):
         note("pushnotification.Bounce", at + timedelta(seconds=5))
@@ -105,7 +107,7 @@ def _push(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
 
 def _sms(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
     chance = diary.chance
-    number = diary.person.get("phone_number") or f"+1555{chance.number(10**7):07}"
+    number = diary.person["phone_number"]
     numbers = {"to_phone_number": number, "user_phone_number": number, "from_phone_number": _SENDER}
     note = _dispatch(diary, at, about, **numbers, subscription_group_id=GROUP)
     note("sms.Send", at)
@@ -161,8 +163,11 @@ def _webhook(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
 
 
 def _whats_app(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
-    number = diary.person.get("phone_number") or f"+1555{diary.chance.number(10**7):07}"
-    known = {"to_phone_number": number, "from_phone_number": _SENDER, "template_name": "parcel_update"}
+    known = {
+        "to_phone_number": diary.person["phone_number"],
+        "from_phone_number": _SENDER,
+        "template_name": "parcel_update",
+    }
     note = _dispatch(diary, at, about, **known, subscription_group_id=GROUP)
     note("whatsapp.Send", at)
     note("whatsapp.Delivery", at + timedelta(seconds=4))

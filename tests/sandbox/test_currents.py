@@ -18,13 +18,14 @@ from braze_sandbox.instance import Instance
 from braze_sandbox.instance import Options as InstanceOptions
 from moto.server import ThreadedMotoServer
 
+from .conftest import TODAY, Client
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
 
-    from .conftest import Client
 
 DAY = timedelta(days=1)
 OPEN = "users.messages.email.Open"
@@ -32,7 +33,7 @@ OPEN = "users.messages.email.Open"
 
 @pytest.fixture(scope="module")
 def workspace() -> Instance:
-    return Instance(InstanceOptions(seed="demo"))
+    return Instance(InstanceOptions(seed="demo", today=TODAY))
 
 
 def found(folder: Path) -> dict[str, list[Any]]:
@@ -96,14 +97,14 @@ def test_a_header_names_a_schema_and_no_codec(workspace: Instance, tmp_path: Pat
 
 
 def test_every_event_type_happens_within_days(workspace: Instance, tmp_path: Path) -> None:
-    written = write(tmp_path, workspace, Options(hours=120))
+    written = write(tmp_path, workspace, Options(hours=96))
     assert {file.event_type for file in written} == set(EVENT_TYPES)
     assert max(ids(found(tmp_path)).values()) == 1
 
 
 def test_the_same_seed_has_the_same_files_and_windows_agree(workspace: Instance, tmp_path: Path) -> None:
     write(tmp_path / "once", workspace, Options(hours=4))
-    write(tmp_path / "again", Instance(InstanceOptions(seed="demo")), Options(hours=4))
+    write(tmp_path / "again", Instance(InstanceOptions(seed="demo", today=TODAY)), Options(hours=4))
     for first in (0, 2):
         write(tmp_path / "halves", workspace, Options(start=BEGINNING + timedelta(hours=first), hours=2))
     once, again, halves = (
@@ -115,18 +116,25 @@ def test_the_same_seed_has_the_same_files_and_windows_agree(workspace: Instance,
 
 def test_events_are_of_the_seeds_people_campaigns_and_canvases(workspace: Instance, tmp_path: Path) -> None:
     records = [record for file in write(tmp_path, workspace, Options()) for record in file.records]
-    known = {profile.braze_id: profile.external_id for profile in workspace.profiles}
+    known = {profile.braze_id: profile for profile in workspace.profiles}
+    anonymous = []
     for record in records:
         if user := record.get("user_id"):
-            assert record["external_user_id"] == known.get(user)
+            assert record["external_user_id"] == known[user].external_id
+            if record["external_user_id"] is None:
+                anonymous.append(record)
+        if record.get("email_address"):
+            assert record["email_address"] == known[record["user_id"]].email
         if campaign := record.get("campaign_id"):
             assert record["message_variation_id"] in workspace.workspace.campaigns[campaign].messages
         if canvas := record.get("canvas_id"):
             variants = {variant["id"] for variant in workspace.workspace.canvases[canvas].variants}
             assert record["canvas_variation_id"] in variants
-    visitors = [record for record in records if record.get("user_id") and record["user_id"] not in known]
-    assert visitors
-    assert any(record.get("device_id") for record in visitors)
+    assert anonymous
+    devices = {
+        device.get("device_id") or device.get("idfv") for user in known.values() for device in user.observed["devices"]
+    }
+    assert {record["device_id"] for record in anonymous if record.get("device_id")} & devices
 
 
 def test_a_folder_is_the_hour_of_queueing_which_can_be_long_after(workspace: Instance, tmp_path: Path) -> None:
