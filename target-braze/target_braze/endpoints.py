@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
-from typing_extensions import override
 
 from target_braze import limits
 from target_braze.braze_api import BrazeError
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from target_braze.records import Change
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Endpoint:
     """Where a request goes and what it may hold; by default a body with one array of changes for each of `arrays`.
 
@@ -41,11 +40,6 @@ class Endpoint:
     after: float = 0.0
     single: bool = False
     last: bool = False
-
-    @override
-    def __hash__(self) -> int:
-        """That of the path, which Python keeps: endpoints are keys of all that waits."""
-        return hash(self.path)
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
         """The request's JSON: the changes, each already `encoded`, with no array that would be empty."""

@@ -7,7 +7,7 @@ two users (an identification, a merge) joins their lanes into one.
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -28,7 +28,7 @@ class Lane:
 
     changes: deque[Change] = field(default_factory=deque)
     # What later changes of the same thing may be folded into.
-    open: dict[tuple[User, str | None], Change] = field(default_factory=dict)
+    open: dict[object, Change] = field(default_factory=dict)
     users: set[User] = field(default_factory=set)
     # How many of the first changes go to the same endpoint; 0 while the lane is not ready.
     leading: int = 0
@@ -51,6 +51,15 @@ class Lane:
         return lane
 
 
+@dataclass(eq=False, slots=True)
+class _Queue:
+    """The lanes that are ready with changes for one endpoint, how many changes these are, and since when they wait."""
+
+    lanes: OrderedDict[Lane, None] = field(default_factory=OrderedDict)
+    changes: int = 0
+    since: float = 0.0
+
+
 class Lanes:
     """All lanes. Times are seconds of a monotonic clock.
 
@@ -65,9 +74,7 @@ class Lanes:
         # How many changes wait for the end of the input, or behind one that does.
         self.held = 0
         self._of: dict[User, Lane] = {}
-        self._ready: dict[Endpoint, OrderedDict[Lane, None]] = {}
-        self._waiting: dict[Endpoint, int] = {}
-        self._since: dict[Endpoint, float] = {}
+        self._queues: defaultdict[Endpoint, _Queue] = defaultdict(_Queue)
         self._resting: list[tuple[float, int, Lane]] = []
         # When each endpoint last answered for a lane that is forgotten since; any new lane may be its successor.
         self._forgotten: dict[Endpoint, float] = {}
@@ -81,56 +88,55 @@ class Lanes:
     @property
     def only_rest(self) -> bool:
         """Whether something waits, but all of it for its time."""
-        return self._pending > 0 and not any(self._waiting.values())
+        return self._pending > 0 and not any(queue.changes for queue in self._queues.values())
 
-    def add(self, change: Change, now: float) -> bool:
-        """Take in a change; answer whether a request could be filled with it, or has begun to wait for it."""
-        lane = self._lane(change)
-        if lane.changes and lane.changes[-1].endpoint != change.endpoint:
+    def add(self, change: Change, now: float) -> None:
+        """Take in a change."""
+        endpoint = change.endpoint
+        lane = None if change.others else self._of.get(change.user)
+        if lane is None:
+            lane = self._lane(change)
+        if lane.changes and lane.changes[-1].endpoint is not endpoint:
             lane.open.clear()  # what comes after a change for another endpoint may not overtake it
         folds_as = change.folds_as
         if folds_as is not None:
             earlier = lane.open.get(folds_as)
             if earlier is not None:
                 if earlier.fold(change):
-                    return False
+                    return
                 change.apart = True
                 lane.apart += 1
             lane.open[folds_as] = change
         lane.changes.append(change)
         self._pending += 1
-        if lane.held or change.endpoint.last:
+        if lane.held or endpoint.last:
             lane.held += 1
             self.held += 1
-        endpoint = lane.changes[0].endpoint
         if not lane.leading:
-            return lane.rests_until <= now and self._enter(lane, now)
-        if (
+            if lane.rests_until <= now:
+                self._enter(lane, now)
+        elif (
             lane.leading == len(lane.changes) - 1
-            and change.endpoint == endpoint
+            and lane.changes[0].endpoint is endpoint
             and not (endpoint.single or change.apart)
         ):
             lane.leading += 1
-            self._waiting[endpoint] += 1
-        return self._waiting[endpoint] == self._most(endpoint)
+            self._queues[endpoint].changes += 1
 
     def next_request(self, now: float, *, hurry: bool) -> tuple[Request, list[Lane]] | None:
         """A request that is full, or has waited long enough, or any in a hurry; and the lanes that it is for."""
         while self._resting and self._resting[0][0] <= now:
             self._enter(heapq.heappop(self._resting)[2].itself(), now)
         sendable = [
-            endpoint
-            for endpoint, waiting in self._waiting.items()
-            if waiting
+            (queue.since, number, endpoint)
+            for number, (endpoint, queue) in enumerate(self._queues.items())
+            if queue.changes
             and (
                 hurry
-                or (
-                    not endpoint.last
-                    and (waiting >= self._most(endpoint) or now >= self._since[endpoint] + self._linger)
-                )
+                or (not endpoint.last and (queue.changes >= self._most(endpoint) or now >= queue.since + self._linger))
             )
         ]
-        return self._fill(Request(min(sendable, key=self._since.__getitem__)), now) if sendable else None
+        return self._fill(min(sendable)[2], now) if sendable else None
 
     def release(self, lane: Lane, now: float, endpoint: Endpoint) -> None:
         """The lane's request to the endpoint is answered, and the endpoint's rest begins."""
@@ -143,9 +149,9 @@ class Lanes:
     def due(self) -> float | None:
         """When, without any further change or answer, there is something to send."""
         moments = [
-            self._since[endpoint] + self._linger
-            for endpoint, waiting in self._waiting.items()
-            if waiting and not endpoint.last
+            queue.since + self._linger
+            for endpoint, queue in self._queues.items()
+            if queue.changes and not endpoint.last
         ]
         if self._resting:
             moments.append(self._resting[0][0])
@@ -157,8 +163,7 @@ class Lanes:
             lane.changes.clear()
             lane.open.clear()
             lane.leading = lane.apart = 0
-        self._ready.clear()
-        self._waiting.clear()
+        self._queues.clear()
         self._resting.clear()
         self._pending = self.held = 0
 
@@ -166,8 +171,6 @@ class Lanes:
         return endpoint.most or self._default_most
 
     def _lane(self, change: Change) -> Lane:
-        if not change.others and (known := self._of.get(change.user)) is not None:
-            return known
         users = change.users
         lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
         lane = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None)
@@ -202,33 +205,32 @@ class Lanes:
             self._of[user] = whole
         return whole
 
-    def _enter(self, lane: Lane, now: float) -> bool:
+    def _enter(self, lane: Lane, now: float) -> None:
         """Put the lane where it belongs: to those that are ready, at rest, or done."""
         if lane.under_way or lane.leading or lane.joined is not None:
-            return False
-        first = lane.changes[0].endpoint if lane.changes else None
-        if first is not None and first.after and first != lane.answered_by:
-            lane.rests_until = max(lane.rests_until, lane.answered_at + min(first.after, self._wait))
-        if first is not None and lane.changes[0].apart:
-            lane.rests_until = max(lane.rests_until, lane.answered_at + min(_APART, self._wait))
-        if lane.rests_until > now:
-            heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
-            return True
-        if first is None:
+            return
+        if not lane.changes and lane.rests_until <= now:
             self._forget(lane)
-            return False
-        endpoint = first
+            return
+        first = lane.changes[0] if lane.changes else None
+        if first is not None:
+            after = first.endpoint.after if first.endpoint is not lane.answered_by else 0.0
+            if after or first.apart:
+                apart = min(max(after, _APART if first.apart else 0.0), self._wait)
+                lane.rests_until = max(lane.rests_until, lane.answered_at + apart)
+        if first is None or lane.rests_until > now:
+            heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
+            return
+        endpoint = first.endpoint
         lane.leading = 1 if endpoint.single else len(lane.changes)
         if lane.leading > 1:
-            ends = (n for n, one in enumerate(lane.changes) if n and (one.apart or one.endpoint != endpoint))
+            ends = (n for n, one in enumerate(lane.changes) if n and (one.apart or one.endpoint is not endpoint))
             lane.leading = next(ends, lane.leading)
-        ready = self._ready.setdefault(endpoint, OrderedDict())
-        ready[lane] = None
-        before = self._waiting.get(endpoint, 0)
-        self._waiting[endpoint] = before + lane.leading
-        if not before:
-            self._since[endpoint] = now
-        return not before or before < self._most(endpoint) <= before + lane.leading
+        queue = self._queues[endpoint]
+        if not queue.changes:
+            queue.since = now
+        queue.lanes[lane] = None
+        queue.changes += lane.leading
 
     def _forget(self, lane: Lane) -> None:
         for user in lane.users:
@@ -239,37 +241,41 @@ class Lanes:
 
     def _leave(self, lane: Lane) -> None:
         if lane.leading:
-            endpoint = lane.changes[0].endpoint
-            del self._ready[endpoint][lane]
-            self._waiting[endpoint] -= lane.leading
+            queue = self._queues[lane.changes[0].endpoint]
+            del queue.lanes[lane]
+            queue.changes -= lane.leading
             lane.leading = 0
 
-    def _fill(self, request: Request, now: float) -> tuple[Request, list[Lane]]:
-        endpoint = request.endpoint
-        ready = self._ready[endpoint]
+    def _fill(self, endpoint: Endpoint, now: float) -> tuple[Request, list[Lane]]:
+        request = Request(endpoint)
+        most = self._most(endpoint)
+        queue = self._queues[endpoint]
         taken: list[Lane] = []
-        while ready and len(request) < self._most(endpoint):
-            lane = next(iter(ready))
-            had = lane.leading
-            left = had
-            while left and len(request) < self._most(endpoint) and request.add(lane.changes[0]):
-                change = lane.changes.popleft()
-                folds_as = change.folds_as
-                if folds_as is not None and lane.open.get(folds_as) is change:
-                    del lane.open[folds_as]
-                lane.apart -= change.apart
-                if lane.held > len(lane.changes):
-                    lane.held -= 1
-                    self.held -= 1
+        while queue.lanes and len(request) < most:
+            lane = next(iter(queue.lanes))
+            had = left = lane.leading
+            while left and len(request) < most and request.add(lane.changes[0]):
+                self._drop_first(lane)
                 left -= 1
             if left < had:
-                del ready[lane]
-                self._waiting[endpoint] -= had
+                del queue.lanes[lane]
+                queue.changes -= had
                 lane.leading = 0
                 lane.under_way += 1
                 taken.append(lane)
             if left:
                 break  # the request is full, by number or by size
         self._pending -= len(request)
-        self._since[endpoint] = now
+        queue.since = now
         return request, taken
+
+    def _drop_first(self, lane: Lane) -> None:
+        change = lane.changes.popleft()
+        lane.apart -= change.apart
+        if lane.held > len(lane.changes):
+            lane.held -= 1
+            self.held -= 1
+        if lane.open:
+            folds_as = change.folds_as
+            if folds_as is not None and lane.open.get(folds_as) is change:
+                del lane.open[folds_as]

@@ -27,11 +27,15 @@ _TYPES: Final = {"stream": str, "record": dict, "schema": dict}
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads standard input, or the file of `--input`, a message a line; `waiting` while the next is not there yet."""
+    """Reads standard input, or the file of `--input`, a message a line.
+
+    `waiting` while the next is not there yet; `size` of the last one in bytes.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.waiting = False
+        self.size = 0
         self._line = 0
 
     @property
@@ -54,6 +58,7 @@ class MessageReader(GenericSingerReader[bytes]):
                 self.waiting = False
             if not line:
                 return Counter(counts)
+            self.size = len(line)
             message = self.deserialize_json(line)
             kind = message["type"]
             callbacks[kind](message)

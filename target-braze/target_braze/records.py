@@ -32,7 +32,10 @@ class RecordError(Exception):
 
 @dataclass(slots=True)
 class Record:
-    """A record as the source sent it: the message and its SCHEMA, its keys, its number in the stream and among all."""
+    """A record as the source sent it: the message and its SCHEMA, its keys, its number in the stream and among all.
+
+    `size` is that of the message in bytes.
+    """
 
     stream: str
     number: int
@@ -40,6 +43,7 @@ class Record:
     keys: tuple[str, ...]
     message: dict[str, Any]
     schema: dict[str, Any]
+    size: int = 0
 
     @property
     def lacks_key(self) -> bool:
@@ -95,9 +99,9 @@ class Change:
         return (self.user, *self.others)
 
     @property
-    def folds_as(self) -> tuple[User, str | None] | None:
+    def folds_as(self) -> tuple[object, ...] | None:
         """What a later change has to share with it to become a part of it; None where none may."""
-        return (self.user, self.key) if self.key is not None or self.kind == "attributes" else None
+        return (self.user, self.key) if self.key is not None else self.user if self.kind == "attributes" else None
 
     @property
     def repeatable(self) -> bool:

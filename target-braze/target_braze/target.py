@@ -198,7 +198,8 @@ class TargetBraze(Target):
         counts = self.summary.streams[stream]
         counts.read += 1
         schema = self._schemas[self.message["stream"]]
-        return Record(stream, counts.read, self._position, keys, self.message, schema)
+        size = self.message_reader.size
+        return Record(stream, counts.read, self._position, keys, self.message, schema, size)
 
     def reject(self, record: Record, why: Rejection) -> None:
         """Send a record to the dead letters, or end the run.

@@ -43,7 +43,7 @@ def test_an_order_is_a_purchase_for_each_product(run_calls: Callable[..., Run], 
         "price": 10.5,
         "quantity": 3,
         "currency": "EUR",
-        "time": "2026-03-04T12:00:00+00:00",
+        "time": "2026-03-04T12:00:00.000+00:00",
         "app_id": "app-1",
         "properties": {**order, "sku": "T9", "name": "Green tea", "variant": "250g"},
     }

@@ -139,10 +139,10 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
     assert braze.states[-1] == count
     assert braze.largest <= max_objects
     assert braze.most_at_once <= concurrency
-    assert not delivery._open
+    assert not delivery._checkpoints._open
     assert not delivery._lanes
     assert not delivery._lanes._of
-    assert not any(delivery._lanes._waiting.values())
+    assert not any(queue.changes for queue in delivery._lanes._queues.values())
     if not refuse:
         for user, changes in added.items():
             for kind in KINDS:
@@ -286,8 +286,8 @@ def test_what_is_under_way_is_bounded_and_the_reader_waits() -> None:
     reader.start()
     reader.join(0.2)
     assert reader.is_alive()
-    assert added == len(delivery._open) == delivery._room == 30
-    assert len(delivery._states) == 30
+    assert added == len(delivery._checkpoints._open) == delivery._room == 30
+    assert len(delivery._checkpoints._states) == 30
     go.set()
     reader.join(10)
     delivery.finish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -95,6 +96,7 @@ class CatalogItems(Step):
             )
 
 
+@cache
 def _endpoint(name: str, method: str, permission: str) -> Endpoint:
     return Endpoint(
         f"/catalogs/{name}/items",

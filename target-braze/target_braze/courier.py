@@ -1,0 +1,129 @@
+"""The courier: sends one request and finds out, change by change, what became of it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from target_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnavailableError
+from target_braze.endpoints import Request
+from target_braze.records import Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from target_braze.braze_api import Answer
+    from target_braze.ledger import Ledger
+    from target_braze.records import Change
+
+_log = logging.getLogger("target-braze")
+
+# The answers to a request that one change in it can be the reason for.
+_GUILTY_CHANGE: Final = frozenset({400, 413})
+
+
+class Courier:
+    """Delivers requests from any thread; every change of one ends as accepted, rejected or in doubt.
+
+    `send` posts one request, also a second time where the outcome is unknown if its second argument says so; `accept`
+    is told of the changes of a request that Braze took, `reject` of each that it refused, and why, and may raise to
+    end the run. Then, when the `ledger` has it too, `settled` is told. `answered` is told of each answer.
+
+    With `hold`, changes that would count twice are not sent again when it is unknown whether Braze has them, but
+    rejected as in doubt.
+    """
+
+    def __init__(
+        self,
+        send: Callable[[Request, bool], Answer],
+        *,
+        accept: Callable[[Sequence[Change]], None],
+        reject: Callable[[Change, Rejection], None],
+        answered: Callable[[Answer], None],
+        settled: Callable[[Sequence[Change]], None],
+        hold: bool,
+        ledger: Ledger | None,
+    ) -> None:
+        self._send = send
+        self._accept = accept
+        self._reject = reject
+        self._answered = answered
+        self._settled = settled
+        self._hold = hold
+        self._ledger = ledger
+
+    def deliver(self, request: Request) -> None:
+        """Send the request, in parts where it has to be.
+
+        Raises:
+            BrazeError: it failed for good, and not by a change in it.
+        """
+        counted = [change for change in request if not change.repeatable] if self._hold or self._ledger else []
+        if self._ledger is not None:
+            self._ledger.under_way(counted)
+        try:
+            answer = self._send(request, not (self._hold and counted))
+        except ForbiddenError as error:
+            raise BrazeError(
+                f"{error}. The API key lacks the permission '{request.endpoint.permission}', or does not allow this "
+                "machine's address",
+                status=error.status,
+            ) from None
+        except RefusedError as error:
+            if error.status not in _GUILTY_CHANGE:
+                raise
+            self._find_guilty(request, error)
+        except UnavailableError as error:
+            if not (self._hold and counted and error.in_doubt):
+                raise
+            self._hold_back(request, counted, error)
+        else:
+            self._answered(answer)
+            guilty = request.endpoint.rejected(request.changes, answer)
+            self._settle(request, [(change, _refusal(text, answer.status)) for change, text in guilty])
+
+    def _find_guilty(self, request: Request, error: RefusedError) -> None:
+        """Nothing of the request was applied: send it in parts until the change is alone that is to blame."""
+        if len(request) == 1:
+            self._settle(request, [(request.changes[0], _refusal(str(error), error.status, error.errors))])
+            return
+        _log.warning("%s; sending its %d objects in two requests", error, len(request))
+        for half in request.halves():
+            self.deliver(half)
+
+    def _hold_back(self, request: Request, counted: list[Change], error: UnavailableError) -> None:
+        """Do not send again what might count twice; the rest may be sent again."""
+        why = Rejection(
+            f"it is in doubt whether Braze has it, for its request failed: {error}",
+            "; ".join(error.errors) or None,
+            error.status,
+            in_doubt=True,
+        )
+        for change in counted:
+            self._conclude(change, why)
+        rest = Request(request.endpoint)
+        for change in request:
+            if change.repeatable:
+                rest.add(change)
+        if rest:
+            self.deliver(rest)
+
+    def _settle(self, request: Request, rejected: list[tuple[Change, Rejection]]) -> None:
+        guilty = {id(change) for change, _ in rejected}
+        accepted = [change for change in request if id(change) not in guilty] if guilty else request.changes
+        if self._ledger is not None:
+            self._ledger.settle(accepted, "accepted")
+        self._accept(accepted)
+        self._settled(accepted)
+        for change, why in rejected:
+            self._conclude(change, why)
+
+    def _conclude(self, change: Change, why: Rejection) -> None:
+        if self._ledger is not None:
+            self._ledger.settle([change], "in doubt" if why.in_doubt else "rejected")
+        self._reject(change, why)
+        self._settled([change])
+
+
+def _refusal(text: str, status: int | None, errors: tuple[str, ...] = ()) -> Rejection:
+    return Rejection(f"Braze refused it: {text}", "; ".join(errors) or text, status)
