@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
+from contextlib import suppress
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from target_braze.delivery import RejectedError
 from target_braze.encode import encode
 
 if TYPE_CHECKING:
@@ -16,9 +19,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from target_braze.records import Record, Rejection
+    from target_braze.summary import Summary
 
+_log = logging.getLogger("target-braze")
+
+# A share is judged as if at least so many records had been read: one bad record among the first is no trend.
+_SHARE_OF: Final = 100
 # Beside `record` in the message, where targets ignore what they do not know.
 FIELD: Final = "dead_letter"
+
+
+class TooManyDeadLettersError(RejectedError):
+    """More records were rejected than setting `max_dead_letters` allows."""
 
 
 class DeadLetters:
@@ -26,10 +38,13 @@ class DeadLetters:
 
     The file is appended to, so that a second run never destroys what the first could not deliver. Where it is itself
     what comes in, it is `set_aside` under another name first: it would grow while it is read, and never end.
+
+    `most` is how many there may be in this run: a number of records, or below 1 a share of those that were read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, most: float | None = None) -> None:
         self.path = path
+        self._most = most
         self.count = 0
         self.set_aside: Path | None = None
         self._file: IO[bytes] | None = None
@@ -59,19 +74,30 @@ class DeadLetters:
             self._file.write(letter)
             self.count += 1
 
+    def check(self, summary: Summary) -> None:
+        """Hold the number of dead letters against what is allowed.
+
+        Raises:
+            TooManyDeadLettersError: there are more.
+        """
+        most, read = self._most, summary.records_read
+        if most is None or self.count <= (most * max(read, _SHARE_OF) if 0 < most < 1 else most):
+            return
+        raise TooManyDeadLettersError(
+            f"setting 'max_dead_letters' is {float(most):g}, and {self.count:,} of the {read:,} records read so far "
+            f"are dead letters, in {self.path}. Most frequent: {summary.most_frequent_reasons()}. What Braze has "
+            "accepted stays settled; the next run begins after the last STATE"
+        )
+
     def take_back(self, message: Mapping[str, Any]) -> None:
         """Look whether a dead letter that comes in is one of this file, and set the file aside then.
 
         Raises:
             OSError: it cannot be renamed.
         """
-        note = encode(message[FIELD])
         with self._lock:
-            if not self.path.is_file():
+            if not self.path.is_file() or not _holds(self.path, message[FIELD]):
                 return
-            with self.path.open("rb") as lines:
-                if not any(note in line for line in lines):
-                    return
             if self._file is not None:
                 self._file.close()
                 self._file = None
@@ -80,10 +106,39 @@ class DeadLetters:
             self.set_aside = self.path.with_name(f"{self.path.name}.retried-{now:%Y%m%dT%H%M%S%f}")
             self.path.rename(self.set_aside)
 
+    def report(self, summary: Summary, *, completed: bool) -> None:
+        """Say at the end of the run where dead letters are, and what to do with them."""
+        if self.count:
+            _log.warning(
+                "%s records were rejected and are in %s, each with the reason: mend them and pipe the file in again. "
+                "Most frequent: %s",
+                f"{self.count:,}",
+                self.path,
+                summary.most_frequent_reasons(),
+            )
+        if self.set_aside is not None:
+            _log.warning(
+                "the dead letters that came in were those of %s; they are in %s, %s",
+                self.path,
+                self.set_aside,
+                "which can be deleted" if completed else "which has to come in again, for the run did not end well",
+            )
+
     def close(self) -> None:
         """Close the file, if there is one."""
         if self._file is not None:
             self._file.close()
+
+
+def _holds(path: Path, note: Any) -> bool:  # noqa: ANN401 - someone may have edited it
+    """Whether there is a letter with the note in the file, in whatever way its JSON is written by now."""
+    with path.open("rb") as lines:
+        for line in lines:
+            with suppress(msgspec.DecodeError):
+                message = msgspec.json.decode(line)
+                if isinstance(message, dict) and message.get(FIELD) == note:
+                    return True
+    return False
 
 
 def _mend_end(path: Path) -> None:

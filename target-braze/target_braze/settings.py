@@ -244,7 +244,15 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         "dead_letter_path",
         th.StringType,
         title="Dead-letter path",
-        description="File to which rejected records are appended as Singer messages, with the reason.",
+        description="File to which rejected records are appended as Singer messages, with the reason; pipe it in to "
+        "try them again.",
+    ),
+    th.Property(
+        "max_dead_letters",
+        th.CustomType({"type": ["number", "null"], "minimum": 0}),
+        title="Most dead letters",
+        description="How many records may go to the dead-letter file before the run stops: a number of records, or "
+        "below 1 a share of those read, which count as 100 at least. Default: any number.",
     ),
     th.Property(
         "ledger_path",

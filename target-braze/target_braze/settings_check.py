@@ -26,6 +26,9 @@ def mistakes(config: dict[str, Any]) -> list[str]:
     found = []
     if config["on_error"] == "dead_letter" and not config.get("dead_letter_path"):
         found.append("setting 'dead_letter_path': name a file, for 'on_error' is dead_letter")
+    most = config.get("max_dead_letters")
+    if most is not None and most > 1 and most % 1:
+        found.append(f"setting 'max_dead_letters': {most} is neither a number of records nor a share below 1")
     try:
         ZoneInfo(config["time_zone"])
     except (OSError, ValueError, KeyError):

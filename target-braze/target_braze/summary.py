@@ -136,7 +136,7 @@ class Summary:
     @property
     def records_read(self) -> int:
         """Of all streams."""
-        return sum(counts.read for counts in self.streams.values())
+        return sum(counts.read for counts in [*self.streams.values()])
 
     def most_frequent_reasons(self) -> str:
         """Why records were rejected, in words."""

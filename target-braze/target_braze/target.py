@@ -118,7 +118,9 @@ class TargetBraze(Target):
         self._direct: dict[str, BrazeSink] = {}
         self.entries = Entries(self.config["streams"])
         self._dead_letters = (
-            DeadLetters(Path(self.config["dead_letter_path"])) if self.config["on_error"] == "dead_letter" else None
+            DeadLetters(Path(self.config["dead_letter_path"]), self.config.get("max_dead_letters"))
+            if self.config["on_error"] == "dead_letter"
+            else None
         )
         self._expects_letters = False
         self._client = Client(
@@ -205,7 +207,7 @@ class TargetBraze(Target):
         """Send a record to the dead letters, or end the run.
 
         Raises:
-            RejectedError: setting `on_error` is `fail`.
+            RejectedError: setting `on_error` is `fail`, or there are more than `max_dead_letters`.
         """
         if not self.summary.refused(record, why):
             return
@@ -216,6 +218,7 @@ class TargetBraze(Target):
                 "put such records aside"
             )
         self._dead_letters.write(record, why)
+        self._dead_letters.check(self.summary)
 
     # Singer messages.
 
@@ -339,13 +342,7 @@ class TargetBraze(Target):
                 ledger.close()
             if self._dead_letters is not None:
                 self._dead_letters.close()
-                if count := self._dead_letters.count:
-                    _log.warning(
-                        "%s records were rejected and are in %s, each with the reason: mend them, move the file away "
-                        "and pipe it in again",
-                        f"{count:,}",
-                        self._dead_letters.path,
-                    )
+                self._dead_letters.report(self.summary, completed=ended == "completed")
             self._summarize(ended)
 
     @override

@@ -40,6 +40,13 @@ class Run:
         return [json.loads(line) for line in self.stdout.splitlines()]
 
     @property
+    def summary(self) -> dict[str, Any]:
+        """The last words of the run."""
+        (line,) = (line for line in self.stderr.splitlines() if line.startswith('{"summary":'))
+        summary: dict[str, Any] = json.loads(line)["summary"]
+        return summary
+
+    @property
     def errors(self) -> list[str]:
         """The lines that say that something is wrong."""
         return [line.split(" | ")[-1] for line in self.stderr.splitlines() if "| ERROR" in line]

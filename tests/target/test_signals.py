@@ -92,6 +92,10 @@ def test_a_signal_lets_the_answers_under_way_come_and_leaves_a_state_that_holds(
     assert process.returncode == code, err.decode()
     assert b"Traceback" not in err
     assert f"{number.name}: waiting for the answers under way" in err.decode()
+    summary = json.loads(next(line for line in err.splitlines() if line.startswith(b'{"summary":')))["summary"]
+    assert summary["ended"] == "stopped"
+    assert summary["total"]["sent"] == len(holds(slow))
+    assert summary["total"]["open"] == summary["total"]["read"] - len(holds(slow)) > 0
     states = [json.loads(line)["upto"] for line in out.splitlines()]
     assert states
     assert 0 < states[-1] < COUNT - 1
