@@ -79,13 +79,17 @@ class EndpointError(ValueError):
 class BrazeError(Exception):
     """Braze did not do what was asked; the message says what happened, never the key.
 
-    `status` is the HTTP status, None where there was no answer; `errors` holds Braze's own texts.
+    `status` is the HTTP status, None where there was no answer; `errors` holds Braze's own texts; `in_doubt` says that
+    Braze may have done it all the same, at this try or an earlier one.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, errors: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, status: int | None = None, errors: tuple[str, ...] = (), in_doubt: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.errors = errors
+        self.in_doubt = in_doubt
 
 
 class UnauthorizedError(BrazeError):
@@ -101,9 +105,7 @@ class RefusedError(BrazeError):
 
 
 class UnavailableError(BrazeError):
-    """5xx, no answer or 429, and still so after all retries; `in_doubt` where Braze may have done what was asked."""
-
-    in_doubt = False
+    """5xx, no answer or 429, and still so after all retries."""
 
 
 class StoppedError(BrazeError):
@@ -237,11 +239,11 @@ class Pool:
         self._closed_until = 0.0
         self._next_word = 0.0
 
-    def enter(self) -> None:
+    def enter(self, *, in_doubt: bool = False) -> None:
         """Wait for a place in the window.
 
         Raises:
-            StoppedError: the client was stopped meanwhile.
+            StoppedError: the client was stopped meanwhile; an earlier try may be `in_doubt`.
         """
         while wait := self._take():
             self._tell(wait)
@@ -250,7 +252,7 @@ class Pool:
             if stopped:
                 break
         if self._stop.is_set():
-            raise StoppedError("stopped before the request was sent")
+            raise StoppedError("stopped before the request was sent", in_doubt=in_doubt)
 
     def learn(self, headers: Mapping[str, str]) -> None:
         """Note what an answer says of the window."""
@@ -366,8 +368,9 @@ class Client:
         started = time.monotonic()
         failing = 0.0  # seconds, without those of waiting for the rate limit
         attempt = 0
+        in_doubt = False
         while True:
-            window.enter()
+            window.enter(in_doubt=in_doubt)
             sent = time.monotonic()
             attempt += 1
             if attempt > 1:
@@ -378,7 +381,7 @@ class Client:
             except HTTPError as fault:
                 hint = "" if self._answered else "; check setting 'endpoint' and the network"
                 error = UnavailableError(f"{method} {path}: no answer from {self._url} ({_reason(fault)}){hint}")
-                in_doubt = not _is_unsent(fault)
+                in_doubt |= not _is_unsent(fault)
             else:
                 self._answered = True
                 window.learn(response.headers)
@@ -386,6 +389,7 @@ class Client:
                     seconds = time.monotonic() - sent
                     return Answer(response.status, response.headers, response.data, seconds, attempt)
                 failed = _error(f"{method} {path}", response.status, response.data)
+                failed.in_doubt = in_doubt
                 if not isinstance(failed, UnavailableError):
                     raise failed
                 error = failed
