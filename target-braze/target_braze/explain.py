@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
@@ -99,6 +100,11 @@ class ExplainTarget(TargetBraze):
     @override
     def get_singer_command(cls) -> click.Command:
         return Target.get_singer_command.__func__(cls)  # type: ignore[attr-defined,no-any-return]
+
+    @cached_property
+    @override
+    def ledger(self) -> None:
+        """None: what Braze has is no matter here, and the file is another run's."""
 
     @override
     def run(self, file_input: IO[str] | None = None) -> None:

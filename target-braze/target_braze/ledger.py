@@ -23,7 +23,7 @@ from target_braze.members import Members
 from target_braze.records import accumulates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from target_braze.records import Change, User
@@ -43,6 +43,10 @@ CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NUL
 CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS made (
+    stream TEXT NOT NULL, name TEXT NOT NULL, replaced INTEGER NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (stream, name)
+) WITHOUT ROWID;
 {MEMBERS}
 """
 
@@ -68,13 +72,24 @@ class Ledger:
         self._pending: set[bytes] = set()
         self.members = Members(self._db, self._lock)
 
-    def news(self, change: Change) -> bool:
+    def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
+        """Note what attributes a stream sets; answer those that it alone replaces, now or in an earlier run."""
+        today = _today()
+        rows = [(stream, name, replaced, today) for name, replaced in attributes.items()]
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
+            query = """SELECT name FROM made WHERE stream = :stream AND replaced
+                AND name NOT IN (SELECT name FROM made WHERE stream <> :stream)"""
+            return frozenset(name for (name,) in self._db.execute(query, {"stream": stream}))
+
+    def news(self, change: Change, absent: Iterable[str] = ()) -> bool:
         """Leave in the change what Braze does not have; answer False where nothing is left of it.
 
-        Every change for which it answers True must be settled.
+        The attributes that are `absent` from the record are removed, if the user has them. Every change for which it
+        answers True must be settled.
         """
         if change.kind == "attributes":
-            fresh = self._fresh(change)
+            fresh = self._fresh(change, absent)
         elif change.fingerprint is None:
             fresh = True
         else:
@@ -128,6 +143,7 @@ class Ledger:
                 table: self._db.execute(f"DELETE FROM {table} WHERE day < ?", (oldest,)).rowcount  # noqa: S608
                 for table in ("users", "sent")
             }
+            self._db.execute("DELETE FROM made WHERE day < ?", (oldest,))
         self._db.execute("VACUUM")
         return gone
 
@@ -185,10 +201,10 @@ class Ledger:
             )
         return db
 
-    def _fresh(self, change: Change) -> bool:
+    def _fresh(self, change: Change, absent: Iterable[str]) -> bool:
         with self._lock:
             if self._unsettled[change.user]:
-                return True
+                return True  # what is absent from this record is so from the next, too
             row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (_id(change.user),)).fetchone()
         if row is None:
             return True
@@ -201,6 +217,9 @@ class Ledger:
         ]
         for name in same:
             del change.fields[name]
+        for name in absent:
+            if name not in identifiers and known.get(self._ids.get(name, -1), _NULL) != _NULL:
+                change.fields.setdefault(name, None)
         return bool(change.fields.keys() - identifiers)
 
     def _learn(self, change: Change, today: int) -> None:
@@ -269,6 +288,9 @@ def _identifiers(change: Change) -> frozenset[str]:
 
 def _hash(value: object) -> bytes:
     return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=6).digest()
+
+
+_NULL: Final = _hash(None)
 
 
 def _id(user: User) -> int:

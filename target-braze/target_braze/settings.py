@@ -98,6 +98,12 @@ STREAM: Final = _object(
             **_NAMES,
             "description": "Columns and globs sent as attributes or fields of items. Default: all but the identifiers.",
         },
+        "spread": {
+            **_NAMES,
+            "description": "Columns of objects, or of their JSON, whose members are attributes or properties of their "
+            "own. Default: the column properties of events and purchases where it holds objects, unless the key "
+            "properties says which columns are.",
+        },
         "operators": {
             "type": "object",
             "additionalProperties": {
@@ -114,6 +120,12 @@ STREAM: Final = _object(
             "type": "boolean",
             "description": "Whether objects are merged into those that Braze has, key by key, and `$update` likewise. "
             "Default: they replace them.",
+        },
+        "vanished": {
+            "type": "string",
+            "enum": ["keep", "unset"],
+            "description": "What becomes of an attribute that an earlier run has sent, if the user's record has no "
+            "such column any more: `keep` it, or `unset` it, which needs `ledger_path` and whole rows. Default: keep.",
         },
         "rename": {
             "type": "object",

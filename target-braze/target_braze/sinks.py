@@ -45,6 +45,12 @@ class BrazeSink(RecordSink):
                 self._notice(doubt)
         self._keys = tuple(self.key_properties)
         self._deleted = False
+        # Attributes that go from a user when a record no longer has them, and those that the present one lacks.
+        self._vanishing: frozenset[str] = frozenset()
+        self._absent: list[str] = []
+        if target.ledger is not None:
+            alone = target.ledger.made(stream_name, self._mapping.attributes)
+            self._vanishing = alone if self._entry.get("vanished") == "unset" else self._vanishing
         if self._mapping.catalog is not None and target.sends:
             catalogs.prepare(target.client, self._mapping.catalog, self._notice)
 
@@ -106,6 +112,8 @@ class BrazeSink(RecordSink):
         is_deleted = self._deleted or record.get(_DELETED) is not None
         if self._mapping.removes:
             self._keep(record, source, is_deleted=is_deleted)
+        if self._vanishing:
+            self._absent = [] if is_deleted else self._mapping.absent(record, self._vanishing)
         return self._mapping.removed(record) if is_deleted else self._mapping.changes(record)
 
     def _keep(self, record: Mapping[str, Any], source: Record, *, is_deleted: bool) -> None:
@@ -158,7 +166,7 @@ class BrazeSink(RecordSink):
         news = []
         for change in changes:
             before, fields = data_points(change), len(change.fields)
-            if ledger.news(change):
+            if ledger.news(change, self._absent):
                 news.append(change)
                 self._counts.saved_by_ledger += before - data_points(change) if len(change.fields) < fields else 0
             else:

@@ -219,3 +219,49 @@ def test_what_is_no_ledger_is_said_to_be_none(tmp_path: Path) -> None:
     run = run_cli(["ledger", "inspect", str(tmp_path / "empty")])
     assert run.exit_code == 1
     assert "is no ledger" in run.stderr
+
+
+# Attributes that vanish.
+
+VANISHED: dict[str, Any] = {"streams": {"customers": {"vanished": "unset"}}}
+
+
+def attributes_of(sandbox: Sandbox, user: str = "c-1") -> dict[str, Any]:
+    profile = the(sandbox.profile(user))
+    return profile.custom_attributes | profile.attributes
+
+
+@pytest.mark.parametrize("vanished", ["keep", "unset"])
+def test_a_column_that_a_record_no_longer_has_can_be_unset(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, vanished: str
+) -> None:
+    settings: dict[str, Any] = {"streams": {"customers": {"vanished": vanished}}, "ledger_path": ledger}
+    columns: dict[str, Any] = {"plan": TEXT, "first_name": TEXT, "n": INTEGER}
+    run_target(customers({"external_id": "c-1", "plan": "gold", "first_name": "Ines", "n": 1}, **columns), **settings)
+    gone: dict[str, Any] = {} if vanished == "unset" else {"plan": "gold", "first_name": "Ines"}
+    # One is missing from the record, the other from the SCHEMA as well.
+    for _ in range(2):
+        run_target(customers({"external_id": "c-1", "n": 1}, plan=TEXT, n=INTEGER), **settings)
+    assert attributes_of(sandbox) == {"n": 1} | gone
+    assert len(bodies(sandbox)) == (2 if vanished == "unset" else 1)
+
+
+def test_what_is_null_or_was_never_sent_has_not_vanished(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    columns: dict[str, Any] = {"plan": TEXT, "n": INTEGER}
+    run_target(customers({"external_id": "c-1", "plan": "gold"}, **columns), ledger_path=ledger, **VANISHED)
+    run_target(customers({"external_id": "c-1", "plan": None}, **columns), ledger_path=ledger, **VANISHED)
+    assert bodies(sandbox) == [{"attributes": [{"external_id": "c-1", "plan": "gold"}]}]
+
+
+def test_what_another_stream_sends_has_not_vanished(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    scores = Stream("scores", {"external_id": TEXT, "score": INTEGER}, [{"external_id": "c-1", "score": 7}])
+    both: dict[str, Any] = {"plan": TEXT, "score": INTEGER}
+    run_target(customers({"external_id": "c-1", "plan": "gold", "score": 5}, **both), ledger_path=ledger, **VANISHED)
+    run_target(scores, ledger_path=ledger)
+    run_target(customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT), scores, ledger_path=ledger, **VANISHED)
+    assert attributes_of(sandbox) == {"plan": "gold", "score": 7}
+
+
+def test_without_a_ledger_nobody_knows_what_vanished(run_target: RunTarget) -> None:
+    run = run_target(customers({"external_id": "c-1"}), expect=1, **VANISHED)
+    assert "setting 'streams.customers.vanished': unset needs a ledger" in run.stderr

@@ -12,11 +12,12 @@ from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.mapping.deletions import KEYS
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.mapping.removals import Removal
+from target_braze.mapping.spread import Spread
 from target_braze.standard_fields import NEVER_NULL, TEXTS, compile_standard_field, kinds_of_standard_field
 from target_braze.times import looks_like_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_braze.records import Change
     from target_braze.values import Convert
@@ -28,7 +29,7 @@ class Attributes(StreamMapping):
     """https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
 
     kind = "attributes"
-    keys = frozenset({"fields", "operators", "merge_objects"}) | KEYS
+    keys = frozenset({"fields", "operators", "merge_objects", "spread", "vanished"}) | KEYS
     removals = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
@@ -38,13 +39,15 @@ class Attributes(StreamMapping):
         place = defaults.place(notice, typed_nested_times=True)
         self._operators = compile_operators(columns, place, _RESERVED)
         operands = {operator.field.column for operator in self._operators}
-        hidden = self._identifier_columns("external_id", "braze_id", "user_alias") | operands
+        self._spread = Spread(columns, defaults, self._watched, notice)
+        hidden = self._identifier_columns("external_id", "braze_id", "user_alias") | operands | {*self._spread.columns}
         chosen = columns.select("fields", (name for name in columns.names if name not in hidden), notice)
         chosen = [column for column in chosen if column not in operands]
         fields = tuple(map(self._typed, columns.fields(chosen, place, addresses, _RESERVED)))
         nullable = {field.name for field in fields} - NEVER_NULL if defaults.unset_nulls else ()
         self._fields = Fields(fields, nullable)
-        self._merge = columns.entry.get("merge_objects", False)
+        self._columns_by_name = {field.name: field.column for field in fields}
+        self._merge = columns.entry.get("merge_objects", "spread", False)
         self._check_operators()
         self._check_precedence()
         names = [*(field.name for field in self._fields.all), *(operator.field.name for operator in self._operators)]
@@ -87,8 +90,10 @@ class Attributes(StreamMapping):
             )
         if self._columns.is_time(field.column):
             return field
-        convert = watched(field.convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
-        return Field(field.column, field.name, convert, field.quick)
+        return Field(field.column, field.name, self._watched(field.convert, what), field.quick)
+
+    def _watched(self, convert: Convert, what: str) -> Convert:
+        return watched(convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
 
     @property
     @override
@@ -105,6 +110,17 @@ class Attributes(StreamMapping):
             if not compile_standard_field(field.name, self._defaults.zone)
         }
 
+    @property
+    @override
+    def attributes(self) -> Mapping[str, bool]:
+        operated = dict.fromkeys((one.field.name for one in self._operators), False)
+        flag = {} if self._removal.flag is None else {self._removal.flag: False}
+        return operated | flag | {field.name: field.name not in NEVER_NULL for field in self._fields.all}
+
+    @override
+    def absent(self, record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+        return [name for name in names if self._columns_by_name.get(name) not in record]
+
     @override
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:
         return self._removal.changes(self._user(record))
@@ -114,6 +130,7 @@ class Attributes(StreamMapping):
         if self._merge:
             fields["_merge_objects"] = True
         self._fields.fill(fields, record)
+        self._spread.fill(fields, record)
         if self._removal.flag is not None:
             fields[self._removal.flag] = False
         for operator in self._operators:

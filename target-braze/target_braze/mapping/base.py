@@ -14,7 +14,7 @@ from target_braze.records import Change, Member, RecordError
 from target_braze.values import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
     from target_braze.catalogs import Catalog
@@ -78,6 +78,15 @@ class StreamMapping(ABC):
     def types(self) -> Mapping[str, str | None]:
         """Custom attributes with the type that Braze will see, None where only the values know it."""
         return {}
+
+    @property
+    def attributes(self) -> Mapping[str, bool]:
+        """Attributes that it can set, as far as that is known before any record; whether it replaces their values."""
+        return {}
+
+    def absent(self, _record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+        """Which of the attributes, that it sets or once did, the record has no column for."""
+        return [*names]
 
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         """What one record changes, in the order in which it has to happen.

@@ -55,6 +55,11 @@ class Cohorts(StreamMapping):
         if unused := [name for name in columns.names if name not in used]:
             notice(f"columns that cohorts have no use for are not sent: {', '.join(unused)}")
 
+    @property
+    @override
+    def attributes(self) -> Mapping[str, bool]:
+        return {self._attribute: False}
+
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         self._set(fields, record, member=self._is_member(record))
