@@ -150,7 +150,7 @@ def _on_a_device(app: str, number: int, recent: datetime, profile: Profile) -> d
 
 
 def _device(platform: str, number: int, device_id: str) -> dict[str, Any]:
-    tracked = number % 3 != 0
+    tracked = number % 2 == 0
     if platform == "iOS":
         known = {"model": "iPhone 17", "os": "iOS 26.1", "carrier": None, "idfv": device_id}
         return {**known, **({"idfa": key("ad", number)} if tracked else {}), "ad_tracking_enabled": tracked}
