@@ -12,6 +12,7 @@ from tap_braze.fetch import Request, get
 from tap_braze.streams import STREAMS
 from tap_braze.streams.base import ListStream
 from tap_braze.streams.details import DetailsOfList
+from tap_braze.streams.exported import ExportedStream
 from tap_braze.streams.of_messages import OfMessages
 from tap_braze.streams.paged import PagedStream
 from tap_braze.streams.series import SeriesStream
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a stream can be read, in words too."""
+    """Whether a stream can be read, None if that cannot be tried; in words too."""
 
     stream: str
-    readable: bool
+    readable: bool | None
     text: str
 
 
@@ -39,16 +40,18 @@ def report(tap: TapBraze) -> Iterator[str]:
         BrazeError: the key or the host is wrong, or the key may read nothing.
     """
     width = max(len(stream.name) for stream in STREAMS)
-    readable = 0
+    readable = untried = 0
     for finding in _findings(tap):
-        readable += finding.readable
+        readable += finding.readable is True
+        untried += finding.readable is None
         yield f"{finding.stream:{width}}  {finding.text}"
     if not readable:
         raise ForbiddenError(
             "this key may read nothing: make one with the permissions above, and with this machine on its IP allowlist "
             "if it has one"
         )
-    yield f"{readable} of {len(STREAMS)} streams can be read"
+    tried = len(STREAMS) - untried
+    yield f"{readable} of {tried} streams can be read" + (f", {untried} were not tested" if untried else "")
 
 
 def _findings(tap: TapBraze) -> Iterator[Finding]:
@@ -69,7 +72,7 @@ def _findings(tap: TapBraze) -> Iterator[Finding]:
                     raise
                 by_request[where] = Finding(stream.name, readable=False, text=_words(stream, _discreet(stream, error)))
         finding = replace(by_request[where], stream=stream.name)
-        closed = [name for name in _lists_of(kind) if not found[name].readable]
+        closed = [name for name in _lists_of(kind) if found[name].readable is False]
         if closed and finding.readable:
             finding = Finding(stream.name, readable=False, text=f"permitted, but not without '{closed[0]}'")
         found[stream.name] = finding
@@ -86,6 +89,9 @@ def _lists_of(kind: type[BrazeStream]) -> Iterator[str]:
 
 
 def _try(stream: BrazeStream) -> Finding:
+    if isinstance(stream, ExportedStream):
+        text = f"not tested, for that would start an export; needs the permission '{stream.permission}'"
+        return Finding(stream.name, readable=None, text=text)
     request = None
     with suppress(ForbiddenError, RefusedError):  # of the details that are read on the way
         request = _first_request(stream)
@@ -125,7 +131,8 @@ def _try_without(stream: BrazeStream) -> Finding:
     https://www.braze.com/docs/api/basics/#rest-api-key
     """
     with suppress(RefusedError):
-        stream.tap.client.request("GET", re.sub("{.*?}", "-", stream.path), pool=stream.pool)
+        body = b"{}" if stream.method == "POST" else None
+        stream.tap.client.request(stream.method, re.sub("{.*?}", "-", stream.path), pool=stream.pool, body=body)
     return Finding(stream.name, readable=True, text="readable, though nothing was there to try it on")
 
 

@@ -35,10 +35,11 @@ _TICK: Final = 1.0
 
 @dataclass(frozen=True)
 class Request:
-    """One GET: where, with which parameters, in which rate-limit pool, and the key of its answer that holds the data.
+    """One request: where, with which parameters, in which rate-limit pool, and the key of its answer with the data.
 
     `tags` are the fields that its rows get because Braze does not repeat them (the campaign asked for, say), and
-    `window` the days that are wanted of it. `otherwise` are other parameters, for the case that Braze answers 400.
+    `window` the days that are wanted of it. `otherwise` are other parameters, for the case that Braze answers 400. One
+    with a `body` is a POST.
     """
 
     path: str
@@ -48,6 +49,12 @@ class Request:
     tags: Mapping[str, str] = field(default_factory=dict)
     window: Window | None = None
     otherwise: Mapping[str, str] | None = None
+    body: bytes | None = None
+
+    @property
+    def method(self) -> str:
+        """GET, or POST with a body."""
+        return "GET" if self.body is None else "POST"
 
 
 class Document(dict[str, Any]):
@@ -76,7 +83,9 @@ def _get(client: Client, request: Request) -> Document:
     for reading in range(_READINGS):
         if reading:
             time.sleep(reading / 2)
-        answer = client.request("GET", request.path, params=request.params, pool=request.pool)
+        answer = client.request(
+            request.method, request.path, params=request.params, pool=request.pool, body=request.body
+        )
         try:
             document = msgspec.json.decode(answer.body)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -84,12 +93,13 @@ def _get(client: Client, request: Request) -> Document:
         # A 2xx without the data is no answer: in times of maintenance Braze has said "queued" so.
         if isinstance(document, dict) and request.payload in document:
             if errors := document.get("errors"):
-                _log.warning("GET %s: Braze answered, but adds: %s", request.path, str(errors)[:500])
+                _log.warning("%s %s: Braze answered, but adds: %s", request.method, request.path, str(errors)[:500])
             found = Document(document)
             found.cursor = next_cursor(answer.headers.get("link", ""))
             return found
     raise UnavailableError(
-        f"GET {request.path}: HTTP {answer.status}, but no '{request.payload}' in the answer, {_READINGS} times over",
+        f"{request.method} {request.path}: HTTP {answer.status}, but no '{request.payload}' in the answer, "
+        f"{_READINGS} times over",
         status=answer.status,
     )
 

@@ -67,6 +67,11 @@ class Progress:
             self._counter.increment()
         self.tick()
 
+    def read(self, records: int) -> None:
+        """Some more records came out of a file."""
+        self._records += records
+        self.tick()
+
     def tick(self) -> None:
         """Say how far it is, if it is time for that."""
         now = time.monotonic()

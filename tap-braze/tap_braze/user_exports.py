@@ -53,6 +53,10 @@ class ExportError(BrazeError):
     """An export did not come to its end; the message says where, without its URL."""
 
 
+class NoStorageError(ExportError):
+    """Braze exports to cloud storage, and no setting says where that is."""
+
+
 class _ExpiredError(Exception):
     """The URL was good once."""
 
@@ -163,7 +167,7 @@ class Exports:
                 for profiles in self._download(export.url) if export.url else self._collect(export):
                     yield Batch(export, profiles)
             except _ExpiredError:
-                _log.warning("%s: its URL has expired; the export is started anew", _named(ask))
+                _log.warning("%s: its URL has expired; the export is started anew", named(ask))
             else:
                 return
         raise ExportError(f"the URL of the export expired {_STARTS} times before all was read")
@@ -181,12 +185,12 @@ class Exports:
                     raise
                 # That may be somebody else's export, or one of ours whose answer was lost. Nothing says when it ends.
                 if not attempt:
-                    _log.warning("%s: waiting until an export can be started (%s)", _named(ask), error)
+                    _log.warning("%s: waiting until an export can be started (%s)", named(ask), error)
                 continue
             with suppress(msgspec.DecodeError, UnicodeDecodeError):
                 document = msgspec.json.decode(answer.body)
                 if isinstance(document, dict) and (document.get("url") or document.get("object_prefix")):
-                    _log.info("%s: export started", _named(ask))
+                    _log.info("%s: export started", named(ask))
                     return Export(ask, started, document.get("object_prefix") or "", document.get("url"))
             raise ExportError(
                 f"POST {ask.path}: HTTP {answer.status}, but neither 'url' nor 'object_prefix' in the answer"
@@ -271,7 +275,7 @@ class Exports:
 
     def _collect(self, export: Export) -> Iterator[list[Profile]]:
         if self._storage is None:
-            raise ExportError(
+            raise NoStorageError(
                 "Braze writes exports to the cloud storage that is connected to the workspace: name the bucket or "
                 "folder in the setting 'users.url', and what opens it in 'users.storage_options'"
             )
@@ -321,5 +325,6 @@ class Exports:
         return found
 
 
-def _named(ask: Ask) -> str:
+def named(ask: Ask) -> str:
+    """What the export is of, in words."""
     return ", ".join(f"{name} {value!r}" for name, value in ask.tags.items()) or "the global control group"

@@ -54,6 +54,7 @@ KEYS = {
     "events": (["event_name"], None),
     "events_analytics": (["event_name", "time"], "time"),
     "events_details": (["name"], None),
+    "global_control_group_users": (["braze_id"], None),
     "hard_bounces": (["email", "hard_bounced_at"], "hard_bounced_at"),
     "invalid_phone_numbers": (["phone", "invalid_detected_at", "reason"], "invalid_detected_at"),
     "kpi_daily_active_users": (["time"], "time"),
@@ -67,6 +68,7 @@ KEYS = {
     "purchases_revenue": (["time"], "time"),
     "scheduled_broadcasts": (["type", "id", "next_send_time"], None),
     "sdk_authentication_keys": (["app_id", "id"], None),
+    "segment_members": (["segment_id", "braze_id"], None),
     "segments": (["id"], None),
     "segments_analytics": (["segment_id", "time"], "time"),
     "segments_details": (["segment_id"], "updated_at"),
@@ -75,6 +77,13 @@ KEYS = {
     "subscription_group_states": (["subscription_group_id", "external_id"], None),
     "subscription_states": (["external_id", "subscription_group_id"], None),
     "unsubscribes": (["email"], "unsubscribed_at"),
+    "user_campaigns_received": (["braze_id", "api_campaign_id", "variation_api_id"], None),
+    "user_canvases_received": (["braze_id", "api_canvas_id"], None),
+    "user_custom_events": (["braze_id", "name"], None),
+    "user_devices": (["braze_id", "position"], None),
+    "user_purchases": (["braze_id", "name"], None),
+    "users": (["braze_id"], None),
+    "users_by_id": (["braze_id"], None),
 }
 PER_APP = {
     "events_analytics",
@@ -83,7 +92,7 @@ PER_APP = {
     "sessions_analytics",
     *(name for name in KEYS if name.startswith("kpi_")),
 }
-# Obsolete, slow, in need of a setting, or of a feature that few have.
+# Obsolete, slow, in need of a setting or of a feature that few have, or about people.
 NOT_BY_DEFAULT = {
     "campaigns_links",
     "canvases_links",
@@ -92,9 +101,12 @@ NOT_BY_DEFAULT = {
     "cards_analytics",
     "cards_details",
     "catalog_items",
+    "global_control_group_users",
     "sdk_authentication_keys",
+    "segment_members",
     "subscription_group_states",
     "subscription_states",
+    *(name for name in KEYS if name.startswith("user")),
     *(name for name in KEYS if "translations" in name),
 }
 

@@ -27,6 +27,15 @@ WITHOUT_RECORDS = [
     "sends_analytics",
     "subscription_group_states",
     "subscription_states",
+    "user_campaigns_received",
+    "user_canvases_received",
+    "user_custom_events",
+    "user_devices",
+    "user_purchases",
+    "users",
+    "users_by_id",
+    "segment_members",
+    "global_control_group_users",
 ]
 
 

@@ -23,6 +23,7 @@ from tap_braze.streams import (
     suppression,
     templates,
     translations,
+    users,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +76,15 @@ STREAMS: Final[tuple[type[BrazeStream], ...]] = (
     cdi.CdiSyncRuns,
     subscriptions.SubscriptionStates,
     subscriptions.SubscriptionGroupStates,
+    users.Users,
+    users.UsersById,
+    users.GlobalControlGroupUsers,
+    users.SegmentMembers,
+    users.UserDevices,
+    users.UserCustomEvents,
+    users.UserPurchases,
+    users.UserCampaignsReceived,
+    users.UserCanvasesReceived,
     sdk_keys.SdkAuthenticationKeys,
     links.CampaignsLinks,
     links.CanvasesLinks,

@@ -59,6 +59,7 @@ class BrazeStream(Stream):
 
     name: str = ""
     path: ClassVar[str]
+    method: ClassVar[str] = "GET"
     permission: ClassVar[str]
     pool: ClassVar[str] = DEFAULT
     payload: ClassVar[str]
@@ -130,6 +131,10 @@ class BrazeStream(Stream):
         if self.replication_method != REPLICATION_INCREMENTAL:
             return
         self.stream_state.update(replication_key=self.replication_key, replication_key_value=value)
+        self.write_state()
+
+    def write_state(self) -> None:
+        """Write STATE as it is now."""
         self.state_manager.is_flushed = False
         self._write_state_message()
 

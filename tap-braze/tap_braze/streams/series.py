@@ -180,11 +180,6 @@ class SeriesStream(BrazeStream):
         else:
             state.pop(MISSING, None)
 
-    def write_state(self) -> None:
-        """Write STATE as it is now."""
-        self.state_manager.is_flushed = False
-        self._write_state_message()
-
     @property
     def _is_incremental(self) -> bool:
         return self.replication_method == REPLICATION_INCREMENTAL

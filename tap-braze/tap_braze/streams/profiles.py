@@ -1,0 +1,183 @@
+"""What a profile is: the columns of the streams of users, and which fields an export of them is asked for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from singer_sdk import typing as th
+
+from tap_braze.streams import fields
+
+if TYPE_CHECKING:
+    from tap_braze.settings_users import Users
+
+BRAZE_ID: Final = "braze_id"
+EXPORTED_AT: Final = "exported_at"
+CUSTOM_ATTRIBUTES: Final = "custom_attributes"
+
+# Not asked for unless they are named: the first two are the heaviest, slow down /users/export/ids to a tenth, and have
+# streams of their own; the last one no list of valid fields names.
+NAMED_ONLY: Final = frozenset({"campaigns_received", "canvases_received", "cards_clicked"})
+# Comes with `push_subscribe`, and cannot be asked for.
+UNASKED: Final = frozenset({EXPORTED_AT, "push_opted_in_at"})
+
+
+def key() -> th.Property[Any]:
+    """The id of the profile."""
+    return fields.key(BRAZE_ID, "Braze's id of the profile.")
+
+
+def external_id() -> th.Property[Any]:
+    """The customer's id of the user."""
+    return th.Property("external_id", th.StringType, description="Your id of the user; anonymous users have none.")
+
+
+def exported_at() -> th.Property[Any]:
+    """The moment of the export."""
+    return fields.moment(EXPORTED_AT, "When the export was started.")
+
+
+def _text(name: str, description: str) -> th.Property[Any]:
+    return th.Property(name, th.StringType, description=description)
+
+
+def _objects(name: str, description: str, *properties: th.Property[Any]) -> th.Property[Any]:
+    """A list of objects, to which Braze may add."""
+    return th.Property(
+        name, th.ArrayType(th.ObjectType(*properties, additional_properties=True)), description=description
+    )
+
+
+DEVICE: Final[list[th.Property[Any]]] = [
+    _text("model", "Model."),
+    _text("os", "Operating system."),
+    _text("carrier", "Carrier."),
+    _text("idfv", "Identifier for vendors, on iOS."),
+    _text("idfa", "Identifier for advertisers, on iOS."),
+    _text("device_id", "Identifier of the device, on Android."),
+    _text("google_ad_id", "Google's advertising id, on Android."),
+    _text("roku_ad_id", "Roku's advertising id."),
+    th.Property("ad_tracking_enabled", th.BooleanType, description="Whether ad tracking is on."),
+]
+
+STEPS_RECEIVED: Final = _objects(
+    "steps_received",
+    "Steps that the user received.",
+    _text("name", "Name of the step."),
+    _text("api_canvas_step_id", "API identifier of the step."),
+    _text("last_received", "When last."),
+)
+
+
+def happenings() -> list[th.Property[Any]]:
+    """When something happened, and how often."""
+    return [
+        fields.moment("first", "When first, of all time."),
+        fields.moment("last", "When last."),
+        th.Property("count", th.IntegerType, description="How often, of all time."),
+    ]
+
+
+# https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/#fields-to-export
+SCHEMA: Final = fields.schema(
+    key(),
+    external_id(),
+    exported_at(),
+    _objects(
+        "user_aliases", "Aliases.", _text("alias_name", "The alias."), _text("alias_label", "What kind of alias it is.")
+    ),
+    fields.moment("created_at", "When the profile was made."),
+    _text("created_from", "What made it: an SDK, the REST API, a CSV file."),
+    _text("first_name", "First name."),
+    _text("last_name", "Last name."),
+    _text("email", "Email address."),
+    _text("phone", "Phone number, in E.164 form or as it was imported."),
+    _text("dob", "Date of birth."),
+    _text("gender", "`M`, `F`, `O`, `N` or `P`."),
+    _text("country", "Country, by ISO 3166-1 alpha-2."),
+    _text("home_city", "Home city."),
+    _text("language", "Language, by ISO 639-1."),
+    _text("time_zone", "Time zone, as Braze names it."),
+    th.Property(
+        "last_coordinates",
+        th.ArrayType(th.NumberType),
+        description="Where the user was last: two numbers, whose order the docs do not settle.",
+    ),
+    th.Property("random_bucket", th.IntegerType, description="The user's random bucket."),
+    th.Property("total_revenue", th.NumberType, description="Revenue in US dollars."),
+    fields.moment("uninstalled_at", "When the app was uninstalled."),
+    _text("push_subscribe", "`opted_in`, `subscribed` or `unsubscribed`, of push."),
+    fields.moment("push_opted_in_at", "When the user opted in to push."),
+    _text("email_subscribe", "`opted_in`, `subscribed` or `unsubscribed`, of email."),
+    _text("attributed_campaign", "Campaign that the install is attributed to."),
+    _text("attributed_source", "Its source."),
+    _text("attributed_adgroup", "Its ad group."),
+    _text("attributed_ad", "Its ad."),
+    fields.open_object(CUSTOM_ATTRIBUTES, "Custom attributes, by name; one may be of another type with another user."),
+    _objects("custom_events", "Custom events of the last 90 days.", _text("name", "Name."), *happenings()),
+    _objects("purchases", "Products bought in the last 90 days.", _text("name", "The product."), *happenings()),
+    _objects(
+        "devices",
+        "Devices.",
+        *DEVICE,
+    ),
+    _objects(
+        "push_tokens",
+        "Push tokens.",
+        _text("app", "Name of the app."),
+        _text("platform", "Its platform."),
+        _text("token", "The token."),
+        _text("device_id", "Identifier of the device."),
+        th.Property("notifications_enabled", th.BooleanType, description="Whether the token takes foreground push."),
+        th.Property("provisionally_opted_in", th.BooleanType, description="Whether it was opted in provisionally."),
+    ),
+    _objects(
+        "apps",
+        "Apps with sessions.",
+        _text("name", "Name of the app."),
+        _text("platform", "Its platform."),
+        _text("version", "Its version."),
+        th.Property(
+            "sessions",
+            th.CustomType({"type": ["integer", "string", "null"]}),
+            description="Sessions; some exports have them as text.",
+        ),
+        _text("first_used", "When first."),
+        _text("last_used", "When last."),
+    ),
+    _objects(
+        "campaigns_received",
+        "Campaigns received in the last 90 days; `user_campaigns_received` has them in rows.",
+        _text("name", "Name of the campaign."),
+        _text("api_campaign_id", "API identifier of the campaign."),
+        _text("last_received", "When last."),
+        fields.open_object("engaged", "What the user did: `opened_email`, say."),
+        th.Property("converted", th.BooleanType, description="Whether the user converted."),
+        fields.open_object("multiple_converted", "Whether the user converted, by conversion event."),
+        _text("variation_name", "Name of the variation."),
+        _text("variation_api_id", "API identifier of the variation."),
+        th.Property("in_control", th.BooleanType, description="Whether the user is in the control group."),
+    ),
+    _objects(
+        "canvases_received",
+        "Canvases received in the last 90 days; `user_canvases_received` has them in rows.",
+        _text("name", "Name of the Canvas."),
+        _text("api_canvas_id", "API identifier of the Canvas."),
+        _text("variation_name", "Name of the variant."),
+        _text("last_received_message", "When the user last received a message of it."),
+        _text("last_entered", "When the user last entered."),
+        _text("last_exited", "When the user last exited."),
+        _text("last_entered_control_at", "When the user last entered the control group."),
+        th.Property("in_control", th.BooleanType, description="Whether the user is in the control group."),
+        STEPS_RECEIVED,
+    ),
+    _objects("cards_clicked", "Cards clicked.", _text("name", "Name of the card.")),
+)
+
+
+def asked(settings: Users) -> list[str]:
+    """The fields of a profile that the setting `users` wants."""
+    if not settings.fields:
+        return [name for name in SCHEMA["properties"] if name not in NAMED_ONLY | UNASKED]
+    named = [*settings.fields, *([CUSTOM_ATTRIBUTES] if settings.custom_attributes else [])]
+    return list(dict.fromkeys([BRAZE_ID, *named]))

@@ -1,0 +1,302 @@
+"""The streams of users: profiles, and rows of what profiles hold; off by default."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from functools import cached_property
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import msgspec
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_braze.fetch import Request
+from tap_braze.seen import Seen
+from tap_braze.streams import fields, profiles
+from tap_braze.streams.exported import ExportedStream, OfProfiles, OfSegments
+from tap_braze.streams.paged import PagedStream
+from tap_braze.streams.profiles import BRAZE_ID, CUSTOM_ATTRIBUTES, EXPORTED_AT
+from tap_braze.streams.segments import Segments
+from tap_braze.user_exports import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_braze.braze_api import BrazeError
+    from tap_braze.fetch import Document
+    from tap_braze.parts import Profile
+    from tap_braze.tap import TapBraze
+
+# https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
+IDS: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second
+_IDS: Final = 50
+
+
+class _WholeProfiles(OfProfiles):
+    """Profiles, with the columns that are selected and that the setting `users` wants."""
+
+    primary_keys = (BRAZE_ID,)
+    schema = profiles.SCHEMA
+    lacks: ClassVar[frozenset[str]] = frozenset()  # fields that Braze does not export here
+
+    def fields(self) -> list[str]:
+        """What to ask for."""
+        wanted = profiles.asked(self.tap.settings.users)
+        return [name for name in wanted if name == BRAZE_ID or (self.wants(name) and name not in self.lacks)]
+
+    def record(self, profile: Profile, exported_at: str) -> Record:
+        """A profile without what was asked for other streams' sake, or could not be left out of the request."""
+        record = {name: value for name, value in profile.items() if name not in self._unwanted}
+        record[EXPORTED_AT] = exported_at
+        names = self.tap.settings.users.custom_attributes
+        if names and isinstance(attributes := record.get(CUSTOM_ATTRIBUTES), dict):
+            record[CUSTOM_ATTRIBUTES] = {name: attributes[name] for name in names if name in attributes}
+        return record
+
+    @cached_property
+    def _unwanted(self) -> frozenset[str]:
+        return frozenset(self.schema["properties"]).difference(self.fields(), profiles.UNASKED)
+
+
+class Users(_WholeProfiles, OfSegments):
+    """Profiles of the users of segments, each once however many of the segments it is in."""
+
+    name = "users"
+    parent = Segments
+
+    @override
+    def unfold(self, profile: Profile, segment: str, exported_at: str) -> Iterable[Record]:
+        return (self.record(profile, exported_at),)
+
+
+class UsersById(_WholeProfiles, PagedStream):
+    """Profiles of the users whom the settings name."""
+
+    name = "users_by_id"
+    path = "/users/export/ids"
+    method = "POST"
+    permission = "users.export.ids"
+    pool = IDS
+    payload = "users"
+    needs = "users.external_ids"
+
+    def __init__(self, tap: TapBraze) -> None:
+        super().__init__(tap)
+        self._asked = self._unmatched = 0
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        yield from self._read(self.plan(None), self.name)
+        if self._unmatched:
+            self.logger.warning(
+                "stream '%s': %d of %d ids match nobody; which, the log says at level DEBUG",
+                self.name,
+                self._unmatched,
+                self._asked,
+            )
+
+    @override
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        ids, names = iter(self.tap.settings.users.ids), self.fields()
+        while some := list(islice(ids, _IDS)):
+            body = msgspec.json.encode({"external_ids": some, "fields_to_export": names})
+            now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            self._asked += len(some)
+            yield Request(self.path, {}, self.pool, self.payload, tags={EXPORTED_AT: now}, body=body)
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        if unmatched := document.get("invalid_user_ids"):
+            self._unmatched += len(unmatched)
+            self.logger.debug("stream '%s': these ids match nobody: %s", self.name, unmatched)
+        return [self.record(profile, request.tags[EXPORTED_AT]) for profile in document[self.payload] or []]
+
+    @override
+    def pass_over(self, request: Request, error: BrazeError) -> None:
+        self.fail(self.discreet(error))
+
+    @override
+    def discreet(self, error: BrazeError) -> BrazeError:
+        # Braze's own words may name users.
+        return type(error)(f"POST {self.path}: HTTP {error.status}", status=error.status) if error.errors else error
+
+
+class GlobalControlGroupUsers(_WholeProfiles, ExportedStream):
+    """Profiles of the users in the Global Control Group."""
+
+    name = "global_control_group_users"
+    path = "/users/export/global_control_group"
+    permission = "users.export.global_control_group"
+    # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_global_control_group/ names none of these.
+    lacks = frozenset({"created_from", "email_subscribe", "push_subscribe", "push_tokens", *profiles.NAMED_ONLY})
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        seen = Seen()
+        for _, what in self.read_exports([self.ask(self.fields(), ())]):
+            if isinstance(what, Batch):
+                for profile in what.profiles:
+                    if seen.add(profile[BRAZE_ID]):
+                        yield self.record(profile, what.export.exported_at)
+
+
+class SegmentMembers(OfSegments):
+    """Which users are in which segment."""
+
+    name = "segment_members"
+    parent = Segments
+    by_segment = True
+    primary_keys = ("segment_id", BRAZE_ID)
+    schema = fields.schema(
+        fields.key("segment_id", "API identifier of the segment."),
+        profiles.key(),
+        profiles.external_id(),
+        profiles.exported_at(),
+    )
+
+    @override
+    def fields(self) -> list[str]:
+        return ["external_id"]
+
+    @override
+    def unfold(self, profile: Profile, segment: str, exported_at: str) -> Iterable[Record]:
+        return ({"segment_id": segment, **_who(profile, exported_at)},)
+
+
+class _Rows(OfSegments):
+    """A record for each entry in a list that profiles have, with what Braze says of it.
+
+    What an entry lacks of the key is empty text, so that none is lost.
+    """
+
+    parent = Segments
+    field: ClassVar[str]
+
+    @override
+    def fields(self) -> list[str]:
+        return ["external_id", self.field]
+
+    @override
+    def unfold(self, profile: Profile, segment: str, exported_at: str) -> Iterator[Record]:
+        who = _who(profile, exported_at)
+        for position, entry in enumerate(profile.get(self.field) or ()):
+            row = {**self.row(entry, position), **who}
+            yield row | {name: "" for name in self.primary_keys if row.get(name) is None}
+
+    def row(self, entry: dict[str, Any], position: int) -> Record:  # noqa: ARG002 - of use to one
+        """The columns that are the entry's."""
+        return entry
+
+
+class UserDevices(_Rows):
+    """Devices of users."""
+
+    # No kind of id is there for every device, and two may have the same values: so they are counted.
+    name = "user_devices"
+    field = "devices"
+    primary_keys = (BRAZE_ID, "position")
+    schema = fields.schema(
+        profiles.key(),
+        th.Property("position", th.IntegerType, required=True, description="Which of the user's devices, from 0."),
+        profiles.external_id(),
+        profiles.exported_at(),
+        *profiles.DEVICE,
+    )
+
+    @override
+    def row(self, entry: dict[str, Any], position: int) -> Record:
+        return {**entry, "position": position}
+
+
+class UserCustomEvents(_Rows):
+    """Custom events that users had in the last 90 days, with how often they ever had them."""
+
+    name = "user_custom_events"
+    field = "custom_events"
+    primary_keys = (BRAZE_ID, "name")
+    schema = fields.schema(
+        profiles.key(),
+        fields.key("name", "Name of the event."),
+        profiles.external_id(),
+        profiles.exported_at(),
+        *profiles.happenings(),
+    )
+
+
+class UserPurchases(_Rows):
+    """Products that users bought in the last 90 days, with how often they ever did."""
+
+    name = "user_purchases"
+    field = "purchases"
+    primary_keys = (BRAZE_ID, "name")
+    schema = fields.schema(
+        profiles.key(),
+        fields.key("name", "The product."),
+        profiles.external_id(),
+        profiles.exported_at(),
+        *profiles.happenings(),
+    )
+
+
+class UserCampaignsReceived(_Rows):
+    """Campaigns that users received in the last 90 days, by variation, and what they did."""
+
+    name = "user_campaigns_received"
+    field = "campaigns_received"
+    primary_keys = (BRAZE_ID, "api_campaign_id", "variation_api_id")
+    schema = fields.schema(
+        profiles.key(),
+        fields.key("api_campaign_id", "API identifier of the campaign."),
+        fields.key("variation_api_id", "API identifier of the variation; empty if the campaign has one only."),
+        profiles.external_id(),
+        profiles.exported_at(),
+        th.Property("name", th.StringType, description="Name of the campaign."),
+        th.Property("variation_name", th.StringType, description="Name of the variation."),
+        fields.moment("last_received", "When the user last received it."),
+        *fields.flags(
+            opened_email="Whether the user opened the email.",
+            opened_push="Whether the user opened the push message.",
+            clicked_email="Whether the user clicked in the email.",
+            clicked_triggered_in_app_message="Whether the user clicked the in-app message.",
+            converted="Whether the user converted.",
+            in_control="Whether the user is in the control group.",
+        ),
+        fields.open_object("multiple_converted", "Whether the user converted, by conversion event."),
+    )
+
+    @override
+    def row(self, entry: dict[str, Any], position: int) -> Record:
+        return {**(entry.get("engaged") or {}), **{name: entry[name] for name in entry if name != "engaged"}}
+
+
+class UserCanvasesReceived(_Rows):
+    """Canvases that users received in the last 90 days, and how far they went."""
+
+    name = "user_canvases_received"
+    field = "canvases_received"
+    primary_keys = (BRAZE_ID, "api_canvas_id")
+    schema = fields.schema(
+        profiles.key(),
+        fields.key("api_canvas_id", "API identifier of the Canvas."),
+        profiles.external_id(),
+        profiles.exported_at(),
+        th.Property("name", th.StringType, description="Name of the Canvas."),
+        th.Property("variation_name", th.StringType, description="Name of the variant."),
+        fields.moment("last_received_message", "When the user last received a message of it."),
+        fields.moment("last_entered", "When the user last entered."),
+        fields.moment("last_exited", "When the user last exited."),
+        fields.moment("last_entered_control_at", "When the user last entered the control group."),
+        *fields.flags(in_control="Whether the user is in the control group."),
+        profiles.STEPS_RECEIVED,
+    )
+
+
+def _who(profile: Profile, exported_at: str) -> Record:
+    return {
+        BRAZE_ID: profile[BRAZE_ID],
+        "external_id": profile.get("external_id"),
+        EXPORTED_AT: exported_at,
+    }
