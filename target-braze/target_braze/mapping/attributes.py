@@ -47,7 +47,7 @@ class Attributes(StreamMapping):
         nullable = {field.name for field in fields} - NEVER_NULL if defaults.unset_nulls else ()
         self._fields = Fields(fields, nullable)
         self._columns_by_name = {field.name: field.column for field in fields}
-        self._merge = columns.entry.get("merge_objects", "spread", False)
+        self._merge = columns.entry.get("merge_objects", False)
         self._check_operators()
         self._check_precedence()
         names = [*(field.name for field in self._fields.all), *(operator.field.name for operator in self._operators)]
@@ -119,7 +119,8 @@ class Attributes(StreamMapping):
 
     @override
     def absent(self, record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-        return [name for name in names if self._columns_by_name.get(name) not in record]
+        spread = self._spread.names(record)
+        return [name for name in names if name not in spread and self._columns_by_name.get(name) not in record]
 
     @override
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:

@@ -13,7 +13,7 @@ from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.records import RecordError
 from target_braze.times import to_time
-from target_braze.values import Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
+from target_braze.values import TYPES, Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -48,10 +48,10 @@ class Happening(StreamMapping):
             self._app_id = Field("app_id", "app_id", to_string)
             used.add("app_id")
         # A stream that already has the shape of Braze's object holds the properties in one column of that name.
-        self._spread = None
-        if "properties" not in columns.entry and (spread := columns.object_schema("properties")):
-            self._spread = Field("properties", "properties", self._compile_spread(spread, place))
-            used.add("properties")
+        natural = ["properties"] if "properties" not in columns.entry and columns.object_schema("properties") else []
+        spread = [columns.known(column, "spread") for column in columns.entry.get("spread", natural)]
+        self._spread = [Field(column, column, self._compile_spread(column, place)) for column in spread]
+        used.update(spread)
         chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
         reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
         self._properties = Fields(columns.fields(chosen, place, {}, reserved))
@@ -67,19 +67,24 @@ class Happening(StreamMapping):
     def _parts_of_object(self) -> Iterable[Field]:
         """What beside the time and the properties comes from columns."""
 
-    def _compile_spread(self, schema: Mapping[str, Any], place: Place) -> Convert:
+    def _compile_spread(self, column: str, place: Place) -> Convert:
+        what = f"column '{column}'"
+        self._columns.check_kinds(column, ("object", "string"), "spread")
+        schema = self._columns.object_schema(column) or TYPES["object"]
         try:
-            convert = compile_value(schema, place.of("column 'properties'"))
+            convert = compile_value(schema, place.of(what))
         except ValueError as wrong:
-            raise self._columns.error(f"column 'properties': {wrong}") from None
+            raise self._columns.error(f"{what}: {wrong}") from None
 
-        def to_object(value: object) -> object:
+        def spread(value: object) -> object:
             sent = convert(value)
             if sent is not None and not isinstance(sent, dict):
                 raise ValueError(f"expected an object, got {type(sent).__name__}")
+            if sent and (reserved := self.reserved & sent.keys()):
+                raise ValueError(f"Braze reserves the name '{min(reserved)}'")
             return sent
 
-        return to_object
+        return spread
 
     def _to_time(self, value: object) -> str:
         return to_past(value, self._defaults.zone, self._time.column, self._notice)
@@ -89,9 +94,9 @@ class Happening(StreamMapping):
         app_id = (self._app_id and self._app_id.value(record)) or self._defaults.app_id
         if app_id:
             fields["app_id"] = app_id
-        properties = dict((self._spread and self._spread.value(record)) or {})
-        if reserved := self.reserved & properties.keys():
-            raise RecordError(f"column 'properties': Braze reserves the name '{min(reserved)}'")
+        properties: dict[str, Any] = {}
+        for column in self._spread:
+            properties |= column.value(record) or {}
         self._properties.fill(properties, record)
         if properties:
             try:
@@ -117,7 +122,7 @@ class Events(Happening):
     """https://www.braze.com/docs/api/objects_filters/event_object/."""
 
     kind = "events"
-    keys = frozenset({"event", "time_field", "properties"})
+    keys = frozenset({"event", "time_field", "properties", "spread"})
     properties_bytes = limits.EVENT_PROPERTIES_BYTES
     reserved = limits.RESERVED_EVENT_PROPERTIES
 
@@ -152,7 +157,7 @@ class Purchases(Happening):
     """https://www.braze.com/docs/api/objects_filters/purchase_object/."""
 
     kind = "purchases"
-    keys = frozenset({"purchase", "time_field", "properties"})
+    keys = frozenset({"purchase", "time_field", "properties", "spread"})
     properties_bytes = limits.PURCHASE_PROPERTIES_BYTES
     reserved = limits.RESERVED_PURCHASE_PROPERTIES
 
