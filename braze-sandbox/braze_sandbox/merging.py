@@ -36,6 +36,7 @@ def absorb(profiles: Profiles, kept: Profile, gone: Profile) -> None:
     if tokens := [*own.get("push_tokens", ()), *sent.get("push_tokens", ())]:
         own["push_tokens"] = tokens
     kept.custom_attributes = {**gone.custom_attributes, **kept.custom_attributes}
+    kept.observed = {**gone.observed, **kept.observed}
     kept.events.extend(gone.events)
     kept.purchases.extend(gone.purchases)
     for label, name in gone.aliases.items():

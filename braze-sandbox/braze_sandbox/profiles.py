@@ -98,7 +98,10 @@ def plain(value: Json) -> Json:
 
 
 class Profiles:
-    """All users, found by any identifier; with a directory, kept in a file there."""
+    """All users, found by any identifier; with a directory, kept in a file there.
+
+    `seed` is called to make the first users, where no file has any.
+    """
 
     def __init__(self, workspace: Workspace, seed: Callable[[Profiles], None], directory: Path | None = None) -> None:
         self._file = _File(directory) if directory else None
