@@ -77,6 +77,7 @@ KEYS = {
     "subscription_group_states": (["subscription_group_id", "external_id"], None),
     "subscription_states": (["external_id", "subscription_group_id"], None),
     "unsubscribes": (["email"], "unsubscribed_at"),
+    "user_aliases": (["braze_id", "alias_label", "alias_name"], None),
     "user_campaigns_received": (["braze_id", "api_campaign_id", "variation_api_id"], None),
     "user_canvases_received": (["braze_id", "api_canvas_id"], None),
     "user_custom_events": (["braze_id", "name"], None),

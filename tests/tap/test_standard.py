@@ -27,6 +27,7 @@ WITHOUT_RECORDS = [
     "sends_analytics",
     "subscription_group_states",
     "subscription_states",
+    "user_aliases",
     "user_campaigns_received",
     "user_canvases_received",
     "user_custom_events",

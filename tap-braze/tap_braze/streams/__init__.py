@@ -80,6 +80,7 @@ STREAMS: Final[tuple[type[BrazeStream], ...]] = (
     users.UsersById,
     users.GlobalControlGroupUsers,
     users.SegmentMembers,
+    users.UserAliases,
     users.UserDevices,
     users.UserCustomEvents,
     users.UserPurchases,

@@ -191,6 +191,22 @@ class _Rows(OfSegments):
         return entry
 
 
+class UserAliases(_Rows):
+    """Aliases of users."""
+
+    name = "user_aliases"
+    field = "user_aliases"
+    # Of one label a user has one alias, as far as is known.
+    primary_keys = (BRAZE_ID, "alias_label", "alias_name")
+    schema = fields.schema(
+        profiles.key(),
+        fields.key("alias_label", "What kind of alias it is."),
+        fields.key("alias_name", "The alias."),
+        profiles.external_id(),
+        profiles.exported_at(),
+    )
+
+
 class UserDevices(_Rows):
     """Devices of users."""
 
