@@ -42,9 +42,13 @@ class Report:
         self._in_a_row[named] = error
         if len(self._in_a_row) >= _OUTAGE:
             return next(iter(self._in_a_row.items()))
+        self.lack(stream, named, error)
+        return None
+
+    def lack(self, stream: str, named: str, error: Exception) -> None:
+        """Note that the stream lacks what `named` names, whatever becomes of others."""
         self._failed.setdefault(stream, {})[named] = str(error)
         self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, error)
-        return None
 
     def skip(self, stream: str, error: BrazeError) -> None:
         """Note that a whole stream was skipped, for a permission that is missing."""

@@ -20,10 +20,12 @@ from typing_extensions import override
 
 from tap_braze import access
 from tap_braze.braze_api import BrazeError, Client
+from tap_braze.currents.files import Files
 from tap_braze.progress import Progress
 from tap_braze.report import Report
 from tap_braze.settings import CONFIG_SCHEMA, Settings, config_errors
-from tap_braze.streams import STREAMS
+from tap_braze.storage import Storage
+from tap_braze.streams import STREAMS, currents
 from tap_braze.writer import Writer
 
 if TYPE_CHECKING:
@@ -98,13 +100,29 @@ class TapBraze(Tap):
             )
         return self._client
 
+    @cached_property
+    def files(self) -> Files:
+        """The files of Currents.
+
+        Raises:
+            StorageError: what is to be read has no name, or a kind that is not installed.
+        """
+        settings = self.settings.currents
+        url = settings.url or ""
+        storage = Storage("currents.url", url, settings.storage_options)
+        return Files(storage, url, settings.wants, self.settings.concurrency, self.logger.warning)
+
     def list_of(self, kind: type[S]) -> S:
         """The one stream of this class, for its ids."""
         return next(stream for stream in self.streams.values() if isinstance(stream, kind))
 
     @override
     def discover_streams(self) -> list[BrazeStream]:
-        return [stream(self) for stream in STREAMS]
+        streams = [stream(self) for stream in STREAMS]
+        if "url" in self.config.get("currents", ()):
+            self._validate_config()  # what there is to discover is in the bucket that the settings name
+            streams += currents.streams(self)
+        return streams
 
     @property
     @override

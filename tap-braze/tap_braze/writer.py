@@ -35,12 +35,18 @@ class Writer(MsgSpecWriter):
     @override
     def write_message(self, message: Message) -> None:
         self._lines += self.format_message(message)
-        if (
-            not isinstance(message, RecordMessage)
-            or len(self._lines) >= _ENOUGH_BYTES
-            or time.monotonic() - self._flushed > _LONG_ENOUGH
-        ):
+        if not isinstance(message, RecordMessage) or self._are_enough:
             self.flush()
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write RECORD messages that are encoded already, each in a whole line."""
+        self._lines += lines
+        if self._are_enough:
+            self.flush()
+
+    @property
+    def _are_enough(self) -> bool:
+        return len(self._lines) >= _ENOUGH_BYTES or time.monotonic() - self._flushed > _LONG_ENOUGH
 
     def flush(self) -> None:
         """Write what is kept back."""

@@ -1,0 +1,83 @@
+"""Work that is done ahead by threads, its results in the order of the plan; nothing of what the work is."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from concurrent.futures import Future, wait
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# How often the one who waits for a result may look at the time.
+_TICK: Final = 1.0
+
+
+class _Task(Generic[T, R]):
+    """One of the plan, and its result."""
+
+    def __init__(self, item: T, weight: int) -> None:
+        self.item = item
+        self.weight = weight
+        self.result: Future[R] = Future()
+
+
+def in_order(
+    plan: Iterable[T],
+    work: Callable[[T], R],
+    *,
+    threads: int,
+    ahead: int,
+    weigh: Callable[[T], int] = lambda _: 1,
+    tick: Callable[[], None] = lambda: None,
+) -> Generator[tuple[T, R], None, None]:
+    """Do the work on a plan by up to so many threads, and hand out results in the order of the plan.
+
+    The plan is drawn from only until what is drawn and not handed out weighs `ahead`, so that memory does not grow with
+    it. An error of the work is raised in its place. Closing the iterator drops what was not begun; threads are daemons,
+    so that what is under way does not hold up the end of the program. `tick` is called now and then while a result is
+    awaited.
+    """
+    todo: SimpleQueue[_Task[T, R] | None] = SimpleQueue()
+    drawn: deque[_Task[T, R]] = deque()
+    weight = workers = 0
+    try:
+        for item in plan:
+            drawn.append(_Task(item, weigh(item)))
+            weight += drawn[-1].weight
+            todo.put(drawn[-1])
+            if workers < threads:
+                threading.Thread(target=_work, args=(todo, work), daemon=True, name=f"ahead-{workers}").start()
+                workers += 1
+            while drawn and weight >= ahead:
+                weight -= drawn[0].weight
+                yield _first(drawn, tick)
+        while drawn:
+            yield _first(drawn, tick)
+    finally:
+        for task in drawn:
+            task.result.cancel()
+        for _ in range(workers):
+            todo.put(None)
+
+
+def _first(drawn: deque[_Task[T, R]], tick: Callable[[], None]) -> tuple[T, R]:
+    task = drawn.popleft()
+    while not task.result.done() and not wait((task.result,), _TICK).done:
+        tick()
+    return task.item, task.result.result()
+
+
+def _work(todo: SimpleQueue[_Task[T, R] | None], work: Callable[[T], R]) -> None:
+    while task := todo.get():
+        if not task.result.set_running_or_notify_cancel():
+            continue
+        try:
+            task.result.set_result(work(task.item))
+        except BaseException as error:  # noqa: BLE001 - the reader of the result is who must see it
+            task.result.set_exception(error)

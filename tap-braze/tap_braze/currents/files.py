@@ -1,0 +1,166 @@
+"""Which files of events a bucket has: listed folder by folder, and no folder of an hour that is not wanted.
+
+    …/dataexport.<cluster>.<type>.integration.<id>/event_type=<event type>/date=<YYYY-MM-DD-HH>/…/<name>.avro
+
+What stands between the hour and the name differs (`<schema id>/<zone>` once, `version=<n>/<environment>` now), and may
+change again. A bucket can have several integrations, each in a folder of its own.
+https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_delivery_semantics/
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64encode
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from tap_braze.ahead import in_order
+from tap_braze.currents.decode import BrokenFileError
+from tap_braze.storage import StorageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from tap_braze.storage import Storage
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_EVENT_TYPE: Final = "event_type="
+_HOUR: Final = re.compile(r"date=(\d{4}-\d\d-\d\d)(?:-(\d\d))?", re.ASCII)
+# Levels of folders that are listed to find those of event types: the URL's, two of a connector's folder path, and the
+# integration's.
+_LEVELS: Final = 4
+_MARK_LETTERS: Final = 10
+
+
+@dataclass(frozen=True, order=True)
+class File:
+    """A file of events: the UTC hour in which Braze queued them (`2026-03-01-17`), its path below the URL, its size."""
+
+    hour: str
+    path: str
+    size: int
+
+    @property
+    def mark(self) -> str:
+        """Ten letters that tell the file from all others, and from what it was when it had another size."""
+        digest = blake2b(f"{self.path}\n{self.size}".encode(), digest_size=8).digest()
+        return urlsafe_b64encode(digest)[:_MARK_LETTERS].decode()
+
+
+class Files:
+    """The files of those event types that are wanted; for one thread."""
+
+    def __init__(
+        self, storage: Storage, url: str, wants: Callable[[str], bool], threads: int, warn: Callable[[str], None]
+    ) -> None:
+        self._storage = storage
+        self._url = url
+        self._wants = wants
+        self._threads = threads
+        self._warn = warn
+
+    @property
+    def event_types(self) -> list[str]:
+        """The event types that there are files of.
+
+        Raises:
+            StorageError: the bucket cannot be listed, or has none.
+        """
+        return sorted(filter(self._wants, self._folders))
+
+    def since(self, event_type: str, hour: str) -> list[File]:
+        """The files of an event type from this hour on, in the order of hours.
+
+        Raises:
+            StorageError: they cannot be listed.
+        """
+        hours = [
+            (found, f"{folder}/{name}")
+            for folder in self._folders.get(event_type, ())
+            for name in self._storage.folders(folder)
+            if (found := self._hour(folder, name)) >= hour
+        ]
+        return sorted(
+            File(hour, path, size)
+            for (hour, _), sizes in self._each(hours, lambda each: self._storage.sizes(each[1]))
+            for path, size in sizes.items()
+            if _is_of_events(path)
+        )
+
+    def at(self, paths: Iterable[str]) -> list[File]:
+        """The files with these paths, as far as they are still there, in the order of hours."""
+        folders = sorted({path.rpartition("/")[0] for path in paths})
+        sizes = {path: size for _, found in self._each(folders, self._storage.sizes) for path, size in found.items()}
+        return sorted(File(_hour_of(path), path, sizes[path]) for path in set(paths) & set(sizes))
+
+    def read(self, file: File) -> bytes:
+        """What is in a file.
+
+        Raises:
+            StorageError: it cannot be read.
+            BrokenFileError: it is not as long as it was when it was listed.
+        """
+        data = b"".join(self._storage.read(file.path))
+        if len(data) != file.size:
+            raise BrokenFileError(f"it changed while it was read: from {file.size:,} to {len(data):,} bytes")
+        return data
+
+    def _hour(self, folder: str, name: str) -> str:
+        """The hour of a folder, nothing if its name tells none."""
+        found = _hour_of(name)
+        if not found:
+            self._warn(f"{folder}/{name} is passed over: the name of the folder is no date=YYYY-MM-DD-HH")
+        return found
+
+    @cached_property
+    def _folders(self) -> dict[str, list[str]]:
+        """The folders of each event type, one for each integration."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        level = [""]
+        for _ in range(_LEVELS):
+            below = [
+                f"{folder}/{name}".lstrip("/")
+                for folder, names in self._each(level, self._storage.folders)
+                for name in names
+                if not name.startswith("date=")
+            ]
+            level = []
+            for path in below:
+                name = path.rpartition("/")[2]
+                if name.startswith(_EVENT_TYPE):
+                    found[name.removeprefix(_EVENT_TYPE)].append(path)
+                else:
+                    level.append(path)
+        if not found:
+            raise StorageError(self._why_none())
+        return dict(found)
+
+    def _why_none(self) -> str:
+        if not self._storage.exists:
+            return (
+                f"setting 'currents.url': there is nothing at {self._url}; check the bucket and the folder path, "
+                "which are those of the Currents connector in Braze"
+            )
+        return (
+            f"setting 'currents.url': no folder at {self._url} is called event_type=…; give the folder path of the "
+            "Currents connector in Braze, or a folder above it"
+        )
+
+    def _each(self, plan: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
+        return in_order(plan, work, threads=self._threads, ahead=4 * self._threads)
+
+
+def _hour_of(path: str) -> str:
+    found = _HOUR.search(path)
+    return f"{found[1]}-{found[2] or '00'}" if found else ""
+
+
+def _is_of_events(path: str) -> bool:
+    """Whether a file may be one of Braze's; what others leave behind, such as `_SUCCESS`, has such a name."""
+    name = path.rpartition("/")[2]
+    return bool(name) and not name.startswith((".", "_"))

@@ -1,0 +1,38 @@
+"""Which events came shortly before, in a bounded number of bytes."""
+
+from __future__ import annotations
+
+from array import array
+from typing import Final
+
+_MOST: Final = 500_000  # ids that are known for sure, and as many before these; a hundred bytes each
+
+
+class Recent:
+    """The last ids, as hashes of eight bytes: that two of a million have the same one is one chance in 37 million."""
+
+    def __init__(self) -> None:
+        self._ids: set[int] = set()
+        self._older: set[int] = set()
+
+    def new(self, lines: bytes, ids: bytes) -> tuple[bytes, int]:
+        """Of some lines and the hashes of their ids, the lines that are new, and how many these are."""
+        hashes = array("Q", ids)
+        fresh = set(hashes)
+        if len(fresh) == len(hashes) and fresh.isdisjoint(self._ids) and fresh.isdisjoint(self._older):
+            kept, count = lines, len(hashes)
+        else:
+            found = [
+                line for line, each in zip(lines.splitlines(keepends=True), hashes, strict=True) if self._is_new(each)
+            ]
+            kept, count = b"".join(found), len(found)
+        self._ids |= fresh
+        if len(self._ids) >= _MOST:
+            self._ids, self._older = set(), self._ids
+        return kept, count
+
+    def _is_new(self, each: int) -> bool:
+        if each in self._ids or each in self._older:
+            return False
+        self._ids.add(each)
+        return True

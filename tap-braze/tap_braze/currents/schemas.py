@@ -1,0 +1,198 @@
+"""Event types of Currents and the JSON Schema of their events, from what is known and from what a file declares.
+
+The known fields stand in `event_types.txt`. Every field may be null but `id` and `time`: Braze makes required fields
+optional at times. https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/
+"""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+Properties: TypeAlias = "dict[str, dict[str, Any]]"
+
+REQUIRED: Final = ("id", "time")
+
+# Columns of `currents_events`; what else an event has is in its payload.
+COMMON: Final = (
+    "id",
+    "time",
+    "user_id",
+    "external_user_id",
+    "device_id",
+    "app_id",
+    "app_group_id",
+    "campaign_id",
+    "canvas_id",
+)
+
+_TEXTS: Final = {"type": ["array", "null"], "items": {"type": ["string", "null"]}}
+
+_TYPES: Final[dict[str, tuple[str, ...]]] = {
+    "integer": (
+        "time",
+        "time_ms",
+        "send_time",
+        "random_bucket_number",
+        "prev_random_bucket_number",
+        "ios_push_token_apns_gateway",
+        "push_token_created_at",
+        "push_token_updated_at",
+        "conversion_behavior_index",
+        "attempt_count",
+        "http_status_code",
+        "content_length",
+        "retry_count",
+        "webhook_duration",
+        "prompt_tokens",
+        "completion_tokens",
+        "total_tokens",
+        "cache_tokens",
+        "reasoning_tokens",
+    ),
+    "number": ("price", "duration", "latitude", "longitude", "altitude", "ll_accuracy", "alt_accuracy"),
+    "boolean": (
+        "ad_tracking_enabled",
+        "archived",
+        "cache_hit",
+        "has_url_parameters",
+        "in_control_group",
+        "is_amp",
+        "is_canvas_entry",
+        "is_drop",
+        "is_error",
+        "is_sms_fallback",
+        "is_suspected_bot_click",
+        "is_terminal",
+        "is_unique",
+        "link_aliasing_enabled",
+        "llm_owned_by_customer",
+        "push_token_foreground_push_disabled",
+        "push_token_provisionally_opted_in",
+    ),
+}
+_TYPE_OF: Final = {name: kind for kind, names in _TYPES.items() for name in names}
+_LISTS: Final = ("media_urls", "suspected_bot_click_reason")
+
+_MEANINGS: Final = {
+    "id": "Unique id of the event.",
+    "time": "When it happened, in seconds since 1970 (UTC). Events may arrive long after it.",
+    "time_ms": "When it happened, in milliseconds since 1970 (UTC).",
+    "user_id": "Braze's own id of the user: the `braze_id` of the REST API.",
+    "external_user_id": "External id of the user; null where the profile has none.",
+    "device_id": "Id of the device.",
+    "app_group_id": "API identifier of the workspace.",
+    "app_id": "API identifier of the app.",
+    "timezone": "Time zone of the user, as an IANA name.",
+    "campaign_id": "API identifier of the campaign.",
+    "campaign_name": "Name of the campaign; null or stale for up to an hour after an edit.",
+    "message_variation_id": "API identifier of the message variation.",
+    "canvas_id": "API identifier of the Canvas.",
+    "canvas_name": "Name of the Canvas; null or stale for up to an hour after an edit.",
+    "canvas_variation_id": "API identifier of the Canvas variant.",
+    "canvas_step_id": "API identifier of the Canvas step.",
+    "canvas_step_message_variation_id": "API identifier of the message variation in the Canvas step.",
+    "app_group_api_id": "Deprecated, null.",
+    "canvas_api_id": "Deprecated, null.",
+    "canvas_variation_api_id": "Deprecated, null.",
+    "canvas_step_api_id": "Deprecated, null.",
+    "send_id": "Id of the send.",
+    "dispatch_id": "Id of one dispatch of a message.",
+    "platform": "`ios`, `android`, `kindle`, `web`, `tvos` or `roku`.",
+    "ad_id_type": "`ios_idfa`, `google_ad_id`, `windows_ad_id` or `roku_ad_id`.",
+    "gender": "`M`, `F`, `O`, `N` or `P`.",
+    "properties": "Properties, as JSON in a text.",
+    "custom_attributes": "Custom attributes that changed, as JSON in a text.",
+    "message_extras": "Extras of the message, as JSON in a text.",
+    "conversion_behavior": "The conversion event, as JSON in a text.",
+    "flow_response_json": "Response to the flow, as JSON in a text.",
+    "tool_arguments": "Arguments of the tool, as JSON in a text.",
+    "price": "Price, a 32-bit number in the file already.",
+    "duration": "Seconds of a session; milliseconds of an agent's run.",
+    "machine_open": "Text `true` where a machine opened it.",
+    "is_suspected_bot_click": "Whether a bot is suspected, where Braze filters these.",
+    "abort_log": "Why it was aborted, 128 characters at most.",
+    "esp": "SparkPost, SendGrid or Amazon SES.",
+    "subscription_status": "`Subscribed`, `Unsubscribed` or `Opted In`.",
+    "push_token_state_change_type": "`add`, `update` or `remove`.",
+    "button_action_type": "`uri`, `deep_link`, `none` or `close`; null where no button was pressed.",
+    "live_activity_event_type": "`start`, `update` or `end`.",
+    "ios_push_token_apns_gateway": "1 is development, 2 is production.",
+    "orphaned_by_id": "The `user_id` of the profile that it was merged into.",
+    "user_phone_number": "Phone number of the user, in E.164.",
+    "to_phone_number": "Phone number of the user, in E.164.",
+}
+
+
+def stream_name(event_type: str) -> str:
+    """The name of the stream of an event type: `users.messages.email.SoftBounce` is `…_email_soft_bounce`."""
+    return "currents_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", event_type).replace(".", "_").lower()
+
+
+def of_event_type(event_type: str) -> dict[str, Any]:
+    """The schema of the stream of an event type, as far as it is known."""
+    return _schema({name: _property(name) for name in EVENT_TYPES.get(event_type, REQUIRED)})
+
+
+def of_all_events() -> dict[str, Any]:
+    """The schema of `currents_events`."""
+    event_type = {"type": ["string"], "description": "Event type, such as `users.messages.email.Open`."}
+    payload = {
+        "type": ["object", "null"],
+        "additionalProperties": True,
+        "description": "The other fields of the event that are not null; what is JSON in a text stays one.",
+    }
+    schema = _schema({"event_type": event_type, **{name: _property(name) for name in COMMON}, "payload": payload})
+    schema["required"] = ["event_type", *schema["required"]]
+    return schema
+
+
+def extended(known: Properties, declared: Mapping[str, list[str]]) -> Properties | None:
+    """The properties of a schema and what a file declares besides, None if that is nothing."""
+    found = dict(known)
+    for name, kinds in declared.items():
+        if name not in known:
+            found[name] = _property(name, kinds)
+        elif new := _foreign(known[name]["type"], kinds):
+            found[name] = {**known[name], "type": [*new, *known[name]["type"]]}
+    return found if found != known else None
+
+
+def _foreign(known: Iterable[str], kinds: Iterable[str]) -> list[str]:
+    admitted = {*known, "null", *(["integer"] if "number" in known else [])}
+    return [kind for kind in kinds if kind not in admitted]
+
+
+def _property(name: str, kinds: Iterable[str] | None = None) -> dict[str, Any]:
+    kinds = list(kinds or (["array"] if name in _LISTS else [_TYPE_OF.get(name, "string")]))
+    nullable = [] if name in REQUIRED else ["null"]
+    described = {"description": _MEANINGS[name]} if name in _MEANINGS else {}
+    inner = {"items": _TEXTS["items"]} if name in _LISTS else {}
+    return {"type": [*kinds, *nullable], **inner, **described}
+
+
+def _schema(properties: Properties) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(REQUIRED)}
+
+
+def _read() -> dict[str, tuple[str, ...]]:
+    groups: dict[str, list[str]] = {}
+    found = {}
+    text = resources.files(__package__).joinpath("event_types.txt").read_text("utf-8")
+    for line in text.splitlines():
+        name, colon, fields = line.partition(":")
+        if not colon or name.startswith("#"):
+            continue
+        if name.isupper():
+            groups[name] = fields.split()
+        else:
+            found[name] = tuple(name for word in fields.split() for name in groups.get(word, [word]))
+    return found
+
+
+EVENT_TYPES: Final = _read()
+"""The names of the fields of each event type that is known."""

@@ -1,0 +1,121 @@
+"""Files decoded on all cores: processes that are begun when they are worth it; nothing of which files.
+
+Threads would not do: decoding holds the interpreter.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from queue import SimpleQueue
+from tempfile import SpooledTemporaryFile
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from tap_braze.currents.decode import BrokenFileError
+from tap_braze.currents.lines import BROKEN, END, FILE, TASK, frames, read_frames, write_frame
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from tap_braze.currents.lines import Frame, Task
+
+_MOST: Final = 4  # the one who writes keeps up with no more, and each takes 45 MB
+_WORTH_IT: Final = 8_388_608  # bytes of files, which one core decodes while a process starts
+_IN_MEMORY: Final = 33_554_432  # bytes of frames of a file
+
+
+class Workers:
+    """Decodes files, each in one process or in this one; for any number of threads."""
+
+    def __init__(self) -> None:
+        self._idle: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
+        for _ in range(min(_MOST, os.cpu_count() or 1)):
+            self._idle.put(None)
+        self._begun: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.Lock()
+        self._received = 0
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the processes, at once; whoever waits for one gets an error."""
+        with self._lock:
+            self._closed = True
+            begun, self._begun = self._begun, []
+        for process in begun:
+            _end(process)
+
+    def frames_of(self, task: Task, data: bytes) -> IO[bytes]:
+        """The frames of a file but the last one, in a file that is on disk if it is large.
+
+        Raises:
+            BrokenFileError: the file is broken somewhere.
+        """
+        found: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+        broken = ""
+        worker = self._idle.get()
+        try:
+            if worker is None:
+                worker = self._begin(len(data))
+            for kind, content in frames(task, data) if worker is None else _ask(worker, task, data):
+                if kind == BROKEN:
+                    broken = content.decode()
+                elif kind != END:
+                    write_frame(found, kind, content)
+        except (OSError, EOFError):
+            worker = None
+            broken = "the process that decoded it has ended; the machine may lack memory"
+        finally:
+            self._idle.put(worker)
+        if broken:
+            found.close()
+            raise BrokenFileError(broken)
+        found.seek(0)
+        return found
+
+    def _begin(self, size: int) -> subprocess.Popen[bytes] | None:
+        """Begin a process, if there is so much to do that this pays."""
+        with self._lock:
+            self._received += size
+            if self._received < _WORTH_IT:
+                return None
+            if self._closed:
+                raise EOFError
+            command = [sys.executable, "-m", "tap_braze.currents.lines"]
+            process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
+            self._begun.append(process)
+            return process
+
+
+def _ask(process: subprocess.Popen[bytes], task: Task, data: bytes) -> Iterator[Frame]:
+    stdin: Any = process.stdin
+    stdout: Any = process.stdout
+    write_frame(stdin, TASK, msgspec.json.encode(task))
+    write_frame(stdin, FILE, data)
+    stdin.flush()
+    for kind, content in read_frames(stdout):
+        yield kind, content
+        if kind in {BROKEN, END}:
+            return
+    raise EOFError
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.kill()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            with suppress(OSError):
+                stream.close()
+    process.wait()

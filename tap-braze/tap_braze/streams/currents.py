@@ -1,0 +1,299 @@
+"""The streams of Currents: one for each event type, and one of all events."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime, timezone
+from functools import partial
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import msgspec
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._catalog import get_selected_schema
+from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from tap_braze.ahead import in_order
+from tap_braze.currents import schemas
+from tap_braze.currents.decode import BrokenFileError
+from tap_braze.currents.lines import FIELDS, IDS, Task, read_frames
+from tap_braze.currents.position import Position, hour_of
+from tap_braze.currents.recent import Recent
+from tap_braze.currents.workers import Workers
+from tap_braze.storage import StorageError
+from tap_braze.streams.base import BrazeStream
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable, Iterator, Mapping
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_braze.currents.files import File
+    from tap_braze.tap import TapBraze
+
+_BYTES_AHEAD: Final = 50_331_648  # of files that are read before their turn; their lines are twice as many
+_RECORDS_BETWEEN_STATES: Final = 50_000
+# STATE names the files that are to be tried again; so many are a sign that something else is wrong.
+_MOST_ASIDE: Final = 100
+_SECONDS_BETWEEN_WORDS: Final = 5.0
+
+
+def streams(tap: TapBraze) -> list[BrazeStream]:
+    """The streams of Currents, if the settings say where its files are.
+
+    They are of all event types that are known, so that a catalog has them before the first file comes, and of those
+    that there are files of. The latter are selected by default; `currents_events`, which has them all again, is not.
+    """
+    settings = tap.settings.currents
+    if settings.url is None:
+        return []
+    known = set(filter(settings.wants, schemas.EVENT_TYPES))
+    try:
+        there = set(tap.files.event_types)
+    except StorageError as error:
+        tap.report.lack("currents_events", "the listing of all files", error)
+        there = known
+    event_types = sorted(known | there)
+    return [CurrentsEvents(tap), *(CurrentsStream(tap, each, by_default=each in there) for each in event_types)]
+
+
+class _FilesStream(BrazeStream):
+    """Events out of files, which are read once each, in the order of hours.
+
+    The lines of its records are made where files are decoded, and do not go through the SDK record by record, unless
+    stream maps or flattening want that.
+    """
+
+    path = "event_type=…"
+    permission = ""
+    in_one = False  # whether events of all types are in it
+
+    def __init__(self, tap: TapBraze, schema: dict[str, Any]) -> None:
+        super().__init__(tap)
+        self._schema = schema
+        # No field tells what was read: the time of an event can be long before that of its file.
+        self.forced_replication_method = REPLICATION_INCREMENTAL
+        self._events = self._files = self._repeated = 0
+
+    def event_types(self) -> list[str]:
+        """The event types that there are files of and the stream has."""
+        raise NotImplementedError
+
+    def kept(self, event_type: str) -> dict[str, Any]:
+        """What STATE has of an event type, to be changed in place."""
+        raise NotImplementedError
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        for lines, _ in self._chunks(bare=True):
+            for line in lines.splitlines():
+                yield msgspec.json.decode(line)
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Record, Any, Any]:
+        if not self._is_plain or not write_messages:
+            yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for lines, events in self._chunks(bare=False):
+                self.tap.message_writer.write_lines(lines)
+                counter.increment(events)
+        self._write_state_message()
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether records come out as they are, and all of them."""
+        maps = self.stream_maps
+        return (
+            self.ABORT_AT_RECORD_COUNT is None
+            and len(maps) == 1
+            and type(maps[0]) is SameRecordTransform
+            and not maps[0].flattening_enabled
+        )
+
+    def _chunks(self, *, bare: bool) -> Iterator[tuple[bytes, int]]:
+        """The lines of all events that are to be read, some at a time, and how many events they are."""
+        try:
+            event_types = self.event_types()
+        except StorageError:
+            return  # was said when the streams were made
+        started = told = time.monotonic()
+        with Workers() as workers:
+            for event_type in event_types:
+                for chunk in self._of_type(event_type, workers, bare=bare):
+                    yield chunk
+                    self._events += chunk[1]
+                    if time.monotonic() - told > _SECONDS_BETWEEN_WORDS:
+                        told = time.monotonic()
+                        self._tell(told - started)
+        self._tell(time.monotonic() - started)
+
+    def _of_type(self, event_type: str, workers: Workers, *, bare: bool) -> Iterator[tuple[bytes, int]]:
+        settings = self.tap.settings
+        position = self._position(event_type)
+        try:
+            plan = self._plan(event_type, position)
+        except StorageError as error:
+            self.tap.report.lack(self.name, f"the listing of {event_type}", error)
+            return
+        task = Task(
+            stream=self.name,
+            extracted=datetime.now(timezone.utc).isoformat(),
+            event_type=event_type if self.in_one else None,
+            deselected=[name for name in self._known() if not self.mask["properties", name]],
+            with_ids=settings.currents.deduplicate,
+            bare=bare,
+        )
+        recent = Recent() if settings.currents.deduplicate else None
+        read = partial(self._read, workers, task)
+        since_state = 0
+        for file, found in in_order(
+            plan, read, threads=settings.concurrency, ahead=_BYTES_AHEAD, weigh=lambda file: file.size
+        ):
+            if isinstance(found, Exception):
+                if not self._set_aside(file, found, position):
+                    return
+            else:
+                with found:
+                    for chunk in self._chunks_of(found, recent):
+                        yield chunk
+                        since_state += chunk[1]
+                position.done(file)
+                self._files += 1
+            self._keep(event_type, position)
+            if since_state >= _RECORDS_BETWEEN_STATES:
+                since_state = 0
+                self._write_state_message()
+
+    def _read(self, workers: Workers, task: Task, file: File) -> IO[bytes] | Exception:
+        """What there is in a file, or what is wrong with it."""
+        try:
+            return workers.frames_of(task, self.tap.files.read(file))
+        except (StorageError, BrokenFileError) as error:
+            return error
+
+    def _chunks_of(self, frames: IO[bytes], recent: Recent | None) -> Iterator[tuple[bytes, int]]:
+        ids = b""
+        for kind, content in read_frames(frames):
+            if kind == FIELDS:
+                if not self.in_one:
+                    self._admit(msgspec.json.decode(content))
+            elif kind == IDS:
+                ids = bytes(content)
+            elif recent is None:
+                yield bytes(content), content.count(b"\n")
+            else:
+                lines, new = recent.new(bytes(content), ids)
+                self._repeated += len(ids) // 8 - new
+                yield lines, new
+
+    def _plan(self, event_type: str, position: Position) -> list[File]:
+        """The files to read, those first that were set aside in earlier runs."""
+        settings, files = self.tap.settings.currents, self.tap.files
+        since = position.since or hour_of(settings.start)
+        if settings.not_before is not None:
+            since = max(since, hour_of(settings.not_before))
+        pending = position.pending
+        aside = files.at(pending)
+        if gone := set(pending) - {file.path for file in aside}:
+            self.logger.info("stream '%s': no longer there, and so not tried again: %s", self.name, sorted(gone))
+        return position.plan(files.since(event_type, since), aside)
+
+    def _set_aside(self, file: File, error: Exception, position: Position) -> bool:
+        """Note a file for the next run; whether the stream can go on."""
+        self.tap.report.lack(self.name, file.path, error)
+        if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
+            self.logger.warning(
+                "stream '%s': %d files before this one are broken too, so the stream ends here", self.name, _MOST_ASIDE
+            )
+            return False
+        position.set_aside(file)
+        return True
+
+    def _admit(self, declared: Mapping[str, list[str]]) -> None:
+        """Say in a new SCHEMA message what a file has that the last one did not name."""
+        schema = self.effective_schema
+        properties = schemas.extended(schema["properties"], declared)
+        if properties is None:
+            return
+        self._schema = self._input_schema = {**schema, "properties": properties}
+        selected = get_selected_schema(self.name, self._schema, self.mask)
+        self.tap.mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
+        self._stream_maps = None
+        self._described = False
+        self._write_schema_message()
+
+    def _known(self) -> Iterable[str]:
+        return self.effective_schema["properties"]
+
+    def _position(self, event_type: str) -> Position:
+        incremental = self.replication_method == REPLICATION_INCREMENTAL
+        try:
+            return Position(self.kept(event_type) if incremental else {}, self.tap.settings.currents.lookback)
+        except (TypeError, ValueError, AttributeError):
+            text = f"stream '{self.name}': what the state says of {event_type} is no position; remove or correct it"
+            raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
+
+    def _keep(self, event_type: str, position: Position) -> None:
+        if self.replication_method == REPLICATION_INCREMENTAL:
+            kept = self.kept(event_type)
+            kept.update(position.state())
+            if not position.pending:
+                kept.pop("pending", None)
+            self.state_manager.is_flushed = False
+
+    def _tell(self, seconds: float) -> None:
+        repeated = f", {self._repeated:,} repeated ones left out" if self._repeated else ""
+        self.logger.info(
+            "stream '%s': %s files, %s events%s in %.0f s",
+            self.name,
+            f"{self._files:,}",
+            f"{self._events:,}",
+            repeated,
+            seconds,
+        )
+
+
+class CurrentsStream(_FilesStream):
+    """The events of one type, as Braze writes them."""
+
+    primary_keys = ("id",)
+
+    def __init__(self, tap: TapBraze, event_type: str, *, by_default: bool) -> None:
+        self.name = schemas.stream_name(event_type)
+        self.selected_by_default = by_default
+        self._event_type = event_type
+        super().__init__(tap, schemas.of_event_type(event_type))
+
+    @override
+    def event_types(self) -> list[str]:
+        return [self._event_type] if self._event_type in self.tap.files.event_types else []
+
+    @override
+    def kept(self, event_type: str) -> dict[str, Any]:
+        return self.stream_state
+
+
+class CurrentsEvents(_FilesStream):
+    """The events of all types, with their common fields as columns, and an object with the others."""
+
+    name = "currents_events"
+    # Braze says that an id is unique over all types; in its sample files all types have one and the same.
+    primary_keys = ("event_type", "id")
+    selected_by_default = False
+    in_one = True
+
+    def __init__(self, tap: TapBraze) -> None:
+        super().__init__(tap, schemas.of_all_events())
+
+    @override
+    def event_types(self) -> list[str]:
+        return self.tap.files.event_types
+
+    @override
+    def kept(self, event_type: str) -> dict[str, Any]:
+        kept: dict[str, Any] = self.stream_state.setdefault("event_types", {}).setdefault(event_type, {})
+        return kept
