@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import timedelta
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
@@ -80,6 +81,10 @@ class Currents:
     not_before: datetime | None
     lookback: timedelta
     deduplicate: bool
+
+    def wants(self, event_type: str) -> bool:
+        """Whether an event type is to be read."""
+        return not self.event_types or any(fnmatchcase(event_type, pattern) for pattern in self.event_types)
 
     @classmethod
     def of(cls, config: Mapping[str, Any], start: datetime, not_before: datetime | None) -> Currents:
