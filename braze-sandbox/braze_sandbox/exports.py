@@ -135,8 +135,7 @@ class Exports:
     async def _run(self, export: Export) -> None:
         try:
             done = await (self._to_bucket(export, self._bucket) if self._bucket else self._to_download(export))
-        except (OSError, ValueError) as error:
-            # Braze would write an e-mail.
+        except Exception as error:  # noqa: BLE001 - whatever a storage raises; Braze would write an e-mail
             self._recorder.violation(f"an export failed: {error}", "/users/export", export.segment_id)
             done = False
         if self._running.get(export.segment_id) is export:
@@ -156,12 +155,11 @@ class Exports:
 
     async def _to_bucket(self, export: Export, bucket: Bucket) -> bool:
         done = False
+        folder = f"segment-export/{export.segment_id}/{datetime.now(timezone.utc).date()}/{export.prefix}"
         async for name, lines, done in self._files(export):
             content = await asyncio.to_thread(packed, name, lines, export.suffix)
             if done and export.fault == "export_truncated":
                 content = truncated(content)
-            day = datetime.now(timezone.utc).date()
-            folder = f"segment-export/{export.segment_id}/{day}/{export.prefix}"
             await asyncio.to_thread(bucket.put, f"{folder}/{name}.{export.suffix}", content)
         return done
 

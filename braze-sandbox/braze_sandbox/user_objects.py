@@ -127,11 +127,12 @@ def _aggregates(
     for one in happenings:
         by_name[one[name]].append(one)
     for key, ones in by_name.items():
-        times = [iso(one["time"]) for one in ones]
+        times = [one["time"] for one in ones]
+        first, last = iso(min(times)), iso(max(times))
         # A purchase of three is three purchases (docs: purchase_object).
         count = sum(one.get("quantity", 1) for one in ones)
         if old := rows.get(key):
-            times, count = [*times, old["first"], old["last"]], count + old["count"]
-        rows[key] = {"name": key, "first": min(times), "last": max(times), "count": count}
+            first, last, count = min(first, old["first"]), max(last, old["last"]), count + old["count"]
+        rows[key] = {"name": key, "first": first, "last": last, "count": count}
     since = iso(now - RECENT)
     return [row for row in rows.values() if row["last"] >= since]

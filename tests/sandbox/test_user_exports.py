@@ -184,6 +184,11 @@ def test_what_is_written_adds_to_what_was_seen_before(people: tuple[Sandbox, Cli
     assert after["total_revenue"] == before["total_revenue"] + 8
 
 
+def test_a_download_is_a_zip_whatever_the_format(people: tuple[Sandbox, Client]) -> None:
+    sandbox, client = people
+    assert len(exported(client, everybody(sandbox), output_format="gzip")) == 60
+
+
 def test_custom_attributes_by_name_or_all(people: tuple[Sandbox, Client]) -> None:
     sandbox, client = people
     sandbox.workspace.segments[everybody(sandbox)].members = {"user-001"}
@@ -347,11 +352,21 @@ def test_objects_in_an_s3_bucket() -> None:
         server.stop()
 
 
-def test_a_bucket_that_cannot_be_written_is_told() -> None:
-    with serving(export_to="/proc/nowhere") as (sandbox, client):
+@pytest.mark.parametrize("kind", ["file", "s3"])
+def test_a_bucket_that_cannot_be_written_is_told(tmp_path: Path, kind: str) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    storage: dict[str, Any] = {}
+    if kind == "s3":
+        storage = {"endpoint_url": "http://127.0.0.1:1", "key": "id", "secret": "hidden"}
+        storage["config_kwargs"] = {"retries": {"max_attempts": 0}}
+    with serving(export_to="s3://exports" if storage else str(file), export_storage=storage) as (sandbox, client):
         start(client, everybody(sandbox))
         (violation,) = soon(lambda: sandbox.violations)
-    assert violation["reason"].startswith("an export failed: ")
+        assert violation["reason"].startswith("an export failed: ")
+        assert "hidden" not in str(violation)
+        body = {"segment_id": everybody(sandbox), "fields_to_export": ["braze_id"]}
+        soon(lambda: client.post(SEGMENT, body).status_code == 200)
 
 
 @pytest.mark.parametrize("cloud", [False, True])
