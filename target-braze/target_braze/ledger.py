@@ -8,7 +8,6 @@ Braze has no key that would make it forget repetitions by itself, and counts an 
 
 from __future__ import annotations
 
-import sqlite3
 import struct
 import threading
 import time
@@ -18,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.ledger_file import open_file
 from target_braze.members import TABLES as MEMBERS
 from target_braze.members import Members
 from target_braze.records import accumulates
+from target_braze.sample import TABLE as SAMPLE
+from target_braze.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from target_braze.records import Change, User
 
-_FORMAT: Final = 1
 _SECONDS_A_DAY: Final = 86_400
 
 # Attribute name as a number, hash of its value. Six bytes take a wrong value for the right one once in 280 million
@@ -37,7 +38,6 @@ _ENTRY: Final = struct.Struct("<H6s")
 _UNDER_WAY: Final = 0
 _ACCEPTED: Final = 1
 
-_META: Final = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 _TABLES: Final = f"""
 CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
@@ -48,11 +48,8 @@ CREATE TABLE IF NOT EXISTS made (
     PRIMARY KEY (stream, name)
 ) WITHOUT ROWID;
 {MEMBERS}
+{SAMPLE}
 """
-
-
-class LedgerError(Exception):
-    """The file of setting `ledger_path` cannot be used; says why and what to do."""
 
 
 class Ledger:
@@ -63,14 +60,17 @@ class Ledger:
     """
 
     def __init__(self, path: Path, workspace: str | None = None) -> None:
-        self._path = path
         self._lock = threading.Lock()
-        self._db = self._open(workspace)
+        self._db, self.workspace = open_file(path, workspace)
+        self._db.executescript(_TABLES)
         self._ids: dict[str, int] = dict(self._db.execute("SELECT name, id FROM attributes"))
         # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
         self._unsettled: Counter[User] = Counter()
         self._pending: set[bytes] = set()
+        # What an earlier run has left in doubt and this one sends again.
+        self._doubted: set[bytes] = set()
         self.members = Members(self._db, self._lock)
+        self._sample = Sample(self._db)
 
     def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
         """Note what attributes a stream sets; answer those that it alone replaces, now or in an earlier run."""
@@ -92,8 +92,14 @@ class Ledger:
             fresh = self._fresh(change, absent)
         elif change.fingerprint is None:
             fresh = True
+        elif change.fingerprint in self._pending:
+            fresh = False
         else:
-            fresh = change.fingerprint not in self._pending and self._outcome(change.fingerprint) != _ACCEPTED
+            # Only now, for what is settled meanwhile is pending no more.
+            outcome = self._outcome(change.fingerprint)
+            fresh = outcome != _ACCEPTED
+            if outcome == _UNDER_WAY:
+                self._doubted.add(change.fingerprint)
         if fresh:
             with self._lock:
                 self._unsettled.update(change.users)
@@ -115,6 +121,13 @@ class Ledger:
             if rows:
                 self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
 
+    def withdraw(self, changes: Iterable[Change]) -> None:
+        """They did not get to Braze after all: take the notes of `under_way` back."""
+        rows = [(one.fingerprint,) for one in changes if one.fingerprint and one.fingerprint not in self._doubted]
+        if rows:
+            with self._lock, self._db:
+                self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
+
     def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
         """Note what became of changes; it is in the file when this returns."""
         today = _today()
@@ -133,7 +146,35 @@ class Ledger:
                     self._learn(change, today)
                 else:
                     # A merge, a deletion, a value that is in doubt: what is known of these users holds no more.
-                    self._db.executemany("DELETE FROM users WHERE id = ?", [(_id(user),) for user in change.users])
+                    for number in map(_id, change.users):
+                        self._db.execute("DELETE FROM users WHERE id = ?", (number,))
+                        self._sample.forget(number)
+
+    def sample(self, count: int) -> list[str]:
+        """External ids of at most so many users, drawn by lot."""
+        with self._lock:
+            return self._sample.draw(count)
+
+    def accepted(self, user: User) -> dict[str, bytes]:
+        """The digests of the values that Braze has accepted of a user, by the names of the attributes."""
+        names = {number: name for name, number in self._ids.items()}
+        return {names[number]: value for number, value in (self._known(_id(user)) or {}).items()}
+
+    def learn(self, changes: Iterable[Change]) -> None:
+        """Enter attributes that Braze is known to have."""
+        today = _today()
+        with self._lock, self._db:
+            for change in changes:
+                self._learn(change, today)
+
+    def forget(self, user: User, names: Iterable[str]) -> None:
+        """Know no more what Braze has of these attributes of a user."""
+        key = _id(user)
+        with self._lock, self._db:
+            known = self._known(key) or {}
+            for name in names:
+                known.pop(self._ids[name], None)
+            self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), key))
 
     def prune(self, days: int) -> dict[str, int]:
         """Forget what was settled more than `days` ago; answer how many rows of each table went."""
@@ -144,6 +185,7 @@ class Ledger:
                 for table in ("users", "sent")
             }
             self._db.execute("DELETE FROM made WHERE day < ?", (oldest,))
+            self._sample.prune()
         self._db.execute("VACUUM")
         return gone
 
@@ -155,6 +197,7 @@ class Ledger:
             "events and purchases accepted": f"SELECT count(*) FROM sent WHERE outcome = {_ACCEPTED}",  # noqa: S608
             "events and purchases in doubt": f"SELECT count(*) FROM sent WHERE outcome = {_UNDER_WAY}",  # noqa: S608
             "members of streams": "SELECT count(*) FROM members",
+            "users by name to verify": "SELECT count(*) FROM sample",
         }
         return {what: self._db.execute(query).fetchone()[0] for what, query in queries.items()}
 
@@ -164,56 +207,20 @@ class Ledger:
         with self._lock:
             self._db.close()
 
-    def _open(self, workspace: str | None) -> sqlite3.Connection:
-        try:
-            db = sqlite3.connect(self._path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE")
-            db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            db.execute("PRAGMA journal_mode = WAL")
-            # What is committed survives the end of this process; that of the machine may cost the last commits, which
-            # are then sent again.
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("PRAGMA cache_size = -65536")
-            if workspace is not None:
-                with db:
-                    db.execute(_META)
-                    for key, value in (("format", str(_FORMAT)), ("workspace", workspace)):
-                        db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
-            meta = dict(db.execute("SELECT key, value FROM meta"))
-            db.executescript(_TABLES)
-        except sqlite3.OperationalError as error:
-            if "no such table" in str(error):
-                raise LedgerError(f"{self._path} is no ledger") from None
-            if "locked" in str(error):
-                raise LedgerError(
-                    f"the ledger {self._path} is in use by another run; wait for its end, or give each its own file"
-                ) from None
-            raise LedgerError(f"the ledger {self._path} cannot be opened: {error}") from None
-        except sqlite3.DatabaseError as error:
-            raise LedgerError(
-                f"the ledger {self._path} is no ledger: {error}; move it away to begin a new one"
-            ) from None
-        self.workspace: str = meta["workspace"]
-        if workspace not in {None, self.workspace}:
-            db.close()
-            raise LedgerError(
-                f"the ledger {self._path} is of {self.workspace}, but setting 'endpoint' is {workspace}: what one "
-                "has says nothing of the other; give each workspace its own file"
-            )
-        return db
-
     def _fresh(self, change: Change, absent: Iterable[str]) -> bool:
         with self._lock:
             if self._unsettled[change.user]:
                 return True  # what is absent from this record is so from the next, too
-            row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (_id(change.user),)).fetchone()
-        if row is None:
+            known = self._known(_id(change.user))
+        if known is None:
             return True
-        known = dict(_ENTRY.iter_unpack(row[0]))
         identifiers = _identifiers(change)
         same = [
             name
             for name, value in change.fields.items()
-            if name not in identifiers and not accumulates(value) and known.get(self._ids.get(name, -1)) == _hash(value)
+            if name not in identifiers
+            and not accumulates(value)
+            and known.get(self._ids.get(name, -1)) == digest(value)
         ]
         for name in same:
             del change.fields[name]
@@ -224,8 +231,7 @@ class Ledger:
 
     def _learn(self, change: Change, today: int) -> None:
         key = _id(change.user)
-        row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
-        known = dict(_ENTRY.iter_unpack(row[0])) if row else {}
+        known = self._known(key) or {}
         identifiers = _identifiers(change)
         for name, value in change.fields.items():
             if name in identifiers:
@@ -233,9 +239,13 @@ class Ledger:
             if accumulates(value):
                 known.pop(self._name(name), None)
             else:
-                known[self._name(name)] = _hash(value)
-        packed = b"".join(_ENTRY.pack(*entry) for entry in sorted(known.items()))
-        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, packed, today))
+                known[self._name(name)] = digest(value)
+        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), today))
+        self._sample.note(key, change.user)
+
+    def _known(self, key: int) -> dict[int, bytes] | None:
+        row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
+        return None if row is None else dict(_ENTRY.iter_unpack(row[0]))
 
     def _note(self, fingerprint: bytes, outcome: str, today: int) -> None:
         self._pending.discard(fingerprint)
@@ -286,11 +296,16 @@ def _identifiers(change: Change) -> frozenset[str]:
     return _NOT_VALUES | {change.user[0]}
 
 
-def _hash(value: object) -> bytes:
+def _pack(known: Mapping[int, bytes]) -> bytes:
+    return b"".join(_ENTRY.pack(*entry) for entry in sorted(known.items()))
+
+
+def digest(value: object) -> bytes:
+    """What the ledger keeps of a value."""
     return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=6).digest()
 
 
-_NULL: Final = _hash(None)
+_NULL: Final = digest(None)
 
 
 def _id(user: User) -> int:

@@ -38,7 +38,8 @@ from target_braze.deletion_guard import DeletionGuard
 from target_braze.delivery import Delivery, RejectedError
 from target_braze.entries import Entries
 from target_braze.estimate import Estimate
-from target_braze.ledger import Ledger, LedgerError
+from target_braze.ledger import Ledger
+from target_braze.ledger_file import LedgerError
 from target_braze.mapping.base import Defaults
 from target_braze.preflight import Preflight
 from target_braze.reader import MessageReader

@@ -139,6 +139,19 @@ def test_what_never_left_is_in_no_doubt(
     assert not (tmp_path / "dead.singer").exists()
 
 
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_what_braze_turned_away_is_in_no_doubt_for_the_next_run(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, status: int
+) -> None:
+    stream, dead = events({"id": "a", "n": 1}, keys=["id"]), tmp_path / "dead.singer"
+    sandbox.fault(path="/users/track", do="status", status=status, times=1)
+    settings = {"ambiguous": "hold", "on_error": "dead_letter", "dead_letter_path": str(dead), "ledger_path": ledger}
+    run_target(stream, expect=1, **settings)
+    run_target(stream, **settings)
+    assert names(sandbox) == [1]
+    assert not dead.exists()
+
+
 @pytest.mark.parametrize(("ambiguous", "times_sent"), [("resend", 2), ("hold", 1)])
 def test_after_a_crash_it_is_known_what_is_in_doubt(  # noqa: PLR0917
     sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, ambiguous: str, times_sent: int
@@ -210,6 +223,7 @@ def test_the_file_can_be_looked_into_and_made_smaller(sandbox: Sandbox, run_targ
         "events and purchases accepted: 1",
         "events and purchases in doubt: 0",
         "members of streams: 0",
+        "users by name to verify: 1",
     ]
     assert run_cli(["ledger", "prune", ledger, "--days", "1"]).stdout == "forgotten: 0 users, 0 events and purchases\n"
 

@@ -1,0 +1,137 @@
+"""Reading back: what Braze shows of users, and whether that is what the ledger says was accepted.
+
+Braze's documentation is silent on the form in which it shows times, numbers and lists, so a value of another form is no
+other value for that: https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/.
+"""
+
+from __future__ import annotations
+
+from datetime import time, timezone
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from target_braze.braze_api import BrazeError, ForbiddenError
+from target_braze.ledger import digest
+from target_braze.standard_fields import compile_standard_field
+from target_braze.times import looks_like_time, to_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from target_braze.braze_api import Client
+
+Verdict = Literal["equal", "different", "missing", "cannot compare"]
+
+_IDS_PER_REQUEST: Final = 50
+_STANDARD: Final = (
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "dob",
+    "gender",
+    "country",
+    "home_city",
+    "language",
+    "time_zone",
+    "push_subscribe",
+    "email_subscribe",
+)
+# Users change these themselves, so that another value is no fault that should be mended.
+_OF_USERS: Final = frozenset({"email_subscribe", "push_subscribe"})
+# Braze may write these otherwise than they came.
+_REWRITTEN: Final = frozenset({"email", "language", "phone", "time_zone"})
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
+_NOTHING: Final = frozenset(map(digest, _EMPTY))
+# What a float, or a JSON reader on the way, holds without loss.
+_EXACT_INTEGER: Final = 2**53
+_EXACT_DIGITS: Final = 15
+
+
+def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """The attributes of each user by name, None of one whom Braze does not have; none of one it knows by another id.
+
+    Raises:
+        BrazeError: Braze does not answer that.
+    """
+    ids = iter(external_ids)
+    while some := list(islice(ids, _IDS_PER_REQUEST)):
+        body = {"external_ids": some, "fields_to_export": ["external_id", "custom_attributes", *_STANDARD]}
+        try:
+            answer = client.request(
+                "POST", "/users/export/ids", pool="users.export.ids", body=msgspec.json.encode(body)
+            )
+        except ForbiddenError as error:
+            raise BrazeError(f"{error}. The API key needs the permission 'users.export.ids' for this") from None
+        found = answer.json()
+        profiles = {profile.get("external_id"): profile for profile in found.get("users", [])}
+        for one in some:
+            if one in profiles:
+                yield one, attributes(profiles[one])
+            elif one in found.get("invalid_user_ids", ()):
+                yield one, None
+
+
+def attributes(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of an exported user by the names under which they are sent."""
+    standard = {name: profile[name] for name in _STANDARD if name in profile}
+    return {**(profile.get("custom_attributes") or {}), **standard}
+
+
+def compare(name: str, accepted: bytes, value: object, *, operated: bool = False) -> Verdict:
+    """Whether the value that Braze shows of an attribute is the one whose digest the ledger has.
+
+    `operated` says that values are no whole ones, but change what is there.
+    """
+    if operated or name in _OF_USERS or not _is_shown(name):
+        return "cannot compare"
+    if accepted in _NOTHING or value in _EMPTY:
+        return (
+            "equal" if accepted in _NOTHING and value in _EMPTY else "different" if value not in _EMPTY else "missing"
+        )
+    if accepted in map(digest, _forms(value)):
+        return "equal"
+    return "different" if name not in _REWRITTEN and is_certain(value) else "cannot compare"
+
+
+def is_certain(value: object) -> bool:
+    """Whether a value that Braze shows has surely the form in which it was sent."""
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, int):
+        return abs(value) < _EXACT_INTEGER
+    if isinstance(value, float):
+        return len(repr(value).lstrip("-").replace(".", "").partition("e")[0]) <= _EXACT_DIGITS
+    return isinstance(value, str) and not looks_like_time(value)
+
+
+def _is_shown(name: str) -> bool:
+    return name in _STANDARD or compile_standard_field(name, timezone.utc) is None
+
+
+def _forms(value: object) -> Iterator[object]:
+    """The values that Braze may have made this one of."""
+    yield value
+    if isinstance(value, bool):
+        yield from (1, "1", "true", "t") if value else (0, "0", "false", "f")
+    elif isinstance(value, int | float):
+        yield from (str(value), float(value))
+        if value == value // 1:
+            yield from (int(value), str(int(value)))
+    elif isinstance(value, str):
+        yield from _text_forms(value)
+
+
+def _text_forms(text: str) -> Iterator[object]:
+    try:
+        if looks_like_time(text):
+            moment = to_moment(text, timezone.utc).astimezone(timezone.utc)
+            yield moment.isoformat()
+            if moment.time() == time.min:
+                yield moment.date().isoformat()
+        else:
+            yield msgspec.json.decode(text, type=int | float)
+    except (ValueError, msgspec.DecodeError):
+        return
