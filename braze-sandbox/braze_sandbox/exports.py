@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from hashlib import blake2b
+from http.client import HTTPException
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
@@ -188,5 +189,5 @@ def _signature(export: Export) -> str:
 
 def _call_back(url: str, download: str) -> None:
     body = encode({"success": True, **({"url": download} if download else {})})
-    with suppress(OSError):
+    with suppress(OSError, HTTPException):
         urlopen(Request(url, body, {"Content-Type": "application/json"}), timeout=5).close()  # noqa: S310 - checked
