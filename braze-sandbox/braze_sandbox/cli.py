@@ -62,6 +62,9 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     )
     serve.add_argument("--shuffle", type=int, metavar="SEED", help="what waits takes effect in an order by chance")
     serve.add_argument(
+        "--track-objects", type=positive, default=75, metavar="N", help="the most objects in a request to /users/track"
+    )
+    serve.add_argument(
         "--null", action="store_true", help="for benchmarks: answer /users/track at once without a look at its body"
     )
     _add_exports(serve.add_argument_group("exports of segments"))
@@ -108,6 +111,7 @@ def _serve(given: argparse.Namespace) -> None:
         latency_ms=given.latency_ms,
         lag_ms=given.lag_ms,
         shuffle=given.shuffle,
+        track_objects=given.track_objects,
         null=given.null,
         flat=given.flat,
         ending_day_included=given.ending_day == "included",

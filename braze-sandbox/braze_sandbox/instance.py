@@ -67,6 +67,10 @@ class Options:
     """How long after its answer a write of an asynchronous endpoint takes effect."""
     shuffle: int | None = None
     """The seed of a shuffle: what waits for its lag takes effect in any order, as Braze may have it."""
+    track_objects: int = 75
+    """The most objects in a request to /users/track: fewer on older contracts."""
+    bulk_objects: int = 1000
+    """The most objects in a request to /users/track/bulk: fewer by an account's policy."""
     beta_refusal: Literal[403, 404] | None = None
     """What an account outside the limited betas gets from /users/track/bulk and /users/track/sync (docs silent)."""
     null: bool = False

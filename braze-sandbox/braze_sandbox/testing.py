@@ -29,8 +29,8 @@ class Sandbox:
 
     Takes the fields of `Options` as keyword arguments: `seed`, `users`, `data`, `api_key`, `time_zone`, `today`,
     `latency_ms`, `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`, `lag_ms`, `shuffle`,
-    `beta_refusal`, `null`, `export_seconds`, `export_file_users`, `export_url_seconds`, `export_to`, `export_storage`.
-    The seed is `small` unless you say otherwise.
+    `track_objects`, `bulk_objects`, `beta_refusal`, `null`, `export_seconds`, `export_file_users`,
+    `export_url_seconds`, `export_to`, `export_storage`. The seed is `small` unless you say otherwise.
     """
 
     url: str

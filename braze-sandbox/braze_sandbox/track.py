@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     Work: TypeAlias = Callable[[], Profile | None]
     """Applies a checked object, and says to whom."""
 
-OBJECTS = 75
-"""All three arrays together."""
 DISTINCT_NAMES = 20_000
 """Event names, and product names, after which a profile is blocked."""
 
@@ -32,7 +30,7 @@ ARRAYS = ("attributes", "events", "purchases")
 
 def track(call: Call) -> Answer:
     """POST /users/track: 201 with an entry in `errors` for each refused object, or 400 with nothing applied."""
-    return take(call, arrays_of(call, OBJECTS))
+    return take(call, arrays_of(call, call.instance.options.track_objects))
 
 
 def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from braze_sandbox.profiles import Profile
 
-BULK_OBJECTS = 1000
 BULK_BYTES = 2_000_000
 BULK_PER_PROFILE = 100
 
@@ -38,7 +37,7 @@ def _beta(handler: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
 
 def bulk(call: Call) -> Answer:
     """As /users/track with more objects. What too many of one profile do is not documented: 400, nothing applied."""
-    arrays = arrays_of(call, BULK_OBJECTS)
+    arrays = arrays_of(call, call.instance.options.bulk_objects)
     users = Counter(_user(call, obj) for objects in arrays.values() for obj in objects)
     del users[None]
     if users and max(users.values()) > BULK_PER_PROFILE:

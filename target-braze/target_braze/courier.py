@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from target_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnavailableError
+from target_braze.ceilings import Ceilings, says_too_many
 from target_braze.endpoints import Request
 from target_braze.records import Rejection
 
@@ -43,6 +44,7 @@ class Courier:
         settled: Callable[[Sequence[Change]], None],
         hold: bool,
         ledger: Ledger | None,
+        ceilings: Ceilings,
     ) -> None:
         self._send = send
         self._accept = accept
@@ -51,6 +53,7 @@ class Courier:
         self._settled = settled
         self._hold = hold
         self._ledger = ledger
+        self._ceilings = ceilings
 
     def deliver(self, request: Request) -> None:
         """Send the request, in parts where it has to be.
@@ -59,19 +62,17 @@ class Courier:
             BrazeError: it failed for good, and not by a change in it.
         """
         counted = [change for change in request if not change.repeatable] if self._hold or self._ledger else []
-        if self._ledger is not None:
-            self._ledger.under_way(counted)
         try:
-            answer = self._send(request, not (self._hold and counted))
+            answer = self._ask(request, counted)
         except ForbiddenError as error:
             raise BrazeError(
                 f"{error}. The API key lacks the permission '{request.endpoint.permission}', or does not allow this "
-                "machine's address",
+                f"machine's address{request.endpoint.hint}",
                 status=error.status,
             ) from None
         except RefusedError as error:
             if error.status not in _GUILTY_CHANGE:
-                raise
+                raise BrazeError(f"{error}{request.endpoint.hint}", status=error.status) from None
             self._find_guilty(request, error)
         except UnavailableError as error:
             if not (self._hold and counted and error.in_doubt):
@@ -82,14 +83,35 @@ class Courier:
             guilty = request.endpoint.rejected(request.changes, answer)
             self._settle(request, [(change, _refusal(text, answer.status)) for change, text in guilty])
 
+    def _ask(self, request: Request, counted: list[Change]) -> Answer:
+        """Send the request; what must not be sent twice is noted before, for as long as Braze may have it."""
+        if self._ledger is None:
+            return self._send(request, not (self._hold and counted))
+        self._ledger.under_way(counted)
+        try:
+            return self._send(request, not (self._hold and counted))
+        except BrazeError as error:
+            if not error.in_doubt:
+                self._ledger.withdraw(counted)
+            raise
+
     def _find_guilty(self, request: Request, error: RefusedError) -> None:
         """Nothing of the request was applied: send it in parts until the change is alone that is to blame."""
         if len(request) == 1:
             self._settle(request, [(request.changes[0], _refusal(str(error), error.status, error.errors))])
             return
+        if says_too_many(error):
+            self._deliver_within_ceiling(request)
+            return
         _log.warning("%s; sending its %d objects in two requests", error, len(request))
-        for half in request.halves():
+        for half in request.parts(len(request) - len(request) // 2):
             self.deliver(half)
+
+    def _deliver_within_ceiling(self, request: Request) -> None:
+        ceiling = self._ceilings.lower(request.endpoint, len(request))
+        for part in request.parts(ceiling):
+            self.deliver(part)
+        self._ceilings.tell(request.endpoint, len(request))
 
     def _hold_back(self, request: Request, counted: list[Change], error: UnavailableError) -> None:
         """Do not send again what might count twice; the rest may be sent again."""

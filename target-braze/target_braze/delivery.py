@@ -17,6 +17,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze_api import Waiting
+from target_braze.ceilings import Ceilings
 from target_braze.checkpoints import Checkpoints, State
 from target_braze.concurrency import Concurrency
 from target_braze.courier import Courier
@@ -76,7 +77,8 @@ class Delivery:
         self._inbox: SimpleQueue[tuple[Callable[[Any], None], Any]] = SimpleQueue()
 
         # The dispatcher's own.
-        self._lanes = Lanes(_LINGER, max_objects, wait)
+        ceilings = Ceilings(max_objects)
+        self._lanes = Lanes(_LINGER, ceilings, wait)
         self._checkpoints = Checkpoints()
         self._concurrency = Concurrency(concurrency)
         self._in_flight = 0
@@ -99,6 +101,7 @@ class Delivery:
             settled=lambda changes: self._inbox.put((self._settle, changes)),
             hold=hold,
             ledger=ledger,
+            ceilings=ceilings,
         )
         self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix="request")
         self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)

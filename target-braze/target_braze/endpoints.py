@@ -28,6 +28,9 @@ class Endpoint:
     seconds the answers to other endpoints' changes of these users must be old before a change is sent. The setting
     `dependent_wait` shortens both. `single` says that a request may not hold two changes of one user or of users who
     are joined; `last` that changes wait for the end of the input.
+
+    `ceilings` are the smaller numbers of changes that older contracts allow, `most_of_user` is how many of one user may
+    be in a request, `most_bytes` how large its body may be. `hint` says what else a refusal of the endpoint may mean.
     """
 
     path: str
@@ -40,6 +43,10 @@ class Endpoint:
     after: float = 0.0
     single: bool = False
     last: bool = False
+    ceilings: tuple[int, ...] = ()
+    most_of_user: int | None = None
+    most_bytes: int = limits.REQUEST_BYTES
+    hint: str = ""
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
         """The request's JSON: the changes, each already `encoded`, with no array that would be empty."""
@@ -113,7 +120,7 @@ class Request:
         """
         encoded = encode(change.fields)
         size = self._size + len(encoded) + 1
-        if size > limits.REQUEST_BYTES and self.changes:
+        if size > self.endpoint.most_bytes and self.changes:
             return False
         self._size = size
         self.changes.append(change)
@@ -124,17 +131,32 @@ class Request:
         """The request's JSON."""
         return self.endpoint.body(self.changes, self._encoded)
 
-    def halves(self) -> tuple[Request, Request]:
-        """The same changes in two requests."""
-        middle = len(self) // 2
-        first, second = Request(self.endpoint), Request(self.endpoint)
+    def parts(self, most: int) -> list[Request]:
+        """The same changes in requests of at most so many."""
+        parts = [Request(self.endpoint) for _ in range(0, len(self), most)]
         for index, change in enumerate(self):
-            (first if index < middle else second).add(change)
-        return first, second
+            parts[index // most].add(change)
+        return parts
 
 
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
-TRACK: Final = Endpoint("/users/track", "users.track", "/users/track", ("attributes", "events", "purchases"))
+TRACK: Final = Endpoint(
+    "/users/track",
+    "users.track",
+    "/users/track",
+    ("attributes", "events", "purchases"),
+    ceilings=limits.TRACK_CEILINGS,
+)
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_track_bulk/, a limited beta.
+TRACK_BULK: Final = Endpoint(
+    "/users/track/bulk",
+    "users.track.bulk",
+    "/users/track/bulk",
+    TRACK.arrays,
+    most_of_user=limits.BULK_OBJECTS_OF_USER,
+    most_bytes=limits.BULK_REQUEST_BYTES,
+    hint="; it is in a limited beta, and for accounts outside of that setting 'track_endpoint' has to be track",
+)
 
 # These share one limit. Each depends on what was sent of its users before, and what follows depends on it.
 DEPENDENT: Final[Any] = {

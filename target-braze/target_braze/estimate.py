@@ -12,7 +12,7 @@ import msgspec
 
 from target_braze import limits
 from target_braze.braze_api import BrazeError, ForbiddenError
-from target_braze.endpoints import TRACK
+from target_braze.endpoints import TRACK, TRACK_BULK
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +77,7 @@ class Estimate:
 def _creates(change: Change) -> bool:
     """Whether Braze would make a profile of a user that it does not know."""
     return (
-        change.endpoint is TRACK
+        change.endpoint in {TRACK, TRACK_BULK}
         and change.fields.get("_update_existing_only") is not True
         # Events and purchases make no profile of an alias (event_object page); addresses are one request each to ask.
         and (change.user[0] == "external_id" or (change.user[0] == "user_alias" and change.kind == "attributes"))

@@ -39,7 +39,8 @@ class ExplainSink(BrazeSink):
             return
         explained: set[str] = set()
         for change in changes:
-            click.echo(f"  {change.kind}, to {change.endpoint.method} {change.endpoint.path}")
+            endpoint = self._endpoint(change)
+            click.echo(f"  {change.kind}, to {endpoint.method} {endpoint.path}")
             click.echo(f"    {encode(change.fields).decode()}")
             rows = [(path, self._rule(path, change)) for path in _paths(change.fields)]
             explained |= {self._mapping.sources[path] for path, _ in rows if path in self._mapping.sources}

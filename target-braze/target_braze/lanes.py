@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from target_braze.endpoints import Request
 
 if TYPE_CHECKING:
+    from target_braze.ceilings import Ceilings
     from target_braze.endpoints import Endpoint
     from target_braze.records import Change, User
 
@@ -63,13 +64,13 @@ class _Queue:
 class Lanes:
     """All lanes. Times are seconds of a monotonic clock.
 
-    `linger` is how long a request waits to become full, `most` the changes in one where the endpoint does not say,
-    `wait` the most seconds that one lies between a change and another that depends on it.
+    `linger` is how long a request waits to become full, `ceilings` say when it is, `wait` is the most seconds that one
+    lies between a change and another that depends on it.
     """
 
-    def __init__(self, linger: float, most: int, wait: float = float("inf")) -> None:
+    def __init__(self, linger: float, ceilings: Ceilings, wait: float = float("inf")) -> None:
         self._linger = linger
-        self._default_most = most
+        self._most = ceilings.of
         self._wait = wait
         # How many changes wait for the end of the input, or behind one that does.
         self.held = 0
@@ -167,9 +168,6 @@ class Lanes:
         self._resting.clear()
         self._pending = self.held = 0
 
-    def _most(self, endpoint: Endpoint) -> int:
-        return endpoint.most or self._default_most
-
     def _lane(self, change: Change) -> Lane:
         users = change.users
         lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
@@ -253,11 +251,12 @@ class Lanes:
         taken: list[Lane] = []
         while queue.lanes and len(request) < most:
             lane = next(iter(queue.lanes))
-            had = left = lane.leading
+            had = lane.leading
+            left = could = min(had, endpoint.most_of_user or had)
             while left and len(request) < most and request.add(lane.changes[0]):
                 self._drop_first(lane)
                 left -= 1
-            if left < had:
+            if left < could:
                 del queue.lanes[lane]
                 queue.changes -= had
                 lane.leading = 0

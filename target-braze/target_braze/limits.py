@@ -6,12 +6,20 @@ from typing import Final
 
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
 OBJECTS_PER_REQUEST: Final = 75
+# Of older contracts (earlier texts of the page).
+TRACK_CEILINGS: Final = (75, 50)
 EXTERNAL_ID_BYTES: Final = 987
 # https://www.braze.com/docs/api/objects_filters/user_alias_object/
 ALIAS_BYTES: Final = 236
 
 # https://www.braze.com/docs/api/api_limits/ says 4 MB and not whether decimal; the smaller reading, less a margin.
 REQUEST_BYTES: Final = 3_900_000
+
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_track_bulk/; fewer objects by an account's policy, and
+# above 2 MB a 400. Which of them count as one user's is what Braze knows: here, those named by the same identifier.
+BULK_OBJECTS: Final = 1_000
+BULK_OBJECTS_OF_USER: Final = 100
+BULK_REQUEST_BYTES: Final = 1_900_000
 
 # https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ speaks of attributes, nested values
 # and event properties; for the standard text fields the pages are silent, and the same is assumed.
@@ -79,6 +87,7 @@ CATALOG_LEVELS: Final = 50
 # https://www.braze.com/docs/api/api_limits/, by pool of the endpoints; contracts differ. Others share an hourly one.
 _PER_MINUTE: Final = {
     "/users/track": 60_000,  # 3,000 requests in 3 seconds
+    "/users/track/bulk": 3_000,  # 50 a second
     "identity": 20_000,
     "external_ids": 1_000,
     "subscriptions": 5_000,

@@ -286,7 +286,16 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         th.IntegerType(nullable=False, minimum=1, maximum=1_000),
         default=limits.OBJECTS_PER_REQUEST,
         title="Objects per request",
-        description="Attributes, events and purchases together in one request. Some older contracts allow fewer.",
+        description="Attributes, events and purchases together in one request; with track_endpoint bulk the default is "
+        "1,000. Where an account allows fewer, the target finds that out.",
+    ),
+    th.Property(
+        "track_endpoint",
+        th.StringType(nullable=False, allowed_values=["track", "bulk"]),
+        default="track",
+        title="Track endpoint",
+        description="Where attributes, events and purchases go: /users/track, or /users/track/bulk, which is for "
+        "backfills and in a limited beta (permission users.track.bulk).",
     ),
     th.Property(
         "concurrency",

@@ -7,13 +7,19 @@ from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from target_braze import limits
 from target_braze.braze_api import EndpointError, base_url
 
 
 def prepare(config: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    """Read numbers that came as text, as from the environment; what is wrong that the schema's check must not show."""
+    """Read numbers that came as text, as from the environment, and set a default that depends on another setting.
+
+    Answers what is wrong that the schema's check must not show.
+    """
     if not isinstance(config.get("api_key", ""), str):
         return ["setting 'api_key' is no text"]
+    if config.get("track_endpoint") == "bulk":
+        config.setdefault("max_objects_per_request", limits.BULK_OBJECTS)
     for name in numbers(schema).keys() & config.keys():
         if isinstance(text := config[name], str):
             with suppress(ValueError):

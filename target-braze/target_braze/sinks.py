@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from target_braze import catalogs
 from target_braze.costs import data_points
+from target_braze.endpoints import TRACK, TRACK_BULK
 from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping
 from target_braze.records import RecordError, Rejection
@@ -17,6 +18,7 @@ from target_braze.records import RecordError, Rejection
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from target_braze.endpoints import Endpoint
     from target_braze.ledger import Ledger
     from target_braze.records import Change, Record
     from target_braze.target import TargetBraze
@@ -44,6 +46,7 @@ class BrazeSink(RecordSink):
             for doubt in target.preflight.doubts(self._mapping.types):
                 self._notice(doubt)
         self._keys = tuple(self.key_properties)
+        self._bulk = self.config["track_endpoint"] == "bulk"
         self._deleted = False
         # Attributes that go from a user when a record no longer has them, and those that the present one lacks.
         self._vanishing: frozenset[str] = frozenset()
@@ -81,6 +84,8 @@ class BrazeSink(RecordSink):
             return
         for change in changes:
             change.records.append(source)
+            if self._bulk:
+                change.endpoint = self._endpoint(change)
             if self._target.defaults.guard.counts_users:
                 self._target.defaults.guard.see(change.users)
         if self._target.ledger is not None:
@@ -107,6 +112,10 @@ class BrazeSink(RecordSink):
             self.process_record(record, {})
             if count == 1:
                 self._notice("what earlier versions have loaded and this one does not list is removed")
+
+    def _endpoint(self, change: Change) -> Endpoint:
+        """Where the change goes, by setting `track_endpoint`."""
+        return TRACK_BULK if self._bulk and change.endpoint is TRACK else change.endpoint
 
     def _changes(self, record: Mapping[str, Any], source: Record) -> list[Change]:
         is_deleted = self._deleted or record.get(_DELETED) is not None
