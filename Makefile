@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench-tap bench-target lint format constraints clean
+.PHONY: help demo test bench-tap bench-target bench-currents lint format constraints clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -12,7 +12,7 @@ UV := $(BIN)/uv
 unexport PYTHONDONTWRITEBYTECODE
 
 help: ## This list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: $(READY) ## CSV -> Braze -> PostgreSQL on this machine: no account, no Docker, nothing left running
 	@$(BIN)/python -m demo.run
@@ -25,6 +25,9 @@ bench-tap: $(READY) ## How fast the tap reads 500 campaigns and 400 days; more w
 
 bench-target: $(READY) ## How fast the target delivers a million records; more with ARGS='--help'
 	@$(BIN)/python -m bench.target $(ARGS)
+
+bench-currents: $(READY) ## How fast the tap reads 5 million events of Currents; more with ARGS='--help'
+	@$(BIN)/python -m bench.currents $(ARGS)
 
 lint: $(READY) ## Style and types
 	@$(BIN)/ruff check
