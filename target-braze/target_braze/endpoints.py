@@ -118,7 +118,7 @@ class Request:
 
         The first change always goes in: what is too large alone, Braze has to refuse.
         """
-        encoded = encode(change.fields)
+        encoded = change.encoded or encode(change.fields)
         size = self._size + len(encoded) + 1
         if size > self.endpoint.most_bytes and self.changes:
             return False

@@ -79,7 +79,8 @@ class Change:
     `others` are users whom it concerns too, as a merge does; what waits for any of them keeps its order. `key` names
     the one thing that it sets, such as a subscription group: a later change of the same thing takes its place.
     `apart` says that it may not share a request with what comes before it for the same user. `apart_points` is what
-    the changes would have cost in data points, one by one, that were folded into it.
+    the changes would have cost in data points, one by one, that were folded into it. `encoded` are its fields in JSON
+    where these are known before it is sent.
     """
 
     kind: str
@@ -92,6 +93,7 @@ class Change:
     key: str | None = None
     apart: bool = False
     apart_points: int = 0
+    encoded: bytes | None = None
 
     @property
     def users(self) -> tuple[User, ...]:

@@ -63,9 +63,11 @@ def to_time(value: object, zone: tzinfo) -> str:
     """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
     if isinstance(value, str) and _USUAL.match(value):
         text = value[:-1] + "+00:00" if value[-1] == "Z" else value
-        with suppress(ValueError):
-            if limits.FIRST_YEAR <= datetime.fromisoformat(text).year <= limits.LAST_YEAR:
+        try:
+            if datetime.fromisoformat(text).year <= limits.LAST_YEAR:
                 return text
+        except ValueError:
+            pass  # to_moment says what is wrong with it
     return to_moment(value, zone).isoformat()
 
 

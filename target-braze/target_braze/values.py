@@ -302,9 +302,12 @@ def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) ->
         return place.text
 
     def convert(value: object) -> object:
-        if isinstance(value, str) and not value.strip():
-            return None
-        moment = to_date(value) if form == "date" else to_time(value, place.zone)
+        try:
+            moment = to_date(value) if form == "date" else to_time(value, place.zone)
+        except ValueError:
+            if isinstance(value, str) and not value.strip():
+                return None
+            raise
         return {"$time": moment} if nested and place.typed_nested_times else moment
 
     return convert

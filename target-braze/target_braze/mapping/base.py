@@ -102,7 +102,7 @@ class StreamMapping(ABC):
             record = {column: value for column, value in record.items() if column not in caught}
         fields = self._object(user)
         self._fill(fields, record)
-        return [Change(self.kind, user, fields)]
+        return [self._as_change(user, fields)]
 
     @property
     def removes(self) -> bool:
@@ -188,6 +188,9 @@ class StreamMapping(ABC):
             # Without it Braze takes an unknown alias for nothing to do.
             fields["_update_existing_only"] = False
         return fields
+
+    def _as_change(self, user: User, fields: dict[str, Any]) -> Change:
+        return Change(self.kind, user, fields)
 
     @abstractmethod
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:

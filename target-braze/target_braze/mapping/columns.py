@@ -47,10 +47,8 @@ class Field:
             RecordError: Braze would not take it.
         """
         value = record.get(self.column)
-        if value is None:
-            return None
         try:
-            return self.convert(value)
+            return None if value is None else self.convert(value)
         except ValueError as wrong:
             raise RecordError(f"column '{self.column}': {wrong}") from None
 

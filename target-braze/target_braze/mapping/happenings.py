@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
 from target_braze import limits
+from target_braze.encode import encode
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
-from target_braze.records import RecordError
+from target_braze.records import Change, RecordError
 from target_braze.times import to_time
 from target_braze.values import TYPES, Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
 
@@ -19,8 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
-# Clocks differ; an event this far ahead is not worth a word.
-_CLOCK_SKEW: Final = timedelta(minutes=5)
+    from target_braze.records import User
+
+# Clocks differ; an event so many seconds ahead is not worth a word.
+_CLOCK_SKEW: Final = 300.0
 # What columns may hold of the parts that are no numbers.
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {"currency": ("string",)}
 
@@ -99,11 +103,18 @@ class Happening(StreamMapping):
             properties |= column.value(record) or {}
         self._properties.fill(properties, record)
         if properties:
+            fields["properties"] = properties
+
+    @override
+    def _as_change(self, user: User, fields: dict[str, Any]) -> Change:
+        encoded = encode(fields)
+        # No part of it is larger than the whole.
+        if len(encoded) > self.properties_bytes:
             try:
-                checked_size(properties, self.properties_bytes)
+                checked_size(fields.get("properties", {}), self.properties_bytes)
             except ValueError as wrong:
                 raise RecordError(f"its properties are {wrong}") from None
-            fields["properties"] = properties
+        return Change(self.kind, user, fields, encoded=encoded)
 
     def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
         """The column for a part of the object: the one the mapping names, else the one called like it."""
@@ -195,7 +206,7 @@ class Purchases(Happening):
 def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
     """When something happened, in ISO 8601; gives notice of what has not happened yet."""
     text = to_time(value, zone)
-    if datetime.fromisoformat(text) > datetime.now(timezone.utc) + _CLOCK_SKEW:
+    if datetime.fromisoformat(text).timestamp() > time.time() + _CLOCK_SKEW:
         notice(f"column '{column}' lies in the future; Braze will store the moment of arrival")
     return text
 
