@@ -94,9 +94,7 @@ class Lanes:
     def add(self, change: Change, now: float) -> None:
         """Take in a change."""
         endpoint = change.endpoint
-        lane = None if change.others else self._of.get(change.user)
-        if lane is None:
-            lane = self._lane(change)
+        lane = self._lane(change)
         if lane.changes and lane.changes[-1].endpoint is not endpoint:
             lane.open.clear()  # what comes after a change for another endpoint may not overtake it
         folds_as = change.folds_as
@@ -169,18 +167,24 @@ class Lanes:
         self._pending = self.held = 0
 
     def _lane(self, change: Change) -> Lane:
+        if not change.others:
+            return self._of.get(change.user) or self._new_lane(change)
         users = change.users
         lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
         lane = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None)
         if lane is None:
-            lane = Lane()
-            if change.endpoint.after:
-                others = (at for endpoint, at in self._forgotten.items() if endpoint != change.endpoint)
-                lane.answered_at = max(others, default=lane.answered_at)
+            lane = self._new_lane(change)
         for user in users:
             if self._of.get(user) is not lane:
                 self._of[user] = lane
                 lane.users.add(user)
+        return lane
+
+    def _new_lane(self, change: Change) -> Lane:
+        lane = self._of[change.user] = Lane(users={change.user})
+        if change.endpoint.after:
+            others = (at for endpoint, at in self._forgotten.items() if endpoint is not change.endpoint)
+            lane.answered_at = max(others, default=lane.answered_at)
         return lane
 
     def _join(self, lanes: list[Lane]) -> Lane:
