@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench-tap bench-target bench-currents lint format constraints clean
+.PHONY: help demo test soak bench-tap bench-target bench-currents lint format constraints clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -19,6 +19,9 @@ demo: $(READY) ## CSV -> Braze -> PostgreSQL on this machine: no account, no Doc
 
 test: $(READY) ## Every test; one of them with make test ARGS='-k name'
 	@$(BIN)/python -m pytest $(ARGS)
+
+soak: $(READY) ## The target under random faults and kills for ten minutes; one again with ARGS='--seed N'
+	@$(BIN)/python -m tests.target.chaos $(ARGS)
 
 bench-tap: $(READY) ## How fast the tap reads 500 campaigns and 400 days; more with ARGS='--help'
 	@$(BIN)/python -m bench.tap $(ARGS)

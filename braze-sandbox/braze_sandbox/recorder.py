@@ -97,6 +97,11 @@ class Recorder:
         """Note something that Braze would accept and then drop or change."""
         self.violations.append({"reason": reason, "path": path, "object": obj})
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is not done yet that is about some user."""
+        return bool(self._under_way)
+
     @contextmanager
     def under_way(self, path: str, users: set[Hashable]) -> Iterator[None]:
         """Note a violation if another request is at this moment about one of these users.

@@ -1,0 +1,86 @@
+"""Random schedules for some minutes, `make soak`; or one again, by its seed."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import random
+import sys
+import tempfile
+import time
+from collections import Counter
+from itertools import count
+from pathlib import Path
+
+from braze_sandbox.testing import Sandbox
+
+from tests.target.chaos.schedule import schedule
+from tests.target.chaos.trial import Trial
+
+
+def main() -> int:
+    """Do what the command line asks for; answer the exit code."""
+    given = _arguments()
+    if not given.verbose:
+        logging.getLogger().addHandler(logging.NullHandler())
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(threadName)s %(message)s")
+    with Sandbox(seed="empty") as sandbox:
+        if given.seed is None:
+            return _soak(sandbox, given.minutes)
+        failures = 0
+        for _ in range(given.repeat):
+            problems = _one(sandbox, given.seed, processes=given.processes, tell=given.repeat == 1)
+            failures += bool(problems)
+        print(f"{failures} of {given.repeat} times something did not hold")
+        return int(failures > 0)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.target.chaos", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=10, help="how long to try new seeds (10)")
+    parser.add_argument("--seed", type=int, help="only this one")
+    parser.add_argument("--processes", action="store_true", help="with --seed: its runs are processes, to be killed")
+    parser.add_argument("--repeat", type=int, default=1, help="with --seed: so many times, for threads differ")
+    parser.add_argument("--verbose", action="store_true", help="with --seed: the log of the target")
+    return parser.parse_args()
+
+
+def _soak(sandbox: Sandbox, minutes: float) -> int:
+    first = random.SystemRandom().randrange(10**9)
+    until = time.monotonic() + 60 * minutes
+    done: Counter[str] = Counter()
+    failed: list[str] = []
+    for seed in count(first):
+        if time.monotonic() > until:
+            break
+        processes = seed % 4 == 0
+        if _one(sandbox, seed, processes=processes):
+            failed.append(f"--seed {seed}{' --processes' if processes else ''}")
+        done["killed" if processes else "in process"] += 1
+        _progress(done, failed, until)
+    print(f"\n{done.total():,} schedules from seed {first} on, {len(failed)} in which something did not hold")
+    for arguments in failed:
+        print(f"again: make soak ARGS='{arguments}'")
+    return int(bool(failed))
+
+
+def _progress(done: Counter[str], failed: list[str], until: float) -> None:
+    if sys.stdout.isatty() or not done.total() % 100:
+        text = ", ".join(f"{number:,} {what}" for what, number in done.items())
+        left = max(0.0, until - time.monotonic())
+        print(f"{text}; {len(failed)} failed; {left:.0f} s left", end="\r" if sys.stdout.isatty() else "\n", flush=True)
+
+
+def _one(sandbox: Sandbox, seed: int, *, processes: bool, tell: bool = False) -> list[str]:
+    given = schedule(seed, processes=processes)
+    with tempfile.TemporaryDirectory() as folder:
+        trial = Trial(given, sandbox, Path(folder))
+        problems = trial.run()
+    if problems or tell:
+        print(given, *trial.runs, *problems, sep="\n")
+    return problems
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""A clock that runs a hundred times as fast for the target and for the sandbox's rate limits, and for nothing else.
+
+So the waits of the product stay what they are, whole seconds in headers included, and a schedule takes a fraction of a
+second. What takes time beside the clock, such as the answer to a request, seems to take a hundred times as long.
+"""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import time
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from braze_sandbox import limits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PACE = 100
+
+
+def _scaled(timeout: float | None) -> float | None:
+    return None if timeout is None else timeout / PACE
+
+
+class _Event(threading.Event):
+    def wait(self, timeout: float | None = None) -> bool:  # type: ignore[explicit-override] # none on Python 3.10
+        return super().wait(_scaled(timeout))
+
+
+class _Condition(threading.Condition):
+    def wait(self, timeout: float | None = None) -> bool:  # type: ignore[explicit-override] # likewise
+        return super().wait(_scaled(timeout))
+
+
+class _SimpleQueue(queue.SimpleQueue[Any]):
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:  # type: ignore[explicit-override] # noqa: FBT001, FBT002
+        return super().get(block, _scaled(timeout))
+
+
+# What modules import in order to know the time or to wait, and what they have instead.
+_STAND_INS: dict[str, tuple[object, object]] = {
+    "time": (time, SimpleNamespace(time=lambda: time.time() * PACE, monotonic=lambda: time.monotonic() * PACE)),
+    "threading": (threading, SimpleNamespace(**{**vars(threading), "Event": _Event, "Condition": _Condition})),
+    "SimpleQueue": (queue.SimpleQueue, _SimpleQueue),
+}
+
+
+@contextmanager
+def hurried() -> Iterator[None]:
+    """Let the fast clock tick."""
+    hasty = [module for name, module in list(sys.modules.items()) if name.startswith("target_braze.")]
+    with ExitStack() as patches:
+        for module in [*hasty, limits]:
+            for name, (original, stand_in) in _STAND_INS.items():
+                if getattr(module, name, None) is original:
+                    patches.enter_context(mock.patch.object(module, name, stand_in))
+        yield

@@ -1,0 +1,195 @@
+"""What has to hold whatever happened, checked from what the sandbox holds and what is in the dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final
+
+from tests.target.chaos.streams import COUNTED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from braze_sandbox.testing import Recorded, Sandbox
+
+    from tests.target.chaos.schedule import Schedule
+
+# User, attribute and, where values are set one by one inside of it, what is set.
+Place = tuple[str, ...]
+
+_OUTCOMES: Final = ("sent", "folded", "unchanged", "left_out", "rejected", "in_doubt")
+# The generator does not know what an attribute holds when it takes elements out.
+_HARMLESS: Final = "remove on an attribute that is not there does nothing"
+
+
+@dataclass
+class Held:
+    """What the sandbox has of the stream, by the numbers of records: how often, and in which order, by user."""
+
+    counts: Counter[int] = field(default_factory=Counter)
+    order: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    attributes: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def by(cls, sandbox: Sandbox, users: Iterable[str]) -> Held:
+        held = cls()
+        for user in users:
+            profile = sandbox.profile(user)
+            if profile is None:
+                continue
+            held.attributes[user] = dict(profile.custom_attributes)
+            for kind, happened in (
+                ("events", [event["properties"]["n"] for event in list(profile.events)]),
+                ("purchases", [purchase["properties"]["n"] for purchase in list(profile.purchases)]),
+                ("log", [entry["n"] for entry in held.attributes[user].get("log", [])]),
+            ):
+                held.order[user, kind] = happened
+                held.counts.update(happened)
+        return held
+
+    def value(self, place: Place) -> object:
+        """What is there; None for nothing, and for an element of an array whether it is in it."""
+        user, attribute, *inner = place
+        value = self.attributes.get(user, {}).get(attribute)
+        if not inner:
+            return value
+        return inner[0] in (value or []) if attribute == "tags" else (value or {}).get(inner[0])
+
+
+def letters(path: Path) -> list[tuple[int, str]]:
+    """The records in the dead letters, by their numbers, with the reason of each."""
+    if not path.exists():
+        return []
+    # What is still being written has no end of line yet.
+    messages = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
+    return [(one["record"]["n"], one["dead_letter"]["reason"]) for one in messages if one["type"] == "RECORD"]
+
+
+def not_settled(schedule: Schedule, held: Held, dead: set[int], upto: int) -> Iterator[str]:
+    """The records up to a number that are neither in the sandbox nor in the dead letters."""
+    for item in schedule.items[:upto]:
+        if item.n not in dead and item.stream in COUNTED and not held.counts[item.n]:
+            yield f"record {item.n} ({item.stream} of {item.user}) is neither in Braze nor in the dead letters"
+    for place, writes in _writes(schedule).items():
+        # The last one that Braze took for certain, or one of those after it.
+        certain = max((n for n, _ in writes if n <= upto and n not in dead), default=0)
+        possible = [value for n, value in writes if n >= certain]
+        if not certain:
+            possible.append(False if len(place) > 2 and place[1] == "tags" else None)
+        if held.value(place) not in possible:
+            yield f"{place} is {held.value(place)!r}, and not what record {certain} or a later one says: {possible}"
+
+
+def not_as_it_should_be(schedule: Schedule, held: Held, dead: set[int], *, runs: int) -> Iterator[str]:
+    """What the sandbox has too often, though it was refused, or of nobody's making."""
+    counted = {item.n: item.stream for item in schedule.items if item.stream in COUNTED}
+    repeated = Counter(item.n for item in schedule.items)
+    # A ledger says of events and purchases across runs what was sent; nothing says so of increments.
+    known = schedule.hold or not schedule.doubtful
+    once = {"events": known and (schedule.ledger or runs == 1), "counters": known and runs == 1}
+    once["purchases"] = once["events"]
+    for n, count in held.counts.items():
+        if n not in counted:
+            yield f"Braze has record {n}, which nobody sent"
+        elif count > (1 if schedule.ledger else repeated[n]) and once[counted[n]]:
+            yield f"record {n} ({counted[n]}) counts {count} times"
+    for item in schedule.items:
+        if item.poisoned and held.counts[item.n]:
+            yield f"record {item.n} was refused, and Braze has it"
+        if item.poisoned and not item.folds and item.n not in dead:
+            yield f"record {item.n} was refused, and is not in the dead letters"
+
+
+def mixed_up(held: Held, dead: set[int]) -> Iterator[str]:
+    """What came in another order than that of the stream, or one half of an object without the other."""
+    for where, happened in held.order.items():
+        # What was put aside may come again later, with a run that reads it once more.
+        first = [n for n in dict.fromkeys(happened) if n not in dead]
+        if first != sorted(first):
+            yield f"{where} came in the order {first}"
+    for user, attributes in held.attributes.items():
+        if attributes.get("visits", 0) != sum(entry["by"] for entry in attributes.get("log", [])):
+            yield f"{user} has {attributes.get('visits')} visits, but {attributes.get('log')}"
+
+
+def wrong_letters(schedule: Schedule, found: list[tuple[int, str]]) -> Iterator[str]:
+    """The dead letters of one run that should not be there."""
+    by_number = {item.n: item for item in schedule.items}
+    repeated = Counter(item.n for item in schedule.items)
+    # Attributes of one user fold: what Braze refuses, or what would count twice, takes others with it.
+    sick = {item.user for item in schedule.items if item.poisoned}
+    counted = {item.user for item in schedule.items if item.stream == "counters"}
+    for n, count in Counter(n for n, _ in found).items():
+        if count > repeated[n]:
+            yield f"record {n} is in the dead letters {count} times"
+    for n, reason in found:
+        item = by_number[n]
+        if "in doubt" in reason:
+            right = schedule.hold and schedule.doubtful and (not item.folds or item.user in counted)
+        else:
+            right = item.poisoned or (item.folds and (item.user in sick or (item.user in counted and schedule.splits)))
+        if not right:
+            yield f"record {n} ({item.stream} of {item.user}) is in the dead letters: {reason}"
+
+
+def wrong_requests(schedule: Schedule, requests: list[Recorded]) -> Iterator[str]:
+    """What is wrong with the requests of one run."""
+    for request in requests:
+        size = sum(map(len, (request.body or {}).values()))
+        if size > schedule.settings["max_objects_per_request"]:
+            yield f"a request holds {size} objects"
+    if (most := _at_once(requests)) > schedule.settings["concurrency"]:
+        yield f"{most} requests were under way"
+
+
+def violations(sandbox: Sandbox) -> Iterator[str]:
+    """What the sandbox has seen that Braze would drop or mix up in silence; two requests about one user, for one."""
+    for violation in sandbox.violations:
+        if violation["reason"] != _HARMLESS:
+            yield f"the sandbox says: {violation}"
+
+
+def wrong_counts(said: str, dead: int) -> Iterator[str]:
+    """What does not add up in the summary, the line of JSON on standard error, of a run that was not killed."""
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith('{"summary"')]
+    if len(lines) != 1:
+        yield f"the run ended with {len(lines)} summaries: {said}"
+        return
+    total = lines[0]["summary"]["total"]
+    settled = sum(total[outcome] for outcome in _OUTCOMES)
+    if total["read"] != settled + total["open"]:
+        yield f"the summary does not add up: {total}"
+    if total["rejected"] + total["in_doubt"] != dead:
+        yield f"the dead letters of the run hold {dead} records, the summary says {total}"
+    if total["open"] and lines[0]["summary"]["ended"] == "completed":
+        yield f"the run came to its end, and the summary says {total}"
+
+
+def _at_once(requests: list[Recorded]) -> int:
+    moments = sorted([(one.started, 1) for one in requests] + [(one.finished, -1) for one in requests])
+    under_way = most = 0
+    for _, step in moments:
+        under_way += step
+        most = max(most, under_way)
+    return most
+
+
+def wrong_states(states: list[int]) -> Iterator[str]:
+    """STATEs of one run that went back."""
+    for earlier, later in pairwise(states):
+        if later < earlier:
+            yield f"STATE {later} left after STATE {earlier}"
+
+
+def _writes(schedule: Schedule) -> dict[Place, list[tuple[int, object]]]:
+    """The values that the records set, place by place, in their order."""
+    found: dict[Place, list[tuple[int, object]]] = defaultdict(list)
+    for item in schedule.items:
+        for place, value in item.sets():
+            where = (item.user, *place)
+            found[where].append((item.n, value))
+    return found

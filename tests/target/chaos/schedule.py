@@ -1,0 +1,208 @@
+"""What a seed means: a Singer stream, the settings of the target, the faults it meets, how its runs are cut off."""
+
+from __future__ import annotations
+
+import random
+import signal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from typing_extensions import override
+
+from tests.target.chaos.streams import MAPPINGS, STREAMS, Item, item
+from tests.target.singer import lines
+
+# What makes records of the streams poisonous. These rules are the first, so that no other takes their place.
+_POISONS: Final[tuple[dict[str, Any], ...]] = (
+    {"do": "refuse_if", "contains": "poison-400", "status": 400},
+    {"do": "refuse_if", "contains": "poison-413", "status": 413},
+    {
+        "do": "partial_errors",
+        "contains": "poison-one",
+        "errors": [
+            {"input_array": array, "contains": "poison-one", "type": "no"}
+            for array in ("attributes", "events", "purchases")
+        ],
+    },
+)
+
+# Faults that leave no doubt: nothing was applied, or the answer says so.
+_CLEAR: Final[tuple[dict[str, Any], ...]] = (
+    {"do": "status", "status": 429, "reset": "epoch"},
+    {"do": "status", "status": 429, "reset": "seconds"},
+    {"do": "status", "status": 429, "reset": "retry-after"},
+    {"do": "status", "status": 429, "headers": {"x-request-id": "no word on when"}},
+    {"do": "latency", "latency_ms": 30},
+)
+# Faults after which nobody can know whether the request was carried out; `garbage` and `drop_after` carry it out.
+_DOUBTFUL: Final[tuple[dict[str, Any], ...]] = (
+    *({"do": "status", "status": status} for status in (500, 502, 503, 504)),
+    {"do": "garbage", "status": 503},
+    {"do": "garbage", "status": 504},
+    {"do": "drop_before"},
+    {"do": "drop_after"},
+)
+# A request of two objects or more is too large, for once.
+_SPLIT: Final = {"do": "refuse_if", "contains": "},{", "status": 413}
+# These end the run.
+_FATAL: Final[tuple[dict[str, Any], ...]] = (
+    {"do": "status", "status": 401},
+    {"do": "status", "status": 403},
+    {"do": "garbage"},
+)
+
+
+@dataclass(frozen=True)
+class Stop:
+    """How a run is cut off: so many milliseconds after the answer to its request of that number."""
+
+    signal: signal.Signals
+    request: int
+    delay_ms: int
+
+
+@dataclass
+class Schedule:
+    """All that a seed says."""
+
+    seed: int
+    processes: bool
+    settings: dict[str, Any]
+    ledger: bool
+    rules: list[dict[str, Any]]
+    stops: list[Stop]
+    # Requests and seconds of the rate limit, and the form in which answers tell of it.
+    limit: tuple[int, float]
+    reset: str
+    # How many records before its STATE a further run begins, and whether the end is followed by a run over everything.
+    overlap: int
+    again: bool
+    items: list[Item] = field(default_factory=list)
+    messages: list[dict[str, Any] | None] = field(default_factory=list)
+    """Singer messages; None: the tap falls silent for a moment."""
+
+    @property
+    def hold(self) -> bool:
+        return bool(self.settings["ambiguous"] == "hold")
+
+    @property
+    def splits(self) -> bool:
+        return any(rule.get("contains") == _SPLIT["contains"] for rule in self.rules)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there are moments after which nobody can know what Braze has."""
+        shapes = [(rule["do"], rule.get("status")) for rule in (*_DOUBTFUL, *_FATAL)]
+        return any((rule["do"], rule.get("status")) in shapes for rule in self.rules) or any(
+            stop.signal == signal.SIGKILL for stop in self.stops
+        )
+
+    @property
+    def fatal(self) -> int:
+        """How many runs may end with an error."""
+        shapes = [(rule["do"], rule.get("status")) for rule in _FATAL]
+        return sum(rule["times"] for rule in self.rules if (rule["do"], rule.get("status")) in shapes)
+
+    def input(self, start: int) -> list[bytes | None]:
+        """The stream from after the record of that number, as lines; None: a moment of silence."""
+        found: list[bytes | None] = []
+        number = 0
+        for message in self.messages:
+            number += message is not None and message["type"] == "RECORD"
+            if message is None or message["type"] == "SCHEMA" or number > start:
+                found.append(None if message is None else lines(message))
+        return found
+
+    @override
+    def __str__(self) -> str:
+        """Tell a person."""
+        users = {item.user for item in self.items}
+        poisoned = sum(item.poisoned for item in self.items)
+        told = [
+            f"seed {self.seed}{', runs are processes' if self.processes else ''}",
+            f"{len(self.items)} records of {len(users)} users, {poisoned} of them poisoned",
+            f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
+            f"rate limit: {self.limit}, told in {self.reset}; overlap {self.overlap}, again {self.again}",
+        ]
+        told += (f"rule: {rule}" for rule in self.rules if rule["do"] != "partial_errors")
+        told += (f"stop: {stop.signal.name} {stop.delay_ms} ms after request {stop.request}" for stop in self.stops)
+        return "\n".join(told)
+
+
+def schedule(seed: int, *, processes: bool = False) -> Schedule:
+    """The schedule of a seed; with `processes` its runs are processes of their own, which can be killed."""
+    chance = random.Random(seed)
+    poison = chance.random() < 0.4
+    ledger = chance.random() < 0.5
+    stops = _stops(chance, processes=processes)
+    hold = chance.random() < 0.5
+    dead_letters = poison or hold or chance.random() < 0.3
+    found = Schedule(
+        seed=seed,
+        processes=processes,
+        settings={
+            "max_objects_per_request": chance.choice([1, 2, 3, 5, 10, 25]),
+            "concurrency": chance.choice([1, 2, 3, 4, 8]),
+            "ambiguous": "hold" if hold else "resend",
+            "on_error": "dead_letter" if dead_letters else "fail",
+            "rate_limit_reserve": chance.choice([0, 0.2]),
+            "nulls": "unset",
+            "dependent_wait": 0,
+            "streams": MAPPINGS,
+        },
+        ledger=ledger,
+        rules=_rules(chance, poison=poison, splits=dead_letters),
+        stops=stops,
+        limit=chance.choice([(3_000, 3.0), (3_000, 3.0), (12, 3.0)]),
+        reset=chance.choice(["epoch", "seconds"]),
+        # Without a ledger, what comes again is sent again.
+        overlap=chance.choice([0, 0, 5, 1000]) if ledger else 0,
+        again=ledger and chance.random() < 0.3,
+    )
+    _write(chance, found, poison=poison)
+    return found
+
+
+def _stops(chance: random.Random, *, processes: bool) -> list[Stop]:
+    if not processes and chance.random() < 0.8:
+        return []
+    kinds = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM] if processes else [signal.SIGTERM]
+    return [
+        Stop(chance.choice(kinds), request=chance.randint(1, 12), delay_ms=chance.choice([0, 0, 1, 3, 10]))
+        for _ in range(chance.randint(1, 4) if processes else 1)
+    ]
+
+
+def _rules(chance: random.Random, *, poison: bool, splits: bool) -> list[dict[str, Any]]:
+    rules = [*_POISONS] if poison else []
+    if latency := chance.choice([0, 1, 2, 5]):
+        rules.append({"do": "latency", "latency_ms": latency})
+    kinds = [*_CLEAR, *_DOUBTFUL, *([_SPLIT, _SPLIT] if splits else []), chance.choice(_FATAL)]
+    for _ in range(chance.choice([0, 1, 2, 4, 8])):
+        rule = chance.choice(kinds)
+        times = 1 if rule in _FATAL else chance.choice([1, 1, 2, 4])
+        rules.append({**rule, "after": chance.randrange(25), "times": times})
+    return [{"path": "/users/*", **rule} for rule in rules]
+
+
+def _write(chance: random.Random, found: Schedule, *, poison: bool) -> None:
+    users = [f"u{number}" for number in range(chance.choice([1, 2, 4, 8, 30]))]
+    streams = chance.sample(sorted(STREAMS), chance.randint(2, len(STREAMS)))
+    state_every, silence = chance.choice([0.03, 0.1, 0.5]), chance.choice([0, 0, 0.02])
+    found.messages += [STREAMS[name].schema for name in streams]
+    for number in range(1, chance.choice([20, 40, 80, 150]) + 1):
+        earlier = [one for one in found.items[-20:] if not one.folds]
+        if found.ledger and earlier and chance.random() < 0.05:
+            one = replace(chance.choice(earlier), number=number)
+        else:
+            poisoned = poison and chance.random() < 0.04
+            one = item(chance, chance.choice(streams), chance.choice(users), number, poisoned=poisoned)
+        found.items.append(one)
+        found.messages.append(STREAMS[one.stream].record(one.record))
+        if chance.random() < state_every:
+            found.messages.append({"type": "STATE", "value": {"upto": number}})
+        if chance.random() < silence:
+            found.messages.append(None)
+        if chance.random() < 0.01:
+            found.messages.append(STREAMS[chance.choice(streams)].schema)
+    found.messages.append({"type": "STATE", "value": {"upto": len(found.items)}})

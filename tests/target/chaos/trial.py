@@ -1,0 +1,277 @@
+"""One schedule: the target runs on the sandbox, is cut off, and runs again until it is through; what did not hold."""
+
+from __future__ import annotations
+
+import faulthandler
+import json
+import multiprocessing
+import signal
+import sys
+import threading
+import time
+import traceback
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from braze_sandbox.instance import Options
+from braze_sandbox.limits import Limits
+from target_braze.braze_api import BrazeError
+from target_braze.target import TargetBraze
+
+from tests.target.chaos import invariants
+from tests.target.chaos.clock import hurried
+from tests.target.chaos.invariants import Held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from braze_sandbox.testing import Sandbox
+
+    from tests.target.chaos.schedule import Schedule, Stop
+
+# A schedule takes a fraction of a second; what takes this many has got stuck.
+STUCK = 60
+
+# Processes that are forked from one that has the target loaded already, and has no threads.
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([__name__])
+
+
+@dataclass
+class Ended:
+    """A run that is over: exit code, STATEs, standard error."""
+
+    code: int
+    states: list[int]
+    said: str
+
+
+class _Source:
+    """Standard input of lines; None: nothing comes for a moment."""
+
+    def __init__(self, messages: list[bytes | None]) -> None:
+        self._messages = iter(messages)
+
+    def readline(self) -> bytes:
+        while (line := next(self._messages, b"")) is None:
+            time.sleep(0.015)
+        return line
+
+
+class _Output:
+    """Standard output that hands on each STATE at the moment at which it leaves."""
+
+    def __init__(self, see: Callable[[int], None]) -> None:
+        self._see = see
+
+    def write(self, line: str) -> None:
+        self._see(json.loads(line)["upto"])
+
+    def flush(self) -> None:
+        """Nothing is kept."""
+
+
+class Trial:
+    """A schedule on a sandbox that serves, with its files in a folder; `problems` says what did not hold."""
+
+    def __init__(self, schedule: Schedule, sandbox: Sandbox, folder: Path) -> None:
+        self.problems: list[str] = []
+        self.runs: list[Ended] = []
+        self._schedule = schedule
+        self._sandbox = sandbox
+        self._folder = folder
+        self._dead = folder / "dead.singer"
+        self._users = {item.user for item in schedule.items}
+        self._config = {
+            **schedule.settings,
+            "api_key": sandbox.api_key,
+            "endpoint": sandbox.url,
+            **({"dead_letter_path": str(self._dead)} if schedule.settings["on_error"] == "dead_letter" else {}),
+            **({"ledger_path": str(folder / "ledger.sqlite")} if schedule.ledger else {}),
+        }
+
+    def run(self) -> list[str]:
+        """Run until the stream is through; answer what did not hold."""
+        faulthandler.dump_traceback_later(STUCK, exit=True, file=sys.__stderr__ or 2)
+        try:
+            with hurried():
+                self._prepare()
+                self._run_until_through()
+        finally:
+            faulthandler.cancel_dump_traceback_later()
+            self._sandbox.instance.hooks.clear()
+        dead = {n for n, _ in invariants.letters(self._dead)}
+        held = Held.by(self._sandbox, self._users)
+        self.problems += invariants.not_settled(self._schedule, held, dead, len(self._schedule.items))
+        self.problems += invariants.violations(self._sandbox)
+        self.problems += invariants.not_as_it_should_be(self._schedule, held, dead, runs=len(self.runs))
+        self.problems += invariants.mixed_up(held, dead)
+        return self.problems
+
+    def _prepare(self) -> None:
+        instance = self._sandbox.instance
+        instance.options = Options(seed="empty", track_reset=cast("Any", self._schedule.reset))
+        instance.limits = Limits({"track": self._schedule.limit})
+        self._sandbox.reset()
+        for rule in self._schedule.rules:
+            self._sandbox.fault(**rule)
+
+    def _run_until_through(self) -> None:
+        schedule = self._schedule
+        stops, again = list(schedule.stops), schedule.again
+        start = last = 0
+        for _ in range(len(stops) + schedule.fatal + 3):
+            ended = self._run_once(start, stops.pop(0) if stops else None)
+            last = max([*ended.states, last])
+            start = max(0, last - schedule.overlap)
+            if ended.code:
+                continue
+            if last != len(schedule.items):
+                self.problems.append(f"the last STATE is {last}, of {len(schedule.items)} records")
+            if not again:
+                return
+            # All over again: whoever does so forgets the STATE.
+            start, last, again = 0, 0, False
+        self.problems.append(f"the runs never get through the stream; the last says: {ended.said}")
+
+    def _run_once(self, start: int, stop: Stop | None) -> Ended:
+        before = len(invariants.letters(self._dead))
+        requests = len(self._sandbox.requests)
+        source = self._schedule.input(start)
+        ended = self._in_process(source, stop) if self._schedule.processes else self._here(source, stop)
+        self.runs.append(ended)
+        found = invariants.letters(self._dead)[before:]
+        self.problems += invariants.wrong_letters(self._schedule, found)
+        self.problems += invariants.wrong_states(ended.states)
+        self.problems += invariants.wrong_requests(self._schedule, self._sandbox.requests[requests:])
+        if ended.code >= 0:
+            self.problems += invariants.wrong_counts(ended.said, len(found))
+        self._check_code(ended, stop)
+        return ended
+
+    def _check_code(self, ended: Ended, stop: Stop | None) -> None:
+        allowed = {0}
+        if stop is not None:
+            allowed.add(-signal.SIGKILL if stop.signal == signal.SIGKILL else 128 + stop.signal)
+        if self._schedule.rules:
+            allowed.add(1)
+        if ended.code not in allowed:
+            self.problems.append(f"a run ended with {ended.code}: {ended.said}")
+
+    def _see(self, upto: int, states: list[int]) -> None:
+        """A STATE leaves: all before it has to be there now."""
+        states.append(upto)
+        dead = {n for n, _ in invariants.letters(self._dead)}
+        held = Held.by(self._sandbox, self._users)
+        for problem in invariants.not_settled(self._schedule, held, dead, upto):
+            self.problems.append(f"when STATE {upto} left: {problem}")
+
+    # A run in this process.
+
+    def _here(self, source: list[bytes | None], stop: Stop | None) -> Ended:
+        states: list[int] = []
+        output = cast("IO[str]", _Output(lambda upto: self._see(upto, states)))
+        with _own_signals(), redirect_stdout(output), redirect_stderr(StringIO()) as said:
+            try:
+                with self._stopping(stop, _send_here):
+                    code = _run(self._config, source)
+            except SystemExit:  # the signal came when all was done
+                code = 128 + signal.SIGTERM
+        return Ended(code, states, said.getvalue())
+
+    # A run in a process of its own.
+
+    def _in_process(self, source: list[bytes | None], stop: Stop | None) -> Ended:
+        out, err = self._folder / "out", self._folder / "err"
+        for path in (out, err):
+            path.write_bytes(b"")
+        process = _processes.Process(target=_child, args=(self._config, source, str(out), str(err)))
+        process.start()
+        with self._stopping(stop, lambda number: process.kill() if number == signal.SIGKILL else process.terminate()):
+            process.join(STUCK / 2)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            self.problems.append("a run got stuck")
+        states = [json.loads(line)["upto"] for line in out.read_text().splitlines()]
+        if states:
+            seen: list[int] = []
+            self._see(states[-1], seen)
+        self._settle()
+        return Ended(process.exitcode or 0, states, err.read_text())
+
+    def _settle(self) -> None:
+        """Let the sandbox finish what a process that is dead has sent it."""
+        recorder = self._sandbox.instance.recorder
+        before = -1
+        while recorder.is_busy or len(recorder.requests) > before:
+            before = len(recorder.requests)
+            time.sleep(0.02)
+
+    @contextmanager
+    def _stopping(self, stop: Stop | None, send: Callable[[signal.Signals], object]) -> Iterator[None]:
+        timers: list[threading.Timer] = []
+        seen = 0
+
+        def count(_request: object) -> None:
+            nonlocal seen
+            seen += 1
+            if stop is None or seen != stop.request:
+                return
+            if not stop.delay_ms:
+                send(stop.signal)
+                return
+            timers.append(threading.Timer(stop.delay_ms / 1000, send, (stop.signal,)))
+            timers[0].start()
+
+        self._sandbox.after_request("*", count)
+        try:
+            yield
+        finally:
+            self._sandbox.instance.hooks.clear()
+            for timer in timers:
+                timer.cancel()
+                timer.join()
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Let a target have the signals, and have what comes after its end do nothing."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _send_here(number: signal.Signals) -> None:
+    signal.pthread_kill(threading.main_thread().ident or 0, number)
+
+
+def _run(config: dict[str, Any], source: list[bytes | None]) -> int:
+    """Run the target as its command line does; answer the exit code."""
+    try:
+        TargetBraze(config=config).run(cast("IO[str]", _Source(source)))
+    except SystemExit as exit_:
+        return int(cast("int", exit_.code))
+    except BrazeError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
+        traceback.print_exc()
+        return 70
+    return 0
+
+
+def _child(config: dict[str, Any], source: list[bytes | None], out: str, err: str) -> None:
+    """A process of its own."""
+    with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried():  # noqa: PTH123
+        faulthandler.dump_traceback_later(STUCK / 3, file=errors)
+        with redirect_stdout(output), redirect_stderr(errors):
+            code = _run(config, source)
+    sys.exit(code)

@@ -1,0 +1,48 @@
+"""All that must hold, through faults, signals and kills, by schedules that follow from a seed; more with `make soak`.
+
+About 30 s on two cores. What holds is in `chaos/invariants.py`, what can go wrong in `chaos/schedule.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from braze_sandbox.testing import Sandbox
+
+from tests.target.chaos.schedule import schedule
+from tests.target.chaos.trial import Trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _short_waits() -> None:
+    """Waits are as long as for users: here the clock is fast."""
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Sandbox]:
+    """A sandbox of our own: schedules change how it is set up."""
+    with Sandbox(seed="empty") as sandbox:
+        yield sandbox
+
+
+@pytest.mark.parametrize("seed", range(200))
+def test_all_holds_through_faults_and_signals(seed: int, served: Sandbox, tmp_path: Path) -> None:
+    _hold(seed, served, tmp_path, processes=False)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signals, and no fork")
+@pytest.mark.parametrize("seed", range(24))
+def test_all_holds_though_processes_are_killed(seed: int, served: Sandbox, tmp_path: Path) -> None:
+    _hold(seed, served, tmp_path, processes=True)
+
+
+def _hold(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:
+    given = schedule(seed, processes=processes)
+    problems = Trial(given, sandbox, folder).run()
+    assert not problems, f"{given}\nagain: make soak ARGS='--seed {seed}{' --processes' if processes else ''}'"
