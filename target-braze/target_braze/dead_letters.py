@@ -39,12 +39,14 @@ class DeadLetters:
     The file is appended to, so that a second run never destroys what the first could not deliver. Where it is itself
     what comes in, it is `set_aside` under another name first: it would grow while it is read, and never end.
 
-    `most` is how many there may be in this run: a number of records, or below 1 a share of those that were read.
+    `most` is how many there may be in this run: a number of records, or below 1 a share of those that were read. With
+    `dry_run` they are only counted, for what they would have gone with has not been sent either.
     """
 
-    def __init__(self, path: Path, most: float | None = None) -> None:
+    def __init__(self, path: Path, most: float | None, *, dry_run: bool) -> None:
         self.path = path
         self._most = most
+        self._dry_run = dry_run
         self.count = 0
         self.set_aside: Path | None = None
         self._file: IO[bytes] | None = None
@@ -63,6 +65,9 @@ class DeadLetters:
         note = {key: value for key, value in note.items() if value is not None}
         letter = encode({**record.message, FIELD: note}) + b"\n"
         with self._lock:
+            self.count += 1
+            if self._dry_run:
+                return
             if self._file is None:
                 if self.path.is_file():
                     _mend_end(self.path)
@@ -72,7 +77,6 @@ class DeadLetters:
                 self._schemas[stream] = record.schema
                 letter = encode(record.schema) + b"\n" + letter
             self._file.write(letter)
-            self.count += 1
 
     def check(self, summary: Summary) -> None:
         """Hold the number of dead letters against what is allowed.
@@ -96,7 +100,7 @@ class DeadLetters:
             OSError: it cannot be renamed.
         """
         with self._lock:
-            if not self.path.is_file() or not _holds(self.path, message[FIELD]):
+            if self._dry_run or not self.path.is_file() or not _holds(self.path, message[FIELD]):
                 return
             if self._file is not None:
                 self._file.close()
@@ -108,7 +112,14 @@ class DeadLetters:
 
     def report(self, summary: Summary, *, completed: bool) -> None:
         """Say at the end of the run where dead letters are, and what to do with them."""
-        if self.count:
+        if self.count and self._dry_run:
+            _log.warning(
+                "%s records would be rejected and go to %s. Most frequent: %s",
+                f"{self.count:,}",
+                self.path,
+                summary.most_frequent_reasons(),
+            )
+        elif self.count:
             _log.warning(
                 "%s records were rejected and are in %s, each with the reason: mend them and pipe the file in again. "
                 "Most frequent: %s",

@@ -112,6 +112,10 @@ class ExplainTarget(TargetBraze):
         self.listen(file_input)
 
     @override
+    def _take_back(self, letter: dict[str, Any]) -> None:
+        """Dead letters stay where they are, for none is tried."""
+
+    @override
     def _process_state_message(self, message_dict: dict[str, Any]) -> None:
         """Nothing is delivered, so there is nothing to confirm."""
 

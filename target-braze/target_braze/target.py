@@ -119,7 +119,11 @@ class TargetBraze(Target):
         self._direct: dict[str, BrazeSink] = {}
         self.entries = Entries(self.config["streams"])
         self._dead_letters = (
-            DeadLetters(Path(self.config["dead_letter_path"]), self.config.get("max_dead_letters"))
+            DeadLetters(
+                Path(self.config["dead_letter_path"]),
+                self.config.get("max_dead_letters"),
+                dry_run=self.config["dry_run"],
+            )
             if self.config["on_error"] == "dead_letter"
             else None
         )

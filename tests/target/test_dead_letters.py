@@ -12,7 +12,7 @@ import pytest
 from target_braze.braze_api import Answer, Client, RefusedError
 
 from tests.target.cdp import calls
-from tests.target.singer import INTEGER, NUMBER, TEXT, Stream, customers, lines, many, sent, state, the
+from tests.target.singer import INTEGER, NUMBER, TEXT, Stream, customers, lines, many, run_cli, sent, state, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,6 +243,22 @@ def test_a_run_that_fails_says_which_letters_have_to_come_in_again(
     run = run_target(letters.read_bytes().rstrip(), api_key="wrong", expect=1, **settings)
     (aside,) = letters.parent.glob("dead.singer.*")
     assert any(f"{aside}, which has to come in again" in warning for warning in run.warnings)
+
+
+def test_looking_ahead_leaves_the_file_alone(run_target: Callable[..., Run], sandbox: Sandbox, letters: Path) -> None:
+    sandbox.workspace.blocked_external_ids.add("c-1")
+    settings = {"on_error": "dead_letter", "dead_letter_path": str(letters)}
+    run_target(customers({"external_id": "c-1", "n": 1}, {"external_id": "c-2", "n": "x"}, n=INTEGER), **settings)
+    before = letters.read_bytes()
+    run = run_target(before.rstrip(), dry_run=True, **settings)
+    assert f"1 records would be rejected and go to {letters}. Most frequent: column 'n'" in run.warnings[-1]
+    config = letters.with_name("explain.json")
+    config.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, **settings}))
+    explained = run_cli(["explain", "--config", str(config)], before)
+    assert explained.exit_code == 0
+    assert "rejected: column 'n'" in explained.stdout
+    assert letters.read_bytes() == before
+    assert [path.name for path in letters.parent.glob("dead*")] == ["dead.singer"]
 
 
 def test_letters_of_another_file_leave_the_file_alone(
