@@ -12,11 +12,14 @@ import struct
 import threading
 import time
 from collections import Counter
+from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.identity import DEFAULT
 from target_braze.ledger_file import open_file
 from target_braze.members import TABLES as MEMBERS
 from target_braze.members import Members
@@ -102,7 +105,8 @@ class Ledger:
                 self._doubted.add(change.fingerprint)
         if fresh:
             with self._lock:
-                self._unsettled.update(change.users)
+                for user in change.users:
+                    self._unsettled[user] += 1
                 if change.fingerprint is not None:
                     self._pending.add(change.fingerprint)
         return fresh
@@ -214,32 +218,30 @@ class Ledger:
             known = self._known(_id(change.user))
         if known is None:
             return True
-        identifiers = _identifiers(change)
-        same = [
-            name
-            for name, value in change.fields.items()
-            if name not in identifiers
-            and not accumulates(value)
-            and known.get(self._ids.get(name, -1)) == digest(value)
-        ]
-        for name in same:
-            del change.fields[name]
+        identifiers = _IDENTIFIERS[change.user[0]]
+        numbers, fields = self._ids, change.fields
+        for name in fields.keys() - identifiers:
+            accepted = known.get(numbers.get(name, -1))
+            if accepted is not None and accepted == _digest(fields[name]) and not accumulates(fields[name]):
+                del fields[name]
         for name in absent:
             if name not in identifiers and known.get(self._ids.get(name, -1), _NULL) != _NULL:
-                change.fields.setdefault(name, None)
-        return bool(change.fields.keys() - identifiers)
+                fields.setdefault(name, None)
+        return not identifiers.issuperset(fields)
 
     def _learn(self, change: Change, today: int) -> None:
         key = _id(change.user)
         known = self._known(key) or {}
-        identifiers = _identifiers(change)
+        identifiers = _IDENTIFIERS[change.user[0]]
+        numbers = self._ids
         for name, value in change.fields.items():
             if name in identifiers:
                 continue
+            number = numbers[name] if name in numbers else self._number(name)
             if accumulates(value):
-                known.pop(self._name(name), None)
+                known.pop(number, None)
             else:
-                known[self._name(name)] = digest(value)
+                known[number] = _digest(value)
         self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), today))
         self._sample.note(key, change.user)
 
@@ -254,11 +256,9 @@ class Ledger:
         elif outcome == "rejected":
             self._db.execute("DELETE FROM sent WHERE fingerprint = ?", (fingerprint,))
 
-    def _name(self, name: str) -> int:
-        number = self._ids.get(name)
-        if number is None:
-            number = self._ids[name] = len(self._ids)
-            self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
+    def _number(self, name: str) -> int:
+        number = self._ids[name] = len(self._ids)
+        self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
         return number
 
     def _outcome(self, fingerprint: bytes) -> int | None:
@@ -292,17 +292,26 @@ _COUNTED: Final = frozenset({"events", "purchases"})
 _NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
 
 
-def _identifiers(change: Change) -> frozenset[str]:
-    return _NOT_VALUES | {change.user[0]}
+_IDENTIFIERS: Final = {kind: _NOT_VALUES | {kind} for kind in DEFAULT}
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
 
 
 def _pack(known: Mapping[int, bytes]) -> bytes:
-    return b"".join(_ENTRY.pack(*entry) for entry in sorted(known.items()))
+    return struct.pack("<" + "H6s" * len(known), *chain.from_iterable(known.items()))
 
 
 def digest(value: object) -> bytes:
     """What the ledger keeps of a value."""
-    return blake2b(msgspec.json.encode(value, order="sorted"), digest_size=6).digest()
+    return blake2b(_ENCODE(value), digest_size=6).digest()
+
+
+# Many values come again and again, as plans and countries do.
+_digest_again: Final = lru_cache(maxsize=32_768, typed=True)(digest)
+_HASHABLE: Final = frozenset({str, int, float, bool, type(None)})
+
+
+def _digest(value: object) -> bytes:
+    return _digest_again(value) if type(value) in _HASHABLE else digest(value)
 
 
 _NULL: Final = digest(None)
