@@ -26,21 +26,30 @@ _ASK_EVERY: Final = 1.5
 
 @dataclass(frozen=True)
 class Catalog:
-    """What a catalog has to be like for a stream: the types of its fields by their names, `id` first."""
+    """What a catalog has to be like for a stream: the types of its fields by their names, `id` first.
+
+    `partial` says that fields which the stream does not have are left as they are.
+    """
 
     name: str
     stream: str
     fields: Mapping[str, str]
+    partial: bool = False
 
 
 def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> None:
     """Make the catalog if it is missing, or the fields that it lacks, and wait until they are there.
 
     Raises:
-        MappingError: a field has another type, which Braze does not change.
+        MappingError: a field has another type, which Braze does not change; or the catalog has to be there.
         BrazeError: Braze does not do it.
     """
     there = _fields(client, catalog.name)
+    if there is None and catalog.partial:
+        raise MappingError(
+            f"stream '{catalog.stream}': there is no catalog '{catalog.name}', and 'catalog.partial' changes only "
+            "items that are there"
+        )
     if there is None:
         description = f"Made by target-braze of the stream {catalog.stream}"[: limits.CATALOG_NAME_LENGTH]
         body = {"name": catalog.name, "description": description, "fields": _listed(catalog.fields)}
@@ -53,7 +62,7 @@ def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> 
                 f"stream '{catalog.stream}': in the catalog '{catalog.name}' the field '{name}' is of the type "
                 f"{there[name]}, which cannot be changed, but the stream has {kind}; 'types' can say otherwise"
             )
-    if cleared := sorted(there.keys() - catalog.fields.keys()):
+    if not catalog.partial and (cleared := sorted(there.keys() - catalog.fields.keys())):
         notice(
             f"the catalog '{catalog.name}' has fields that the stream does not have; they are cleared in each item "
             f"that is replaced: {', '.join(cleared)}"

@@ -114,7 +114,10 @@ class Change:
 
     def fold(self, later: Change) -> bool:
         """Take in a later change of the same thing; answer False where no one object can do what the two do."""
-        fields = later.fields if self.key is not None else folded(self.fields, later.fields)
+        if self.endpoint.method == "PATCH":
+            fields: dict[str, Any] | None = self.fields | later.fields
+        else:
+            fields = later.fields if self.key is not None else folded(self.fields, later.fields)
         if fields is None:
             return False
         self.apart_points = (self.apart_points or data_points(self)) + (later.apart_points or data_points(later))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from target_braze.schema_parts import IDENTIFIERS, NAME, strict_object
+from target_braze.schema_parts import IDENTIFIERS, NAME, NAMES, strict_object
 
 _LIKE_USER: Final = "a list like `user`"
 
@@ -21,13 +21,20 @@ STEPS: Final[dict[str, Any]] = {
     },
     "subscription": {
         **strict_object(
-            {"group": NAME, "group_field": NAME, "state": NAME, "state_field": NAME},
+            {
+                "group": NAME,
+                "group_field": NAME,
+                "state": NAME,
+                "state_field": NAME,
+                "double_opt_in": {"type": "boolean"},
+            },
             minProperties=1,
         ),
         "not": {"anyOf": [{"required": ["group", "group_field"]}, {"required": ["state", "state_field"]}]},
         "description": "The id of the subscription `group` or its column `group_field`, and the `state` (subscribed or "
         "unsubscribed; of email_status also opted_in) or its column `state_field`, which may be boolean. Default: the "
-        "columns subscription_group_id and subscription_state. email_status has no group.",
+        "columns subscription_group_id and subscription_state. email_status has no group. With `double_opt_in`, who is "
+        "subscribed to an SMS group is asked first.",
     },
     "alias": {
         **strict_object({"name": NAME, "label": NAME, "label_field": NAME, "old_name": NAME}, minProperties=1),
@@ -74,8 +81,13 @@ STEPS: Final[dict[str, Any]] = {
         "description": "Which share of the users that the run is about it may delete at most; else it deletes nobody.",
     },
     "catalog": {
-        **strict_object({"name": NAME, "id": NAME}, minProperties=1),
-        "description": "The catalog's `name` and the column of the items' `id`. Default: the name of the stream, id.",
+        **strict_object(
+            {"name": NAME, "id": NAME, "geo": NAMES, "partial": {"type": "boolean"}},
+            minProperties=1,
+        ),
+        "description": "The catalog's `name` and the column of the items' `id`. Default: the name of the stream, id. "
+        "Columns of `geo` hold a place, [longitude, latitude]. With `partial`, records change the fields that they "
+        "have, of items that are there, instead of replacing items; on_delete is nothing then unless it is given.",
     },
     "cohort": {
         **strict_object(

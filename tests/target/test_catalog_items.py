@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -228,3 +229,78 @@ def test_a_missing_permission_is_named(run_target: Callable[..., Run], sandbox: 
     sandbox.add_key("reader", ["catalogs.get"])
     run = run_target(products(ITEM), streams=MAPPING, api_key="reader", expect=1)
     assert "Catalogs need an API key with the permission 'catalogs.create'" in run.errors[0]
+
+
+def test_partial_records_change_what_they_have_of_items_that_are_there(
+    run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run_target(products({"id": 17, "name": "tea", "stock": 3}, id=INTEGER, name=TEXT, stock=INTEGER), streams=MAPPING)
+    levels = Stream(
+        "levels",
+        {"sku": INTEGER, "stock": INTEGER, "place": TEXT, "name": TEXT},
+        [
+            {"sku": 17, "stock": 5},
+            {"sku": 17, "place": "A-7", "name": None},
+            {"sku": 18, "stock": 1},
+            {"sku": 17},
+        ],
+    )
+    mapping = {"levels": {"to": "catalog_items", "catalog": {"name": "products", "id": "sku", "partial": True}}}
+    run = run_target(levels, streams=mapping)
+    assert {request.method for request in sandbox.requests if request.path.endswith("/items")} == {"PUT", "PATCH"}
+    assert sandbox.workspace.catalogs["products"].items == {
+        "17": {"id": "17", "name": "tea", "stock": 5, "place": "A-7"}
+    }
+    assert run.summary["total"]["left_out"] == 1
+    assert "are cleared" not in run.stderr
+    run_target(levels, streams=mapping, nulls="unset")
+    assert sandbox.workspace.catalogs["products"].items["17"]["name"] is None
+
+
+def test_partial_records_remove_nothing_unless_asked_and_make_no_catalog(
+    run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run_target(products({"id": 17, "stock": 3}, {"id": 18, "stock": 1}, id=INTEGER, stock=INTEGER), streams=MAPPING)
+    given: dict[str, Any] = {"to": "catalog_items", "catalog": {"name": "products", "partial": True}}
+    gone = Stream("levels", {"id": INTEGER, "stock": INTEGER}, [{"id": 17, "_sdc_deleted_at": "2026-03-04T00:00:00Z"}])
+    version = {"type": "ACTIVATE_VERSION", "stream": "levels", "version": 1}
+    run_target(gone, version, streams={"levels": given})
+    assert sandbox.workspace.catalogs["products"].items.keys() == {"17", "18"}
+    run_target(gone, streams={"levels": given | {"on_delete": "remove"}})
+    assert sandbox.workspace.catalogs["products"].items.keys() == {"18"}
+    given["catalog"] = {"name": "others", "partial": True}
+    run = run_target(gone, streams={"levels": given}, expect=1)
+    assert "there is no catalog 'others', and 'catalog.partial' changes only items that are there" in run.errors[0]
+
+
+def test_places_are_pairs_of_longitude_and_latitude(
+    run_target: Callable[..., Run], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    shops = Stream(
+        "shops",
+        {"id": TEXT, "at": {}},
+        [
+            {"id": "a", "at": [-8.6, 41.1]},
+            {"id": "b", "at": {"latitude": 41.1, "longitude": -8.6}},
+            {"id": "c", "at": "[-8.6, 41.1]"},
+            {"id": "d", "at": None},
+            {"id": "e", "at": [41.1, -98.6]},
+            {"id": "f", "at": [1]},
+            {"id": "g", "at": {"longitude": 1}},
+        ],
+    )
+    letters = tmp_path / "dead.singer"
+    run_target(
+        shops,
+        streams={"shops": {"to": "catalog_items", "catalog": {"geo": ["at"]}, "rename": {"at": "place"}}},
+        on_error="dead_letter",
+        dead_letter_path=str(letters),
+    )
+    catalog = sandbox.workspace.catalogs["shops"]
+    assert {field["name"]: field["type"] for field in catalog.fields} == {"id": "string", "place": "geo"}
+    assert {key: item.get("place") for key, item in catalog.items.items()} == {
+        **{key: [-8.6, 41.1] for key in "abc"},
+        "d": None,
+    }
+    found = [json.loads(line) for line in letters.read_bytes().splitlines()]
+    assert [one["record"]["id"] for one in found if one["type"] == "RECORD"] == ["e", "f", "g"]

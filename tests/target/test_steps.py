@@ -229,6 +229,29 @@ def test_a_group_of_the_mapping_and_a_boolean_state(run_target: Callable[..., Ru
     assert "columns that subscriptions have no use for are not sent: why" in run.stderr
 
 
+def test_who_is_to_opt_in_twice_is_asked_and_who_leaves_is_not(
+    run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    stream = table(
+        "consents", {"phone": "+12025550123", "on": True}, {"phone": "+12025550124", "on": False}, on=BOOLEAN
+    )
+    entry = {"to": "subscriptions", "subscription": {"group": GROUP, "state_field": "on", "double_opt_in": True}}
+    run_target(stream, streams={"consents": entry})
+    (body,) = bodies(sandbox, "/v2/subscription/status/set")
+    assert body["subscription_groups"] == [
+        {
+            "subscription_group_id": GROUP,
+            "subscription_state": "subscribed",
+            "use_double_opt_in_logic": True,
+            "phones": ["+12025550123"],
+        },
+        {"subscription_group_id": GROUP, "subscription_state": "unsubscribed", "phones": ["+12025550124"]},
+    ]
+    by_email = Stream("consents", {"on": BOOLEAN, "email": TEXT})
+    run = run_target(by_email, streams={"consents": entry}, expect=1)
+    assert "'subscription.double_opt_in' is for SMS groups" in run.errors[0]
+
+
 def test_no_request_has_more_than_fifty_users(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
     records = [
         {"email": f"u{n}@example.com", "subscription_group_id": GROUP, "subscription_state": "subscribed"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -28,12 +29,18 @@ if TYPE_CHECKING:
 
 # Of catalogs, their fields and their items: https://www.braze.com/docs/api/endpoints/catalogs/
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
+# A longitude and a latitude at most.
+_DEGREES: Final = (180, 90)
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _Value = TypeVar("_Value")
 
 
 class CatalogItems(Step):
-    """https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/."""
+    """Replaces items, or with `partial` changes the fields that a record has.
+
+    https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/ and
+    .../patch_catalog_items_bulk/.
+    """
 
     to = "catalog_items"
     kind = "items"
@@ -44,11 +51,12 @@ class CatalogItems(Step):
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
-        given: Mapping[str, str] = columns.entry.get("catalog", {})
+        given: Mapping[str, Any] = columns.entry.get("catalog", {})
         name = given.get("name", columns.stream)
         self._check_name(name, "name of a catalog", f"{columns.at}.catalog.name")
         self.id_column = self._column("catalog", "id", "id")
         self._id = Field(self.id_column, "id", _item_id)
+        self._partial: bool = given.get("partial", False)
         types = {"id": "string"}
         chosen = [column for column in columns.select("fields", columns.names, notice) if column != self.id_column]
         self._fields = columns.fields(
@@ -61,12 +69,26 @@ class CatalogItems(Step):
         for field in self._fields:
             self._check_name(field.name, "name of a field", f"{columns.at}.rename.{field.column}")
             types[field.name] = _typed(columns.schema(field.column), Place(defaults.zone, typed_nested_times=False))[0]
+        places = {columns.known(column, "catalog.geo") for column in given.get("geo", ())}
+        self._fields = tuple(replace(one, convert=_geo) if one.column in places else one for one in self._fields)
+        types.update((one.name, "geo") for one in self._fields if one.column in places)
         if len(types) > limits.CATALOG_FIELDS:
             raise columns.error(f"a catalog has at most {limits.CATALOG_FIELDS} fields; choose some in 'fields'")
         self._name = name
-        self.catalog = Catalog(name, columns.stream, types)
-        self._replace = _endpoint(name, "PUT", "catalogs.replace_items")
+        self.catalog = Catalog(name, columns.stream, types, partial=self._partial)
+        self._write = (
+            _endpoint(name, "PATCH", "catalogs.update_items")
+            if self._partial
+            else _endpoint(name, "PUT", "catalogs.replace_items")
+        )
         self._delete = _endpoint(name, "DELETE", "catalogs.delete_items")
+
+    @override
+    def _compile_removal(self) -> str:
+        # Who has some fields of an item only does not own it.
+        entry = self._columns.entry
+        partial = "on_delete" not in entry and entry.get("catalog", {}).get("partial", False)
+        return "nothing" if partial else super()._compile_removal()
 
     @override
     def _compile_user(self) -> list[Candidate]:
@@ -74,9 +96,14 @@ class CatalogItems(Step):
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        # What an item does not name is cleared when it is replaced, so a null needs no word.
-        values = {field.name: value for field in self._fields if (value := field.value(record)) is not None}
-        return [self._change(record, values, self._replace)]
+        values = {field.name: field.value(record) for field in self._fields if field.column in record}
+        if not (self._partial and self._defaults.unset_nulls):
+            # What an item does not name is cleared when it is replaced, so a null needs no word.
+            values = {name: value for name, value in values.items() if value is not None}
+        if self._partial and not values:
+            self._id.required(record)
+            return []
+        return [self._change(record, values, self._write)]
 
     @override
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:
@@ -170,6 +197,21 @@ def _object(value: object) -> dict[str, Any] | None:
         raise ValueError(f"expected an object, got {show(value)}")
     _check_keys(value, 1)
     return _of_size(value, encode(value).decode())
+
+
+def _geo(value: object) -> list[float] | None:
+    """A place as Braze takes it, longitude first."""
+    value = _parsed(value)
+    if value is None:
+        return None
+    pair = [value.get("longitude"), value.get("latitude")] if isinstance(value, dict) else value
+    if not isinstance(pair, list) or len(pair) != len(_DEGREES):
+        raise ValueError(f"expected a place as [longitude, latitude], got {show(value)}")
+    found = [to_number(one) for one in pair]
+    for degrees, most in zip(found, _DEGREES, strict=True):
+        if degrees is None or not -most <= degrees <= most:
+            raise ValueError(f"expected a place as [longitude, latitude], within 180 and 90 degrees, got {show(value)}")
+    return found  # type: ignore[return-value]  # none of them is None
 
 
 def _check_keys(value: object, level: int) -> None:

@@ -85,13 +85,21 @@ class Subscriptions(_Stated):
             except ValueError as wrong:
                 raise columns.error(f"'subscription.group': {wrong} - at {columns.at}.subscription.group") from None
         self._note_unused(used)
+        self._double_opt_in: bool = columns.entry.get("subscription", {}).get("double_opt_in", False)
+        if self._double_opt_in and any(candidate.kind == "email" for candidate in self._candidates):
+            raise columns.error(
+                "'subscription.double_opt_in' is for SMS groups, whose users are named by external_id or phone; say "
+                f"so in 'user' - at {columns.at}.subscription.double_opt_in"
+            )
 
     @override
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
         user, _ = find_user(self._candidates, record)
         group = self._part(record)
         endpoint = SUBSCRIPTIONS[user[0]]
-        fields = {"subscription_group_id": group, "subscription_state": state}
+        fields: dict[str, Any] = {"subscription_group_id": group, "subscription_state": state}
+        if self._double_opt_in and state == "subscribed":
+            fields["use_double_opt_in_logic"] = True
         return [Change(endpoint.arrays[0], user, fields, endpoint=endpoint, key=group)]
 
     @override
@@ -117,7 +125,7 @@ class EmailStatuses(_Stated):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         given = columns.entry.get("subscription", {})
-        for key in {"group", "group_field"} & given.keys():
+        for key in {"group", "group_field", "double_opt_in"} & given.keys():
             raise columns.error(
                 f"'subscription.{key}' has no meaning for email_status - at {columns.at}.subscription.{key}"
             )
