@@ -175,11 +175,13 @@ class BrazeSink(RecordSink):
         news = []
         for change in changes:
             before, fields = data_points(change), len(change.fields)
-            if ledger.news(change, self._absent):
-                news.append(change)
-                self._counts.saved_by_ledger += before - data_points(change) if len(change.fields) < fields else 0
-            else:
+            if not ledger.news(change, self._absent):
                 self._counts.saved_by_ledger += before
+                continue
+            news.append(change)
+            unset = sum(name in change.fields for name in self._absent)
+            if len(change.fields) != fields + unset:
+                self._counts.saved_by_ledger += before + unset - data_points(change)
         if not news:
             self._counts.unchanged += 1
             ledger.members.dropped(source.position)

@@ -104,18 +104,19 @@ class Summary:
         """Braze took the changes, or would have in a dry run."""
         with self._lock:
             for change in changes:
-                first, *others = change.records
-                counts = self.streams[first.stream]
+                records = change.records
+                counts = self.streams[records[0].stream]
                 points = data_points(change)
                 counts.objects += 1
                 counts.data_points += points
-                if not others and not self._divided:
-                    counts.sent += 1
+                if len(records) == 1 and not self._divided:
+                    counts.sent += 1  # so it is with nearly all
                     continue
-                counts.saved_by_folding += change.apart_points - points if others else 0
-                self._count(first, "sent")
-                for record in others:
-                    self._count(record, "folded")
+                self._count(records[0], "sent")
+                if len(records) > 1:
+                    counts.saved_by_folding += change.apart_points - points
+                    for record in records[1:]:
+                        self._count(record, "folded")
 
     def refused(self, record: Record, why: Rejection) -> bool:
         """The record, or one of its changes, was rejected; answer False where another of its changes was before."""

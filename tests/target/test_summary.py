@@ -69,6 +69,20 @@ def test_each_record_is_counted_once_by_what_became_of_it(
     assert summary["total"] == counts
 
 
+def test_the_points_that_the_ledger_saves_are_those_of_values_that_stay(
+    run_target: Callable[..., Run], tmp_path: Path
+) -> None:
+    ledger = {"ledger_path": str(tmp_path / "ledger.sqlite"), "streams": {"customers": {"vanished": "unset"}}}
+    columns = dict.fromkeys("abcd", INTEGER)
+    run = run_target(customers({"external_id": "c-1", "a": 1, "b": 1, "c": 1, "d": 1}, **columns), **ledger)
+    assert run.summary["total"]["data_points"] == 4
+    # Two stay, one changes, one is no column any more.
+    del columns["d"]
+    run = run_target(customers({"external_id": "c-1", "a": 1, "b": 1, "c": 2}, **columns), **ledger)
+    assert run.summary["total"]["data_points"] == 2
+    assert run.summary["total"]["saved_by_ledger"] == 2
+
+
 def test_records_with_several_changes_and_with_none_are_counted_once(
     run_calls: Callable[..., Run], sandbox: Sandbox, dead: dict[str, str]
 ) -> None:
