@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -142,6 +143,10 @@ class Meltano:
         Raises:
             StepError: it failed.
         """
+        with _one_at_a_time(ROOT / ".meltano"):
+            return self._install()
+
+    def _install(self) -> Run | None:
         # Meltano itself compares pip_url only, which stays the same when a dependency of ours changes.
         sources = [ROOT / "meltano.yml", ROOT / "constraints.txt", *sorted(ROOT.glob("**/pyproject.toml"))]
         sources = [path for path in sources if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
@@ -272,6 +277,15 @@ def _process(
                 os.killpg(process.pid, number)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(10)
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Wait until no other process is in such a block: tests run side by side."""
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock-of-the-demo").open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _new_cluster(data: Path) -> tuple[Path, str | None]:

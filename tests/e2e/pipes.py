@@ -21,10 +21,10 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
 
 
-def plugins(page: Path) -> tuple[list[Any], list[Any]]:
-    """The extractors and the loaders of the first block of YAML on a page, as meltano.yml has them."""
-    found = yaml.safe_load(blocks(page, "yaml")[0])["plugins"]
-    return found["extractors"], found["loaders"]
+def plugins(page: Path) -> dict[str, list[Any]]:
+    """The plugins in the first block of YAML on a page, as meltano.yml has them."""
+    found: dict[str, list[Any]] = yaml.safe_load(blocks(page, "yaml")[0])["plugins"]
+    return found
 
 
 def tap(folder: Path, config: dict[str, Any], select: Iterable[str]) -> list[str]:

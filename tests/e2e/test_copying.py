@@ -79,7 +79,8 @@ def other() -> Iterator[Sandbox]:
 
 def test_the_copy_is_equal(root: Path, tmp_path: Path, source: Sandbox, other: Sandbox) -> None:
     currents.write(tmp_path, source.instance, currents.Options(start=FROM, hours=24 * 100, made_up=False))
-    (extractor, of_aliases), (loader,) = plugins(root / "docs" / "copying-a-workspace.md")
+    page = plugins(root / "docs" / "copying-a-workspace.md")
+    (extractor, of_aliases), (loader,) = page["extractors"], page["loaders"]
     reads, writes = extractor["config"], loader["config"]
     reads |= {"api_key": source.api_key, "endpoint": source.url, "start_date": FROM.isoformat()}
     reads["users"]["segment_ids"] = [next(iter(source.workspace.segments))]
