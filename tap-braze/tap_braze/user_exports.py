@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import requests
+import urllib3
 
 from tap_braze import parts
 from tap_braze.braze_api import BrazeError, StoppedError, UnavailableError
@@ -35,7 +36,7 @@ logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 # Exports that a company may have under way.
 RUNNING: Final = 100
 # An export takes minutes to hours. Nothing tells how far it is, so it is asked for less and less often.
-_FIRST_WAIT: Final = 5.0
+_FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _GROWTH: Final = 1.5
 _CHUNK: Final = 262_144
@@ -230,12 +231,13 @@ class Exports:
             skip = at if response.status_code != requests.codes.partial_content else 0
             with closing(response):
                 try:
-                    for chunk in response.iter_content(_CHUNK):
+                    # What has come is taken at once, so that a break costs nothing of it.
+                    while chunk := response.raw.read1(_CHUNK):
                         if wanted := chunk[skip:]:
                             at += len(wanted)
                             yield wanted
                         skip = max(0, skip - len(chunk))
-                except requests.RequestException as fault:
+                except (urllib3.exceptions.HTTPError, OSError) as fault:
                     _log.warning("a download broke off after %s bytes (%s); going on", f"{at:,}", type(fault).__name__)
                     breaks = 1 if at > before else breaks + 1
                 else:

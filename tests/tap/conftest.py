@@ -14,7 +14,7 @@ import pytest
 from braze_sandbox.testing import Sandbox
 from click.testing import CliRunner
 from singer_sdk.logging import ConsoleFormatter
-from tap_braze import braze_api
+from tap_braze import braze_api, user_exports
 from tap_braze.tap import TapBraze
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 0.05)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 0.5)
     monkeypatch.setattr(braze_api, "FIRST_ANSWER_WITHIN", 0.2)
+    monkeypatch.setattr(user_exports, "_FIRST_WAIT", 0.01)
+    monkeypatch.setattr(user_exports, "_LONGEST_WAIT", 0.05)
 
 
 @pytest.fixture

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.testing import Sandbox
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
+from tap_braze import user_exports
 from tap_braze.tap import TapBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-CONFIG = {"api_key": "replaced", "endpoint": "http://localhost", "start_date": "2024-01-01", "end_date": "2024-03-01"}
+CONFIG: dict[str, Any] = {
+    "api_key": "replaced",
+    "endpoint": "http://localhost",
+    "start_date": "2024-01-01",
+    "end_date": "2024-03-01",
+}
 
 CATALOG = TapBraze(config=dict(CONFIG), setup_mapper=False).catalog_dict
 for entry in CATALOG["streams"]:  # the cards too
@@ -28,23 +34,15 @@ WITHOUT_RECORDS = [
     "subscription_group_states",
     "subscription_states",
     "user_aliases",
-    "user_campaigns_received",
-    "user_canvases_received",
-    "user_custom_events",
-    "user_devices",
-    "user_purchases",
-    "users",
-    "users_by_id",
-    "segment_members",
-    "global_control_group_users",
 ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _served() -> Iterator[None]:
     """Fill in what is not known yet when the tests are collected."""
-    with Sandbox() as sandbox:
-        CONFIG.update(api_key=sandbox.api_key, endpoint=sandbox.url)
+    with Sandbox(users=30, export_seconds=0) as sandbox, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(user_exports, "_FIRST_WAIT", 0.01)
+        CONFIG.update(api_key=sandbox.api_key, endpoint=sandbox.url, users={"external_ids": ["user-001"]})
         yield
 
 
