@@ -13,6 +13,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 import msgspec
 
@@ -43,6 +44,7 @@ class Workers:
         self._lock = threading.Lock()
         self._received = 0
         self._closed = False
+        self._found: WeakSet[IO[bytes]] = WeakSet()
 
     def __enter__(self) -> Self:
         return self
@@ -50,12 +52,14 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the processes, at once; whoever waits for one gets an error."""
+        """End the processes, at once, and close what nobody has read; whoever waits for a process gets an error."""
         with self._lock:
             self._closed = True
             begun, self._begun = self._begun, []
         for process in begun:
             _end(process)
+        for found in list(self._found):
+            found.close()
 
     def frames_of(self, task: Task, data: bytes) -> IO[bytes]:
         """The frames of a file but the last one, in a file that is on disk if it is large.
@@ -79,7 +83,8 @@ class Workers:
             broken = "the process that decoded it has ended; the machine may lack memory"
         finally:
             self._idle.put(worker)
-        if broken:
+        self._found.add(found)
+        if broken or self._closed:
             found.close()
             raise BrokenFileError(broken)
         found.seek(0)

@@ -139,6 +139,7 @@ class _FilesStream(BrazeStream):
         except StorageError as error:
             self.tap.report.lack(self.name, f"the listing of {event_type}", error)
             return
+        self._keep(event_type, position)
         task = Task(
             stream=self.name,
             extracted=datetime.now(timezone.utc).isoformat(),
@@ -203,13 +204,12 @@ class _FilesStream(BrazeStream):
         return position.plan(files.since(event_type, since), aside)
 
     def _set_aside(self, file: File, error: Exception, position: Position) -> bool:
-        """Note a file for the next run; whether the stream can go on."""
-        self.tap.report.lack(self.name, file.path, error)
+        """Note a file for the next run; whether there is still room for it."""
         if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
-            self.logger.warning(
-                "stream '%s': %d files before this one are broken too, so the stream ends here", self.name, _MOST_ASIDE
-            )
+            named = f"{file.path} and all after it, for {_MOST_ASIDE} files before it are broken too,"
+            self.tap.report.lack(self.name, named, error)
             return False
+        self.tap.report.lack(self.name, file.path, error)
         position.set_aside(file)
         return True
 
