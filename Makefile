@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench-tap bench-target bench-currents lint format constraints clean
+.PHONY: help demo test soak bench-tap bench-target bench-ledger bench-currents lint format constraints clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -28,6 +28,9 @@ bench-tap: $(READY) ## How fast the tap reads 500 campaigns and 400 days; more w
 
 bench-target: $(READY) ## How fast the target delivers a million records; more with ARGS='--help'
 	@$(BIN)/python -m bench.target $(ARGS)
+
+bench-ledger: $(READY) ## How large and how fast the ledger is with half a million users; more with ARGS='--help'
+	@$(BIN)/python -m bench.ledger $(ARGS)
 
 bench-currents: $(READY) ## How fast the tap reads 5 million events of Currents; more with ARGS='--help'
 	@$(BIN)/python -m bench.currents $(ARGS)
