@@ -50,11 +50,17 @@ class DeadLetters:
         self.count = 0
         self.set_aside: Path | None = None
         self._file: IO[bytes] | None = None
+        # Where in the file the letters of this run begin.
+        self._begins = 0
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self._lock = threading.Lock()
 
     def write(self, record: Record, why: Rejection) -> None:
-        """Append one record; it is in the file when this returns."""
+        """Append one record; it is in the file when this returns.
+
+        Raises:
+            OSError: it cannot be written.
+        """
         note = {
             "reason": why.reason,
             "braze": why.braze,
@@ -65,18 +71,13 @@ class DeadLetters:
         note = {key: value for key, value in note.items() if value is not None}
         letter = encode({**record.message, FIELD: note}) + b"\n"
         with self._lock:
-            self.count += 1
-            if self._dry_run:
-                return
-            if self._file is None:
-                if self.path.is_file():
-                    _mend_end(self.path)
-                self._file = self.path.open("ab", buffering=0)
-            stream = record.message["stream"]
-            if self._schemas.get(stream) is not record.schema:
+            if not self._dry_run:
+                stream = record.message["stream"]
+                if self._schemas.get(stream) is not record.schema:
+                    letter = encode(record.schema) + b"\n" + letter
+                self._append(letter)
                 self._schemas[stream] = record.schema
-                letter = encode(record.schema) + b"\n" + letter
-            self._file.write(letter)
+            self.count += 1
 
     def check(self, summary: Summary) -> None:
         """Hold the number of dead letters against what is allowed.
@@ -102,13 +103,17 @@ class DeadLetters:
         with self._lock:
             if self._dry_run or not self.path.is_file() or not _holds(self.path, message[FIELD]):
                 return
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            self._schemas.clear()
             now = datetime.now(timezone.utc)
             self.set_aside = self.path.with_name(f"{self.path.name}.retried-{now:%Y%m%dT%H%M%S%f}")
             self.path.rename(self.set_aside)
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+                self._schemas.clear()
+                with self.set_aside.open("r+b") as old:
+                    old.seek(self._begins)
+                    self.path.write_bytes(old.read())
+                    old.truncate(self._begins)
 
     def report(self, summary: Summary, *, completed: bool) -> None:
         """Say at the end of the run where dead letters are, and what to do with them."""
@@ -139,6 +144,20 @@ class DeadLetters:
         """Close the file, if there is one."""
         if self._file is not None:
             self._file.close()
+
+    def _append(self, lines: bytes) -> None:
+        try:
+            if self._file is None:
+                if self.path.is_file():
+                    _mend_end(self.path)
+                    self._begins = self.path.stat().st_size
+                # Without a buffer, nothing is left to be written when the run ends.
+                self._file = self.path.open("ab", buffering=0)
+            rest = memoryview(lines)
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            raise OSError(f"dead letters cannot be written to {self.path}: {error.strerror}") from None
 
 
 def _holds(path: Path, note: Any) -> bool:  # noqa: ANN401 - someone may have edited it

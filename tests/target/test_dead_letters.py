@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +17,6 @@ from tests.target.singer import INTEGER, NUMBER, TEXT, Stream, customers, lines,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
 
@@ -278,6 +278,23 @@ def test_letters_of_another_file_leave_the_file_alone(
     assert sorted(letter["dead_letter"]["attempt"] for letter in records(letters)) == [2, 2, 3]
 
 
+def test_letters_that_were_written_before_the_file_itself_comes_in_stay_in_it(
+    run_target: Callable[..., Run], letters: Path
+) -> None:
+    other = letters.with_name("other.singer")
+    for path, user in ((other, "c-1"), (letters, "c-2")):
+        run_target(
+            customers({"external_id": user, "n": "x"}, n=INTEGER), on_error="dead_letter", dead_letter_path=str(path)
+        )
+    before = letters.read_bytes()
+    run_target(other.read_bytes() + before.rstrip(), on_error="dead_letter", dead_letter_path=str(letters))
+    found = [(letter["record"]["external_id"], letter["dead_letter"]["attempt"]) for letter in records(letters)]
+    assert found == [("c-1", 2), ("c-2", 2)]
+    assert read(letters)[0]["type"] == "SCHEMA"
+    (aside,) = letters.parent.glob("dead.singer.*")
+    assert aside.read_bytes() == before
+
+
 @pytest.mark.parametrize(("end", "left"), [(b'{"type": "RECORD", "stre', [0, 1]), (b"", [0, 1]), (None, [0, 1])])
 def test_a_line_that_was_cut_off_is_taken_away_and_a_whole_one_is_kept(
     end: bytes | None, left: list[int], run_target: Callable[..., Run], sandbox: Sandbox, letters: Path
@@ -400,6 +417,15 @@ def test_a_file_that_cannot_be_written_ends_the_run(
         run = run_target(customers(record, n=INTEGER), state(1), expect=1, **settings)
         assert str(path) in run.errors[0]
         assert not run.states
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no device that is always full")
+def test_a_full_disk_ends_the_run_and_is_named(run_target: Callable[..., Run]) -> None:
+    stream = customers({"external_id": "c-1", "n": "x"}, n=INTEGER)
+    run = run_target(stream, state(1), on_error="dead_letter", dead_letter_path="/dev/full", expect=1)
+    assert run.errors == ["dead letters cannot be written to /dev/full: No space left on device"]
+    assert not run.states
+    assert "are in /dev/full" not in run.stderr
 
 
 def test_the_file_is_not_made_without_need(run_target: Callable[..., Run], letters: Path, sandbox: Sandbox) -> None:
