@@ -21,8 +21,9 @@ PLUGINS = {"tap-braze": Tap, "target-braze": Target}
 BIN = Path(sys.executable).parent
 
 
-def test_the_two_copies_of_braze_api_are_one_text() -> None:
-    tap, target = (ROOT / name / PACKAGES[name] / "braze_api.py" for name in PLUGINS)
+@pytest.mark.parametrize("module", ["braze_api.py", "rate_limits.py"])
+def test_the_two_copies_of_a_module_are_one_text(module: str) -> None:
+    tap, target = (ROOT / name / PACKAGES[name] / module for name in PLUGINS)
     assert tap.read_bytes() == target.read_bytes(), f"copy the newer of {tap} and {target} over the other"
 
 

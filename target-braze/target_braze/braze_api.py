@@ -1,7 +1,7 @@
-"""Braze's REST API as a client sees it: hosts, one request and its answer, rate limits; nothing of Singer.
+"""Braze's REST API as a client sees it: hosts, errors, one request and its answer; nothing of Singer.
 
-This file stands in tap-braze and in target-braze, byte for byte the same (a test holds them equal), because
-each of the two packages has to install without the other.
+This file, as `rate_limits.py`, stands in tap-braze and in target-braze, byte for byte the same (a test holds them
+equal), because each of the two packages has to install without the other.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
 from urllib3.exceptions import TimeoutError as RequestTimeoutError
+
+from .rate_limits import Pool, RateLimit, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,12 +53,6 @@ INSTANCES: Final = {
     "KR-01": "rest.kr-01.braze.com",
 }
 
-# https://www.braze.com/docs/api/api_limits/: the reset header is a moment (UTC epoch seconds) on most contracts and
-# a number of seconds on some. No epoch is this small and no window this long.
-_SMALLEST_EPOCH: Final = 100_000_000
-# Resets given as a number of whole seconds differ by this much from answer to answer.
-_SAME_RESET: Final = 2.0
-
 # Waits before a request is sent again that failed without a word on when: 0.5 s, 1 s, 2 s ... 30 s, each with full
 # jitter. Together about five minutes, which outlasts a deployment and ends before an orchestrator loses patience.
 _FIRST_WAIT: Final = 0.5
@@ -68,8 +64,6 @@ FIRST_ANSWER_WITHIN: float = 20.0
 # A 429 is waited out however long its headers say (an hourly window: up to an hour). One that keeps coming back
 # across two whole windows is not going to end.
 _RATE_LIMITED_FOR: Final = 7_200.0
-
-_PROGRESS_EVERY: Final = 30.0
 
 
 class EndpointError(ValueError):
@@ -127,31 +121,6 @@ class Answer:
         return json.loads(self.body)
 
 
-@dataclass(frozen=True)
-class RateLimit:
-    """What an answer's headers say of its rate-limit window; `reset` is in UTC epoch seconds."""
-
-    limit: int | None
-    remaining: int | None
-    reset: float | None
-
-    @classmethod
-    def of(cls, headers: Mapping[str, str], now: float) -> RateLimit:
-        """Read the headers of https://www.braze.com/docs/api/api_limits/, in whichever of their forms."""
-        retry_after = _number(headers, "x-ratelimit-retry-after") or _number(headers, "retry-after")
-        reset = _number(headers, "x-ratelimit-reset")
-        if retry_after is not None:
-            reset = now + retry_after
-        elif reset is not None and reset < _SMALLEST_EPOCH:
-            reset += now
-        limit, remaining = _number(headers, "x-ratelimit-limit"), _number(headers, "x-ratelimit-remaining")
-        return cls(
-            limit=None if limit is None else int(limit),
-            remaining=None if remaining is None else int(remaining),
-            reset=reset,
-        )
-
-
 def base_url(endpoint: str) -> str:
     """Turn the `endpoint` setting (instance name, host or URL) into the URL that paths are appended to.
 
@@ -198,113 +167,6 @@ def error_texts(body: bytes) -> tuple[str, ...]:
     errors = document.get("errors") or []
     found = [document.get("message"), *(errors if isinstance(errors, list) else [errors])]
     return tuple(text if isinstance(text, str) else json.dumps(text)[:500] for text in found if text)
-
-
-class Waiting:
-    """A context for waits of one kind: `seconds` are those in which at least one thread was in it."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-        self._threads = 0
-        self._since = 0.0
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> None:
-        """Begin to wait."""
-        with self._lock:
-            if not self._threads:
-                self._since = time.monotonic()
-            self._threads += 1
-
-    def __exit__(self, *_: object) -> None:
-        """Wait no longer."""
-        with self._lock:
-            self._threads -= 1
-            if not self._threads:
-                self.seconds += time.monotonic() - self._since
-
-
-class Pool:
-    """One of Braze's rate-limit windows: lets requests through as long as more than the reserve is left of it."""
-
-    def __init__(self, name: str, reserve: float, stop: threading.Event, waiting: Waiting | None = None) -> None:
-        self.name = name
-        self._waiting = waiting or Waiting()
-        self._reserve = reserve
-        self._stop = stop
-        self._lock = threading.Lock()
-        self._limit: int | None = None
-        self._remaining: int | None = None
-        self._reset = 0.0
-        self._closed_until = 0.0
-        self._next_word = 0.0
-
-    def enter(self, *, in_doubt: bool = False) -> None:
-        """Wait for a place in the window.
-
-        Raises:
-            StoppedError: the client was stopped meanwhile; an earlier try may be `in_doubt`.
-        """
-        while wait := self._take():
-            self._tell(wait)
-            with self._waiting:
-                stopped = self._stop.wait(min(wait, _PROGRESS_EVERY))
-            if stopped:
-                break
-        if self._stop.is_set():
-            raise StoppedError("stopped before the request was sent", in_doubt=in_doubt)
-
-    def learn(self, headers: Mapping[str, str]) -> None:
-        """Note what an answer says of the window."""
-        now = time.time()
-        seen = RateLimit.of(headers, now)
-        if seen.limit is None or seen.remaining is None or seen.reset is None:
-            return
-        with self._lock:
-            if seen.reset < self._reset - _SAME_RESET:
-                return  # a late answer of a window that is over
-            if self._remaining is None or now >= self._reset or seen.reset > self._reset + _SAME_RESET:
-                self._remaining = seen.remaining
-            else:
-                # Answers arrive out of order, and what is in flight is already counted here but not yet there.
-                self._remaining = min(self._remaining, seen.remaining)
-            self._limit = seen.limit
-            self._reset = max(self._reset, seen.reset)
-
-    def close(self, until: float) -> None:
-        """Let nothing through before `until` (UTC epoch seconds): Braze said 429."""
-        with self._lock:
-            self._closed_until = max(self._closed_until, until)
-
-    def _take(self) -> float:
-        """Take a place and answer 0, or answer the seconds until there may be one."""
-        with self._lock:
-            now = time.time()
-            if now < self._closed_until:
-                return self._closed_until - now
-            if self._limit is None or self._remaining is None:
-                return 0.0
-            if now >= self._reset:
-                self._remaining = self._limit
-            if self._remaining <= self._limit * self._reserve and now < self._reset:
-                return self._reset - now
-            self._remaining -= 1
-            return 0.0
-
-    def _tell(self, wait: float) -> None:
-        now = time.monotonic()
-        with self._lock:
-            if wait < 1.0 or now < self._next_word:
-                return
-            self._next_word = now + _PROGRESS_EVERY
-        _log.info(
-            "rate limit: pool '%s' is used up to its reserve (%s requests a window, %.0f %% left to others); "
-            "waiting %.0f s for its reset",
-            self.name,
-            self._limit if self._limit is not None else "unknown",
-            self._reserve * 100,
-            wait,
-        )
 
 
 @dataclass
@@ -370,7 +232,7 @@ class Client:
         attempt = 0
         in_doubt = False
         while True:
-            window.enter(in_doubt=in_doubt)
+            self._enter(window, in_doubt=in_doubt)
             sent = time.monotonic()
             attempt += 1
             if attempt > 1:
@@ -417,6 +279,10 @@ class Client:
     def stop(self) -> None:
         """End all waiting: requests not yet sent raise StoppedError; one under way ends by itself."""
         self._stop.set()
+
+    def _enter(self, window: Pool, *, in_doubt: bool) -> None:
+        if not window.enter():
+            raise StoppedError("stopped before the request was sent", in_doubt=in_doubt)
 
     def _send(
         self, method: str, path: str, params: Mapping[str, str | list[str]] | None, body: bytes | None
@@ -475,13 +341,6 @@ def _connections(url: str, most: int) -> tuple[urllib3.HTTPConnectionPool, str]:
 
 def _backoff(attempt: int) -> float:
     return backoff.full_jitter(min(_FIRST_WAIT * 2 ** min(attempt - 1, 16), _LONGEST_WAIT))
-
-
-def _number(headers: Mapping[str, str], name: str) -> float | None:
-    try:
-        return float(headers[name])
-    except (KeyError, ValueError):
-        return None
 
 
 def _reason(fault: HTTPError) -> str:

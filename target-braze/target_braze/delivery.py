@@ -16,12 +16,12 @@ from contextlib import nullcontext
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.braze_api import Waiting
 from target_braze.ceilings import Ceilings
 from target_braze.checkpoints import Checkpoints, State
 from target_braze.concurrency import Concurrency
 from target_braze.courier import Courier
 from target_braze.lanes import Lane, Lanes
+from target_braze.rate_limits import Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
