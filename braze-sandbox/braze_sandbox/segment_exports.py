@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
@@ -82,7 +83,21 @@ def download(call: Call) -> Answer:
         return _s3(403, "AccessDenied", "Access Denied")
     if export.expired:
         return _s3(403, "ExpiredToken", "The provided token has expired.")
-    return Answer(export.content, headers=((b"content-type", b"application/zip"),))
+    return _part(export.content, call.header(b"range"))
+
+
+def _part(content: bytes, wanted: str) -> Answer:
+    """The file, or what a header `Range` of one range asks for; other forms are ignored, as S3 does."""
+    headers = ((b"content-type", b"application/zip"), (b"accept-ranges", b"bytes"))
+    match = re.fullmatch(r"bytes=(\d+)-(\d*)", wanted)
+    if match is None:
+        return Answer(content, headers=headers)
+    size, first = len(content), int(match[1])
+    if first >= size:
+        return _s3(416, "InvalidRange", "The requested range is not satisfiable")
+    last = min(int(match[2] or size), size - 1)
+    told = f"bytes {first}-{last}/{size}".encode()
+    return Answer(content[first : last + 1], 206, (*headers, (b"content-range", told)))
 
 
 def _s3(status: int, code: str, message: str) -> Answer:

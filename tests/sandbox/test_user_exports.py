@@ -295,6 +295,20 @@ def test_downloads_are_recorded_and_meet_faults(people: tuple[Sandbox, Client]) 
     assert fetch(url) == whole
 
 
+def test_a_download_can_be_gone_on_with(people: tuple[Sandbox, Client]) -> None:
+    sandbox, client = people
+    url = start(client, everybody(sandbox))["url"]
+    whole = fetch(url)
+    for asked, told, content in [
+        ("bytes=10-", f"bytes 10-{len(whole) - 1}/{len(whole)}", whole[10:]),
+        ("bytes=10-19", f"bytes 10-19/{len(whole)}", whole[10:20]),
+    ]:
+        part = requests.get(url, headers={"Range": asked}, timeout=5)
+        assert (part.status_code, part.headers["content-range"], part.content) == (206, told, content)
+    assert requests.get(url, headers={"Range": f"bytes={len(whole)}-"}, timeout=5).status_code == 416
+    assert requests.get(url, headers={"Range": "lines=1-"}, timeout=5).content == whole
+
+
 @pytest.mark.parametrize("form", ["zip", "gzip"])
 def test_objects_in_a_folder(tmp_path: Path, form: str) -> None:
     with serving(export_to=str(tmp_path), export_file_users=25) as (sandbox, client):
