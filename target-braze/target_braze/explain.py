@@ -37,7 +37,7 @@ class ExplainSink(BrazeSink):
         except RecordError as error:
             click.echo(f"  rejected: {error}\n")
             return
-        explained: set[str] = set()
+        explained = set(self._mapping.spread)
         for change in changes:
             endpoint = self._endpoint(change)
             click.echo(f"  {change.kind}, to {endpoint.method} {endpoint.path}")
@@ -70,6 +70,11 @@ class ExplainSink(BrazeSink):
             "app_id": "setting app_id",
             "name": f"{at}.event.name",
         }
+        if path not in by_setting and self._mapping.spread:
+            columns = [
+                f"'{name}', by {', '.join(_mentions(entry, name, at)) or 'its name'}" for name in self._mapping.spread
+            ]
+            return f"member of column {' or '.join(columns)}"
         return by_setting.get(path, f"{at}.to: {entry.get('to', 'attributes')}")
 
     def _why_not(self, column: str, value: object) -> str:

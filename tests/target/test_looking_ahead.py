@@ -91,6 +91,14 @@ def test_explain_shows_the_first_records_of_each_stream_and_why_one_is_rejected(
     assert "  rejected: it names no user: column 'external_id': 'null' is a placeholder" in run.stdout
 
 
+def test_explain_names_the_column_that_a_member_stands_in(explain: Callable[..., Run]) -> None:
+    columns = {"external_id": TEXT, "custom_attributes": ANY_OBJECT}
+    users = Stream("users", columns, [{"external_id": "c-1", "custom_attributes": {"plan": "pro"}}])
+    run = explain(users, streams={"users": {"spread": ["custom_attributes"]}})
+    assert "plan         member of column 'custom_attributes', by streams.users.spread[0]" in run.stdout
+    assert "not sent" not in run.stdout
+
+
 def test_explain_says_what_is_wrong_with_a_mapping(explain: Callable[..., Run]) -> None:
     run = explain(EVENTS, streams={"web": WEB | {"time_field": "when"}}, expect=1)
     assert run.errors[0].endswith("the stream has only: user_id, kind, url, ip, at - at streams.web.time_field")

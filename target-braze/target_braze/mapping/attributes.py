@@ -102,6 +102,11 @@ class Attributes(StreamMapping):
 
     @property
     @override
+    def spread(self) -> tuple[str, ...]:
+        return self._spread.columns
+
+    @property
+    @override
     def types(self) -> Mapping[str, str | None]:
         operated = {one.field.name: BRAZE_TYPES[one.key] for one in self._operators}
         return operated | {

@@ -75,6 +75,11 @@ class StreamMapping(ABC):
         return {}
 
     @property
+    def spread(self) -> tuple[str, ...]:
+        """Columns whose members are fields of the object, or properties; for explanations."""
+        return ()
+
+    @property
     def types(self) -> Mapping[str, str | None]:
         """Custom attributes with the type that Braze will see, None where only the values know it."""
         return {}

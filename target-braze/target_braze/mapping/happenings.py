@@ -67,6 +67,11 @@ class Happening(StreamMapping):
         found = {field.name: field.column for field in parts}
         return found | {f"properties.{field.name}": field.column for field in self._properties.all}
 
+    @property
+    @override
+    def spread(self) -> tuple[str, ...]:
+        return tuple(field.column for field in self._spread)
+
     @abstractmethod
     def _parts_of_object(self) -> Iterable[Field]:
         """What beside the time and the properties comes from columns."""
