@@ -263,8 +263,9 @@ class Exports:
                 continue
             if response.ok:
                 return response
-            with closing(response):
-                expired = at or b"xpired" in response.raw.read(1_000)
+            expired = at > 0
+            with closing(response), suppress(urllib3.exceptions.HTTPError, OSError):
+                expired |= b"xpired" in response.raw.read(1_000)
             if expired and response.status_code < 500:  # noqa: PLR2004
                 raise _ExpiredError
             last = f"HTTP {response.status_code}"

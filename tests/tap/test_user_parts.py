@@ -1,0 +1,120 @@
+"""Files of exports as they may be: cut into any chunks, of several files, truncated, damaged."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zipfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tap_braze.parts import BrokenPartError, profiles
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=5)
+PROFILES = st.lists(st.fixed_dictionaries({"braze_id": TEXTS, "value": TEXTS | st.integers() | st.none()}), max_size=8)
+FILES = st.lists(PROFILES, min_size=1, max_size=4)
+
+
+def lines(some: list[dict[str, Any]], *, ended: bool = True) -> bytes:
+    text = "\n".join(json.dumps(one, ensure_ascii=False) for one in some)
+    return (text + "\n" * (ended and bool(some))).encode()
+
+
+def zipped(files: list[list[dict[str, Any]]], *, ended: bool = True) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number, some in enumerate(files):
+            archive.writestr(f"{number}.json", lines(some, ended=ended))
+    return content.getvalue()
+
+
+def gzipped(files: list[list[dict[str, Any]]], *, ended: bool = True) -> bytes:
+    """Members put together; between two of them a line has to end."""
+    return b"".join(gzip.compress(lines(some, ended=ended or some is not files[-1])) for some in files)
+
+
+def chunks(content: bytes, size: int) -> Iterator[bytes]:
+    return (content[at : at + size] for at in range(0, len(content), size))
+
+
+def read(content: bytes, size: int = 7) -> list[dict[str, Any]]:
+    return [profile for some in profiles(chunks(content, size), "part 1") for profile in some]
+
+
+PACKED = pytest.mark.parametrize("packed", [zipped, gzipped])
+
+
+@PACKED
+@settings(deadline=None)
+@given(files=FILES, size=st.integers(1, 300), ended=st.booleans())
+def test_every_line_of_every_file(
+    packed: Callable[..., bytes], files: list[list[dict[str, Any]]], size: int, *, ended: bool
+) -> None:
+    assert read(packed(files, ended=ended), size) == [profile for some in files for profile in some]
+
+
+@PACKED
+@settings(deadline=None)
+@given(data=st.data(), files=FILES)
+def test_a_truncated_file_is_an_error_wherever_it_is_cut(
+    packed: Callable[..., bytes], data: st.DataObject, files: list[list[dict[str, Any]]]
+) -> None:
+    if packed is gzipped:
+        files = files[:1]  # cut between two members it is whole
+    content = packed(files)
+    # The last bytes of a zip only say how long its comment is.
+    cut = data.draw(st.integers(1, len(content) - (18 if packed is zipped else 0) - 1))
+    with pytest.raises(BrokenPartError, match=r"^part 1 is (truncated|neither a zip nor a gzip file)"):
+        read(content[:cut])
+
+
+@settings(deadline=None)
+@given(content=st.binary(max_size=50) | st.binary(max_size=50).map(lambda tail: b"PK\x03\x04" + tail))
+def test_what_is_no_such_file_is_an_error(content: bytes) -> None:
+    with pytest.raises(BrokenPartError, match=r"^part 1"):
+        read(content)
+
+
+@PACKED
+def test_a_damaged_file_is_an_error(packed: Callable[..., bytes]) -> None:
+    content = bytearray(packed([[{"braze_id": str(number), "value": number**9} for number in range(300)]]))
+    content[len(content) // 2] ^= 0xFF
+    with pytest.raises(BrokenPartError, match=r"^part 1"):
+        read(bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b'{"braze_id": "secret"', "line 3 is no profile"),
+        (b'["secret"]', "line 3 is no profile"),
+        (b'{"braze_id": "\xff"}', "line 3 is no profile"),
+        (b'{"email": "secret"}', "line 3 is a profile without 'braze_id'"),
+    ],
+)
+def test_a_broken_line_is_named_and_not_shown(line: bytes, said: str) -> None:
+    whole = lines([{"braze_id": "1"}, {"braze_id": "2"}])
+    with pytest.raises(BrokenPartError, match=f"^part 1, {said}") as raised:
+        read(gzip.compress(whole + line + b"\n" + whole))
+    assert "secret" not in str(raised.value)
+
+
+def test_memory_does_not_grow_with_the_file() -> None:
+    import tracemalloc  # noqa: PLC0415 - for this test
+
+    line = json.dumps({"braze_id": "x" * 24, "value": "y" * 200}).encode() + b"\n"
+    content = zipped([[{"braze_id": "x" * 24, "value": "y" * 200}] * 40_000] * 3)
+    tracemalloc.start()
+    try:
+        count = sum(len(some) for some in profiles(chunks(content, 65_536), "part 1"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert count == 120_000
+    assert peak < 0.2 * len(line) * count
