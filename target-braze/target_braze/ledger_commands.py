@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import click
+import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
 from target_braze import read_back
@@ -34,6 +35,7 @@ _CONFIG: Final = click.option(
     callback=TargetBraze.cb_config,
     help="The target's configuration file, or ENV.",
 )
+_TEXT: Final = click.File(encoding="utf-8-sig")
 _VERDICTS: Final[tuple[Verdict, ...]] = ("equal", "different", "missing", "cannot compare")
 # Users whose attributes are entered together.
 _TOGETHER: Final = 1_000
@@ -101,17 +103,21 @@ def verify(context: click.Context, file: Path, config: _ConfigInput, sample: int
 @ledger.command()
 @_FILE
 @_CONFIG
-@click.option(
-    "--ids", type=click.File(encoding="utf-8-sig"), required=True, help="External ids, one a line; - is stdin."
-)
-def rebuild(file: Path, config: _ConfigInput, ids: IO[str]) -> None:
+@click.option("--ids", type=_TEXT, help="File of external ids, one a line, that Braze is asked for; - is stdin.")
+@click.option("--profiles", type=_TEXT, help="File of Singer messages, as tap-braze's stream users; - is stdin.")
+def rebuild(file: Path, config: _ConfigInput, ids: IO[str] | None, profiles: IO[str] | None) -> None:
     """Enter into FILE what users have in Braze, but for what Braze may write otherwise than it came."""
     target = _target(config)
     users: Counter[bool] = Counter()
     entered = 0
     with _opened(file, target) as held:
-        profiles = read_back.read(target.client, filter(None, map(str.strip, ids)))
-        while some := list(islice(profiles, _TOGETHER)):
+        if ids is not None and profiles is None:
+            found = read_back.read(target.client, filter(None, map(str.strip, ids)))
+        elif profiles is not None and ids is None:
+            found = read_back.of_messages(profiles)
+        else:
+            raise click.UsageError("give one of --ids and --profiles")
+        while some := list(islice(found, _TOGETHER)):
             changes = []
             for external_id, values in some:
                 users[values is not None] += 1
@@ -141,7 +147,7 @@ def _opened(file: Path, target: TargetBraze | None = None) -> Iterator[Ledger]:
             yield held
         finally:
             held.close()
-    except (LedgerError, BrazeError) as error:
+    except (BrazeError, LedgerError, msgspec.DecodeError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -74,6 +74,22 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
                 yield one, None
 
 
+def of_messages(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """The attributes of each user with an external id among Singer messages that hold profiles as Braze exports them.
+
+    Raises:
+        DecodeError: a line is no message.
+    """
+    for line in lines:
+        record = msgspec.json.decode(line, type=_Message).record
+        if record is not None and isinstance(external_id := record.get("external_id"), str):
+            yield external_id, attributes(record)
+
+
+class _Message(msgspec.Struct):
+    record: dict[str, Any] | None = None
+
+
 def attributes(profile: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes of an exported user by the names under which they are sent."""
     standard = {name: profile[name] for name in _STANDARD if name in profile}

@@ -7,7 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.target.singer import ANY_OBJECT, BOOLEAN, INTEGER, NUMBER, TEXT, TIME, Run, customers, run_cli, the
+from tests.target.singer import (
+    ANY_OBJECT,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    TIME,
+    Run,
+    Stream,
+    customers,
+    lines,
+    run_cli,
+    state,
+    the,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +194,32 @@ def test_ids_may_come_from_standard_input(sandbox: Sandbox, run_target: RunTarge
     assert command("rebuild", "--ids", "-", stdin=b"c-1\n").stdout.startswith("entered: 1 attributes of 1 users")
     assert rows(command("verify")) == {"plan": [1, 0, 0, 0]}
     assert len(sent(sandbox)) == 1
+
+
+def test_profiles_may_come_as_tap_braze_writes_them(
+    sandbox: Sandbox, run_target: RunTarget, command: Callable[..., Run]
+) -> None:
+    run_target(customers({"external_id": "c-1", "plan": "gold", "first_name": "Ines"}, plan=TEXT, first_name=TEXT))
+    profile = {"braze_id": "b", "external_id": "c-1", "first_name": "Ines", "custom_attributes": {"plan": "gold"}}
+    messages = Stream("users", {}, [profile, {"braze_id": "nobody", "custom_attributes": {"plan": "x"}}])
+    run = command("rebuild", "--profiles", "-", stdin=lines(messages, state(1)))
+    assert run.stdout == "entered: 2 attributes of 1 users; 0 are not in Braze\n"
+    assert rows(command("verify")) == {"first_name": [1, 0, 0, 0], "plan": [1, 0, 0, 0]}
+    assert len(sandbox.requests) == 2  # which load and verify
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ((), "give one of"),
+        (("--ids", "-", "--profiles", "-"), "give one of"),
+        (("--profiles", "-"), "JSON is malformed"),
+    ],
+)
+def test_a_rebuild_says_what_it_needs(command: Callable[..., Run], options: tuple[str, ...], text: str) -> None:
+    run = command("rebuild", *options, stdin=b"c-1\n")
+    assert run.exit_code
+    assert text in run.stderr
 
 
 def test_the_permission_that_lacks_is_named(sandbox: Sandbox, command: Callable[..., Run]) -> None:
