@@ -28,7 +28,8 @@ class Protocol(H11Protocol):
         """Remember the connection by both its ends."""
         super().connection_made(transport)
         self._ends = _ends(self.client, self.server)
-        _connections[self._ends] = transport.abort
+        # Not `abort`, which would throw away what was written before the cut.
+        _connections[self._ends] = transport.close
 
     def connection_lost(self, exc: Exception | None) -> None:  # type: ignore[explicit-override] # as above
         """Forget the connection."""
