@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tap_braze.braze_api import BrazeError, ForbiddenError, RefusedError, UnauthorizedError
 from tap_braze.fetch import Request, get
+from tap_braze.storage import StorageError
 from tap_braze.streams import STREAMS
 from tap_braze.streams.base import ListStream
 from tap_braze.streams.details import DetailsOfList
@@ -41,6 +42,8 @@ def report(tap: TapBraze) -> Iterator[str]:
     """
     width = max(len(stream.name) for stream in STREAMS)
     readable = untried = 0
+    if tap.settings.currents.url is not None:
+        yield f"{'currents_…':{width}}  {_currents(tap)}"
     for finding in _findings(tap):
         readable += finding.readable is True
         untried += finding.readable is None
@@ -52,6 +55,15 @@ def report(tap: TapBraze) -> Iterator[str]:
         )
     tried = len(STREAMS) - untried
     yield f"{readable} of {tried} streams can be read" + (f", {untried} were not tested" if untried else "")
+
+
+def _currents(tap: TapBraze) -> str:
+    """Whether Currents' files can be listed, and of which event types they are."""
+    try:
+        event_types = tap.files.event_types
+    except StorageError as error:
+        return f"not readable: {error}"
+    return f"can be listed; {len(event_types)} event types: {', '.join(event_types)}"
 
 
 def _findings(tap: TapBraze) -> Iterator[Finding]:

@@ -79,7 +79,7 @@ class Bucket:
         return path.relative_to(self.folder).as_posix()
 
     def settings(self, **currents: Any) -> dict[str, Any]:
-        known = {"url": str(self.folder), "start_date": "2026-03-01"}
+        known = {"url": str(self.folder), "start_date": "2026-03-01", "event_types": [OPEN, CLICK, PURCHASE]}
         return {"api_key": "k-9d2c71", "endpoint": "http://localhost:1", **self.config, "currents": known | currents}
 
     def run(self, *streams: str, catalog: dict[str, Any] | None = None, **currents: Any) -> Run:

@@ -117,28 +117,38 @@ class Files:
             self._warn(f"{folder}/{name} is passed over: the name of the folder is no date=YYYY-MM-DD-HH")
         return found
 
-    @cached_property
+    @property
     def _folders(self) -> dict[str, list[str]]:
         """The folders of each event type, one for each integration."""
+        if isinstance(self._found, StorageError):
+            raise self._found
+        return self._found
+
+    @cached_property
+    def _found(self) -> dict[str, list[str]] | StorageError:
+        """These folders, or why there are none: each stream asks, and a bucket without an answer takes its time."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         level = [""]
-        for _ in range(_LEVELS):
-            below = [
-                f"{folder}/{name}".lstrip("/")
-                for folder, names in self._each(level, self._storage.folders)
-                for name in names
-                if not name.startswith("date=")
-            ]
-            level = []
-            for path in below:
-                name = path.rpartition("/")[2]
-                if name.startswith(_EVENT_TYPE):
-                    found[name.removeprefix(_EVENT_TYPE)].append(path)
-                else:
-                    level.append(path)
-        if not found:
-            raise StorageError(self._why_none())
-        return dict(found)
+        try:
+            for _ in range(_LEVELS):
+                below, level = self._below(level), []
+                for path in below:
+                    name = path.rpartition("/")[2]
+                    if name.startswith(_EVENT_TYPE):
+                        found[name.removeprefix(_EVENT_TYPE)].append(path)
+                    else:
+                        level.append(path)
+            return dict(found) if found else StorageError(self._why_none())
+        except StorageError as error:
+            return error
+
+    def _below(self, level: Iterable[str]) -> list[str]:
+        return [
+            f"{folder}/{name}".lstrip("/")
+            for folder, names in self._each(level, self._storage.folders)
+            for name in names
+            if not name.startswith("date=")
+        ]
 
     def _why_none(self) -> str:
         if not self._storage.exists:
