@@ -46,6 +46,7 @@ from target_braze.reader import MessageReader
 from target_braze.records import Change, MappingError, Record, Rejection
 from target_braze.settings import CONFIG
 from target_braze.settings_check import mistakes, numbers, prepare
+from target_braze.signals import STOPPING, nothing, shielded
 from target_braze.sinks import BrazeSink
 from target_braze.summary import Summary
 
@@ -339,16 +340,18 @@ class TargetBraze(Target):
         except BaseException as reason:
             if isinstance(reason, _Terminated):
                 ended = "stopped"
-            self._client.stop()
-            self.delivery.abort()
+            with shielded():
+                self._client.stop()
+                self.delivery.abort()
             raise
         finally:
-            if ledger is not None:
-                ledger.close()
-            if self._dead_letters is not None:
-                self._dead_letters.close()
-                self._dead_letters.report(self.summary, completed=ended == "completed")
-            self._summarize(ended)
+            with shielded():
+                if ledger is not None:
+                    ledger.close()
+                if self._dead_letters is not None:
+                    self._dead_letters.close()
+                    self._dead_letters.report(self.summary, completed=ended == "completed")
+                self._summarize(ended)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
@@ -359,9 +362,8 @@ class TargetBraze(Target):
                 raise self.delivery.failure
             return
         # The SDK would write a STATE that covers what is still in flight, and exit with 0.
-        for again in (signal.SIGINT, signal.SIGTERM):
-            # Not SIG_IGN: Python reports a signal that is already on its way then, with a traceback.
-            signal.signal(again, lambda _signum, _frame: None)
+        for again in STOPPING:
+            signal.signal(again, nothing)
         _log.warning("%s: waiting for the answers under way, then stopping", signal.Signals(signum).name)
         raise _Terminated(128 + signum)
 

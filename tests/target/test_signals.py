@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from io import StringIO
 from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.testing import Sandbox
+from target_braze.target import TargetBraze
+from typing_extensions import override
 
 from tests.target.singer import TEXT, Stream, lines
 
@@ -167,3 +170,20 @@ def test_a_tap_that_falls_silent_does_not_hide_that_delivery_has_failed(slow: Sa
     for pipe in (process.stdin, process.stdout, process.stderr):
         if pipe is not None:
             pipe.close()
+
+
+def test_a_signal_that_comes_when_all_is_done_does_not_cut_off_the_end(
+    slow: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Interrupted(StringIO):
+        @override
+        def write(self, text: str) -> int:
+            signal.raise_signal(signal.SIGTERM)
+            return super().write(text)
+
+    one = EVENTS.record({"external_id": "c-1", "name": "1", "time": "2026-03-04T12:00:00Z"})
+    target = TargetBraze(config={"api_key": slow.api_key, "endpoint": slow.url})
+    said = Interrupted()
+    monkeypatch.setattr(sys, "stderr", said)
+    target.run(StringIO(lines(EVENTS, one).decode()))
+    assert '"ended": "completed"' in said.getvalue()
