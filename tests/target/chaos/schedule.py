@@ -26,39 +26,47 @@ _POISONS: Final[tuple[dict[str, Any], ...]] = (
     },
 )
 
-# Faults that leave no doubt: nothing was applied, or the answer says so.
-_CLEAR: Final[tuple[dict[str, Any], ...]] = (
-    {"do": "status", "status": 429, "reset": "epoch"},
-    {"do": "status", "status": 429, "reset": "seconds"},
-    {"do": "status", "status": 429, "reset": "retry-after"},
-    {"do": "status", "status": 429, "headers": {"x-request-id": "no word on when"}},
-    {"do": "latency", "latency_ms": 30},
-)
-# Faults after which nobody can know whether the request was carried out; `garbage` and `drop_after` carry it out.
-_DOUBTFUL: Final[tuple[dict[str, Any], ...]] = (
-    *({"do": "status", "status": status} for status in (500, 502, 503, 504)),
-    {"do": "garbage", "status": 503},
-    {"do": "garbage", "status": 504},
-    {"do": "drop_before"},
-    {"do": "drop_after"},
-)
-# A request of two objects or more is too large, for once.
-_SPLIT: Final = {"do": "refuse_if", "contains": "},{", "status": 413}
-# These end the run.
-_FATAL: Final[tuple[dict[str, Any], ...]] = (
-    {"do": "status", "status": 401},
-    {"do": "status", "status": 403},
-    {"do": "garbage"},
+_STATUS: Final = {"do": "status"}
+_FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+    # Nothing was applied, or the answer says so.
+    "clear": (
+        *({**_STATUS, "status": 429, "reset": reset} for reset in ("epoch", "seconds", "retry-after")),
+        {**_STATUS, "status": 429, "headers": {"x-request-id": "no word on when"}},
+        {"do": "latency", "latency_ms": 30},
+    ),
+    # Nobody can know whether the request was carried out; `garbage` and `drop_after` do carry it out.
+    "doubtful": (
+        *({**_STATUS, "status": status} for status in (500, 502, 503, 504)),
+        {"do": "garbage", "status": 503},
+        {"do": "garbage", "status": 504},
+        {"do": "drop_before"},
+        {"do": "drop_after"},
+        {"do": "drop_after"},
+    ),
+    # A request of two objects or more is too large, for once.
+    "split": ({"do": "refuse_if", "contains": "},{", "status": 413},),
+    # The run ends; where the answer is not Braze's, in doubt.
+    "fatal": ({**_STATUS, "status": 401}, {**_STATUS, "status": 403}),
+    "fatal and doubtful": ({"do": "garbage"},),
+}
+# What a schedule has of these; one without doubt has to be exact.
+_MIXTURES: Final = (
+    ("clear",),
+    ("clear", "split", "fatal"),
+    ("doubtful",),
+    ("doubtful", "doubtful", "clear"),
+    tuple(_FAULTS),
 )
 
 
 @dataclass(frozen=True)
 class Stop:
-    """How a run is cut off: so many milliseconds after the answer to its request of that number."""
+    """How a run is cut off: so many milliseconds after its request of that number is carried out, or `lost` before."""
 
     signal: signal.Signals
     request: int
-    delay_ms: int
+    delay_ms: int = 0
+    lost: bool = False
 
 
 @dataclass
@@ -69,7 +77,9 @@ class Schedule:
     processes: bool
     settings: dict[str, Any]
     ledger: bool
+    # Rules of the sandbox, and of which kinds they are.
     rules: list[dict[str, Any]]
+    kinds: list[str]
     stops: list[Stop]
     # Requests and seconds of the rate limit, and the form in which answers tell of it.
     limit: tuple[int, float]
@@ -87,21 +97,19 @@ class Schedule:
 
     @property
     def splits(self) -> bool:
-        return any(rule.get("contains") == _SPLIT["contains"] for rule in self.rules)
+        return "split" in self.kinds
 
     @property
     def doubtful(self) -> bool:
         """Whether there are moments after which nobody can know what Braze has."""
-        shapes = [(rule["do"], rule.get("status")) for rule in (*_DOUBTFUL, *_FATAL)]
-        return any((rule["do"], rule.get("status")) in shapes for rule in self.rules) or any(
+        return any("doubtful" in kind for kind in self.kinds) or any(
             stop.signal == signal.SIGKILL for stop in self.stops
         )
 
     @property
     def fatal(self) -> int:
         """How many runs may end with an error."""
-        shapes = [(rule["do"], rule.get("status")) for rule in _FATAL]
-        return sum(rule["times"] for rule in self.rules if (rule["do"], rule.get("status")) in shapes)
+        return sum("fatal" in kind for kind in self.kinds)
 
     def input(self, start: int) -> list[bytes | None]:
         """The stream from after the record of that number, as lines; None: a moment of silence."""
@@ -125,7 +133,7 @@ class Schedule:
             f"rate limit: {self.limit}, told in {self.reset}; overlap {self.overlap}, again {self.again}",
         ]
         told += (f"rule: {rule}" for rule in self.rules if rule["do"] != "partial_errors")
-        told += (f"stop: {stop.signal.name} {stop.delay_ms} ms after request {stop.request}" for stop in self.stops)
+        told += (f"stop: {stop}" for stop in self.stops)
         return "\n".join(told)
 
 
@@ -134,9 +142,9 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
     chance = random.Random(seed)
     poison = chance.random() < 0.4
     ledger = chance.random() < 0.5
-    stops = _stops(chance, processes=processes)
     hold = chance.random() < 0.5
     dead_letters = poison or hold or chance.random() < 0.3
+    rules, kinds = _rules(chance, poison=poison, splits=dead_letters)
     found = Schedule(
         seed=seed,
         processes=processes,
@@ -151,38 +159,45 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
             "streams": MAPPINGS,
         },
         ledger=ledger,
-        rules=_rules(chance, poison=poison, splits=dead_letters),
-        stops=stops,
+        rules=rules,
+        kinds=kinds,
+        stops=_stops(chance, processes=processes),
         limit=chance.choice([(3_000, 3.0), (3_000, 3.0), (12, 3.0)]),
         reset=chance.choice(["epoch", "seconds"]),
         # Without a ledger, what comes again is sent again.
         overlap=chance.choice([0, 0, 5, 1000]) if ledger else 0,
-        again=ledger and chance.random() < 0.3,
+        again=ledger and chance.random() < 0.5,
     )
     _write(chance, found, poison=poison)
     return found
 
 
 def _stops(chance: random.Random, *, processes: bool) -> list[Stop]:
-    if not processes and chance.random() < 0.8:
-        return []
-    kinds = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM] if processes else [signal.SIGTERM]
-    return [
-        Stop(chance.choice(kinds), request=chance.randint(1, 12), delay_ms=chance.choice([0, 0, 1, 3, 10]))
-        for _ in range(chance.randint(1, 4) if processes else 1)
-    ]
+    if not processes:
+        return [] if chance.random() < 0.7 else [_stop(chance, signal.SIGTERM)]
+    kinds = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]
+    return [_stop(chance, chance.choice(kinds)) for _ in range(chance.randint(1, 4))]
 
 
-def _rules(chance: random.Random, *, poison: bool, splits: bool) -> list[dict[str, Any]]:
+def _stop(chance: random.Random, number: signal.Signals) -> Stop:
+    request = chance.randint(1, 12)
+    if number == signal.SIGKILL and chance.random() < 0.4:
+        return Stop(number, request, lost=True)
+    return Stop(number, request, delay_ms=chance.choice([0, 0, 1, 3, 10]))
+
+
+def _rules(chance: random.Random, *, poison: bool, splits: bool) -> tuple[list[dict[str, Any]], list[str]]:
     rules = [*_POISONS] if poison else []
+    kinds = []
     if latency := chance.choice([0, 1, 2, 5]):
         rules.append({"do": "latency", "latency_ms": latency})
-    kinds = [*_CLEAR, *_DOUBTFUL, *([_SPLIT, _SPLIT] if splits else []), chance.choice(_FATAL)]
+    mixture = [kind for kind in chance.choice(_MIXTURES) if splits or kind != "split"]
     for _ in range(chance.choice([0, 1, 2, 4, 8])):
-        rule = chance.choice(kinds)
-        times = 1 if rule in _FATAL else chance.choice([1, 1, 2, 4])
-        rules.append({**rule, "after": chance.randrange(25), "times": times})
-    return [{"path": "/users/*", **rule} for rule in rules]
+        kind = chance.choice(mixture)
+        kinds.append(kind)
+        times = 1 if "fatal" in kind else chance.choice([1, 1, 2, 4])
+        rules.append({**chance.choice(_FAULTS[kind]), "after": chance.randrange(25), "times": times})
+    return [{"path": "/users/*", **rule} for rule in rules], kinds
 
 
 def _write(chance: random.Random, found: Schedule, *, poison: bool) -> None:

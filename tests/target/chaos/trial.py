@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Any, cast
 
+from braze_sandbox.faults import Fault
 from braze_sandbox.instance import Options
 from braze_sandbox.limits import Limits
 from target_braze.braze_api import BrazeError
@@ -227,6 +228,9 @@ class Trial:
             timers.append(threading.Timer(stop.delay_ms / 1000, send, (stop.signal,)))
             timers[0].start()
 
+        if stop is not None and stop.lost:
+            rules = self._sandbox.instance.faults.rules
+            rules.insert(0, Fault(do="drop_before", after=stop.request - 1, times=1))
         self._sandbox.after_request("*", count)
         try:
             yield
