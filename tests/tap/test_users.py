@@ -254,7 +254,7 @@ def test_a_segment_that_stays_busy(sandbox: Sandbox, run_tap: RunTap, segments: 
 
 
 def test_a_download_that_breaks_off_goes_on(sandbox: Sandbox, run_tap: RunTap, segments: list[str]) -> None:
-    sandbox.fault(path=FILES, do="drop_during", times=3)
+    sandbox.fault(path=FILES, do="drop_during", times=6)
     run = run_tap("users", users={"segment_ids": segments[:1]})
     assert run.exit_code == 0, run.stderr
     assert sorted(ids(run)) == sorted(everybody(sandbox))

@@ -104,12 +104,10 @@ class ExportedStream(OfProfiles):
         """Go on without what Braze refuses, or without an export that failed."""
         if isinstance(error, RefusedError):
             self.tap.report.refuse(self.name, named(ask), error)
-        elif isinstance(error, (ExportError, BrokenPartError, StorageError, UnavailableError)) and not isinstance(
-            error, NoStorageError
-        ):
-            if isinstance(error, (ExportError, BrokenPartError)):
-                self.tap.report.answered()  # Braze did, so that this is no outage
+        elif isinstance(error, (StorageError, UnavailableError)):
             self.set_aside(named(ask), error)
+        elif isinstance(error, (ExportError, BrokenPartError)) and not isinstance(error, NoStorageError):
+            self.tap.report.lack(self.name, named(ask), error)  # Braze answered, so that this is no outage
         else:
             self.fail(error, about=f", {named(ask)}")
 
