@@ -14,10 +14,10 @@ STEPS: Final[dict[str, Any]] = {
             {"enum": ["nothing", "unset", "unsubscribe", "remove", "delete_user"]},
             strict_object({"flag": NAME}, required=["flag"]),
         ],
-        "description": "What a record does that the source has deleted (`_sdc_deleted_at`): `nothing`; of attributes "
-        "`unset` them, `{flag: name}` sets the attribute of this name to true (and to false while the record lives), "
-        "`unsubscribe` (also of subscriptions and email_status), or `delete_user`; of catalog_items and cohorts "
-        "`remove`, which is their default.",
+        "description": "What a record does that the source has deleted (`_sdc_deleted_at`), or that its next version "
+        "lists no more (docs/ledger.md): `nothing`; of attributes `unset` them, `{flag: name}` sets the attribute of "
+        "this name to true (and to false while the record lives), `unsubscribe` (also of subscriptions and "
+        "email_status), or `delete_user`; of catalog_items and cohorts `remove`, which is their default.",
     },
     "subscription": {
         **strict_object(
