@@ -42,6 +42,19 @@ def test_bulk_limits_bytes_and_objects_of_one_user(client: Client) -> None:
     assert client.post("/users/track/bulk", {"events": events[:100]}).status_code == 201
 
 
+@pytest.mark.parametrize(("path", "most"), [("/users/track", 50), ("/users/track/bulk", 500)])
+def test_an_account_may_take_fewer_objects(path: str, most: int) -> None:
+    with Sandbox(seed="empty", track_objects=50, bulk_objects=500) as sandbox:
+        client = Client(sandbox)
+        rows = [{"external_id": f"u{n}", "x": n} for n in range(most + 1)]
+        refused = client.post(path, {"attributes": rows})
+        assert (refused.status_code, refused.json()["message"]) == (400, "Max Input Length Exceeded")
+        assert not sandbox.profiles()
+        assert client.post(path, {"attributes": rows[1:]}).status_code == 201
+        assert len(sandbox.profiles()) == most
+        client.close()
+
+
 @pytest.mark.parametrize("status", [403, 404])
 def test_the_betas_can_be_off(status: int) -> None:
     with Sandbox(seed="empty", beta_refusal=status) as sandbox:
