@@ -92,7 +92,8 @@ def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime,
     It follows from a hash of the person and the day, so that windows agree.
     """
     people = list(_people(workspace, profiles))
-    for number in range((start - _LATEST).toordinal(), end.toordinal() + 1):
+    # What begins on one day can end on the next.
+    for number in range((start - _LATEST).toordinal() - 1, end.toordinal() + 1):
         today = _Today.of(workspace, datetime.fromordinal(number).replace(tzinfo=timezone.utc))
         for person in people:
             diary = Diary(person, today.midnight)

@@ -266,7 +266,10 @@ def test_a_bucket_by_the_command(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--event-types", "users.messages.pigeon.*"], "'users.messages.pigeon.*' is none of agentconsole."),
+        (
+            ["--event-types", "users.messages.pigeon.*"],
+            "no events of type 'users.messages.pigeon.*', only agentconsole.AgentExecuted, ",
+        ),
         (["--start", "yesterday"], "'yesterday' is no hour: 2026-03-01, or 2026-03-01T07"),
         (["--duplicates", "7"], "'7' is no share: 0 to 1"),
         (["--out", "/proc/nowhere"], "braze-sandbox: cannot write to /proc/nowhere: "),
