@@ -48,6 +48,7 @@ class BrazeSink(RecordSink):
         self._keys = tuple(self.key_properties)
         self._bulk = self.config["track_endpoint"] == "bulk"
         self._deleted = False
+        self._removes = self._mapping.removes
         # Attributes that go from a user when a record no longer has them, and those that the present one lacks.
         self._vanishing: frozenset[str] = frozenset()
         self._absent: list[str] = []
@@ -119,7 +120,7 @@ class BrazeSink(RecordSink):
 
     def _changes(self, record: Mapping[str, Any], source: Record) -> list[Change]:
         is_deleted = self._deleted or record.get(_DELETED) is not None
-        if self._mapping.removes:
+        if self._removes:
             self._keep(record, source, is_deleted=is_deleted)
         if self._vanishing:
             self._absent = [] if is_deleted else self._mapping.absent(record, self._vanishing)
@@ -142,7 +143,7 @@ class BrazeSink(RecordSink):
 
     def _left(self, version: int) -> Iterator[dict[str, Any]]:
         """Records that name what earlier versions have loaded and this one has not; none before its first record."""
-        if not self._mapping.removes:
+        if not self._removes:
             self._notice("ACTIVATE_VERSION is ignored, for 'on_delete' says nothing of what is gone from the source")
         elif self._mapping.catalog is not None:
             if self._target.sends and (listed := self._target.listed[self.stream_name, version]):

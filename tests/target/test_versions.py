@@ -136,11 +136,19 @@ def test_subscriptions_end_that_are_listed_no_more(sandbox: Sandbox, run_target:
     assert groups == {"a": "unsubscribed", "b": "subscribed"}
 
 
-@pytest.mark.parametrize(("most", "left", "error"), [(2, ["a"], ""), (1, ["a", "b", "c"], "more than 1 users")])
+@pytest.mark.parametrize(
+    ("guard", "left", "error"),
+    [
+        ({"max_deletions": 2}, ["a"], ""),
+        ({"max_deletions": 1}, ["a", "b", "c"], "more than 1 users"),
+        ({"max_deleted_share": 0.7}, ["a"], ""),
+        ({"max_deleted_share": 0.5}, ["a", "b", "c"], "would delete 2 of the 3 users"),
+    ],
+)
 def test_users_who_left_are_deleted_as_far_as_the_guard_allows(  # noqa: PLR0917
-    sandbox: Sandbox, run_target: RunTarget, ledger: str, most: int, left: list[str], error: str
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, guard: dict[str, Any], left: list[str], error: str
 ) -> None:
-    entry = {"on_delete": "delete_user", "allow_deletions": True, "max_deletions": most}
+    entry = {"on_delete": "delete_user", "allow_deletions": True, **guard}
     settings: dict[str, Any] = {"streams": {"customers": entry}, "ledger_path": ledger}
     run_target(*listed(people("a", "b", "c"), 1), **settings)
     run = run_target(*listed(people("a"), 2), state(2), expect=1 if error else 0, **settings)
