@@ -276,6 +276,13 @@ def config_errors(config: dict[str, Any], schema: dict[str, Any], env_prefix: st
         if isinstance(config.get(name), str) and {"integer", "number"} & set(described["type"]):
             with suppress(ValueError):
                 config[name] = json.loads(config[name])
+    errors = [
+        f"setting '{name}': it is no object"  # the validator would fail to fill in its defaults
+        for name, described in schema["properties"].items()
+        if "object" in described["type"] and not isinstance(config.get(name, {}), dict)
+    ]
+    if errors:
+        return errors
     errors = [_explain(error, env_prefix) for error in _Validator(schema).iter_errors(config)]
     if not errors:
         try:

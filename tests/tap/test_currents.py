@@ -402,6 +402,8 @@ def test_wrong_settings(bucket: Bucket) -> None:
     run = run_cli(bucket.arguments({"config": bucket.settings(storage_options="s3cr3t-text")}))
     assert run.exit_code == 1
     assert "s3cr3t-text" not in run.stderr
+    run = run_cli(bucket.arguments({"config": bucket.settings() | {"currents": "s3cr3t-text"}}))
+    assert run.errors == ["setting 'currents': it is no object"]
     run = run_cli(bucket.arguments({"config": bucket.settings(start_date="soon")}))
     assert run.errors == [
         (

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tap_braze.streams import currents as streams
 
+from .conftest import catalog_of
 from .currents import CLICK, CLICKS, NAME, OPEN, OPENS, Bucket, avro, event, events, ids
 
 if TYPE_CHECKING:
@@ -269,8 +273,6 @@ def test_full_table_reads_all_and_keeps_no_state(bucket: Bucket) -> None:
 
 
 def full_table(bucket: Bucket) -> dict[str, Any]:
-    from .conftest import catalog_of  # noqa: PLC0415
-
     catalog = catalog_of(bucket.settings(), (OPENS,))
     for entry in catalog["streams"]:
         entry["replication_method"] = "FULL_TABLE"
@@ -361,3 +363,25 @@ def test_the_sandbox_with_late_files_duplicates_and_a_new_schema(
     assert sorted(ids(once, "currents_events")) == sorted(
         {record["id"] for file in (*written, *late) for record in file.records}
     )
+
+
+def test_a_signal_ends_the_run_between_two_lines(bucket: Bucket) -> None:
+    """Its processes end too, and the next run brings what is missing."""
+    for number in range(12):
+        many = [event(f"{number}-{each}", email_address="x" * 200) for each in range(5000)]
+        bucket.write(many, f"2026-03-01-{number:02}")
+    config = bucket.settings()
+    command = [sys.executable, "-m", "tap_braze"]
+    command += bucket.arguments({"config": config, "catalog": catalog_of(config, (OPENS,))})
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None
+        head = process.stdout.read(1_000_000)  # then the pipe is full, and the files ahead are read
+        process.send_signal(signal.SIGTERM)
+        tail = process.stdout.read()  # also of the processes that it began, which would hold the pipe
+    assert process.returncode == 128 + signal.SIGTERM
+    messages = [json.loads(line) for line in (head + tail).splitlines()]
+    assert messages[-1]["type"] == "STATE"
+    bucket.state = messages[-1]["value"]
+    seen = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
+    assert 0 < len(seen) < 60_000
+    assert len(seen | set(ids(bucket.run()))) == 60_000
