@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import logging
 import re
-import threading
 import time
-from collections import deque
-from concurrent.futures import Future, wait
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
+from tap_braze.ahead import in_order
 from tap_braze.braze_api import BrazeError, RefusedError, UnavailableError
 
 if TYPE_CHECKING:
@@ -29,8 +26,6 @@ _log = logging.getLogger("tap-braze")
 # How often a 2xx answer that does not hold what was asked for is asked for again.
 _READINGS: Final = 4
 _BAD_REQUEST: Final = 400
-# How often the one who waits for an answer may look at the time.
-_TICK: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -119,52 +114,14 @@ def fetch_in_order(
 ) -> Generator[tuple[Request, Document | BrazeError], None, None]:
     """Fetch a plan with up to `concurrency` requests under way, and hand out answers in the order of the plan.
 
-    The plan is drawn from only as far as twice that ahead of the answer handed out, so that memory does not grow
-    with it. What Braze did not answer is handed out too, as the error that it is. Closing the iterator drops what
-    was not begun; threads are daemons, so that a request under way does not hold up the end of the program.
-    `tick` is called now and then while an answer is awaited.
+    The plan is drawn from only as far as twice that ahead of the answer handed out. What Braze did not answer is handed
+    out too, as the error that it is. `tick` is called now and then while an answer is awaited.
     """
-    todo: SimpleQueue[tuple[Request, Future[Document | BrazeError]] | None] = SimpleQueue()
-    ahead: deque[tuple[Request, Future[Document | BrazeError]]] = deque()
-    workers = 0
-    try:
-        for request in plan:
-            ahead.append((request, Future()))
-            todo.put(ahead[-1])
-            if workers < concurrency:
-                threading.Thread(target=_work, args=(todo, client), daemon=True, name=f"fetch-{workers}").start()
-                workers += 1
-            if len(ahead) >= 2 * concurrency:
-                yield _first(ahead, tick)
-        while ahead:
-            yield _first(ahead, tick)
-    finally:
-        for _, answer in ahead:
-            answer.cancel()
-        for _ in range(workers):
-            todo.put(None)
 
-
-def _first(
-    ahead: deque[tuple[Request, Future[Document | BrazeError]]], tick: Callable[[], None]
-) -> tuple[Request, Document | BrazeError]:
-    request, answer = ahead.popleft()
-    while not answer.done() and not wait((answer,), _TICK).done:
-        tick()
-    return request, answer.result()
-
-
-def _work(
-    todo: SimpleQueue[tuple[Request, Future[Document | BrazeError]] | None],
-    client: Client,
-) -> None:
-    while task := todo.get():
-        request, answer = task
-        if not answer.set_running_or_notify_cancel():
-            continue
+    def fetched(request: Request) -> Document | BrazeError:
         try:
-            answer.set_result(get(client, request))
+            return get(client, request)
         except BrazeError as error:
-            answer.set_result(error)
-        except BaseException as error:  # noqa: BLE001 - the reader of the answer is who must see it
-            answer.set_exception(error)
+            return error
+
+    return in_order(plan, fetched, threads=concurrency, ahead=2 * concurrency, tick=tick)

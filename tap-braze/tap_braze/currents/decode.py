@@ -55,7 +55,7 @@ class AvroFile:
         """
         try:
             found = fastavro.block_reader(BytesIO(data))
-            self._blocks = list(found)
+            self._blocks: list[Any] = list(found)
         except Exception as error:  # noqa: BLE001 - whatever fastavro makes of bytes that are no Avro
             raise BrokenFileError(f"it is no whole Avro file ({_words(error)})") from None
         schema: Any = found.writer_schema

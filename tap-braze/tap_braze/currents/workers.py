@@ -67,7 +67,7 @@ class Workers:
         Raises:
             BrokenFileError: the file is broken somewhere.
         """
-        found: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # type: ignore[assignment]  # noqa: SIM115
+        found: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         broken = ""
         worker = self._idle.get()
         try:

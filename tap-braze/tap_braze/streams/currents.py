@@ -144,7 +144,7 @@ class _FilesStream(BrazeStream):
             stream=self.name,
             extracted=datetime.now(timezone.utc).isoformat(),
             event_type=event_type if self.in_one else None,
-            deselected=[name for name in self._known() if not self.mask["properties", name]],
+            deselected=[name for name in self.effective_schema["properties"] if not self.mask["properties", name]],
             with_ids=settings.currents.deduplicate,
             bare=bare,
         )
@@ -225,9 +225,6 @@ class _FilesStream(BrazeStream):
         self._stream_maps = None
         self._described = False
         self._write_schema_message()
-
-    def _known(self) -> Iterable[str]:
-        return self.effective_schema["properties"]
 
     def _position(self, event_type: str) -> Position:
         incremental = self.replication_method == REPLICATION_INCREMENTAL
