@@ -1,13 +1,15 @@
 """How large the ledger becomes and how fast it answers: `make bench-ledger`.
 
 Users of ten attributes go through the class as a run lets them: first all are new and Braze accepts them, a request at
-a time, then the same records come again and are looked up. Look at the load of the machine before you compare figures.
+a time, then the same records come again and are looked up. With `--others` the file has that many users before, who are
+entered the quick way, so that the speed in a large file can be told without filling it for minutes; it is then a little
+smaller than one that grew. Figures are by the clock and by CPU, for the machine may have other things to do.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
+import sqlite3
 import tempfile
 import time
 from itertools import islice
@@ -20,10 +22,17 @@ from target_braze.records import Change, Record
 from bench.machinery import machine
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 _OBJECTS_A_REQUEST: Final = 75
 _MB: Final = 1_000_000
+_ENTRY_BYTES: Final = 8  # of an attribute
+_WORKSPACE: Final = "https://rest.iad-01.braze.com"
+# Random numbers as the hashes of users are, in order, so that the file is written from front to end.
+_FILL: Final = """
+WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted LIMIT ?)
+INSERT OR IGNORE INTO users SELECT random() & 0x7fffffffffffffff AS id, randomblob(?), 20000 FROM counted ORDER BY id
+"""
 
 
 def main() -> None:
@@ -31,46 +40,64 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=500_000)
     parser.add_argument("--attributes", type=int, default=10, help="of each user")
-    parser.add_argument("--look-ups", type=int, default=200_000, help="of users all over the file")
+    parser.add_argument("--others", type=int, default=0, help="users who are in the file before")
     given = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ledger.sqlite"
-        ledger = Ledger(path, "https://rest.iad-01.braze.com")
-        _report("accepted", given.users, _accept(ledger, given.users, given.attributes))
-        ledger.close()
-        size = path.stat().st_size
-        print(f"file: {size / _MB:,.0f} MB, {size / given.users:.0f} bytes a user of {given.attributes} attributes")
+        Ledger(path, _WORKSPACE).close()
+        if given.others:
+            with sqlite3.connect(path) as db:
+                db.execute(_FILL, (given.others, given.attributes * _ENTRY_BYTES))
+            db.close()
         ledger = Ledger(path)
-        steps = max(1, given.users // given.look_ups)
-        count = len(range(0, given.users, steps))
-        _report("looked up", count, _look_up(ledger, range(0, given.users, steps), given.attributes))
+        accepted, looked_up = _Watch("accepted"), _Watch("looked up")
+        changes = (_change(number, given.attributes) for number in range(given.users))
+        while request := list(islice(changes, _OBJECTS_A_REQUEST)):
+            with accepted:
+                _accept(ledger, request)
+        accepted.report(given.users)
+        for number in range(given.users):
+            change = _change(number, given.attributes)
+            with looked_up:
+                fresh = ledger.news(change)
+            if fresh:
+                raise SystemExit(f"user {number} is not as it was accepted")
+        looked_up.report(given.users)
         ledger.close()
+        size, users = path.stat().st_size, given.users + given.others
+        print(f"file: {size / _MB:,.0f} MB, {size / users:.0f} bytes a user of {given.attributes} attributes")
 
 
-def _accept(ledger: Ledger, users: int, attributes: int) -> float:
-    """Seconds for users whom the ledger does not know, by the request as Braze accepts them."""
-    changes = (_change(number, attributes) for number in range(users))
-    seconds = 0.0
-    while request := list(islice(changes, _OBJECTS_A_REQUEST)):
-        started = time.perf_counter()
-        news = [change for change in request if ledger.news(change)]
-        ledger.under_way([])
-        ledger.settle(news, "accepted")
-        seconds += time.perf_counter() - started
-    return seconds
+def _accept(ledger: Ledger, request: Sequence[Change]) -> None:
+    """What a run has the ledger do of a request, from reading its records to the answer."""
+    news = [change for change in request if ledger.news(change)]
+    ledger.under_way([])
+    ledger.settle(news, "accepted")
 
 
-def _look_up(ledger: Ledger, numbers: range, attributes: int) -> float:
-    """Seconds for users who come again without a change."""
-    seconds = 0.0
-    for number in numbers:
-        change = _change(number, attributes)
-        started = time.perf_counter()
-        if ledger.news(change):
-            raise SystemExit(f"user {number} is not as it was accepted")
-        seconds += time.perf_counter() - started
-    return seconds
+class _Watch:
+    """Adds up the time between entering and leaving, by the clock and of the process."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._clock = self._cpu = 0.0
+
+    def __enter__(self) -> None:
+        self._clock -= time.perf_counter()
+        self._cpu -= time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self._cpu += time.process_time()
+        self._clock += time.perf_counter()
+
+    def report(self, count: int) -> None:
+        """Print what came of it."""
+        print(
+            f"{self._what}: {count:,} users, {count / self._clock:,.0f} a second by the clock, "
+            f"{count / self._cpu:,.0f} of CPU",
+            flush=True,
+        )
 
 
 def _change(number: int, attributes: int) -> Change:
@@ -83,12 +110,6 @@ def _change(number: int, attributes: int) -> Change:
 def _values(number: int) -> Iterator[Any]:
     while True:
         yield from (f"text {number % 9973}", number, number / 7, number % 2 == 0, "2026-03-04T09:10:11+00:00")
-
-
-def _report(what: str, count: int, seconds: float) -> None:
-    print(
-        f"{what}: {count:,} users in {seconds:,.1f} s, {count / seconds:,.0f} a second, load {os.getloadavg()[0]:.1f}"
-    )
 
 
 if __name__ == "__main__":
