@@ -12,7 +12,6 @@ import struct
 import threading
 import time
 from collections import Counter
-from functools import lru_cache
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -222,7 +221,7 @@ class Ledger:
         numbers, fields = self._ids, change.fields
         for name in fields.keys() - identifiers:
             accepted = known.get(numbers.get(name, -1))
-            if accepted is not None and accepted == _digest(fields[name]) and not accumulates(fields[name]):
+            if accepted is not None and accepted == digest(fields[name]) and not accumulates(fields[name]):
                 del fields[name]
         for name in absent:
             if name not in identifiers and known.get(self._ids.get(name, -1), _NULL) != _NULL:
@@ -241,7 +240,7 @@ class Ledger:
             if accumulates(value):
                 known.pop(number, None)
             else:
-                known[number] = _digest(value)
+                known[number] = digest(value)
         self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), today))
         self._sample.note(key, change.user)
 
@@ -303,15 +302,6 @@ def _pack(known: Mapping[int, bytes]) -> bytes:
 def digest(value: object) -> bytes:
     """What the ledger keeps of a value."""
     return blake2b(_ENCODE(value), digest_size=6).digest()
-
-
-# Many values come again and again, as plans and countries do.
-_digest_again: Final = lru_cache(maxsize=32_768, typed=True)(digest)
-_HASHABLE: Final = frozenset({str, int, float, bool, type(None)})
-
-
-def _digest(value: object) -> bytes:
-    return _digest_again(value) if type(value) in _HASHABLE else digest(value)
 
 
 _NULL: Final = digest(None)
