@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tap_braze.settings import CONFIG_SCHEMA
 from tap_braze.streams import STREAMS
+from tap_braze.streams.currents import CurrentsEvents, CurrentsStream
 from tap_braze.streams.series import SeriesStream
 
 
@@ -47,6 +48,11 @@ def _streams() -> str:
             f"| `{stream.name}` | {about} | `{stream.path}` | `{stream.permission}` | {', '.join(keys)} "
             f"| {replication_key} | `{stream.pool}` |"
         )
+    for name, about, key in (
+        ("currents_…", f"{CurrentsStream.__doc__} A stream for each type.", "`id`"),
+        (CurrentsEvents.name, f"{CurrentsEvents.__doc__} Not selected by default.", "`event_type`, `id`"),
+    ):
+        lines.append(f"| `{name}` | {about} | files at `currents.url` | | {key} | | |")
     return "\n".join(lines) + "\n"
 
 
