@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.endpoints import IDENTIFY, MERGE
 from target_braze.identity import DEFAULT
 from target_braze.ledger_file import open_file
 from target_braze.members import TABLES as MEMBERS
@@ -25,6 +26,7 @@ from target_braze.members import Members
 from target_braze.records import accumulates
 from target_braze.sample import TABLE as SAMPLE
 from target_braze.sample import Sample
+from target_braze.user_endpoints import ALIAS_UPDATE, DELETE, REMOVE, RENAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -147,8 +149,8 @@ class Ledger:
                     continue
                 elif change.kind == "attributes" and outcome == "accepted":
                     self._learn(change, today)
-                else:
-                    # A merge, a deletion, a value that is in doubt: what is known of these users holds no more.
+                elif change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS:
+                    # What is known of these users holds no more.
                     for number in map(_id, change.users):
                         self._db.execute("DELETE FROM users WHERE id = ?", (number,))
                         self._sample.forget(number)
@@ -288,6 +290,10 @@ def fingerprint(change: Change, place: int) -> bytes | None:
 
 
 _COUNTED: Final = frozenset({"events", "purchases"})
+# Where attributes go from one user to another, or with the user.
+_CHANGES_USERS: Final = frozenset(
+    endpoint.path for endpoint in (ALIAS_UPDATE, IDENTIFY, MERGE, REMOVE, RENAME, *DELETE.values())
+)
 _NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
 
 

@@ -77,6 +77,30 @@ def test_a_null_that_unset_an_attribute_is_remembered_too(sandbox: Sandbox, run_
     assert not bodies(sandbox)
 
 
+def test_consents_and_aliases_take_nothing_from_what_is_known(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str
+) -> None:
+    people = customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT)
+    group = {"subscription_group_id": "9f4e2a10-0000-4000-8000-000000000001", "subscription_state": "subscribed"}
+    consents = Stream("consents", dict.fromkeys(("external_id", *group), TEXT), [{"external_id": "c-1", **group}])
+    alias = {"external_id": "c-1", "alias_name": "a", "alias_label": "web"}
+    aliases = Stream("aliases", dict.fromkeys(alias, TEXT), [alias])
+    streams = {"consents": {"to": "subscriptions"}, "aliases": {"to": "aliases"}}
+    for _ in range(2):
+        run_target(people, consents, aliases, streams=streams, ledger_path=ledger)
+    assert bodies(sandbox) == [{"attributes": [{"external_id": "c-1", "plan": "gold"}]}]
+
+
+def test_what_was_merged_is_known_no_more(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    people = customers({"external_id": "c-1", "plan": "gold"}, {"external_id": "c-2", "plan": "blue"}, plan=TEXT)
+    pair = {"old": "c-1", "golden": "c-2"}
+    entry = {"to": "merges", "merge": [{"external_id": "old"}], "keep": [{"external_id": "golden"}]}
+    run_target(people, ledger_path=ledger)
+    run_target(Stream("pairs", dict.fromkeys(pair, TEXT), [pair]), streams={"pairs": entry}, ledger_path=ledger)
+    run_target(people, ledger_path=ledger)
+    assert [len(body["attributes"]) for body in bodies(sandbox)] == [2, 2]
+
+
 def test_overlapping_extracts_count_each_event_once(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
     run_target(events({"id": "a", "n": 1}, {"id": "b", "n": 2}, keys=["id"]), ledger_path=ledger)
     run_target(events({"id": "b", "n": 2}, {"id": "c", "n": 3}, keys=["id"]), ledger_path=ledger)
