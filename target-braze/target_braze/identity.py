@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits, standard_fields
 from target_braze.records import MappingError, RecordError, User
-from target_braze.values import to_string
+from target_braze.scalars import to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -15,8 +15,8 @@ from uuid import UUID
 import msgspec
 
 from target_braze import limits
+from target_braze.scalars import Convert, checked_string, to_boolean, to_string
 from target_braze.times import show, to_date, to_time
-from target_braze.values import Convert, checked_string, to_boolean, to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

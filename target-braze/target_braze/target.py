@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import gc
 import json
 import logging
 import math
@@ -13,39 +11,25 @@ import threading
 from collections import defaultdict
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from zoneinfo import ZoneInfo
 
-import click
-from singer_sdk import Target
-from singer_sdk.configuration._dict_config import parse_environment_config
-from singer_sdk.exceptions import (
-    ConfigValidationError,
-    MapExpressionError,
-    MissingKeyPropertiesError,
-    RecordsWithoutSchemaException,
-    StreamMapConfigError,
-)
-from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.mapper import SameRecordTransform
-from singer_sdk.plugin_base import SingerCommand
-from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
-from target_braze.braze_api import Answer, BrazeError, Client, EndpointError, base_url
+from target_braze.braze_api import Answer, Client, base_url
 from target_braze.dead_letters import FIELD, DeadLetters
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.delivery import Delivery, RejectedError
 from target_braze.entries import Entries
 from target_braze.estimate import Estimate
 from target_braze.ledger import Ledger
-from target_braze.ledger_file import LedgerError
 from target_braze.mapping.base import Defaults
+from target_braze.plugin import Plugin
 from target_braze.preflight import Preflight
 from target_braze.reader import MessageReader
-from target_braze.records import Change, MappingError, Record, Rejection
-from target_braze.settings import CONFIG
-from target_braze.settings_check import mistakes, numbers, prepare
+from target_braze.records import Change, Record, Rejection
 from target_braze.signals import STOPPING, nothing, shielded
 from target_braze.sinks import BrazeSink
 from target_braze.summary import Summary
@@ -53,28 +37,9 @@ from target_braze.summary import Summary
 if TYPE_CHECKING:
     from types import FrameType
 
-    from singer_sdk.plugin_base import _ConfigInput
-
     from target_braze.endpoints import Request
 
 _log = logging.getLogger("target-braze")
-
-# Objects that may be made before Python looks for cycles.
-_COLLECT_EVERY: Final = 100_000
-
-# What a user can mend: shown as one line, without a traceback.
-_USERS_ERRORS = (
-    BrazeError,
-    EndpointError,
-    InvalidInputLine,
-    LedgerError,
-    MapExpressionError,
-    MappingError,
-    OSError,
-    RecordsWithoutSchemaException,
-    RejectedError,
-    StreamMapConfigError,
-)
 
 
 class KeylessRecordError(RejectedError, MissingKeyPropertiesError):
@@ -85,22 +50,10 @@ class _Terminated(SystemExit):
     """SIGINT or SIGTERM came."""
 
 
-class _Commands(SingerCommand, click.Group):
-    """The command of a Singer target, with others beside."""
-
-
-class TargetBraze(Target):
+class TargetBraze(Plugin):
     """Singer target for Braze: users, events and purchases from any source."""
 
     name = "target-braze"
-    # A copy, for the SDK adds its own settings to it.
-    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG)
-    capabilities: ClassVar[list[Any]] = [
-        PluginCapabilities.ABOUT,
-        PluginCapabilities.STREAM_MAPS,
-        PluginCapabilities.FLATTENING,
-        PluginCapabilities.STRUCTURED_LOGGING,
-    ]
     default_sink_class = BrazeSink
     message_reader_class = MessageReader
     message_reader: MessageReader
@@ -273,59 +226,7 @@ class TargetBraze(Target):
 
     # The run.
 
-    @classmethod
     @override
-    def invoke(  # type: ignore[override]
-        cls,
-        *,
-        about: bool = False,
-        about_format: str | None = None,
-        config: _ConfigInput | None = None,
-        file_input: IO[str] | None = None,
-    ) -> None:
-        """Run the target, as the SDK does, but show what a user can mend as one line."""
-        if click.get_current_context().invoked_subcommand:
-            return
-        if about:
-            cls.print_about(about_format)
-            return
-        # Records come and go without cycles, and looking for some costs a sixth of a run at the usual pace.
-        gc.set_threshold(_COLLECT_EVERY)
-        try:
-            cls(
-                config=config.config if config else None,
-                parse_env_config=bool(config and config.parse_env),
-            ).run(file_input)
-        except _USERS_ERRORS as error:
-            _log.error("%s", error)
-            sys.exit(1)
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        from target_braze.explain import command  # noqa: PLC0415 - it is a target itself
-        from target_braze.ledger_commands import ledger  # noqa: PLC0415 - few runs need it
-
-        singer = super().get_singer_command()
-        return _Commands(
-            name=singer.name,
-            callback=singer.callback,
-            params=singer.params,
-            help=singer.help,
-            logger=cls.logger,
-            invoke_without_command=True,
-            commands=[command(), ledger],
-        )
-
-    @classmethod
-    @override
-    def cb_config(cls, ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> _ConfigInput:
-        """Read the files of `--config`."""
-        try:
-            return super().cb_config(ctx, param, value)
-        except (OSError, ValueError) as error:
-            raise click.BadParameter(str(error)) from None
-
     def run(self, file_input: IO[str] | None = None) -> None:
         """Read all messages and deliver them; however it ends, the last STATE that holds is out.
 
@@ -371,43 +272,6 @@ class TargetBraze(Target):
         """Interrupt the reading of a tap that is silent, for delivery has failed."""
         if hasattr(signal, "pthread_kill") and signal.getsignal(signal.SIGTERM) == self._handle_termination:
             signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
-
-    # Settings.
-
-    @property
-    @override
-    def _env_var_config(self) -> dict[str, Any]:
-        """Settings from the environment, numbers as text, which the check of the settings reads.
-
-        The SDK reads whole numbers only, and with a traceback where there is none.
-        """
-        schema = copy.deepcopy(self.config_jsonschema)
-        self.append_builtin_config(schema)
-        for described in numbers(schema).values():
-            described["type"] = ["string"]
-        try:
-            return parse_environment_config(schema, self._env_var_prefix)
-        except ValueError as error:
-            raise ConfigValidationError(
-                "Config validation failed", errors=[f"{self._env_var_prefix}…: not JSON: {error}"], schema=schema
-            ) from None
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        errors = prepare(self._config, self.config_jsonschema)
-        if not errors:
-            errors = super()._validate_config(raise_errors=raise_errors) or mistakes(self._config)
-        if errors and raise_errors:
-            raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
-        return errors
-
-    @classmethod
-    @override
-    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
-        super().append_builtin_config(config_jsonschema)
-        # Settings of the SDK that mean nothing here: how tables are loaded, and batches that delivery makes.
-        for setting in ("add_record_metadata", "batch_size_rows", "load_method"):
-            config_jsonschema["properties"].pop(setting, None)
 
     # Helpers.
 

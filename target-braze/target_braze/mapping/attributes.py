@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from target_braze.records import Change
-    from target_braze.values import Convert
+    from target_braze.scalars import Convert
 
 _RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
 

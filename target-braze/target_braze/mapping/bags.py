@@ -10,8 +10,8 @@ import msgspec
 
 from target_braze.mapping.columns import is_glob
 from target_braze.records import RecordError
+from target_braze.scalars import Convert
 from target_braze.times import show
-from target_braze.values import Convert
 
 if TYPE_CHECKING:
     from target_braze.mapping.columns import Columns

@@ -21,15 +21,16 @@ from target_braze.mapping.layouts import METHODS, recognise
 from target_braze.mapping.orders import Orders
 from target_braze.mapping.traits import add_address, compile_trait, without_operations
 from target_braze.records import Change, RecordError
+from target_braze.scalars import checked_string
 from target_braze.standard_fields import NEVER_NULL
 from target_braze.times import show
-from target_braze.values import checked_name, checked_size, checked_string, compile_value, kinds_of
+from target_braze.values import checked_name, checked_size, compile_value, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_braze.records import User
-    from target_braze.values import Convert
+    from target_braze.scalars import Convert
 
 _GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 # Pairs and aliases that are remembered, so that Braze hears of each once a run and nobody waits for it again.

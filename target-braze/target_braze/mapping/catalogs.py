@@ -17,15 +17,16 @@ from target_braze.endpoints import Endpoint
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.steps import Step
 from target_braze.records import Change
+from target_braze.scalars import to_boolean, to_number, to_string
 from target_braze.times import show, to_time
-from target_braze.values import Place, formats_of, kinds_of, to_boolean, to_number, to_string
+from target_braze.values import Place, formats_of, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_braze.identity import Candidate
     from target_braze.mapping.base import Defaults
-    from target_braze.values import Convert
+    from target_braze.scalars import Convert
 
 # Of catalogs, their fields and their items: https://www.braze.com/docs/api/endpoints/catalogs/
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)

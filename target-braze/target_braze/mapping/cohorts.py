@@ -11,8 +11,9 @@ from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
 from target_braze.records import Change, RecordError
+from target_braze.scalars import checked_string, to_boolean
 from target_braze.standard_fields import compile_standard_field
-from target_braze.values import checked_name, checked_string, to_boolean
+from target_braze.values import checked_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

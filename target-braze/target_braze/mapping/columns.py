@@ -10,20 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
 from target_braze.records import MappingError, RecordError
-from target_braze.values import (
-    TYPES,
-    Convert,
-    Place,
-    braze_type,
-    checked_name,
-    compile_value,
-    formats_of,
-    kinds_of,
-    quick_type,
-)
+from target_braze.values import TYPES, Place, braze_type, checked_name, compile_value, formats_of, kinds_of, quick_type
 
 if TYPE_CHECKING:
     from datetime import tzinfo
+
+    from target_braze.scalars import Convert
 
 
 _MOST: Final = sys.float_info.max

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from target_braze import limits
 from target_braze.mapping.happenings import to_event_name, watch_names
 from target_braze.records import RecordError
-from target_braze.values import to_string
+from target_braze.scalars import to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,8 +14,9 @@ from target_braze.encode import encode
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.records import Change, RecordError
+from target_braze.scalars import Convert, to_integer, to_number, to_string
 from target_braze.times import to_time
-from target_braze.values import TYPES, Convert, Place, checked_size, compile_value, to_integer, to_number, to_string
+from target_braze.values import TYPES, Place, checked_size, compile_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
 from target_braze.records import RecordError
-from target_braze.values import Convert, Place, compile_value, kinds_of, to_integer
+from target_braze.scalars import Convert, to_integer
+from target_braze.values import Place, compile_value, kinds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

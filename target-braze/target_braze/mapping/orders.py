@@ -16,14 +16,15 @@ import msgspec
 from target_braze import limits
 from target_braze.mapping.happenings import to_currency, to_product_id, to_quantity
 from target_braze.records import RecordError
+from target_braze.scalars import checked_string, to_integer, to_number
 from target_braze.times import show
-from target_braze.values import checked_key, checked_size, checked_string, to_integer, to_number
+from target_braze.values import checked_key, checked_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from target_braze.mapping.bags import Members
-    from target_braze.values import Convert
+    from target_braze.scalars import Convert
 
 # Events that say that an order was paid, by their names in lower case.
 _COMPLETED: Final = frozenset({"order completed", "completed order"})

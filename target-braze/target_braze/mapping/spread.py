@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from target_braze.mapping.base import Defaults
     from target_braze.mapping.columns import Columns
-    from target_braze.values import Convert
+    from target_braze.scalars import Convert
 
 
 class Spread:

@@ -11,15 +11,15 @@ from target_braze.identity import find_user
 from target_braze.mapping.columns import Field
 from target_braze.mapping.steps import Step, columns_of
 from target_braze.records import Change
+from target_braze.scalars import to_boolean, to_string
 from target_braze.user_endpoints import EMAIL_STATUS, SUBSCRIPTIONS
-from target_braze.values import to_boolean, to_string
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_braze.mapping.base import Defaults
     from target_braze.mapping.columns import Columns
-    from target_braze.values import Convert
+    from target_braze.scalars import Convert
 
 _STATES: Final = ("subscribed", "unsubscribed")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from target_braze.mapping.bags import Compile
     from target_braze.mapping.base import Defaults
-    from target_braze.values import Convert
+    from target_braze.scalars import Convert
 
 # The reserved traits in snake_case, as they are spelled in warehouses, and Braze's fields for them.
 _STANDARD: Final[Mapping[str, str]] = {

@@ -1,0 +1,116 @@
+"""Text, numbers and booleans as Braze takes them, from whatever a source writes for them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
+
+from target_braze import limits
+from target_braze.encode import encode, exact
+from target_braze.times import show
+
+Convert = Callable[[Any], Any]
+
+# https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ lists these spellings for a boolean;
+# yes and no are what spreadsheets write.
+_BOOLEANS: Final = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n"), False),
+}
+
+_INTEGER: Final = re.compile(r"[+-]?\d+\Z", re.ASCII)
+_LONGEST_INTEGER: Final = 300  # digits that a float can still hold
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
+
+
+def to_string(value: object) -> str:
+    """Text; numbers and booleans as JSON writes them.
+
+    Raises:
+        ValueError: it is an object or an array.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float | Decimal):
+        return encode(value).decode().strip('"')
+    raise ValueError(f"expected text, got {show(value)}")
+
+
+def to_number(value: object) -> int | float | Decimal | None:
+    """A finite JSON number, from a number or its text; None from blank text.
+
+    Raises:
+        ValueError: it is no number.
+    """
+    if isinstance(value, str):
+        text = value.strip()
+        if not text:
+            return None
+        if _INTEGER.match(text) and len(text) <= _LONGEST_INTEGER:
+            return int(text)
+        if not _NUMBER.match(text):
+            raise ValueError(f"expected a number, got {show(value)}")
+        value = exact(text)
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+        raise ValueError(f"expected a number, got {show(value)}")
+    return value
+
+
+def to_integer(value: object) -> int | None:
+    """A whole number, from a number or its text; None from blank text.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        number = to_number(value)
+    except ValueError:
+        number = math.nan
+    if number is None or isinstance(number, int):
+        return number
+    if number != number // 1:
+        raise ValueError(f"expected a whole number, got {show(value)}")
+    return int(number)
+
+
+def to_boolean(value: object) -> bool | None:
+    """True or false, from a boolean, 0, 1 or their words; None from blank text.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    if isinstance(value, bool):
+        return value
+    text = str(value).strip().lower() if isinstance(value, str | int) else "?"
+    if not text:
+        return None
+    if text not in _BOOLEANS:
+        raise ValueError(f"expected true or false, got {show(value)}")
+    return _BOOLEANS[text]
+
+
+def checked_string(value: object) -> str:
+    """Text of a length that Braze keeps.
+
+    Raises:
+        ValueError: it is longer, or no text.
+    """
+    text = value if isinstance(value, str) else to_string(value)
+    if len(text) > limits.STRING_LENGTH:
+        raise ValueError(f"{len(text)} characters long, Braze keeps at most {limits.STRING_LENGTH}")
+    return text
+
+
+def cutting_string(report: Callable[[str], None]) -> Convert:
+    """A converter as `checked_string`, but it cuts text to the length that Braze keeps, and reports that."""
+
+    def convert(value: object) -> str:
+        text = to_string(value)
+        if len(text) > limits.STRING_LENGTH:
+            report(f"text of more than {limits.STRING_LENGTH} characters, which is cut to that length")
+        return text[: limits.STRING_LENGTH]
+
+    return convert
