@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +13,9 @@ if TYPE_CHECKING:
 
 _READ: Final = 262_144  # bytes at a time
 _SHORT: Final = 3  # letters, which are no secret
-_AHEAD: Final = 4_194_304  # bytes that are asked for at a time
+_AHEAD: Final = 2_097_152  # bytes that are asked for at a time
+
+_NO_BUCKET: Final = re.compile("specified (bucket|container) does not exist")
 
 # The extras of this package, by the scheme that needs them.
 _EXTRAS: Final = {
@@ -58,10 +61,15 @@ class Storage:
         """Whether there is anything.
 
         Raises:
-            StorageError: it cannot be listed.
+            StorageError: it cannot be listed, or there is no such bucket.
         """
-        with self._told("listed"), suppress(FileNotFoundError):
-            return bool(self._files.ls(self._root, detail=False))
+        with self._told("listed"):
+            try:
+                return bool(self._files.ls(self._root, detail=False))
+            except FileNotFoundError as error:
+                # In an empty bucket there is not the folder; without the bucket the stores say this.
+                if _NO_BUCKET.search(str(error)):
+                    raise
         return False
 
     def folders(self, path: str) -> list[str]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from braze_sandbox.testing import Sandbox
+from tap_braze import parts
 
 from .conftest import catalog_of
 
@@ -170,10 +171,36 @@ def test_the_control_group(sandbox: Sandbox, run_tap: RunTap) -> None:
     assert len(without.records("segments")) == 3
 
 
-def test_settings_that_contradict_each_other(run_tap: RunTap) -> None:
-    run = run_tap("users", users={"fields": ["custom_attributes"], "custom_attributes": ["plan"]})
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"fields": ["custom_attributes"], "custom_attributes": ["plan"]}, "'custom_attributes' in 'fields'"),
+        ({"custom_attributes": [str(number) for number in range(501)]}, "Braze takes 500 names at most"),
+        ({"storage_options": "our-secret"}, "setting 'users.storage_options': its value has not the right type"),
+        ({"output_format": "rar"}, "setting 'users.output_format': "),
+        ({"segments": []}, "setting 'users': "),
+    ],
+)
+def test_settings_that_cannot_be(run_tap: RunTap, settings: dict[str, Any], said: str) -> None:
+    run = run_tap("users", users=settings)
     assert run.exit_code == 1
-    assert "'custom_attributes'" in run.errors[0]
+    assert said in run.errors[0]
+    assert "our-secret" not in run.stderr
+
+
+def test_what_braze_adds_to_profiles_comes_through(
+    run_tap: RunTap, segments: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = {"braze_id": "b-1", "new": {"deep": [1]}, "devices": [{"os": "x", "new": 1}, {"os": "x", "new": 1}]}
+    monkeypatch.setattr(parts, "profiles", lambda *_: iter([[profile]]))
+    run = run_tap("users", "user_devices", users={"segment_ids": segments[:1]})
+    (user,) = run.records("users")
+    assert user["new"] == {"deep": [1]}
+    devices = run.records("user_devices")
+    assert [(device["position"], device["new"], device["external_id"]) for device in devices] == [
+        (0, 1, None),
+        (1, 1, None),
+    ]
 
 
 # By id.
