@@ -106,10 +106,15 @@ class ExportedStream(OfProfiles):
             self.tap.report.refuse(self.name, named(ask), error)
         elif isinstance(error, (StorageError, UnavailableError)):
             self.set_aside(named(ask), error)
-        elif isinstance(error, (ExportError, BrokenPartError)) and not isinstance(error, NoStorageError):
+        elif self._is_of_one(error) and self.ABORT_AT_RECORD_COUNT is None:  # a trial has no end
             self.tap.report.lack(self.name, named(ask), error)  # Braze answered, so that this is no outage
         else:
             self.fail(error, about=f", {named(ask)}")
+
+    @staticmethod
+    def _is_of_one(error: BrazeError) -> bool:
+        """Whether the next export may come to a better end."""
+        return isinstance(error, (ExportError, BrokenPartError)) and not isinstance(error, NoStorageError)
 
 
 class OfSegments(ExportedStream):
