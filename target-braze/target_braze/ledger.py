@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import struct
 import threading
-import time
 from collections import Counter
 from hashlib import blake2b
 from itertools import chain
@@ -20,7 +19,7 @@ import msgspec
 
 from target_braze.endpoints import IDENTIFY, MERGE
 from target_braze.identity import DEFAULT
-from target_braze.ledger_file import open_file
+from target_braze.ledger_file import open_file, today
 from target_braze.members import TABLES as MEMBERS
 from target_braze.members import Members
 from target_braze.records import accumulates
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
 
     from target_braze.records import Change, User
 
-_SECONDS_A_DAY: Final = 86_400
 
 # Attribute name as a number, hash of its value. Six bytes take a wrong value for the right one once in 280 million
 # million comparisons, and let ten million users of ten attributes fit into two gigabytes.
@@ -78,8 +76,8 @@ class Ledger:
 
     def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
         """Note what attributes a stream sets; answer those that it alone replaces, now or in an earlier run."""
-        today = _today()
-        rows = [(stream, name, replaced, today) for name, replaced in attributes.items()]
+        day = today()
+        rows = [(stream, name, replaced, day) for name, replaced in attributes.items()]
         with self._lock, self._db:
             self._db.executemany("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
             query = """SELECT name FROM made WHERE stream = :stream AND replaced
@@ -119,8 +117,8 @@ class Ledger:
 
     def under_way(self, changes: Iterable[Change]) -> None:
         """Note, before they are sent, the changes that must not be sent twice, and who was listed so far."""
-        today = _today()
-        rows = [(change.fingerprint, _UNDER_WAY, today) for change in changes if change.fingerprint is not None]
+        day = today()
+        rows = [(change.fingerprint, _UNDER_WAY, day) for change in changes if change.fingerprint is not None]
         with self._lock, self._db:
             self.members.write()
             if rows:
@@ -135,7 +133,7 @@ class Ledger:
 
     def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
         """Note what became of changes; it is in the file when this returns."""
-        today = _today()
+        day = today()
         with self._lock, self._db:
             self.members.settle(changes, accepted=outcome == "accepted")
             for change in changes:
@@ -144,11 +142,11 @@ class Ledger:
                     if not self._unsettled[user]:
                         del self._unsettled[user]
                 if change.fingerprint is not None:
-                    self._note(change.fingerprint, outcome, today)
+                    self._note(change.fingerprint, outcome, day)
                 elif outcome == "rejected":
                     continue
                 elif change.kind == "attributes" and outcome == "accepted":
-                    self._learn(change, today)
+                    self._learn(change, day)
                 elif change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS:
                     # What is known of these users holds no more.
                     for number in map(_id, change.users):
@@ -167,10 +165,10 @@ class Ledger:
 
     def learn(self, changes: Iterable[Change]) -> None:
         """Enter attributes that Braze is known to have."""
-        today = _today()
+        day = today()
         with self._lock, self._db:
             for change in changes:
-                self._learn(change, today)
+                self._learn(change, day)
 
     def forget(self, user: User, names: Iterable[str]) -> None:
         """Know no more what Braze has of these attributes of a user."""
@@ -183,7 +181,7 @@ class Ledger:
 
     def prune(self, days: int) -> dict[str, int]:
         """Forget what was settled more than `days` ago; answer how many rows of each table went."""
-        oldest = _today() - days
+        oldest = today() - days
         with self._lock, self._db:
             gone = {
                 table: self._db.execute(f"DELETE FROM {table} WHERE day < ?", (oldest,)).rowcount  # noqa: S608
@@ -191,6 +189,7 @@ class Ledger:
             }
             self._db.execute("DELETE FROM made WHERE day < ?", (oldest,))
             self._sample.prune()
+            gone["members"] = self.members.prune(oldest)
         self._db.execute("VACUUM")
         return gone
 
@@ -230,7 +229,7 @@ class Ledger:
                 fields.setdefault(name, None)
         return not identifiers.issuperset(fields)
 
-    def _learn(self, change: Change, today: int) -> None:
+    def _learn(self, change: Change, day: int) -> None:
         key = _id(change.user)
         known = self._known(key) or {}
         identifiers = _IDENTIFIERS[change.user[0]]
@@ -243,17 +242,17 @@ class Ledger:
                 known.pop(number, None)
             else:
                 known[number] = digest(value)
-        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), today))
+        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), day))
         self._sample.note(key, change.user)
 
     def _known(self, key: int) -> dict[int, bytes] | None:
         row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
         return None if row is None else dict(_ENTRY.iter_unpack(row[0]))
 
-    def _note(self, fingerprint: bytes, outcome: str, today: int) -> None:
+    def _note(self, fingerprint: bytes, outcome: str, day: int) -> None:
         self._pending.discard(fingerprint)
         if outcome == "accepted":
-            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, _ACCEPTED, today))
+            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, _ACCEPTED, day))
         elif outcome == "rejected":
             self._db.execute("DELETE FROM sent WHERE fingerprint = ?", (fingerprint,))
 
@@ -316,7 +315,3 @@ _NULL: Final = digest(None)
 def _id(user: User) -> int:
     """The user as a row number: 63 bits of a hash, on which two of ten million users meet once in 180,000 files."""
     return int.from_bytes(blake2b("\0".join(user).encode(), digest_size=8).digest(), "big") >> 1
-
-
-def _today() -> int:
-    return int(time.time()) // _SECONDS_A_DAY

@@ -63,7 +63,12 @@ def prune(file: Path, days: int) -> None:
     """Forget what Braze accepted long ago; it is sent again if it comes again."""
     with _opened(file) as held:
         gone = held.prune(days)
-    click.echo(f"forgotten: {gone['users']:,} users, {gone['sent']:,} events and purchases")
+    counts = (
+        f"{gone['users']:,} users",
+        f"{gone['sent']:,} events and purchases",
+        f"{gone['members']:,} members of streams",
+    )
+    click.echo(f"forgotten: {', '.join(counts)}")
 
 
 @ledger.command()

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _FORMAT: Final = 1
+_SECONDS_A_DAY: Final = 86_400
 _META: Final = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 
 
 class LedgerError(Exception):
     """The file of setting `ledger_path` cannot be used; says why and what to do."""
+
+
+def today() -> int:
+    """The day, as rows are dated with it."""
+    return int(time.time()) // _SECONDS_A_DAY
 
 
 def open_file(path: Path, workspace: str | None) -> tuple[sqlite3.Connection, str]:

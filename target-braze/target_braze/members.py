@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from target_braze.ledger_file import today
 from target_braze.records import Member
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from target_braze.records import Change
 
 TABLES: Final = """
-CREATE TABLE IF NOT EXISTS streams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS streams (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS members (
     stream INTEGER NOT NULL, member TEXT NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (stream, member)
 ) WITHOUT ROWID;
@@ -106,6 +107,7 @@ class Members:
     def write(self) -> None:
         """Write down who was listed."""
         if self._named:
+            self._db.executemany("UPDATE streams SET day = ? WHERE id = ?", {(today(), row[0]) for row in self._named})
             self._db.executemany(
                 "INSERT INTO members VALUES (?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET version = max(version, excluded.version)",
@@ -115,6 +117,11 @@ class Members:
                 "UPDATE members SET version = max(version, ?) WHERE stream = ? AND member = ?", self._also
             )
             self._named, self._also = [], []
+
+    def prune(self, oldest: int) -> int:
+        """Forget the members of streams that listed none since the day `oldest`; answer how many."""
+        query = "DELETE FROM members WHERE stream IN (SELECT id FROM streams WHERE day < ?)"
+        return self._db.execute(query, (oldest,)).rowcount
 
     def settle(self, changes: Iterable[Change], *, accepted: bool) -> None:
         """Forget whom accepted changes have removed."""
@@ -134,5 +141,5 @@ class Members:
         number = self._streams.get(stream)
         if number is None:
             number = self._streams[stream] = len(self._streams)
-            self._db.execute("INSERT INTO streams VALUES (?, ?)", (number, stream))
+            self._db.execute("INSERT INTO streams VALUES (?, ?, ?)", (number, stream, today()))
         return number, msgspec.json.encode([*member.user, member.part]).decode()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from target_braze import braze_api
 from target_braze.ledger import Ledger
-from target_braze.records import Change, Record
+from target_braze.records import Change, Member, Record
 
 from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, run_cli, state, the
 
@@ -231,8 +231,10 @@ def test_prune_forgets_what_is_old(tmp_path: Path) -> None:
     assert ledger.news(change)
     ledger.settle([change], "accepted")
     assert not ledger.news(change)
-    assert ledger.prune(0) == {"users": 0, "sent": 0}
-    assert ledger.prune(-1) == {"users": 0, "sent": 1}
+    ledger.members.note("customers", [Member(("external_id", "c-1"))], 1)
+    ledger.members.flush()
+    assert ledger.prune(0) == {"users": 0, "sent": 0, "members": 0}
+    assert ledger.prune(-1) == {"users": 0, "sent": 1, "members": 1}
     assert ledger.news(change)
 
 
@@ -249,7 +251,9 @@ def test_the_file_can_be_looked_into_and_made_smaller(sandbox: Sandbox, run_targ
         "members of streams: 0",
         "users by name to verify: 1",
     ]
-    assert run_cli(["ledger", "prune", ledger, "--days", "1"]).stdout == "forgotten: 0 users, 0 events and purchases\n"
+    assert run_cli(["ledger", "prune", ledger, "--days", "1"]).stdout == (
+        "forgotten: 0 users, 0 events and purchases, 0 members of streams\n"
+    )
 
 
 def test_what_is_no_ledger_is_said_to_be_none(tmp_path: Path) -> None:
