@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
+from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.target.singer import BOOLEAN, TEXT, Run, Stream, customers, run_cli, state, the
+from tests.target.singer import BOOLEAN, TEXT, Run, Stream, customers, lines, run_cli, state, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from braze_sandbox.testing import Sandbox
+    from braze_sandbox.testing import Recorded, Sandbox
 
     RunTarget = Callable[..., Run]
 
@@ -189,6 +193,37 @@ def test_removals_that_braze_did_not_accept_are_made_again(
     assert plans(sandbox) == {"a": "gold", "b": "gold"}
     run_target(*listed(people("a"), 2), state(2), **settings)
     assert plans(sandbox) == {"a": "gold", "b": None}
+
+
+@pytest.mark.parametrize("killed_at", [1, 2])
+def test_a_kill_amid_the_removals_loses_none(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, killed_at: int
+) -> None:
+    """Killed when Braze has applied the first, or the second, of three requests and not yet answered."""
+    settings: dict[str, Any] = {
+        "streams": {"customers": UNSET},
+        "ledger_path": ledger,
+        "max_objects_per_request": 1,
+        "concurrency": 1,
+    }
+    run_target(*listed(people("a", "b", "c", "d"), 1), **settings)
+    config = tmp_path / "killed.json"
+    config.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, **settings}))
+    command = [sys.executable, "-m", "target_braze", "--config", str(config)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL) as process:
+        seen: list[object] = []
+
+        def kill(request: Recorded) -> None:
+            seen.append(request)
+            if len(seen) == killed_at:
+                process.kill()
+
+        sandbox.after_request("/users/track", kill, times=killed_at)
+        process.communicate(lines(*listed(people("a"), 2)))
+    assert process.returncode == -signal.SIGKILL
+    run_target(*listed(people("a"), 3), **settings)
+    assert plans(sandbox) == {"a": "gold", "b": None, "c": None, "d": None}
+    assert members(ledger) == 1
 
 
 def test_a_rerun_of_a_version_removes_nobody_who_has_yet_to_come(
