@@ -10,7 +10,7 @@ from target_braze import braze_api
 from target_braze.ledger import Ledger
 from target_braze.records import Change, Member, Record
 
-from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, run_cli, state, the
+from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, lines, run_cli, state, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -221,6 +221,17 @@ def test_a_file_that_is_no_ledger_is_left_alone(run_target: RunTarget, ledger: s
 
 def test_a_dry_run_leaves_the_ledger_alone(run_target: RunTarget, ledger: str, tmp_path: Path) -> None:
     run_target(customers({"external_id": "c-1"}), ledger_path=ledger, dry_run=True)
+    assert not (tmp_path / "ledger.sqlite").exists()
+
+
+def test_explain_leaves_the_ledger_to_runs(sandbox: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "config.json"
+    config = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "ledger_path": str(tmp_path / "ledger.sqlite")}
+    path.write_text(json.dumps(config))
+    run = run_cli(
+        ["explain", "--config", str(path)], lines(customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT))
+    )
+    assert '"plan":"gold"' in run.stdout
     assert not (tmp_path / "ledger.sqlite").exists()
 
 
