@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.server import ThreadedMotoServer
-from tap_braze.currents import workers
+from tap_braze.currents import recent, workers
 from tap_braze.currents.schemas import EVENT_TYPES
 from tap_braze.tap import TapBraze
 
@@ -83,6 +83,14 @@ def test_the_setting_names_the_types(bucket: Bucket) -> None:
     assert OPENS in found
     assert PURCHASES in found
     assert all(name.startswith((OPENS[:29], PURCHASES, "currents_events")) for name in found)
+
+
+def test_a_type_that_nobody_knows(bucket: Bucket) -> None:
+    bucket.write(events("a"), event_type=UNKNOWN)
+    bucket.run(event_types=["users.messages.hologram.*", OPEN])
+    run = run_cli(bucket.arguments({"config": bucket.settings(event_types=["*.Opne", OPEN])}))
+    assert run.exit_code == 1
+    assert run.errors == ["setting 'currents.event_types': there is no event type *.Opne, in the files either"]
 
 
 def test_without_the_setting_there_are_none(bucket: Bucket) -> None:
@@ -299,6 +307,13 @@ def test_events_that_come_again_are_left_out_on_demand(bucket: Bucket) -> None:
     assert ids(bucket.run()) == ["a", "b", "a", "b", "c"]
 
 
+def test_what_is_remembered_of_events_is_bounded(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recent, "_MOST", 2)
+    for number, event_id in enumerate("abacbda"):
+        bucket.write(events(event_id), f"2026-03-01-0{number}")
+    assert ids(bucket.run(deduplicate=True)) == ["a", "b", "c", "b", "d", "a"]
+
+
 @pytest.mark.parametrize("deduplicate", [False, True])
 def test_processes_bring_the_same(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, deduplicate: Any) -> None:
     for number in range(8):
@@ -454,7 +469,10 @@ def test_a_bucket_of_s3(in_s3: Bucket, s3: dict[str, Any]) -> None:
     ("change", "text"),
     [
         ({"url": "s3://events/other"}, "there is nothing at s3://events/other"),
-        ({"url": "s3://no-such-bucket/currents"}, "there is nothing at s3://no-such-bucket/currents"),
+        (
+            {"url": "s3://no-such-bucket/currents"},
+            "s3://no-such-bucket/currents cannot be listed (FileNotFoundError: The specified bucket does not exist)",
+        ),
         ({"key": None, "secret": None}, "s3://events/currents cannot be listed (NoCredentialsError: "),
     ],
     ids=["wrong prefix", "wrong bucket", "no credentials"],

@@ -12,7 +12,7 @@ import signal
 import sys
 from hashlib import blake2b
 from struct import Struct
-from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -33,13 +33,19 @@ LINES: Final = b"L"  # whole ones
 BROKEN: Final = b"B"  # the last one: in words
 END: Final = b"E"  # the last one
 
-Frame: TypeAlias = "tuple[bytes, bytes | bytearray]"
-
 _ID_BYTES: Final = 8
-_HEAD: Final = Struct("<cI")
+_HEAD: Final = Struct("<cII")
 _ENOUGH_BYTES: Final = 262_144
 
 _encoder: Final = msgspec.json.Encoder(enc_hook=str)
+
+
+class Frame(NamedTuple):
+    """A piece of what the two processes say to each other; `events` is how many events its lines are of."""
+
+    kind: bytes
+    content: bytes | bytearray
+    events: int = 0
 
 
 class Task(msgspec.Struct):
@@ -61,19 +67,20 @@ def frames(task: Task, data: bytes) -> Iterator[Frame]:
     """The fields of a file and the lines of its records, up to the end, or to where it proves broken."""
     try:
         file = AvroFile(data)
-        yield FIELDS, _encoder.encode(file.fields)
+        yield Frame(FIELDS, _encoder.encode(file.fields))
         yield from _lines(task, file)
     except BrokenFileError as error:
-        yield BROKEN, str(error).encode()
+        yield Frame(BROKEN, str(error).encode())
     else:
-        yield END, b""
+        yield Frame(END, b"")
 
 
 def _lines(task: Task, file: AvroFile) -> Iterator[Frame]:
     message: dict[str, Any] = {"type": "RECORD", "stream": task.stream, "record": None}
     message["time_extracted"] = task.extracted
-    lines, ids = bytearray(), bytearray()
+    lines, ids, events = bytearray(), bytearray(), 0
     for event in _whole(file):
+        events += 1
         if task.with_ids:
             ids += blake2b(str(event["id"]).encode(), digest_size=_ID_BYTES).digest()
         record = event if task.event_type is None else _packed(event, task.event_type)
@@ -83,16 +90,16 @@ def _lines(task: Task, file: AvroFile) -> Iterator[Frame]:
         _encoder.encode_into(record if task.bare else message, lines, -1)
         lines += b"\n"
         if len(lines) >= _ENOUGH_BYTES:
-            yield from _chunk(lines, ids)
-            lines, ids = bytearray(), bytearray()
+            yield from _chunk(lines, ids, events)
+            lines, ids, events = bytearray(), bytearray(), 0
     if lines:
-        yield from _chunk(lines, ids)
+        yield from _chunk(lines, ids, events)
 
 
-def _chunk(lines: bytearray, ids: bytearray) -> Iterator[Frame]:
+def _chunk(lines: bytearray, ids: bytearray, events: int) -> Iterator[Frame]:
     if ids:
-        yield IDS, ids
-    yield LINES, lines
+        yield Frame(IDS, ids)
+    yield Frame(LINES, lines, events)
 
 
 def _whole(file: AvroFile) -> Iterator[Record]:
@@ -113,10 +120,10 @@ def _packed(event: Record, event_type: str) -> Record:
     return record
 
 
-def write_frame(stream: IO[bytes], kind: bytes, content: bytes | bytearray) -> None:
+def write_frame(stream: IO[bytes], frame: Frame) -> None:
     """Write one frame."""
-    stream.write(_HEAD.pack(kind, len(content)))
-    stream.write(content)
+    stream.write(_HEAD.pack(frame.kind, frame.events, len(frame.content)))
+    stream.write(frame.content)
 
 
 def read_frames(stream: IO[bytes]) -> Iterator[Frame]:
@@ -128,20 +135,20 @@ def read_frames(stream: IO[bytes]) -> Iterator[Frame]:
     while head := stream.read(_HEAD.size):
         if len(head) < _HEAD.size:
             raise EOFError
-        kind, size = _HEAD.unpack(head)
+        kind, events, size = _HEAD.unpack(head)
         content = stream.read(size)
         if len(content) < size:
             raise EOFError
-        yield kind, content
+        yield Frame(kind, content, events)
 
 
 def main() -> None:
     """Do what comes in by standard input."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tap decides, and closes the input
     received = read_frames(sys.stdin.buffer)
-    for (_, task), (_, data) in zip(received, received, strict=False):
-        for kind, content in frames(msgspec.json.decode(task, type=Task), bytes(data)):
-            write_frame(sys.stdout.buffer, kind, content)
+    for task, file in zip(received, received, strict=False):
+        for frame in frames(msgspec.json.decode(task.content, type=Task), bytes(file.content)):
+            write_frame(sys.stdout.buffer, frame)
         sys.stdout.buffer.flush()
 
 

@@ -18,7 +18,7 @@ from weakref import WeakSet
 import msgspec
 
 from tap_braze.currents.decode import BrokenFileError
-from tap_braze.currents.lines import BROKEN, END, FILE, TASK, frames, read_frames, write_frame
+from tap_braze.currents.lines import BROKEN, END, FILE, TASK, Frame, frames, read_frames, write_frame
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from tap_braze.currents.lines import Frame, Task
+    from tap_braze.currents.lines import Task
 
 _MOST: Final = 4  # the one who writes keeps up with no more, and each takes 45 MB
 _WORTH_IT: Final = 8_388_608  # bytes of files, which one core decodes while a process starts
@@ -73,11 +73,11 @@ class Workers:
         try:
             if worker is None:
                 worker = self._begin(len(data))
-            for kind, content in frames(task, data) if worker is None else _ask(worker, task, data):
-                if kind == BROKEN:
-                    broken = content.decode()
-                elif kind != END:
-                    write_frame(found, kind, content)
+            for frame in frames(task, data) if worker is None else _ask(worker, task, data):
+                if frame.kind == BROKEN:
+                    broken = frame.content.decode()
+                elif frame.kind != END:
+                    write_frame(found, frame)
         except (OSError, EOFError):
             worker = None
             broken = "the process that decoded it has ended; the machine may lack memory"
@@ -107,12 +107,12 @@ class Workers:
 def _ask(process: subprocess.Popen[bytes], task: Task, data: bytes) -> Iterator[Frame]:
     stdin: Any = process.stdin
     stdout: Any = process.stdout
-    write_frame(stdin, TASK, msgspec.json.encode(task))
-    write_frame(stdin, FILE, data)
+    write_frame(stdin, Frame(TASK, msgspec.json.encode(task)))
+    write_frame(stdin, Frame(FILE, data))
     stdin.flush()
-    for kind, content in read_frames(stdout):
-        yield kind, content
-        if kind in {BROKEN, END}:
+    for frame in read_frames(stdout):
+        yield frame
+        if frame.kind in {BROKEN, END}:
             return
     raise EOFError
 

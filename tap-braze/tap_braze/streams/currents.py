@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import time
 from datetime import datetime, timezone
 from functools import partial
@@ -44,6 +45,9 @@ def streams(tap: TapBraze) -> list[BrazeStream]:
 
     They are of all event types that are known, so that a catalog has them before the first file comes, and of those
     that there are files of. The latter are selected by default; `currents_events`, which has them all again, is not.
+
+    Raises:
+        ConfigValidationError: the settings name an event type that nobody knows.
     """
     settings = tap.settings.currents
     if settings.url is None:
@@ -55,6 +59,9 @@ def streams(tap: TapBraze) -> list[BrazeStream]:
         tap.report.lack("currents_events", "the listing of all files", error)
         there = known
     event_types = sorted(known | there)
+    if none := [each for each in settings.event_types if not fnmatch.filter(event_types, each)]:
+        text = f"setting 'currents.event_types': there is no event type {', '.join(none)}, in the files either"
+        raise ConfigValidationError("Wrong settings", errors=[text], schema={})
     return [CurrentsEvents(tap), *(CurrentsStream(tap, each, by_default=each in there) for each in event_types)]
 
 
@@ -178,17 +185,17 @@ class _FilesStream(BrazeStream):
 
     def _chunks_of(self, frames: IO[bytes], recent: Recent | None) -> Iterator[tuple[bytes, int]]:
         ids = b""
-        for kind, content in read_frames(frames):
+        for kind, content, events in read_frames(frames):
             if kind == FIELDS:
                 if not self.in_one:
                     self._admit(msgspec.json.decode(content))
             elif kind == IDS:
                 ids = bytes(content)
             elif recent is None:
-                yield bytes(content), content.count(b"\n")
+                yield bytes(content), events
             else:
                 lines, new = recent.new(bytes(content), ids)
-                self._repeated += len(ids) // 8 - new
+                self._repeated += events - new
                 yield lines, new
 
     def _plan(self, event_type: str, position: Position) -> list[File]:
