@@ -45,9 +45,6 @@ def streams(tap: TapBraze) -> list[BrazeStream]:
 
     They are of all event types that are known, so that a catalog has them before the first file comes, and of those
     that there are files of. The latter are selected by default; `currents_events`, which has them all again, is not.
-
-    Raises:
-        ConfigValidationError: the settings name an event type that nobody knows.
     """
     settings = tap.settings.currents
     if settings.url is None:
@@ -59,9 +56,9 @@ def streams(tap: TapBraze) -> list[BrazeStream]:
         tap.report.lack("currents_events", "the listing of all files", error)
         there = known
     event_types = sorted(known | there)
-    if none := [each for each in settings.event_types if not fnmatch.filter(event_types, each)]:
-        text = f"setting 'currents.event_types': there is no event type {', '.join(none)}, in the files either"
-        raise ConfigValidationError("Wrong settings", errors=[text], schema={})
+    for pattern in settings.event_types:
+        if not fnmatch.filter(event_types, pattern):  # its first file may be still to come
+            tap.logger.warning("setting 'currents.event_types': no event type is known as %r, or has files", pattern)
     return [CurrentsEvents(tap), *(CurrentsStream(tap, each, by_default=each in there) for each in event_types)]
 
 
@@ -136,7 +133,8 @@ class _FilesStream(BrazeStream):
                     if time.monotonic() - told > _SECONDS_BETWEEN_WORDS:
                         told = time.monotonic()
                         self._tell(told - started)
-        self._tell(time.monotonic() - started)
+        if self._files:
+            self._tell(time.monotonic() - started)
 
     def _of_type(self, event_type: str, workers: Workers, *, bare: bool) -> Iterator[tuple[bytes, int]]:
         settings = self.tap.settings
