@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -69,6 +69,8 @@ class Ledger:
         # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
         self._unsettled: Counter[User] = Counter()
         self._pending: set[bytes] = set()
+        # What changes of each stream may hold of which the table `made` knows, or which is no attribute.
+        self._made: defaultdict[str, set[str]] = defaultdict(lambda: {*_NOT_VALUES})
         # What an earlier run has left in doubt and this one sends again.
         self._doubted: set[bytes] = set()
         self.members = Members(self._db, self._lock)
@@ -77,6 +79,7 @@ class Ledger:
     def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
         """Note what attributes a stream sets; answer those that it alone replaces, now or in an earlier run."""
         day = today()
+        self._made[stream] |= attributes.keys()
         rows = [(stream, name, replaced, day) for name, replaced in attributes.items()]
         with self._lock, self._db:
             self._db.executemany("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
@@ -91,6 +94,10 @@ class Ledger:
         answers True must be settled.
         """
         if change.kind == "attributes":
+            stream = change.records[0].stream
+            if not self._made[stream].issuperset(change.fields):
+                # Such as traits, which no SCHEMA announces.
+                self.made(stream, dict.fromkeys(change.fields.keys() - self._made[stream], False))
             fresh = self._fresh(change, absent)
         elif change.fingerprint is None:
             fresh = True

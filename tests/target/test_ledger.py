@@ -10,7 +10,7 @@ from target_braze import braze_api
 from target_braze.ledger import Ledger
 from target_braze.records import Change, Member, Record
 
-from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, lines, run_cli, state, the
+from tests.target.singer import ANY_OBJECT, INTEGER, TEXT, TIME, Run, Stream, customers, lines, run_cli, state, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -313,6 +313,16 @@ def test_what_another_stream_sends_has_not_vanished(sandbox: Sandbox, run_target
     run_target(scores, ledger_path=ledger)
     run_target(customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT), scores, ledger_path=ledger, **VANISHED)
     assert attributes_of(sandbox) == {"plan": "gold", "score": 7}
+
+
+def test_a_trait_of_a_call_has_not_vanished(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    traits: dict[str, Any] = {"type": "identify", "userId": "c-1", "traits": {"plan": "gold"}}
+    calls = Stream("calls", {"type": TEXT, "userId": TEXT, "traits": ANY_OBJECT}, [traits])
+    columns: dict[str, Any] = {"plan": TEXT, "n": INTEGER}
+    settings: dict[str, Any] = {"streams": {"calls": {"to": "calls"}, **VANISHED["streams"]}, "ledger_path": ledger}
+    run_target(customers({"external_id": "c-1", "plan": "blue", "n": 1}, **columns), calls, **settings)
+    run_target(customers({"external_id": "c-1"}, **columns), **settings)
+    assert attributes_of(sandbox) == {"plan": "gold"}
 
 
 def test_without_a_ledger_nobody_knows_what_vanished(run_target: RunTarget) -> None:
