@@ -65,7 +65,7 @@ class Workers:
         """The frames of a file but the last one, in a file that is on disk if it is large.
 
         Raises:
-            BrokenFileError: the file is broken somewhere.
+            BrokenFileError: the file is broken somewhere, or could not be decoded.
         """
         found: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
         broken = ""
@@ -78,9 +78,12 @@ class Workers:
                     broken = frame.content.decode()
                 elif frame.kind != END:
                     write_frame(found, frame)
-        except (OSError, EOFError):
+        except (BrokenPipeError, EOFError):
             worker = None
             broken = "the process that decoded it has ended; the machine may lack memory"
+        except OSError as error:
+            worker = None
+            broken = f"there was no process or no room to decode it ({error})"
         finally:
             self._idle.put(worker)
         self._found.add(found)
