@@ -13,7 +13,6 @@ from contextlib import suppress
 from queue import SimpleQueue
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final
-from weakref import WeakSet
 
 import msgspec
 
@@ -44,7 +43,6 @@ class Workers:
         self._lock = threading.Lock()
         self._received = 0
         self._closed = False
-        self._found: WeakSet[IO[bytes]] = WeakSet()
 
     def __enter__(self) -> Self:
         return self
@@ -52,14 +50,11 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the processes, at once, and close what nobody has read; whoever waits for a process gets an error."""
+        """End the processes, at once; whoever waits for one gets an error."""
         with self._lock:
             self._closed = True
-            begun, self._begun = self._begun, []
-        for process in begun:
-            _end(process)
-        for found in list(self._found):
-            found.close()
+            for process in self._begun:
+                _end(process)
 
     def frames_of(self, task: Task, data: bytes) -> IO[bytes]:
         """The frames of a file but the last one, in a file that is on disk if it is large.
@@ -67,29 +62,24 @@ class Workers:
         Raises:
             BrokenFileError: the file is broken somewhere, or could not be decoded.
         """
-        found: IO[bytes] = SpooledTemporaryFile(max_size=_IN_MEMORY)  # noqa: SIM115
-        broken = ""
+        found = _Spool(max_size=_IN_MEMORY)
         worker = self._idle.get()
         try:
             if worker is None:
                 worker = self._begin(len(data))
             for frame in frames(task, data) if worker is None else _ask(worker, task, data):
                 if frame.kind == BROKEN:
-                    broken = frame.content.decode()
-                elif frame.kind != END:
+                    raise BrokenFileError(frame.content.decode())
+                if frame.kind != END:
                     write_frame(found, frame)
         except (BrokenPipeError, EOFError):
             worker = None
-            broken = "the process that decoded it has ended; the machine may lack memory"
+            raise BrokenFileError("the process that decoded it has ended; the machine may lack memory") from None
         except OSError as error:
             worker = None
-            broken = f"there was no process or no room to decode it ({error})"
+            raise BrokenFileError(f"there was no process or no room to decode it ({error})") from error
         finally:
             self._idle.put(worker)
-        self._found.add(found)
-        if broken or self._closed:
-            found.close()
-            raise BrokenFileError(broken)
         found.seek(0)
         return found
 
@@ -105,6 +95,13 @@ class Workers:
             process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603
             self._begun.append(process)
             return process
+
+
+class _Spool(SpooledTemporaryFile[bytes]):
+    """One that nobody reads to its end, as in a run that is cut, is no mistake to warn of."""
+
+    def __del__(self) -> None:
+        self.close()
 
 
 def _ask(process: subprocess.Popen[bytes], task: Task, data: bytes) -> Iterator[Frame]:
