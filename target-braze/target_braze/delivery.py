@@ -104,8 +104,8 @@ class Delivery:
             ceilings=ceilings,
         )
         self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix="request")
-        self._dispatcher = threading.Thread(target=self._dispatch, name="dispatcher", daemon=True)
-        self._dispatcher.start()
+        self._dispatched = threading.Event()
+        threading.Thread(target=self._dispatch, name="dispatcher", daemon=True).start()
 
     def add(self, *changes: Change) -> None:
         """Take in all that one record changes; waits while too many records are under way.
@@ -154,7 +154,8 @@ class Delivery:
 
     def _end(self) -> None:
         self._inbox.put((self._close, None))
-        self._dispatcher.join()
+        # Not join(): up to Python 3.12, one that a signal has interrupted makes the next return at once.
+        self._dispatched.wait()
         self._workers.shutdown()
         self._emit_settled()
 
@@ -171,6 +172,8 @@ class Delivery:
                     self._emit_settled()
         except BaseException as failure:  # noqa: BLE001 - it is raised again where the caller waits
             self._fail(failure)
+        finally:
+            self._dispatched.set()
 
     def _listen(self) -> None:
         """Wait until there is something new or something to do, and hear all that is new."""

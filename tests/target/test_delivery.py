@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import threading
 import time
 from collections import defaultdict
@@ -335,6 +336,43 @@ def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
     with pytest.raises(ZeroDivisionError):
         delivery.finish()
     assert not braze.states
+
+
+def test_after_a_signal_the_answers_under_way_are_waited_for_all_the_same() -> None:
+    class Interrupted(Exception):  # noqa: N818
+        pass
+
+    def interrupt(_signum: int, _frame: object) -> None:
+        raise Interrupted
+
+    def send(_request: Request, _resend: bool) -> Answer:  # noqa: FBT001
+        while not delivery._closing:
+            time.sleep(0.001)
+        time.sleep(0.05)  # the main thread waits for the end by now
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+        time.sleep(0.2)
+        return OK
+
+    braze = Braze()
+    delivery = Delivery(
+        send,
+        accept=braze.accept,
+        reject=braze.dead_letter,
+        emit=braze.emit,
+        failed=lambda: None,
+        max_objects=1,
+        concurrency=1,
+    )
+    before = signal.signal(signal.SIGUSR1, interrupt)
+    try:
+        delivery.add(change(1, "u"))
+        delivery.checkpoint({"upto": 1})
+        with pytest.raises(Interrupted):
+            delivery.finish()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    delivery.abort()
+    assert braze.states == [1]
 
 
 # One request.
