@@ -185,6 +185,18 @@ def wrong_states(states: list[int]) -> Iterator[str]:
             yield f"STATE {later} left after STATE {earlier}"
 
 
+def held_back(schedule: Schedule, held: Held, dead: set[int], last: int) -> Iterator[str]:
+    """STATEs after the last one of a run that was stopped: those for which nothing was missing, and which were read."""
+    for message in schedule.messages:
+        if message is None or message["type"] != "STATE" or (upto := message["value"]["upto"]) <= last:
+            continue
+        settled = (
+            item.stream in COUNTED and (held.counts[item.n] or item.n in dead) for item in schedule.items[last:upto]
+        )
+        if all(settled) and any(held.counts[item.n] for item in schedule.items[upto:] if item.n == item.number):
+            yield f"STATE {upto} could have left, and the last one was {last}"
+
+
 def _writes(schedule: Schedule) -> dict[Place, list[tuple[int, object]]]:
     """The values that the records set, place by place, in their order."""
     found: dict[Place, list[tuple[int, object]]] = defaultdict(list)

@@ -81,6 +81,8 @@ class Schedule:
     rules: list[dict[str, Any]]
     kinds: list[str]
     stops: list[Stop]
+    # Objects that the account takes in a request.
+    most: int
     # Requests and seconds of the rate limit, and the form in which answers tell of it.
     limit: tuple[int, float]
     reset: str
@@ -130,7 +132,8 @@ class Schedule:
             f"seed {self.seed}{', runs are processes' if self.processes else ''}",
             f"{len(self.items)} records of {len(users)} users, {poisoned} of them poisoned",
             f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
-            f"rate limit: {self.limit}, told in {self.reset}; overlap {self.overlap}, again {self.again}",
+            f"at most {self.most} objects; rate limit {self.limit}, told in {self.reset}",
+            f"overlap {self.overlap}, again {self.again}",
         ]
         told += (f"rule: {rule}" for rule in self.rules if rule["do"] != "partial_errors")
         told += (f"stop: {stop}" for stop in self.stops)
@@ -150,6 +153,7 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
         processes=processes,
         settings={
             "max_objects_per_request": chance.choice([1, 2, 3, 5, 10, 25]),
+            "track_endpoint": chance.choice(["track", "track", "track", "bulk"]),
             "concurrency": chance.choice([1, 2, 3, 4, 8]),
             "ambiguous": "hold" if hold else "resend",
             "on_error": "dead_letter" if dead_letters else "fail",
@@ -162,6 +166,7 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
         rules=rules,
         kinds=kinds,
         stops=_stops(chance, processes=processes),
+        most=chance.choice([75, 75, 4]),
         limit=chance.choice([(3_000, 3.0), (3_000, 3.0), (12, 3.0)]),
         reset=chance.choice(["epoch", "seconds"]),
         # Without a ledger, what comes again is sent again.

@@ -113,11 +113,16 @@ class Trial:
         return self.problems
 
     def _prepare(self) -> None:
-        instance = self._sandbox.instance
-        instance.options = Options(seed="empty", track_reset=cast("Any", self._schedule.reset))
-        instance.limits = Limits({"track": self._schedule.limit})
+        given, instance = self._schedule, self._sandbox.instance
+        instance.options = Options(
+            seed="empty",
+            track_reset=cast("Any", given.reset),
+            track_objects=given.most,
+            bulk_objects=given.most,
+        )
+        instance.limits = Limits({"track": given.limit, "track_bulk": given.limit})
         self._sandbox.reset()
-        for rule in self._schedule.rules:
+        for rule in given.rules:
             self._sandbox.fault(**rule)
 
     def _run_until_through(self) -> None:
@@ -151,6 +156,10 @@ class Trial:
         if ended.code >= 0:
             self.problems += invariants.wrong_counts(ended.said, len(found))
         self._check_code(ended, stop)
+        if ended.code == 128 + signal.SIGTERM and len(self.runs) == 1 and not self._schedule.doubtful:
+            held = Held.by(self._sandbox, self._users)
+            last = max(ended.states, default=0)
+            self.problems += invariants.held_back(self._schedule, held, {n for n, _ in found}, last)
         return ended
 
     def _check_code(self, ended: Ended, stop: Stop | None) -> None:
