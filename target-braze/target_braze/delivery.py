@@ -117,7 +117,8 @@ class Delivery:
         if not self._has_room():
             with self._room_made:
                 self._room_made.wait_for(lambda: self._has_room() or self.failure)
-        self._check()
+        if self.failure is not None:
+            raise self.failure
         self._given += 1
         self._given_bytes += changes[0].records[0].size
         self._inbox.put((self._take_in, changes))
@@ -134,7 +135,8 @@ class Delivery:
             RejectedError: a change was rejected, and that ends the run.
         """
         self._end()
-        self._check()
+        if self.failure is not None:
+            raise self.failure
 
     def abort(self) -> None:
         """Send nothing more, wait for the answers under way, emit the last STATE that holds."""
@@ -145,12 +147,8 @@ class Delivery:
         # What waits for the end of the input may not keep that end away.
         held = self._lanes.held
         return self._given - self._settled < self._room + held and (
-            held > 0 or self._given_bytes - self._settled_bytes < _MOST_BYTES
+            self._given_bytes - self._settled_bytes < _MOST_BYTES or held > 0
         )
-
-    def _check(self) -> None:
-        if self.failure is not None:
-            raise self.failure
 
     def _end(self) -> None:
         self._inbox.put((self._close, None))

@@ -250,16 +250,17 @@ class Lanes:
 
     def _fill(self, endpoint: Endpoint, now: float) -> tuple[Request, list[Lane]]:
         request = Request(endpoint)
-        most = self._most(endpoint)
+        room = self._most(endpoint)
         queue = self._queues[endpoint]
         taken: list[Lane] = []
-        while queue.lanes and len(request) < most:
+        while queue.lanes and room:
             lane = next(iter(queue.lanes))
             had = lane.leading
             left = could = min(had, endpoint.most_of_user or had)
-            while left and len(request) < most and request.add(lane.changes[0]):
+            while left and room and request.add(lane.changes[0]):
                 self._drop_first(lane)
                 left -= 1
+                room -= 1
             if left < could:
                 del queue.lanes[lane]
                 queue.changes -= had
