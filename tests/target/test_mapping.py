@@ -310,6 +310,24 @@ def test_a_mapping_of_a_wrong_form_is_refused_with_its_place_in_the_settings(
     assert any(text in line for line in run.errors)
 
 
+def test_a_glob_chooses_no_column_that_has_another_part(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    everything = {"fields": ["*"], "operators": {"visits": "inc"}, "spread": ["more"]}
+    people = customers(
+        {"external_id": "c-1", "email": "a@example.com", "visits": 1, "more": {"a": 1}, "plan": "gold"},
+        **{"email": TEXT, "visits": INTEGER, "more": ANY_OBJECT, "plan": TEXT},
+    )
+    visit = Stream("events", {**EVENTS, "page": TEXT}, [EVENT | {"page": "/"}])
+    columns = {**EVENTS, "product_id": TEXT, "price": NUMBER, "currency": TEXT, "app_id": TEXT, "page": TEXT}
+    bought = Stream("purchases", columns, [PURCHASE | {"app_id": "app-1", "page": "/"}])
+    properties = {"properties": ["*"], "user": [{"external_id": "external_id"}]}
+    run_target(people, visit, bought, streams={"customers": everything, "[ep]*": properties})
+    assert sent(sandbox)[0].items() >= {"email": "a@example.com", "visits": {"inc": 1}, "a": 1, "plan": "gold"}.items()
+    assert [event["properties"] for event in sent(sandbox, "events")] == [{"page": "/"}]
+    assert [one["properties"] for one in sent(sandbox, "purchases")] == [{"page": "/"}]
+    named = {"fields": ["external_id"]}
+    assert "is a key that commands Braze" in run_target(people, streams={"customers": named}, expect=1).errors[0]
+
+
 def test_a_glob_that_fits_no_column_is_noted(run_target: Callable[..., Run]) -> None:
     run = run_target(customers({"external_id": "c-1"}), streams={"customers": {"fields": ["plan_*"]}})
     assert "stream 'customers': 'fields' has the glob 'plan_*', and no column fits it" in run.warnings

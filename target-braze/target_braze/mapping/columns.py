@@ -156,16 +156,20 @@ class Columns:
         return MappingError(f"stream '{self.stream}': {text}")
 
     def select(self, setting: str, default: Iterable[str], notice: Callable[[str], None]) -> list[str]:
-        """The columns that the list of names and globs in `setting` chooses; `default` where there is no list."""
+        """The columns that the list of names and globs in `setting` chooses; `default` where there is no list.
+
+        A glob chooses among those only: what names the user, or is another part of the object, it leaves alone.
+        """
         patterns: Sequence[str] | None = self.entry.get(setting)
+        usual = list(default)
         if patterns is None:
-            return list(default)
+            return usual
         chosen: dict[str, None] = {}
         for number, pattern in enumerate(patterns):
             if not is_glob(pattern) or pattern in self._schemas:
                 chosen[self.known(pattern, setting, f"{setting}[{number}]")] = None
                 continue
-            found = [name for name in self.names if fnmatchcase(name, pattern)]
+            found = [name for name in usual if fnmatchcase(name, pattern)]
             if not found:
                 notice(f"'{setting}' has the glob '{pattern}', and no column fits it")
             chosen.update(dict.fromkeys(found))
