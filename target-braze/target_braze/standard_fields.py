@@ -15,7 +15,7 @@ from uuid import UUID
 import msgspec
 
 from target_braze import limits
-from target_braze.scalars import Convert, checked_string, to_boolean, to_string
+from target_braze.scalars import Convert, checked_string, to_boolean, to_number, to_string
 from target_braze.times import show, to_date, to_time
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+\Z")
 _PUNCTUATION: Final = re.compile(r"[\s().-]")
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 _PHONE: Final = re.compile(r"\+?[\d\s().-]{5,30}\Z", re.ASCII)
+_DEGREES: Final[Mapping[str, int]] = {"longitude": 180, "latitude": 90}
 _LANGUAGE: Final = re.compile(r"[a-z]{2,3}([_-][a-z]+)?\Z", re.ASCII | re.IGNORECASE)
 
 
@@ -81,16 +82,16 @@ def _not_blank(convert: Convert) -> Convert:
     return lambda value: None if isinstance(value, str) and not value.strip() else convert(value)
 
 
-def _location(value: object) -> dict[str, float] | None:
+def _location(value: object) -> dict[str, Any] | None:
     value = _parsed(value)
     if value is None:
         return None
-    if not isinstance(value, dict) or not all(
-        isinstance(value.get(key), int | float) and not isinstance(value.get(key), bool)
-        for key in ("longitude", "latitude")
-    ):
-        raise ValueError("expected an object with the numbers 'longitude' and 'latitude'")
-    return {key: value[key] for key in ("longitude", "latitude")}
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object with the numbers 'longitude' and 'latitude', got {show(value)}")
+    found = {key: to_number(value.get(key)) for key in _DEGREES}
+    if any(degrees is None or abs(degrees) > _DEGREES[key] for key, degrees in found.items()):
+        raise ValueError(f"expected 'longitude' and 'latitude' within 180 and 90 degrees, got {show(value)}")
+    return found
 
 
 def _object(value: object) -> dict[str, Any] | None:

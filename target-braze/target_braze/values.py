@@ -234,7 +234,7 @@ def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
         checked_key(name): _not_null(_compile(member, place, nested=True))
         for name, member in (schema.get("properties") or {}).items()
     }
-    other = _not_null(_compile_untyped(place))
+    convert_members = _members(members, _not_null(_compile_untyped(place)))
 
     def convert(value: object) -> dict[str, Any] | None:
         if isinstance(value, str):
@@ -243,13 +243,25 @@ def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
             return None
         if not isinstance(value, dict):
             raise ValueError(f"expected an object, got {show(value)}")
-        found = {}
+        return convert_members(value)
+
+    return convert
+
+
+def _members(members: Mapping[str, Convert], other: Convert) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The converter of what is in an object: of `members` as their schema says, of all else as `other` does."""
+
+    def convert(value: dict[str, Any]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
         for name, member in value.items():
             key = name if name in members else checked_key(name)
             try:
                 # A null anywhere inside makes Braze discard the whole object.
-                if (sent := members.get(key, other)(member)) is not None:
-                    found[key] = sent
+                if (sent := members.get(key, other)(member)) is None:
+                    continue
+                if key in found:
+                    raise ValueError("two keys have this name, once the blanks at its ends are cut off")
+                found[key] = sent
             except ValueError as wrong:
                 raise ValueError(f"at '{key}': {wrong}") from None
         return found
@@ -279,9 +291,10 @@ def _compile_untyped(place: Place) -> Convert:
         if isinstance(value, list):
             return [item for item in map(_not_null(convert), value) if item is not None]
         if isinstance(value, dict):
-            found = {checked_key(name): convert(member) for name, member in value.items() if member is not None}
-            return {name: member for name, member in found.items() if member is not None}
+            return members(value)
         return to_number(value) if isinstance(value, float) else value
+
+    members = _members({}, _not_null(convert))
 
     return convert
 

@@ -158,6 +158,32 @@ def test_nulls_inside_objects_are_left_out_because_they_would_discard_the_whole_
     assert not sandbox.violations
 
 
+@pytest.mark.parametrize("column", [ANY_OBJECT, {"type": "object", "properties": {"a": INTEGER}}, {}])
+@pytest.mark.parametrize("value", [{"a": 1, " a ": 2}, {"b": {"a": 1, "a ": 2}}])
+def test_two_keys_of_one_name_are_reported_for_only_one_would_stay(
+    column: dict[str, Any], value: dict[str, Any], run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run = run_target(customers({"external_id": "c-1", "o": value}, o=column), expect=1)
+    assert "at 'a': two keys have this name, once the blanks at its ends are cut off" in run.errors[0]
+    assert not sandbox.requests
+
+
+def test_a_location_has_numbers_of_any_length_and_lies_on_earth(
+    load: Callable[..., Profile], run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    place = {"longitude": "13.404953999999999123456789", "latitude": 52.5}
+    found = load({"current_location": ANY_OBJECT}, {"current_location": place}).attributes["current_location"]
+    assert found == {"longitude": 13.404953999999999123456789, "latitude": 52.5}
+    sandbox.reset()
+    line = b'{"type": "RECORD", "stream": "customers", "record": {"external_id": "c-1", "current_location": '
+    line += b'{"longitude": 13.404953999999999123456789, "latitude": 52.5}}}'
+    run_target(customers(current_location=ANY_OBJECT).schema, line)
+    assert the(sandbox.profile("c-1")).attributes["current_location"] == found
+    for wrong in ({"longitude": 181, "latitude": 0}, {"longitude": 0, "latitude": "-91"}, {"longitude": 1}, [1, 2]):
+        stream = customers({"external_id": "c-1", "current_location": wrong}, current_location={})
+        assert "column 'current_location': expected" in run_target(stream, expect=1).errors[0]
+
+
 def test_times_inside_objects_and_arrays_of_objects_are_times(load: Callable[..., Profile], sandbox: Sandbox) -> None:
     inner = {"type": "object", "properties": {"at": TIME, "day": DATE, "note": TEXT}}
     value = {"at": "2026-03-04T08:10:11Z", "day": "2026-03-04", "note": "2026-03-04T08:10:11Z"}
