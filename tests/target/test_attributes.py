@@ -118,6 +118,19 @@ def test_an_element_that_is_both_added_and_removed_is_reported(run_target: Calla
     assert "'t': 'x' is both added and removed" in run.errors[0]
 
 
+@pytest.mark.parametrize("nothing", ["", " ", None, [], ["", None]])
+def test_an_operand_that_is_blank_changes_nothing(
+    nothing: Any, run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    kinds = {"type": ["string", "array", "null"]}
+    columns = {"new": kinds, "old": kinds, "gone": kinds, "visits": INTEGER}
+    record = {"external_id": "c-1", "new": nothing, "old": nothing, "gone": nothing}
+    operators = {"new": "add", "old": "remove", "gone": {"$remove": "number"}, "visits": "inc"}
+    rename = {"new": "tags", "old": "tags", "gone": "orders"}
+    run_target(customers(record, **columns), streams={"*": {"operators": operators, "rename": rename}})
+    assert sent(sandbox) == [{"external_id": "c-1"}]
+
+
 @pytest.mark.parametrize(
     ("columns", "mapping", "text"),
     [

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
+from target_braze.mapping.bags import is_blank
 from target_braze.records import RecordError
 from target_braze.scalars import Convert, to_integer
 from target_braze.values import Place, compile_value, kinds_of
@@ -108,9 +109,10 @@ def _converter(key: str, identifier: str | None, schema: Mapping[str, Any], plac
 
     def to_list(value: object) -> list[Any] | None:
         sent = convert(value)
-        if sent is None:
+        # Text that is blank is what a CSV writes for nothing.
+        items = [item for item in (sent if isinstance(sent, list) else [sent]) if not is_blank(item)]
+        if not items:
             return None
-        items = sent if isinstance(sent, list) else [sent]
         if key in _ELEMENTS:
             if any(isinstance(item, dict) for item in items):
                 raise ValueError(f"'{key}' is for text, numbers and booleans; for objects there is '${key}'")
