@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.target.singer import ANY_OBJECT, TEXT, Stream, sent
+from tests.target.singer import ANY_OBJECT, TEXT, TIME, Stream, sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,3 +100,12 @@ def test_a_reserved_property_is_said(run_target: Callable[..., Run]) -> None:
     mapping = {"to": "events", "properties": [], "spread": ["properties"]}
     run = run_target(Stream("web", EVENTS, [event]), streams={"web": mapping}, expect=1)
     assert "column 'properties': Braze reserves the name 'time'" in run.errors[0]
+
+
+def test_a_property_that_comes_twice_is_reported_for_only_one_would_be_sent(run_target: Callable[..., Run]) -> None:
+    columns = {"external_id": TEXT, "name": TEXT, "time": TIME, "page": TEXT, "properties": ANY_OBJECT, "o": ANY_OBJECT}
+    event = {"external_id": "c-1", "name": "visit", "time": "2026-03-04T12:00:00Z", "properties": {"page": "/a"}}
+    for twice, spread in (({"page": "/b"}, ["properties"]), ({"o": {"page": "/b"}}, ["o", "properties"])):
+        stream = Stream("events", columns, [event | twice])
+        run = run_target(stream, streams={"events": {"spread": spread}}, expect=1)
+        assert "column 'properties': the property 'page' comes from another column too" in run.errors[0]

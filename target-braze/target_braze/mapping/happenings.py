@@ -105,9 +105,15 @@ class Happening(StreamMapping):
         if app_id:
             fields["app_id"] = app_id
         properties: dict[str, Any] = {}
-        for column in self._spread:
-            properties |= column.value(record) or {}
         self._properties.fill(properties, record)
+        for column in self._spread:
+            members = column.value(record) or {}
+            if twice := members.keys() & properties.keys():
+                raise RecordError(
+                    f"column '{column.column}': the property '{min(twice)}' comes from another column too; give that "
+                    "one another name in 'rename', or choose in 'properties'"
+                )
+            properties |= members
         if properties:
             fields["properties"] = properties
 
@@ -248,7 +254,7 @@ def to_currency(value: object) -> str:
         ValueError: Braze would not take it.
     """
     text = to_string(value).strip().upper()
-    if len(text) != 3 or not text.isalpha():  # noqa: PLR2004
+    if len(text) != 3 or not (text.isascii() and text.isalpha()):  # noqa: PLR2004
         raise ValueError(f"expected a currency code of ISO 4217 such as EUR, got {value!r}")
     return text
 
