@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.target.cdp import calls
-from tests.target.singer import TEXT, reasons, sent, the
+from tests.target.singer import TEXT, Stream, reasons, sent, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +121,28 @@ def test_a_time_without_zone_is_utc_whatever_the_time_zone(run_calls: Callable[.
     record = {"type": "track", "userId": "c-1", "event": "Visited", "timestamp": "2026-03-04 12:00:00"}
     run_calls(calls(record), settings={"time_zone": "Asia/Tokyo"})
     assert the(sandbox.profile("c-1")).events[0]["time"] == NOON
+
+
+def test_a_time_that_is_blank_text_leaves_it_to_the_next(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    row = {"user_id": "c-1", "event_text": "Read", "timestamp": "", "sent_at": " ", "received_at": "2026-03-04 12:00:00"}
+    run_calls(Stream("web_read", dict.fromkeys(row, TEXT), [row]))
+    (event,) = sent(sandbox, "events")
+    assert event["time"] == "2026-03-04T12:00:00+00:00"
+
+
+def test_a_trait_that_is_called_like_the_user_s_id_is_sent_all_the_same(
+    run_calls: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run_calls(calls({"type": "identify", "userId": "c-1", "traits": {"userId": "42", "anonymousId": "a"}}))
+    row = {"crm_id": "c-2", "plan": "gold"}
+    table = Stream("web_users", dict.fromkeys(row, TEXT), [row])
+    run_calls(table, user=[{"external_id": "crm_id"}])
+    run_calls(table, user=[{"external_id": "crm_id"}], fields=["crm_id"])
+    assert sent(sandbox) == [
+        {"external_id": "c-1", "userId": "42", "anonymousId": "a"},
+        {"external_id": "c-2", "plan": "gold"},
+        {"external_id": "c-2", "crm_id": "c-2"},
+    ]
 
 
 def test_pages_and_screens_are_events_by_a_template(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:

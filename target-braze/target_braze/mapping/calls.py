@@ -126,7 +126,13 @@ class Calls(StreamMapping):
     def _compile_traits(self) -> None:
         columns, layout, notice = self._columns, self._layout, self._notice
         renames = columns.entry.get("rename", {})
-        flat = {} if layout.method in {"track", "page", "screen", "alias"} else layout.flat_traits
+        # A column that names the user is no trait too, unless `fields` says so.
+        naming = self._identifier_columns("external_id", "braze_id", "user_alias") - {*columns.entry.get("fields", ())}
+        flat = {
+            column: name
+            for column, name in layout.flat_traits.items()
+            if column not in naming and layout.method not in {"track", "page", "screen", "alias"}
+        }
         bag = Bag(columns, layout.traits, flat)
         self._traits = bag
         self._attributes = Members(
@@ -317,8 +323,6 @@ class Calls(StreamMapping):
         traits = self._traits.read(record)
         if self._layout.amplitude:
             traits = without_operations(traits, self._notice)
-        taken = self._identifier_columns("external_id", "braze_id", "user_alias")
-        traits = {name: value for name, value in traits.items() if name not in taken}
         attributes = self._attributes.convert(traits)
         add_address(attributes, traits, self._defaults.zone, self._notice)
         attributes = {
@@ -341,7 +345,7 @@ class Calls(StreamMapping):
         event = self._names.checked(name)
         if event is None:
             return []
-        time = next((found for field in self._time if (found := field.value(record))), None)
+        time = next((field.value(record) for field in self._time if not is_blank(record.get(field.column))), None)
         if time is None:
             tried = ", ".join(field.column for field in self._time)
             raise RecordError(
