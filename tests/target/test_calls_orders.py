@@ -130,6 +130,7 @@ def test_orders_become_the_recommended_event(run_calls: Callable[..., Run], sand
     ("event", "properties", "expected"),
     [
         ("Product Viewed", {"url": "https://example.com/t", **TEA}, {"product_url": "https://example.com/t"}),
+        ("Product Viewed", {"type": "price_drop", **TEA}, {"type": ["price_drop"]}),
         ("Product Added", {"cart_id": "k-1", **TEA}, {"action": "add", "cart_id": "k-1"}),
         ("Product Removed", {"cart_id": "k-1", **TEA}, {"action": "remove"}),
         ("Checkout Started", {"order_id": "A-17", "value": 12, "products": [TEA]}, {"checkout_id": "A-17"}),
@@ -163,6 +164,8 @@ def test_its_likes_become_theirs_by_braze_s_schema(
         ("ecommerce: Order Completed", {"total": -1}, "property 'total': Braze takes no negative amount"),
         ("ecommerce: Product Added", {"products": None, **TEA}, "'cart_id'"),
         ("ecommerce: Order Completed", {"a b": 1}, "may not contain a space"),
+        ("ecommerce: Order Completed", {"currency": "ÄÖÜ"}, "expected a currency code of ISO 4217"),
+        ("ecommerce: Product Viewed", {**TEA, "type": ["sale"]}, "property 'type': Braze knows of price_drop and"),
     ],
 )
 def test_what_braze_would_refuse_is_reported_with_what_is_lacking(

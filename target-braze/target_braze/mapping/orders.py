@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 _COMPLETED: Final = frozenset({"order completed", "completed order"})
 
 
+# What a product may be viewed for.
+_OFFERS: Final = ("price_drop", "back_in_stock")
+
+
 @dataclass(frozen=True)
 class _Recommended:
     """A recommended event; `products` says that they are in an array, or else that the event is about one product."""
@@ -78,6 +82,13 @@ def _list(value: object) -> list[Any] | None:
     return value
 
 
+def _offers(value: object) -> list[Any] | None:
+    offers = _list([value] if value in _OFFERS else value)
+    if offers is not None and not all(offer in _OFFERS for offer in offers):
+        raise ValueError(f"Braze knows of {' and '.join(_OFFERS)} only, got {show(value)}")
+    return offers
+
+
 def _text(value: object) -> str | None:
     return checked_string(value).strip() or None
 
@@ -91,7 +102,7 @@ _SOURCES: Final[Mapping[str, tuple[tuple[str, ...], Convert]]] = {
     "quantity": (("quantity",), to_integer),
     "image_url": (("image_url",), _text),
     "product_url": (("product_url", "url"), _text),
-    "type": (("type",), _list),
+    "type": (("type",), _offers),
     "cart_id": (("cart_id",), _text),
     "checkout_id": (("checkout_id", "order_id", "cart_id"), _text),
     "order_id": (("order_id",), _text),
