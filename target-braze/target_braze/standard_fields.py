@@ -88,8 +88,8 @@ def _location(value: object) -> dict[str, Any] | None:
         return None
     if not isinstance(value, dict):
         raise ValueError(f"expected an object with the numbers 'longitude' and 'latitude', got {show(value)}")
-    found = {key: to_number(value.get(key)) for key in _DEGREES}
-    if any(degrees is None or abs(degrees) > _DEGREES[key] for key, degrees in found.items()):
+    found = {key: to_number(value.get(key, "")) for key in _DEGREES}
+    if any(degrees is None or not -_DEGREES[key] <= degrees <= _DEGREES[key] for key, degrees in found.items()):
         raise ValueError(f"expected 'longitude' and 'latitude' within 180 and 90 degrees, got {show(value)}")
     return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Final
 
 from target_braze import limits
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 # The usual forms, too usual to take them to pieces.
+_MINUTE: Final = timedelta(minutes=1)
 _DAY_LENGTH: Final = len("2026-03-04")
 _USUAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
@@ -68,7 +69,15 @@ def to_time(value: object, zone: tzinfo) -> str:
                 return text
         except ValueError:
             pass  # to_moment says what is wrong with it
-    return to_moment(value, zone).isoformat()
+    moment = to_moment(value, zone)
+    offset = moment.utcoffset()
+    if offset and offset % _MINUTE:
+        # Clocks once went by the sun. Such an offset has seconds, which ISO 8601 does not know.
+        try:
+            moment = moment.astimezone(timezone.utc)
+        except OverflowError:
+            raise ValueError(f"expected a date-time of the year 1 or later, got {show(value)}") from None
+    return moment.isoformat()
 
 
 def to_date(value: object) -> str:

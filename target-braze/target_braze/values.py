@@ -256,14 +256,15 @@ def _members(members: Mapping[str, Convert], other: Convert) -> Callable[[dict[s
         for name, member in value.items():
             key = name if name in members else checked_key(name)
             try:
-                # A null anywhere inside makes Braze discard the whole object.
-                if (sent := members.get(key, other)(member)) is None:
-                    continue
-                if key in found:
-                    raise ValueError("two keys have this name, once the blanks at its ends are cut off")
-                found[key] = sent
+                sent = members.get(key, other)(member)
             except ValueError as wrong:
                 raise ValueError(f"at '{key}': {wrong}") from None
+            # A null anywhere inside makes Braze discard the whole object.
+            if sent is None:
+                continue
+            if key in found:
+                raise ValueError(f"two keys are called '{key}', once the blanks at their ends are cut off")
+            found[key] = sent
         return found
 
     return convert

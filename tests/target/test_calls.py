@@ -124,7 +124,7 @@ def test_a_time_without_zone_is_utc_whatever_the_time_zone(run_calls: Callable[.
 
 
 def test_a_time_that_is_blank_text_leaves_it_to_the_next(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
-    row = {"user_id": "c-1", "event_text": "Read", "timestamp": "", "sent_at": " ", "received_at": "2026-03-04 12:00:00"}
+    row = {"user_id": "c-1", "event_text": "Read", "timestamp": "", "sent_at": " ", "received_at": "2026-03-04 12:00"}
     run_calls(Stream("web_read", dict.fromkeys(row, TEXT), [row]))
     (event,) = sent(sandbox, "events")
     assert event["time"] == "2026-03-04T12:00:00+00:00"

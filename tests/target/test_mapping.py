@@ -314,7 +314,10 @@ def test_a_glob_chooses_no_column_that_has_another_part(run_target: Callable[...
     everything = {"fields": ["*"], "operators": {"visits": "inc"}, "spread": ["more"]}
     people = customers(
         {"external_id": "c-1", "email": "a@example.com", "visits": 1, "more": {"a": 1}, "plan": "gold"},
-        **{"email": TEXT, "visits": INTEGER, "more": ANY_OBJECT, "plan": TEXT},
+        email=TEXT,
+        visits=INTEGER,
+        more=ANY_OBJECT,
+        plan=TEXT,
     )
     visit = Stream("events", {**EVENTS, "page": TEXT}, [EVENT | {"page": "/"}])
     columns = {**EVENTS, "product_id": TEXT, "price": NUMBER, "currency": TEXT, "app_id": TEXT, "page": TEXT}

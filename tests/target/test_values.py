@@ -164,7 +164,7 @@ def test_two_keys_of_one_name_are_reported_for_only_one_would_stay(
     column: dict[str, Any], value: dict[str, Any], run_target: Callable[..., Run], sandbox: Sandbox
 ) -> None:
     run = run_target(customers({"external_id": "c-1", "o": value}, o=column), expect=1)
-    assert "at 'a': two keys have this name, once the blanks at its ends are cut off" in run.errors[0]
+    assert "two keys are called 'a', once the blanks at their ends are cut off" in run.errors[0]
     assert not sandbox.requests
 
 
@@ -197,6 +197,21 @@ def test_a_time_without_a_zone_is_read_in_the_setting_time_zone(load: Callable[.
     profile = load({"it": TIME}, {"it": "2026-03-04T09:10:11"}, time_zone="Europe/Berlin")
     assert profile.custom_attributes["it"] == MOMENT
     assert not sandbox.violations
+
+
+def test_a_time_older_than_time_zones_has_no_offset_of_seconds(
+    load: Callable[..., Profile], run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    columns = {"o": {"type": "object", "properties": {"at": TIME}}, "at": TIME}
+    old = "1880-01-01 00:00:00"
+    load(columns, {"at": old, "o": {"at": old}}, time_zone="Europe/Berlin")
+    (object_sent,) = sent(sandbox)
+    assert object_sent["at"] == "1879-12-31T23:06:32+00:00"
+    assert object_sent["o"] == {"at": {"$time": object_sent["at"]}}
+    assert not sandbox.violations
+    first = customers({"external_id": "c-1", "at": "0001-01-01"}, at=TIME)
+    run = run_target(first, time_zone="Europe/Berlin", expect=1)
+    assert "column 'at': expected a date-time of the year 1 or later, got '0001-01-01'" in run.errors[0]
 
 
 def test_a_null_leaves_the_attribute_alone_unless_nulls_is_unset(load: Callable[..., Profile]) -> None:
