@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from typing_extensions import override
 
-from tests.target.chaos.streams import MAPPINGS, STREAMS, Item, item
+from tests.target.chaos.streams import COUNTED, MAPPINGS, STREAMS, Item, item
 from tests.target.singer import lines
 
 # What makes records of the streams poisonous. These rules are the first, so that no other takes their place.
@@ -207,7 +207,9 @@ def _rules(chance: random.Random, *, poison: bool, splits: bool) -> tuple[list[d
 
 def _write(chance: random.Random, found: Schedule, *, poison: bool) -> None:
     users = [f"u{number}" for number in range(chance.choice([1, 2, 4, 8, 30]))]
-    streams = chance.sample(sorted(STREAMS), chance.randint(2, len(STREAMS)))
+    # Of counted records alone it is known for each whether Braze has it.
+    among = sorted(chance.choice([STREAMS, STREAMS, COUNTED]))
+    streams = chance.sample(among, chance.randint(2, len(among)))
     state_every, silence = chance.choice([0.03, 0.1, 0.5]), chance.choice([0, 0, 0.02])
     found.messages += [STREAMS[name].schema for name in streams]
     for number in range(1, chance.choice([20, 40, 80, 150]) + 1):
