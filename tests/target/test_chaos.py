@@ -1,11 +1,10 @@
 """All that must hold, through faults, signals and kills, by schedules that follow from a seed; more with `make soak`.
 
-About 30 s on two cores. What holds is in `chaos/invariants.py`, what can go wrong in `chaos/schedule.py`.
+About half a minute on two cores. What holds is in `chaos/invariants.py`, what can go wrong in `chaos/schedule.py`.
 """
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,7 +35,6 @@ def test_all_holds_through_faults_and_signals(seed: int, served: Sandbox, tmp_pa
     _hold(seed, served, tmp_path, processes=False)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no such signals, and no fork")
 @pytest.mark.parametrize("seed", range(24))
 def test_all_holds_though_processes_are_killed(seed: int, served: Sandbox, tmp_path: Path) -> None:
     _hold(seed, served, tmp_path, processes=True)
