@@ -63,7 +63,7 @@ class Courier:
         """
         counted = [change for change in request if not change.repeatable] if self._hold or self._ledger else []
         try:
-            answer = self._ask(request, counted)
+            answer, guilty = self._ask(request, counted)
         except ForbiddenError as error:
             raise BrazeError(
                 f"{error}. The API key lacks the permission '{request.endpoint.permission}', or does not allow this "
@@ -80,19 +80,24 @@ class Courier:
             self._hold_back(request, counted, error)
         else:
             self._answered(answer)
-            guilty = request.endpoint.rejected(request.changes, answer)
             self._settle(request, [(change, _refusal(text, answer.status)) for change, text in guilty])
 
-    def _ask(self, request: Request, counted: list[Change]) -> Answer:
-        """Send the request; what must not be sent twice is noted before, for as long as Braze may have it."""
-        if self._ledger is None:
-            return self._send(request, not (self._hold and counted))
-        self._ledger.under_way(counted)
+    def _ask(self, request: Request, counted: list[Change]) -> tuple[Answer, list[tuple[Change, str]]]:
+        """Send the request; answer which changes Braze refuses, and why, beside its answer.
+
+        What must not be sent twice is noted before, for as long as Braze may have it.
+        """
+        if self._ledger is not None:
+            self._ledger.under_way(counted)
         try:
-            return self._send(request, not (self._hold and counted))
+            answer = self._send(request, not (self._hold and counted))
+            return answer, request.endpoint.rejected(request.changes, answer)
         except BrazeError as error:
-            if not error.in_doubt:
-                self._ledger.withdraw(counted)
+            if self._ledger is not None:
+                if error.in_doubt:
+                    self._ledger.doubt(request)
+                else:
+                    self._ledger.withdraw(counted)
             raise
 
     def _find_guilty(self, request: Request, error: RefusedError) -> None:

@@ -75,6 +75,7 @@ class Endpoint:
                 f"{self.method} {self.path}: HTTP {answer.status}, but not in JSON as Braze answers; is there a proxy "
                 "in between, or is setting 'endpoint' another server's?",
                 status=answer.status,
+                in_doubt=True,
             )
         errors = document.get("errors")
         found: dict[int, tuple[Change, str]] = {}

@@ -138,6 +138,13 @@ class Ledger:
             with self._lock, self._db:
                 self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
 
+    def doubt(self, changes: Iterable[Change]) -> None:
+        """Nobody knows whether they got to Braze: know no attributes that they may have changed."""
+        with self._lock, self._db:
+            for change in changes:
+                if change.fingerprint is None:
+                    self._forget_users(change)
+
     def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
         """Note what became of changes; it is in the file when this returns."""
         day = today()
@@ -155,10 +162,7 @@ class Ledger:
                 elif change.kind == "attributes" and outcome == "accepted":
                     self._learn(change, day)
                 elif change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS:
-                    # What is known of these users holds no more.
-                    for number in map(_id, change.users):
-                        self._db.execute("DELETE FROM users WHERE id = ?", (number,))
-                        self._sample.forget(number)
+                    self._forget_users(change)
 
     def sample(self, count: int) -> list[str]:
         """External ids of at most so many users, drawn by lot."""
@@ -251,6 +255,12 @@ class Ledger:
                 known[number] = digest(value)
         self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), day))
         self._sample.note(key, change.user)
+
+    def _forget_users(self, change: Change) -> None:
+        """What is known of these users holds no more."""
+        for number in map(_id, change.users):
+            self._db.execute("DELETE FROM users WHERE id = ?", (number,))
+            self._sample.forget(number)
 
     def _known(self, key: int) -> dict[int, bytes] | None:
         row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()

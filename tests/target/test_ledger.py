@@ -163,6 +163,20 @@ def test_what_never_left_is_in_no_doubt(
     assert not (tmp_path / "dead.singer").exists()
 
 
+@pytest.mark.parametrize("fault", ["drop_after", "garbage"])
+def test_a_value_that_may_have_got_through_as_a_run_failed_is_replaced_by_the_one_before(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, fault: str
+) -> None:
+    gold, plain = (customers({"external_id": "c-1", "plan": plan}, plan=TEXT) for plan in ("gold", "plain"))
+    run_target(gold, ledger_path=ledger)
+    sandbox.fault(path="/users/track", do=fault, times=1)
+    sandbox.fault(path="/users/track", do="status", status=401)
+    run_target(plain, ledger_path=ledger, expect=1)
+    sandbox.clear_faults()
+    run_target(gold, ledger_path=ledger)
+    assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "gold"}
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 def test_what_braze_turned_away_is_in_no_doubt_for_the_next_run(
     sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, status: int
