@@ -11,8 +11,10 @@ from singer_sdk import Target
 from typing_extensions import override
 
 from target_braze.encode import encode
+from target_braze.endpoints import TRACK, Endpoint
+from target_braze.mapping.bags import is_blank
 from target_braze.records import RecordError
-from target_braze.sinks import BrazeSink
+from target_braze.sinks import DELETED, BrazeSink
 from target_braze.target import TargetBraze
 
 if TYPE_CHECKING:
@@ -33,58 +35,85 @@ class ExplainSink(BrazeSink):
             return
         click.echo(str(source))
         try:
-            changes = self._mapping.changes(record)
+            changes = self._changes(record, source)
         except RecordError as error:
             click.echo(f"  rejected: {error}\n")
             return
-        explained = set(self._mapping.spread)
+        if not changes:
+            click.echo("  nothing for Braze")
+        explained = {DELETED, *self._mapping.spread}
         for change in changes:
             endpoint = self._endpoint(change)
             click.echo(f"  {change.kind}, to {endpoint.method} {endpoint.path}")
-            click.echo(f"    {encode(change.fields).decode()}")
-            rows = [(path, self._rule(path, change)) for path in _paths(change.fields)]
-            explained |= {self._mapping.sources[path] for path, _ in rows if path in self._mapping.sources}
+            click.echo(f"    {_shown(change).decode()}")
+            rows = [(path, self._rule(path, value, change, record)) for path, value in self._paths(change)]
+            explained.update(*(self._mapping.sources.get(path, ()) for path, _ in rows))
             _echo_table(rows)
         unused = [
             (column, self._why_not(column, value))
             for column, value in record.items()
             if column not in explained and not self._identifies(column, changes)
         ]
-        if unused and self._mapping.sources:
+        if unused and changes:
             click.echo("  not sent")
             _echo_table(unused)
         click.echo()
 
-    def _rule(self, path: str, change: Change) -> str:
+    def _paths(self, change: Change) -> Iterator[tuple[str, object]]:
+        """What an object consists of, and whom it is about where only the request says so."""
+        if change.user[0] not in change.fields and not _is_plain(change.endpoint):
+            yield change.user[0], None
+        if change.key == "email_status":
+            yield "subscription_state", None
+        for name, value in change.fields.items():
+            if isinstance(value, dict) and (
+                name == "properties" or any(f"{name}.{member}" in self._mapping.sources for member in value)
+            ):
+                yield from ((f"{name}.{member}", inner) for member, inner in value.items())
+            else:
+                yield name, value
+
+    def _rule(self, path: str, value: object, change: Change, record: Mapping[str, Any]) -> str:
         """Where a field of the object comes from."""
         at, entry = self._at, self._entry
-        for candidate in self._mapping.candidates:
-            if candidate.kind == path == change.user[0]:
-                return f"column '{candidate.column}', by {f'{at}.{candidate.place}' if candidate.place else 'its name'}"
-        column = self._mapping.sources.get(path)
+        named = [one for one in self._mapping.candidates if one.kind == path == change.user[0]]
+        for candidate in sorted(named, key=lambda one: is_blank(record.get(one.column))):
+            return f"column '{candidate.column}', by {f'{at}.{candidate.place}' if candidate.place else 'its name'}"
+        columns = self._mapping.sources.get(path, ())
+        column = next((one for one in columns if not is_blank(record.get(one))), None)
+        if record.get(DELETED) is not None and (column is None or str(record[column]) != str(value)):
+            return f"{at}.on_delete: {entry.get('on_delete', 'remove')}"
         if column is not None:
             return f"column '{column}', by {', '.join(_mentions(entry, column, at)) or 'its name'}"
+        return self._setting(path, value, change)
+
+    def _setting(self, path: str, value: object, change: Change) -> str:
+        """Which setting says so, where no column does."""
+        at, entry = self._at, self._entry
         by_setting = {
             "_update_existing_only": "setting update_existing_only",
             "_merge_objects": f"{at}.merge_objects",
             "app_id": "setting app_id",
-            "name": f"{at}.event.name",
         }
-        if path not in by_setting and self._mapping.spread:
-            columns = [
+        if path in by_setting:
+            return by_setting[path]
+        if found := [*_mentions(entry, path, at), *(_mentions(entry, value, at) if isinstance(value, str) else ())]:
+            return ", ".join(found)
+        if self._mapping.spread and change.kind in TRACK.arrays:
+            spread = (
                 f"'{name}', by {', '.join(_mentions(entry, name, at)) or 'its name'}" for name in self._mapping.spread
-            ]
-            return f"member of column {' or '.join(columns)}"
-        return by_setting.get(path, f"{at}.to: {entry.get('to', 'attributes')}")
+            )
+            return f"member of column {' or '.join(spread)}"
+        return f"{at}.to: {entry.get('to', 'attributes')}"
 
     def _why_not(self, column: str, value: object) -> str:
         at, entry = self._at, self._entry
         if value is None:
             return "null, by setting nulls: skip"
-        if column not in self._mapping.sources.values():
+        if not any(column in columns for columns in self._mapping.sources.values()):
             setting = "properties" if "properties" in entry else "fields"
             return f"not chosen by {at}.{setting}" if setting in entry else "no part of the object"
-        return "blank"
+        return "blank" if is_blank(value) else "no part of this object"
 
     def _identifies(self, column: str, changes: list[Change]) -> bool:
         kinds = {change.user[0] for change in changes}
@@ -101,6 +130,11 @@ class ExplainTarget(TargetBraze):
 
     default_sink_class = ExplainSink
     records: ClassVar[int] = 3
+
+    @property
+    @override
+    def sends(self) -> bool:
+        return False
 
     @classmethod
     @override
@@ -147,12 +181,14 @@ def command() -> click.Command:
     return found
 
 
-def _paths(fields: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in fields.items():
-        if name == "properties" and isinstance(value, dict):
-            yield from (f"properties.{member}" for member in value)
-        else:
-            yield name
+def _is_plain(endpoint: Endpoint) -> bool:
+    return type(endpoint).body is Endpoint.body
+
+
+def _shown(change: Change) -> bytes:
+    """The object, or the request where that is of another form than its objects."""
+    encoded = encode(change.fields)
+    return encoded if _is_plain(change.endpoint) else change.endpoint.body([change], [encoded])
 
 
 def _mentions(entry: Any, column: str, at: str) -> Iterator[str]:  # noqa: ANN401

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 # When the source deleted a record: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
-_DELETED: Final = "_sdc_deleted_at"
+DELETED: Final = "_sdc_deleted_at"
 
 
 class BrazeSink(RecordSink):
@@ -101,14 +101,14 @@ class BrazeSink(RecordSink):
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
         # The source says so, or a stream map, and the SDK takes it away.
         source = self._target.message["record"]
-        self._deleted = record.get(_DELETED, source.get(_DELETED)) is not None
+        self._deleted = record.get(DELETED, source.get(DELETED)) is not None
         super()._remove_sdc_metadata_from_record(record)
 
     @override
     def activate_version(self, new_version: int) -> None:
         deleted_at = datetime.now(timezone.utc).isoformat()
         for count, record in enumerate(self._left(new_version), 1):
-            record[_DELETED] = deleted_at
+            record[DELETED] = deleted_at
             self._target.message = {"type": "RECORD", "stream": self._target.message["stream"], "record": record}
             self.process_record(record, {})
             if count == 1:
@@ -119,7 +119,7 @@ class BrazeSink(RecordSink):
         return TRACK_BULK if self._bulk and change.endpoint is TRACK else change.endpoint
 
     def _changes(self, record: Mapping[str, Any], source: Record) -> list[Change]:
-        is_deleted = self._deleted or record.get(_DELETED) is not None
+        is_deleted = self._deleted or record.get(DELETED) is not None
         if self._removes:
             self._keep(record, source, is_deleted=is_deleted)
         if self._vanishing:

@@ -85,7 +85,7 @@ def test_explain_shows_the_first_records_of_each_stream_and_why_one_is_rejected(
     assert run.stdout.count("stream 'customers', record ") == 3
     assert run.stdout.count("stream 'web', record ") == 3
     assert '{"external_id":"c-1","_merge_objects":true,"visits":{"inc":2}}' in run.stdout
-    assert "visits          column 'visits', by streams.customers.operators.visits" in run.stdout
+    assert "visits.inc      column 'visits', by streams.customers.operators.visits" in run.stdout
     assert "_merge_objects  streams.customers.merge_objects" in run.stdout
     assert "plan  null, by setting nulls: skip" in run.stdout
     assert "  rejected: it names no user: column 'external_id': 'null' is a placeholder" in run.stdout
@@ -97,6 +97,122 @@ def test_explain_names_the_column_that_a_member_stands_in(explain: Callable[...,
     run = explain(users, streams={"users": {"spread": ["custom_attributes"]}})
     assert "plan         member of column 'custom_attributes', by streams.users.spread[0]" in run.stdout
     assert "not sent" not in run.stdout
+
+
+GROUP = "9f4e2a10-0000-4000-8000-000000000001"
+
+
+@pytest.mark.parametrize(
+    ("mapping", "record", "expected"),
+    [
+        (
+            {"to": "subscriptions", "subscription": {"group": GROUP, "state_field": "ok"}},
+            {"email": "a@example.com", "ok": "f"},
+            """
+            email                  column 'email', by its name
+            subscription_group_id  streams.s.subscription.group
+            subscription_state     column 'ok', by streams.s.subscription.state_field
+            """,
+        ),
+        (
+            {"to": "email_status"},
+            {"email": "a@example.com", "subscription_state": "opted_in"},
+            """
+            {"email":["a@example.com"],"subscription_state":"opted_in"}
+            subscription_state  column 'subscription_state', by its name
+            email               column 'email', by its name
+            """,
+        ),
+        (
+            {"to": "aliases", "alias": {"label": "web", "name": "cookie", "old_name": "former"}},
+            {"cookie": "a-2", "former": "a-1"},
+            """
+            {"alias_label":"web","old_alias_name":"a-1","new_alias_name":"a-2"}
+            alias_label     streams.s.alias.label
+            old_alias_name  column 'former', by streams.s.alias.old_name
+            new_alias_name  column 'cookie', by streams.s.alias.name
+            """,
+        ),
+        (
+            {"to": "merges", "merge": [{"external_id": "a"}, {"email": "m"}], "keep": [{"external_id": "b"}]},
+            {"a": "", "m": "a@example.com", "b": "c-2"},
+            """
+            identifier_to_merge.email           column 'm', by streams.s.merge[1].email
+            identifier_to_merge.prioritization  streams.s.to: merges
+            identifier_to_keep.external_id      column 'b', by streams.s.keep[0].external_id
+            """,
+        ),
+        (
+            {"to": "identifications"},
+            {"external_id": "c-1", "alias_name": "a", "alias_label": "l"},
+            """
+            external_id  column 'external_id', by its name
+            user_alias   column 'alias_name', by its name
+            """,
+        ),
+        (
+            {"to": "external_ids", "external_ids": {"remove": "old"}},
+            {"old": "c-1"},
+            """
+            {"external_ids":["c-1"]}
+            external_id  column 'old', by streams.s.external_ids.remove
+            """,
+        ),
+        (
+            {"to": "catalog_items", "rename": {"t": "title"}},
+            {"id": "1", "t": "Tea"},
+            """
+            id     column 'id', by its name
+            title  column 't', by streams.s.rename.t
+            """,
+        ),
+        (
+            {"to": "catalog_items"},
+            {"id": "1", "t": "Tea", "_sdc_deleted_at": "2026-03-04T12:00:00Z"},
+            """
+            {"id":"1"}
+            id  column 'id', by its name
+            """,
+        ),
+        (
+            {"to": "cohorts", "cohort": {"array": "cohorts", "name_field": "n"}},
+            {"external_id": "c-1", "n": "vip"},
+            "cohorts      column 'n', by streams.s.cohort.name_field",
+        ),
+        (
+            {"on_delete": {"flag": "gone"}},
+            {"external_id": "c-1", "plan": "gold", "_sdc_deleted_at": "2026-03-04T12:00:00Z"},
+            """
+            {"external_id":"c-1","_update_existing_only":true,"gone":true}
+            gone                   streams.s.on_delete: {'flag': 'gone'}
+            """,
+        ),
+        (
+            {"to": "calls", "rename": {"title": "headline"}},
+            {"user_id": "c-1", "event_text": "Read", "title": "Tea", "timestamp": "", "received_at": "2026-03-04"},
+            """
+            name                 column 'event_text', by its name
+            properties.headline  column 'title', by streams.s.rename.title
+            time                 column 'received_at', by its name
+            """,
+        ),
+    ],
+)
+def test_explain_names_the_rules_of_every_kind_and_sends_nothing(
+    mapping: dict[str, Any], record: dict[str, Any], expected: str, explain: Callable[..., Run]
+) -> None:
+    columns = dict.fromkeys((name for name in record if not name.startswith("_sdc_")), TEXT)
+    run = explain(Stream("s", columns, [record]), streams={"s": mapping})
+    told = [line.strip() for line in run.stdout.splitlines()]
+    assert [line.strip() for line in expected.strip().splitlines() if line.strip() not in told] == []
+    assert not [line for line in told if line.endswith("no part of the object")]
+
+
+def test_explain_shows_the_request_where_its_objects_are_not_all_of_it(explain: Callable[..., Run]) -> None:
+    mapping = {"to": "subscriptions", "subscription": {"group": GROUP, "state": "subscribed"}}
+    run = explain(Stream("s", {"email": TEXT}, [{"email": "a@example.com"}]), streams={"s": mapping})
+    shown = {"subscription_group_id": GROUP, "subscription_state": "subscribed", "emails": ["a@example.com"]}
+    assert [json.loads(line) for line in run.stdout.splitlines() if "{" in line] == [{"subscription_groups": [shown]}]
 
 
 def test_explain_says_what_is_wrong_with_a_mapping(explain: Callable[..., Run]) -> None:

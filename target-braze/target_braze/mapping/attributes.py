@@ -97,8 +97,9 @@ class Attributes(StreamMapping):
 
     @property
     @override
-    def sources(self) -> Mapping[str, str]:
-        return {field.name: field.column for field in (*self._fields.all, *(one.field for one in self._operators))}
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        operands = {f"{one.field.name}.{one.key}": (one.field.column,) for one in self._operators}
+        return operands | {field.name: (field.column,) for field in self._fields.all}
 
     @property
     @override

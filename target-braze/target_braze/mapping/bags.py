@@ -83,8 +83,8 @@ class Bag:
     """The traits or properties of a call: objects at `paths` and columns of a flat layout; what comes later wins."""
 
     def __init__(self, columns: Columns, paths: tuple[tuple[str, ...], ...], flat: Mapping[str, str]) -> None:
-        self._paths = paths
-        self._flat = flat
+        self.paths = paths
+        self.flat = flat
         self.columns = frozenset((*(path[0] for path in paths), *flat))
         self.schemas: dict[str, Mapping[str, Any]] = {}
         for path in paths:
@@ -102,12 +102,12 @@ class Bag:
             RecordError: there is something else where an object is expected.
         """
         found: dict[str, Any] = {}
-        for path in self._paths:
+        for path in self.paths:
             here: Any = record
             for step in path:
                 here = to_object(here.get(step), path)
             found.update(here)
-        for column, name in self._flat.items():
+        for column, name in self.flat.items():
             value = record.get(column)
             if value is not None or (column in record and name not in found):
                 found[name] = value

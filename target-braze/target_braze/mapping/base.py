@@ -70,8 +70,11 @@ class StreamMapping(ABC):
         return tuple(self._candidates)
 
     @property
-    def sources(self) -> Mapping[str, str]:
-        """The column that each field of the object is made of, `properties.name` of a property; for explanations."""
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        """The column that each field of the object is made of, for explanations.
+
+        What is inside of a field is called `properties.name`, `visits.inc`. Of several columns the first filled counts.
+        """
         return {}
 
     @property

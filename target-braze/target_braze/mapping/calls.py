@@ -195,6 +195,27 @@ class Calls(StreamMapping):
                 f"columns that belong to the call, and to no trait or property, are not sent: {', '.join(rest)}"
             )
 
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        found = {"time": tuple(field.column for field in self._time), "name": self._layout.event}
+        found |= {"identifier_to_merge": (self._layout.previous_id,)} if self._layout.previous_id else {}
+        found |= {self._group_attribute: (self._layout.group_id,)} if self._layout.group_id else {}
+        found |= {"user_alias": (self._anonymous.column,)} if self._anonymous else {}
+        for prefix, members, bag in (
+            ("", self._attributes, self._traits),
+            ("properties.", self._event_properties, self._properties),
+        ):
+            for column, name in bag.flat.items():
+                if not members.wrong(name) and (sent := members.find(name)):
+                    found[prefix + sent[0]] = (column,)
+        return found
+
+    @property
+    @override
+    def spread(self) -> tuple[str, ...]:
+        return tuple({path[0]: None for path in (*self._traits.paths, *self._properties.paths)})
+
     # Records.
 
     @override

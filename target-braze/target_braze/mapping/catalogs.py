@@ -95,6 +95,11 @@ class CatalogItems(Step):
     def _compile_user(self) -> list[Candidate]:
         return []
 
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        return {"id": (self.id_column,), **{field.name: (field.column,) for field in self._fields}}
+
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         values = {field.name: field.value(record) for field in self._fields if field.column in record}

@@ -58,6 +58,12 @@ class Cohorts(StreamMapping):
 
     @property
     @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        told = (one.column for one in (self._name, self._member) if isinstance(one, Field))
+        return {self._attribute: tuple(told)}
+
+    @property
+    @override
     def attributes(self) -> Mapping[str, bool]:
         return {self._attribute: False}
 

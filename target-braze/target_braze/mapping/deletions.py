@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from target_braze.identity import DEFAULT, find_user, identifier
-from target_braze.mapping.steps import Step, columns_of, prioritized
+from target_braze.mapping.steps import Step, columns_by_kind, columns_of, prioritized
 from target_braze.records import Change
 from target_braze.user_endpoints import DELETE
 
@@ -35,6 +35,12 @@ class Deletions(Step):
         super().__init__(columns, defaults, notice)
         self._deleter = Deleter(columns, defaults.guard)
         self._note_unused(columns_of(self._candidates))
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        # An alias is deleted by an object that has its name and label beside each other.
+        return {"alias_name": columns_by_kind(self._candidates).get("user_alias", ())}
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:

@@ -63,10 +63,10 @@ class Happening(StreamMapping):
 
     @property
     @override
-    def sources(self) -> Mapping[str, str]:
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
         parts = [self._time, *([self._app_id] if self._app_id else ()), *self._parts_of_object()]
-        found = {field.name: field.column for field in parts}
-        return found | {f"properties.{field.name}": field.column for field in self._properties.all}
+        found = {field.name: (field.column,) for field in parts}
+        return found | {f"properties.{field.name}": (field.column,) for field in self._properties.all}
 
     @property
     @override

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from target_braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE
 from target_braze.identity import Candidate, compile_user, find_user, identifier
-from target_braze.mapping.steps import Step, columns_of, prioritized
+from target_braze.mapping.steps import Step, columns_by_kind, columns_of, prioritized
 from target_braze.records import Change, RecordError
 from target_braze.user_endpoints import ALIAS_UPDATE, REMOVE, RENAME
 
@@ -52,6 +52,13 @@ class Aliases(Step):
         nobody = "user" not in self._columns.entry and "external_id" not in self._columns
         return [] if nobody else super()._compile_user()
 
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        name, label = (self._alias.column,), self._alias.label_column
+        found = {"alias_name": name, "new_alias_name": name} | ({"alias_label": (label,)} if label else {})
+        return found | ({"old_alias_name": (self._old.column,)} if self._old else {})
+
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         alias = self._alias.user(record)
@@ -93,6 +100,11 @@ class Identifications(Step):
         self._prioritization = columns.entry.get("prioritization", ["unidentified"])
         self._note_unused(columns_of(self._candidates, self._whom))
 
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        return columns_by_kind(self._whom)
+
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         user = self._user(record)
@@ -122,6 +134,16 @@ class Merges(Step):
     @override
     def _compile_user(self) -> list[Candidate]:
         return []
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        parts = {"identifier_to_merge": self._merge, "identifier_to_keep": self._keep}
+        return {
+            f"{part}.{kind}": columns
+            for part, candidates in parts.items()
+            for kind, columns in columns_by_kind(candidates).items()
+        }
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
@@ -167,6 +189,13 @@ class ExternalIds(Step):
     @override
     def _compile_user(self) -> list[Candidate]:
         return []
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        if self._new is None:
+            return {"external_id": (self._current.column,)}
+        return {"current_external_id": (self._current.column,), "new_external_id": (self._new.column,)}
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:

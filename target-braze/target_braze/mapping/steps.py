@@ -99,6 +99,12 @@ def columns_of(*candidates: Sequence[Candidate]) -> set[str]:
     return {column for several in candidates for candidate in several for column in candidate.columns}
 
 
+def columns_by_kind(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
+    """The columns of each kind of identifier, in the order in which they are tried."""
+    kinds = {candidate.kind for candidate in candidates}
+    return {kind: tuple(name for one in candidates if one.kind == kind for name in one.columns) for kind in kinds}
+
+
 def prioritized(user: User, prioritization: Sequence[str]) -> dict[str, Any]:
     """The part of an object that names a user, and says which one where several have the address.
 

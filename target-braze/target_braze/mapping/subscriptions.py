@@ -44,6 +44,11 @@ class _Stated(Step):
         self._state = Field(column, "subscription_state", _state(self.states))
         return {column}
 
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        return {"subscription_state": (self._state.column,)} if isinstance(self._state, Field) else {}
+
     def _state_of(self, record: Mapping[str, Any]) -> str:
         return self._state if isinstance(self._state, str) else str(self._state.required(record))
 
@@ -91,6 +96,12 @@ class Subscriptions(_Stated):
                 "'subscription.double_opt_in' is for SMS groups, whose users are named by external_id or phone; say "
                 f"so in 'user' - at {columns.at}.subscription.double_opt_in"
             )
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        group = {"subscription_group_id": (self._group.column,)} if isinstance(self._group, Field) else {}
+        return {**super().sources, **group}
 
     @override
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
