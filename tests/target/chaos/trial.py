@@ -15,6 +15,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Any, cast
+from unittest import mock
 
 from braze_sandbox.faults import Fault
 from braze_sandbox.instance import Options
@@ -207,7 +208,9 @@ class Trial:
         for path in (out, err):
             path.write_bytes(b"")
         process = _processes.Process(target=_child, args=(self._config, source, str(out), str(err)))
-        process.start()
+        # joblib, which comes with the SDK, has semaphores otherwise, and those of the killed are complained of.
+        with mock.patch.dict(os.environ, JOBLIB_MULTIPROCESSING="0"):
+            process.start()
         with self._stopping(stop, lambda number: process.kill() if number == signal.SIGKILL else process.terminate()):
             process.join(STUCK / 2)
         if process.exitcode is None:
