@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -112,6 +113,27 @@ def test_other_folders_and_files(bucket: Bucket) -> None:
     assert run.exit_code == 0
     assert ids(run) == ["a"]
     assert "archive is passed over: the name of the folder is no date=YYYY-MM-DD-HH" in run.stderr
+
+
+@pytest.mark.parametrize("hour", ["2026-02-30-10", "2026-03-01-24", "2026-13-01", "0000-03-01-10"])
+def test_an_hour_that_there_is_not_is_no_hour(bucket: Bucket, hour: str) -> None:
+    bucket.write(events("a"))
+    bucket.write(events("b"), hour)
+    run = bucket.run()
+    assert (run.exit_code, ids(run)) == (0, ["a"])
+    assert f"date={hour} is passed over: the name of the folder is no date=YYYY-MM-DD-HH" in run.stderr
+
+
+def test_an_hour_that_is_still_to_come_keeps_nothing_from_being_read(bucket: Bucket) -> None:
+    """Nobody but a clock that is wrong, or a hand, makes such a folder."""
+    bucket.write(events("a"), "9999-12-31-23")
+    assert ids(bucket.run()) == ["a"]
+    now = datetime.now(timezone.utc)
+    bucket.write(events("b"), now.strftime("%Y-%m-%d-%H"))
+    assert ids(bucket.run()) == ["b"]
+    bucket.write(events("c"), (now - timedelta(days=6)).strftime("%Y-%m-%d-%H"))
+    assert ids(bucket.run()) == ["c"]
+    assert ids(bucket.run()) == []
 
 
 def test_only_folders_of_wanted_hours_are_listed(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:

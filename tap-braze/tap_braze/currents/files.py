@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from base64 import urlsafe_b64encode
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from tap_braze.ahead import in_order
 from tap_braze.currents.decode import BrokenFileError
+from tap_braze.currents.position import moment_of
 from tap_braze.storage import StorageError
 
 if TYPE_CHECKING:
@@ -167,7 +169,11 @@ class Files:
 
 def _hour_of(path: str) -> str:
     found = _HOUR.search(path)
-    return f"{found[1]}-{found[2] or '00'}" if found else ""
+    hour = f"{found[1]}-{found[2] or '00'}" if found else ""
+    with suppress(ValueError):  # a day or an hour that no clock has
+        moment_of(hour)
+        return hour
+    return ""
 
 
 def _is_of_events(path: str) -> bool:

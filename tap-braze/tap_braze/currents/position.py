@@ -23,6 +23,15 @@ def hour_of(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).strftime(_FORM)
 
 
+def moment_of(hour: str) -> datetime:
+    """The begin of an hour.
+
+    Raises:
+        ValueError: there is no such hour.
+    """
+    return datetime.strptime(hour, _FORM).replace(tzinfo=timezone.utc)
+
+
 class Position:
     """What of an event type is read."""
 
@@ -80,4 +89,5 @@ class Position:
         return {**state, "pending": list(self._pending)} if self._pending else state
 
     def _before_hour(self, hour: str) -> str:
-        return hour_of(datetime.strptime(hour, _FORM).replace(tzinfo=timezone.utc) - self._lookback)
+        # A folder of an hour that is still to come is a mistake, which must keep no file before it from being read.
+        return hour_of(min(moment_of(hour), datetime.now(timezone.utc)) - self._lookback)
