@@ -72,7 +72,7 @@ def main() -> None:
 def _accept(ledger: Ledger, request: Sequence[Change]) -> None:
     """What a run has the ledger do of a request, from reading its records to the answer."""
     news = [change for change in request if ledger.news(change)]
-    ledger.under_way([])
+    ledger.under_way(news)
     ledger.settle(news, "accepted")
 
 

@@ -88,7 +88,7 @@ class Courier:
         What must not be sent twice is noted before, for as long as Braze may have it.
         """
         if self._ledger is not None:
-            self._ledger.under_way(counted)
+            self._ledger.under_way(request.changes)
         try:
             answer = self._send(request, not (self._hold and counted))
             return answer, request.endpoint.rejected(request.changes, answer)
@@ -97,7 +97,7 @@ class Courier:
                 if error.in_doubt:
                     self._ledger.doubt(request)
                 else:
-                    self._ledger.withdraw(counted)
+                    self._ledger.withdraw(request.changes)
             raise
 
     def _find_guilty(self, request: Request, error: RefusedError) -> None:

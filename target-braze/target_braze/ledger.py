@@ -45,6 +45,7 @@ CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NUL
 CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
     WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS made (
     stream TEXT NOT NULL, name TEXT NOT NULL, replaced INTEGER NOT NULL, day INTEGER NOT NULL,
     PRIMARY KEY (stream, name)
@@ -65,6 +66,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._db, self.workspace = open_file(path, workspace)
         self._db.executescript(_TABLES)
+        self._forget_asked()
         self._ids: dict[str, int] = dict(self._db.execute("SELECT name, id FROM attributes"))
         # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
         self._unsettled: Counter[User] = Counter()
@@ -122,21 +124,21 @@ class Ledger:
         fingerprint = change.fingerprint
         return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == _UNDER_WAY
 
-    def under_way(self, changes: Iterable[Change]) -> None:
-        """Note, before they are sent, the changes that must not be sent twice, and who was listed so far."""
+    def under_way(self, changes: Sequence[Change]) -> None:
+        """Note changes before they are sent, for a crash before their answer, and who was listed so far."""
         day = today()
         rows = [(change.fingerprint, _UNDER_WAY, day) for change in changes if change.fingerprint is not None]
         with self._lock, self._db:
             self.members.write()
-            if rows:
-                self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+            self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+            self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", _askers(changes))
 
-    def withdraw(self, changes: Iterable[Change]) -> None:
+    def withdraw(self, changes: Sequence[Change]) -> None:
         """They did not get to Braze after all: take the notes of `under_way` back."""
         rows = [(one.fingerprint,) for one in changes if one.fingerprint and one.fingerprint not in self._doubted]
-        if rows:
-            with self._lock, self._db:
-                self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
+        with self._lock, self._db:
+            self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
+            self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
 
     def doubt(self, changes: Iterable[Change]) -> None:
         """Nobody knows whether they got to Braze: know no attributes that they may have changed."""
@@ -163,6 +165,7 @@ class Ledger:
                     self._learn(change, day)
                 elif change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS:
                     self._forget_users(change)
+            self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
 
     def sample(self, count: int) -> list[str]:
         """External ids of at most so many users, drawn by lot."""
@@ -262,6 +265,13 @@ class Ledger:
             self._db.execute("DELETE FROM users WHERE id = ?", (number,))
             self._sample.forget(number)
 
+    def _forget_asked(self) -> None:
+        """Know nothing of those whose answer an earlier run did not live to see: Braze may have newer values."""
+        with self._db:
+            for table in ("users", "sample"):
+                self._db.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM asked)")  # noqa: S608
+            self._db.execute("DELETE FROM asked")
+
     def _known(self, key: int) -> dict[int, bytes] | None:
         row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
         return None if row is None else dict(_ENTRY.iter_unpack(row[0]))
@@ -327,6 +337,16 @@ def digest(value: object) -> bytes:
 
 
 _NULL: Final = digest(None)
+
+
+def _askers(changes: Iterable[Change]) -> list[tuple[int]]:
+    """The users whose attributes the changes set."""
+    return [
+        (_id(user),)
+        for change in changes
+        if change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS
+        for user in change.users
+    ]
 
 
 def _id(user: User) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -173,6 +176,22 @@ def test_a_value_that_may_have_got_through_as_a_run_failed_is_replaced_by_the_on
     sandbox.fault(path="/users/track", do="status", status=401)
     run_target(plain, ledger_path=ledger, expect=1)
     sandbox.clear_faults()
+    run_target(gold, ledger_path=ledger)
+    assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "gold"}
+
+
+def test_a_value_that_got_through_as_a_run_was_killed_is_replaced_by_the_one_before(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path
+) -> None:
+    gold, plain = (customers({"external_id": "c-1", "plan": plan}, plan=TEXT) for plan in ("gold", "plain"))
+    run_target(gold, ledger_path=ledger)
+    config = tmp_path / "killed.json"
+    config.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, "ledger_path": ledger}))
+    command = [sys.executable, "-m", "target_braze", "--config", str(config)]
+    with subprocess.Popen(command, stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL) as process:
+        sandbox.after_request("/users/track", lambda _request: process.kill(), times=1)
+        process.communicate(lines(*plain.messages))
+    assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "plain"}
     run_target(gold, ledger_path=ledger)
     assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "gold"}
 
