@@ -13,6 +13,7 @@ import simplejson  # type: ignore[import-untyped]
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
 from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
@@ -123,6 +124,15 @@ class TapBraze(Tap):
             self._validate_config()  # what there is to discover is in the bucket that the settings name
             streams += currents.streams(self)
         return streams
+
+    @override
+    def setup_mapper(self) -> None:
+        """Streams that are not selected keep their columns: the SDK lacks their key where a map's glob has them too."""
+        super(Tap, self).setup_mapper()
+        for entry in self.catalog.streams:
+            mask, schema = entry.metadata.resolve_selection(), entry.schema.to_dict()
+            selected = get_selected_schema(entry.tap_stream_id, schema, mask) if mask.get((), True) else schema
+            self.mapper.register_raw_stream_schema(entry.tap_stream_id, selected, entry.key_properties)
 
     @property
     @override

@@ -289,6 +289,15 @@ def test_a_stream_map_may_leave_the_stream_out(bucket: Bucket) -> None:
     assert (ids(run), schemas(run, OPENS), run.exit_code) == ([], [], 0)
 
 
+def test_a_stream_map_may_have_a_glob_over_streams_that_are_not_selected(bucket: Bucket) -> None:
+    bucket.write(events("a"))
+    bucket.config = {"stream_maps": {"currents_*": {"email_address": None}}}
+    run = bucket.run()
+    assert (ids(run), run.exit_code) == (["a"], 0)
+    assert "email_address" not in run.records(OPENS)[0]
+    assert "email_address" not in schemas(run, OPENS)[-1]["properties"]
+
+
 def test_events_that_come_again_are_left_out_on_demand(bucket: Bucket) -> None:
     bucket.write(events("a", "b", "a"), "2026-03-01-00")
     bucket.write(events("b", "c"), "2026-03-01-01")
