@@ -16,7 +16,7 @@ from target_braze.costs import data_points
 from target_braze.identity import CHOSEN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from target_braze.endpoints import Request
     from target_braze.identity import Candidate
@@ -208,13 +208,15 @@ class Summary:
 
     def _identifications(self, stream: str) -> Iterator[str]:
         """How users were named, where there was a choice or something was wrong."""
-        candidates: Sequence[Candidate] = self.candidates[stream]
-        for candidate in candidates:
-            caught = candidate.outcomes - Counter({CHOSEN: candidate.outcomes[CHOSEN]})
-            if caught or len(candidates) > 1:
+        # A SCHEMA that changes makes new ones.
+        outcomes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for candidate in self.candidates[stream]:
+            outcomes[candidate.kind, candidate.column] += candidate.outcomes
+        for (kind, column), counts in outcomes.items():
+            caught = counts - Counter({CHOSEN: counts[CHOSEN]})
+            if caught or len(outcomes) > 1:
                 yield (
-                    f"{candidate.kind} of column '{candidate.column}' named the user of "
-                    f"{candidate.outcomes[CHOSEN]:,} records"
+                    f"{kind} of column '{column}' named the user of {counts[CHOSEN]:,} records"
                     + "".join(f", {count:,} {rule}" for rule, count in caught.most_common())
                 )
 

@@ -431,6 +431,18 @@ def test_a_schema_that_changes_changes_the_mapping_with_it(run_target: Callable[
     assert the(sandbox.profile("c-2")).custom_attributes == {"size": 2}
 
 
+def test_a_schema_that_changes_leaves_one_count_of_each_identifier(run_target: Callable[..., Run]) -> None:
+    run = run_target(
+        customers({"external_id": "c-1"}, email=TEXT),
+        customers({"external_id": "c-2"}, {"external_id": "0", "email": "a@example.com"}, email=TEXT, plan=TEXT),
+    )
+    named = [line.split(": ")[-1] for line in run.stderr.splitlines() if "named the user of" in line]
+    assert named == [
+        "external_id of column 'external_id' named the user of 2 records, 1 placeholder",
+        "email of column 'email' named the user of 1 records",
+    ]
+
+
 def test_stream_maps_come_before_the_mapping(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
     run_target(
         Stream("people", {"id": TEXT, "plan": TEXT}, [{"id": "1", "plan": "gold"}, {"id": "2", "plan": "blue"}]),
