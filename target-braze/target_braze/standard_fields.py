@@ -62,8 +62,8 @@ def _matching(pattern: re.Pattern[str], what: str) -> Convert:
         if not text:
             return None
         if not pattern.match(text):
-            raise ValueError(f"expected {what}, got {value!r}")
-        return text
+            raise ValueError(f"expected {what}, got {show(value)}")
+        return checked_string(text)
 
     return convert
 

@@ -344,6 +344,7 @@ def test_a_standard_field_has_the_form_that_braze_wants(
         ("email_subscribe", "maybe"),
         ("image_url", "x" * 1025),
         ("current_location", {"longitude": 1}),
+        ("email", "a" * 250 + "@example.com"),
         ("first_name", "x" * 256),
         ("marked_email_as_spam_at", "soon"),
         ("facebook", "me"),
