@@ -32,7 +32,7 @@ GOOD: Mapping[str, list[Any]] = {
     "group": [GROUP, GROUP.upper(), f" {GROUP} ", "news"],
     "member": ["yes", "0", True, False, 1],
 }
-BAD = st.one_of(
+BAD: st.SearchStrategy[Any] = st.one_of(
     st.sampled_from([None, "", " ", "null", "0", 17, 17.0, 1.5, True, 2**70, "ü" * 118, "ü" * 119, "x" * 988, [], {}]),
     st.text(max_size=6),
     VALUES,

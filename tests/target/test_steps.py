@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from braze_sandbox.testing import Sandbox
 
-from tests.target.singer import BOOLEAN, TEXT, Stream, customers, lines, run_cli, the
+from tests.target.singer import ANY_OBJECT, BOOLEAN, TEXT, Stream, customers, lines, run_cli, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -309,21 +309,43 @@ def test_email_states_are_set_and_the_last_of_an_address_wins(run_target: Callab
         ),
         ({"to": "aliases"}, "nothing gives 'alias_label', which Braze needs"),
         ({"to": "aliases", "user": [{"email": "id"}]}, "for aliases Braze takes external_id only"),
-        ({"to": "identifications", "user": [{"external_id": "id"}]}, "Name a column in the setting streams.s.identify"),
+        ({"to": "identifications", "user": [{"external_id": "id"}]}, "none of the columns alias_label, alias_name"),
         ({"to": "merges", "merge": [{"external_id": "id"}]}, "nothing says whom to keep"),
         ({"to": "merges", "merge": [{"external_id": "id"}], "keep": [{"external_id": "x"}]}, "'keep' names the column"),
         ({"to": "merges", "user": [{"external_id": "id"}]}, "'user' has no meaning for merges"),
         ({"to": "external_ids"}, "nothing gives 'current_external_id', which Braze needs"),
         ({"to": "external_ids", "external_ids": {"remove": "x"}}, "'external_ids.remove' names the column 'x'"),
         ({"to": "events", "on_delete": "unset"}, "'on_delete' cannot be unset here, only nothing"),
+        ({"to": "email_status"}, "none of the columns email; name another - at streams.s.user. Columns: id, o"),
+        (
+            {"to": "email_status", "user": [{"email": "id"}], "subscription": {"state_field": "o"}},
+            "column 'o' cannot be 'subscription.state_field', for it holds object",
+        ),
+        (
+            {"to": "aliases", "alias": {"name": "o", "label": "web"}},
+            "column 'o' cannot be 'alias.name', for it holds object",
+        ),
+        (
+            {"to": "external_ids", "external_ids": {"remove": "o"}},
+            "column 'o' cannot be 'external_ids.remove', for it holds object",
+        ),
+        (
+            {"to": "cohorts", "user": [{"external_id": "id"}], "cohort": {"attribute": "vip", "member_field": "o"}},
+            "column 'o' cannot be 'cohort.member_field', for it holds object",
+        ),
+        (
+            {"to": "cohorts", "user": [{"external_id": "id"}], "cohort": {"array": "cohorts", "name_field": "o"}},
+            "column 'o' cannot be 'cohort.name_field', for it holds object",
+        ),
     ],
 )
 def test_a_mapping_that_does_not_fit_stops_early(
     entry: dict[str, Any], text: str, run_target: Callable[..., Run], sandbox: Sandbox
 ) -> None:
-    run = run_target(table("s", {"id": "1"}), streams={"s": entry}, expect=1)
+    stream = Stream("s", {"id": TEXT, "o": ANY_OBJECT}, [{"id": "1"}])
+    run = run_target(stream, streams={"s": entry}, expect=1)
     assert text in run.errors[0]
-    assert "streams.s" in run.errors[0]
+    assert "stream 's'" in run.errors[0]
     assert not sandbox.requests
 
 

@@ -46,11 +46,13 @@ class Cohorts(StreamMapping):
         self._name: Field | str = given.get("name", "").strip()
         if self._is_array and not self._name:
             column = columns.known(given["name_field"], "cohort.name_field")
+            columns.check_kinds(column, ("string", "integer", "number"), "'cohort.name_field'")
             self._name = Field(column, "name", checked_string)
             used.add(column)
         self._member: Field | None = None
         if "member_field" in given:
             column = columns.known(given["member_field"], "cohort.member_field")
+            columns.check_kinds(column, ("string", "integer", "boolean"), "'cohort.member_field'")
             self._member = Field(column, "member", to_boolean)
             used.add(column)
         if unused := [name for name in columns.names if name not in used]:

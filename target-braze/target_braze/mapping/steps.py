@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from target_braze.records import Change, User
 
+# What columns of names and ids hold.
+_TEXTS: Final = ("string", "integer", "number")
 # Columns that name users where the mapping does not say.
 _COLUMNS: Final = {"user_alias": ("alias_name", "alias_label")}
 
@@ -60,18 +62,23 @@ class Step(StreamMapping):
         if entry is None and not default:
             raise columns.error(f"nothing says whom to {setting}; name the column - at {columns.at}.{setting}")
         found = {column for kind in kinds for column in _COLUMNS.get(kind, (kind,))}
+        if entry is None and not found & {*columns.names}:
+            raise columns.error(
+                f"nothing says whom a record is about: there is none of the columns {', '.join(sorted(found))}; name "
+                f"another - at {columns.at}.{setting}. Columns: {', '.join(columns.names)}"
+            )
         names = columns.names if entry is not None else [name for name in columns.names if name in found]
         candidates = compile_user(columns.stream, entry, names, self._defaults.placeholder_ids, setting)
         for candidate in candidates:
             for column in candidate.columns:
-                columns.check_kinds(column, ("string", "integer", "number"), f"a part of {candidate.kind}")
+                columns.check_kinds(column, _TEXTS, f"a part of {candidate.kind}")
         return candidates
 
-    def _column(self, setting: str, key: str, default: str) -> str:
+    def _column(self, setting: str, key: str, default: str, kinds: Iterable[str] = _TEXTS) -> str:
         """The column that a part of the mapping names, else the one that is called as Braze calls it.
 
         Raises:
-            MappingError: the stream does not have it.
+            MappingError: the stream does not have it, or it can hold nothing of these types.
         """
         columns = self._columns
         given = columns.entry.get(setting, {}).get(key)
@@ -79,7 +86,9 @@ class Step(StreamMapping):
             raise columns.error(
                 f"nothing gives '{default}', which Braze needs: name the column - at {columns.at}.{setting}.{key}"
             )
-        return columns.known(given or default, f"{setting}.{key}")
+        column = columns.known(given or default, f"{setting}.{key}")
+        columns.check_kinds(column, kinds, f"'{setting}.{key}'")
+        return column
 
     def _external_id(self, setting: str, column: str) -> Candidate:
         columns = self._columns

@@ -40,7 +40,7 @@ class _Stated(Step):
                     f"{self._columns.at}.subscription.state"
                 )
             return set()
-        column = self._column("subscription", "state_field", "subscription_state")
+        column = self._column("subscription", "state_field", "subscription_state", ("string", "integer", "boolean"))
         self._state = Field(column, "subscription_state", _state(self.states))
         return {column}
 
