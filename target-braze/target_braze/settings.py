@@ -96,7 +96,8 @@ STREAM: Final = _object(
         },
         "fields": {
             **_NAMES,
-            "description": "Columns and globs sent as attributes or fields of items. Default: all but the identifiers.",
+            "description": "Columns and globs sent as attributes or fields of items. Default: all but the identifiers, "
+            "which no glob takes.",
         },
         "spread": {
             **_NAMES,

@@ -53,6 +53,16 @@ def test_an_order_is_a_purchase_for_each_product(run_calls: Callable[..., Run], 
     assert not sandbox.violations
 
 
+def test_what_an_order_and_its_product_both_say_is_the_product_s_and_the_other_is_named(
+    run_calls: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    products = [{**TEA, "coupon": "TEA"}, {**TEA, "coupon": None}]
+    run = run_calls(calls(track("Order Completed", currency="EUR", coupon="SPRING", products=products)))
+    assert [one["properties"]["coupon"] for one in sent(sandbox, "purchases")] == ["TEA", "SPRING"]
+    (line,) = (line for line in run.warnings if "whose product has one of this name" in line)
+    assert "property 'coupon' of an order" in line
+
+
 def test_a_table_of_orders_holds_its_products_as_text(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
     columns = {
         **dict.fromkeys(("id", "user_id", "event", "event_text", "order_id", "currency", "products"), TEXT),

@@ -202,8 +202,11 @@ class Orders:
             "quantity": taken.take("quantity", 1, to_quantity),
         }
         _complain(event, where, (name for name, value in fields.items() if value is None))
-        properties = self._order.convert(self._sendable(shared)) | self._product.convert(self._sendable(taken.rest()))
-        if properties := _without_nulls(properties):
+        order = _without_nulls(self._order.convert(self._sendable(shared)))
+        own = _without_nulls(self._product.convert(self._sendable(taken.rest())))
+        for name in sorted(name for name in order.keys() & own.keys() if order[name] != own[name]):
+            self._notice(f"property '{name}' of an order is not sent with purchases whose product has one of this name")
+        if properties := order | own:
             fields["properties"] = _sized(properties, limits.PURCHASE_PROPERTIES_BYTES)
         return fields
 
