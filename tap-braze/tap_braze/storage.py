@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -10,6 +11,10 @@ from tap_braze.braze_api import BrazeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+# At this level they would write down requests, with the tokens of sessions and the signatures in them.
+for _name in ("aiobotocore", "botocore"):
+    logging.getLogger(_name).setLevel(logging.INFO)
 
 _READ: Final = 262_144  # bytes at a time
 _SHORT: Final = 3  # letters, which are no secret

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import builtins
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -472,6 +475,17 @@ def test_a_bucket_of_s3(in_s3: Bucket, s3: dict[str, Any]) -> None:
     assert ids(in_s3.run(**where)) == ["0", "1", "2"]
     again = in_s3.run(**where)
     assert (ids(again), again.exit_code) == ([], 0)
+
+
+def test_the_log_shows_no_credentials_at_any_level(in_s3: Bucket, s3: dict[str, Any]) -> None:
+    secrets = {"secret": s3["secret"], "token": "t0ken-of-a-session"}
+    config = in_s3.settings(url="s3://events/currents", storage_options=s3 | secrets)
+    arguments = in_s3.arguments({"config": config, "catalog": catalog_of(config, (OPENS,))})
+    command = [sys.executable, "-m", "tap_braze", *arguments]
+    env = {**os.environ, "TAP_BRAZE_LOGLEVEL": "DEBUG"}
+    run = subprocess.run(command, capture_output=True, text=True, check=True, env=env)
+    assert "DEBUG" in run.stderr
+    assert not [secret for secret in [*secrets.values(), "Signature="] if secret in run.stderr]
 
 
 @pytest.mark.parametrize(
