@@ -81,7 +81,8 @@ class ExplainSink(BrazeSink):
             return f"column '{candidate.column}', by {f'{at}.{candidate.place}' if candidate.place else 'its name'}"
         columns = self._mapping.sources.get(path, ())
         column = next((one for one in columns if not is_blank(record.get(one))), None)
-        if record.get(DELETED) is not None and (column is None or str(record[column]) != str(value)):
+        is_deleted = self._deleted or not is_blank(record.get(DELETED))
+        if is_deleted and (column is None or str(record[column]) != str(value)):
             return f"{at}.on_delete: {entry.get('on_delete', 'remove')}"
         if column is not None:
             return f"column '{column}', by {', '.join(_mentions(entry, column, at)) or 'its name'}"

@@ -13,6 +13,7 @@ from target_braze.costs import data_points
 from target_braze.endpoints import TRACK, TRACK_BULK
 from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping
+from target_braze.mapping.bags import is_blank
 from target_braze.records import RecordError, Rejection
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class BrazeSink(RecordSink):
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:
         # The source says so, or a stream map, and the SDK takes it away.
         source = self._target.message["record"]
-        self._deleted = record.get(DELETED, source.get(DELETED)) is not None
+        self._deleted = not is_blank(record.get(DELETED, source.get(DELETED)))
         super()._remove_sdc_metadata_from_record(record)
 
     @override
@@ -119,7 +120,9 @@ class BrazeSink(RecordSink):
         return TRACK_BULK if self._bulk and change.endpoint is TRACK else change.endpoint
 
     def _changes(self, record: Mapping[str, Any], source: Record) -> list[Change]:
-        is_deleted = self._deleted or record.get(DELETED) is not None
+        # A CSV writes blank text where nothing is deleted.
+        deleted = record.get(DELETED)
+        is_deleted = self._deleted or (deleted is not None and not is_blank(deleted))
         if self._removes:
             self._keep(record, source, is_deleted=is_deleted)
         if self._vanishing:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.target.singer import BOOLEAN, NUMBER, TEXT, Stream, customers, state, the
+from tests.target.singer import ANY_OBJECT, BOOLEAN, NUMBER, TEXT, Stream, customers, state, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,6 +93,24 @@ def test_subscriptions_end_with_their_record(run_target: Callable[..., Run], san
 def deletions(*users: str, **entry: Any) -> tuple[Stream, dict[str, Any]]:
     stream = Stream("deletions", {"external_id": TEXT}, [{"external_id": user} for user in users])
     return stream, {"deletions": {"to": "deletions", "allow_deletions": True, **entry}}
+
+
+@pytest.mark.usefixtures("_loaded")
+@pytest.mark.parametrize("nothing", ["", " ", None])
+@pytest.mark.parametrize("stream_maps", [{}, {"customers": {"extra": "'x'"}}])
+def test_blank_text_for_the_time_of_a_deletion_is_none_as_in_a_csv(
+    nothing: str | None, stream_maps: dict[str, Any], run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    alive = people({"external_id": "c-1", "plan": "blue", "_sdc_deleted_at": nothing})
+    run_target(alive, streams={"customers": {"on_delete": "unset"}}, stream_maps=stream_maps)
+    profile = the(sandbox.profile("c-1"))
+    assert (profile.custom_attributes["plan"], profile.attributes) == ("blue", {"email": "u1@example.com"})
+
+
+def test_that_unset_leaves_the_members_of_a_column_is_said(run_target: Callable[..., Run]) -> None:
+    mapping = {"on_delete": "unset", "spread": ["more"]}
+    run = run_target(customers(more=ANY_OBJECT), streams={"customers": mapping})
+    assert any("'on_delete' unsets no members of 'more'" in line for line in run.warnings)
 
 
 @pytest.mark.usefixtures("_loaded")

@@ -51,6 +51,10 @@ class Attributes(StreamMapping):
         self._check_operators()
         self._check_precedence()
         names = [*(field.name for field in self._fields.all), *(operator.field.name for operator in self._operators)]
+        if self._on_delete == "unset" and self._spread.columns:
+            # Which there are only the record knows, and of a deleted one there may be no more than the key.
+            members = "', '".join(self._spread.columns)
+            notice(f"'on_delete' unsets no members of '{members}'; they stay in Braze")
         self._removal = Removal(columns, self._on_delete, names, self._object, defaults.guard)
 
     def _check_operators(self) -> None:
