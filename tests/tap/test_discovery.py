@@ -140,6 +140,16 @@ def test_discovery_needs_no_network(discover: Discover, settings: dict[str, Any]
     assert {name: (entry["key_properties"], entry.get("replication_key")) for name, entry in found.items()} == KEYS
 
 
+def without_columns(schema: dict[str, Any]) -> bool:
+    properties = schema.get("properties")
+    return properties == {} or any(map(without_columns, (properties or {}).values()))
+
+
+def test_flattening_finds_a_column_for_every_object(discover: Discover) -> None:
+    """With `properties` that are empty it would find none, and lose what the object holds."""
+    assert not [name for name, entry in discover().items() if without_columns(entry["schema"])]
+
+
 def test_app_ids_become_part_of_the_key(discover: Discover) -> None:
     for name, entry in discover(app_ids=["app-1"]).items():
         assert entry["key_properties"] == ([*["app_id"] * (name in PER_APP), *KEYS[name][0]])

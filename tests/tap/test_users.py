@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from itertools import chain
 from typing import TYPE_CHECKING, Any
@@ -157,6 +158,16 @@ def test_some_custom_attributes(sandbox: Sandbox, run_tap: RunTap, fields: list[
         assert {*chain(*found)} == {"plan", "orders"}, stream
     assert started(sandbox)[0]["custom_attributes_to_export"] == settings["custom_attributes"]
     assert "custom_attributes" not in started(sandbox)[0]["fields_to_export"]
+
+
+def test_flattening_keeps_custom_attributes_as_json(run_tap: RunTap, segments: list[str]) -> None:
+    plain = run_tap("users", users={"segment_ids": segments[:1]})
+    flat = run_tap("users", users={"segment_ids": segments[:1]}, flattening_enabled=True, flattening_max_depth=2)
+    (schema,) = [message["schema"] for message in flat.messages if message["type"] == "SCHEMA"]
+    of_user = {record["braze_id"]: record["custom_attributes"] for record in plain.records("users")}
+    for record in flat.records("users"):
+        assert record.keys() <= schema["properties"].keys()
+        assert json.loads(record["custom_attributes"]) == of_user[record["braze_id"]]
 
 
 def test_the_control_group(sandbox: Sandbox, run_tap: RunTap) -> None:

@@ -52,7 +52,17 @@ def strings(name: str, description: str) -> th.Property[Any]:
 
 def schema(*properties: th.Property[Any]) -> dict[str, Any]:
     """The schema of a stream; its nested objects stay open, for Braze adds to them."""
-    return th.PropertiesList(*properties).to_dict()
+    return _with_columns(th.PropertiesList(*properties).to_dict())
+
+
+def _with_columns(node: dict[str, Any]) -> dict[str, Any]:
+    """A schema whose objects have no empty `properties`: the SDK's flattening makes no column of such an object.
+
+    Without these it makes one of JSON, which is what an object of open keys needs.
+    """
+    if properties := node.pop("properties", None):
+        node["properties"] = {name: _with_columns(inner) for name, inner in properties.items()}
+    return node
 
 
 def conversions(booked_on: str) -> list[th.Property[Any]]:
