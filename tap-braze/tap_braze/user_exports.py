@@ -162,13 +162,14 @@ class Exports:
                 hand_over(ask, end)
 
     def _batches(self, ask: Ask) -> Iterator[Batch]:
-        for _ in range(_STARTS):
+        for starts_left in reversed(range(_STARTS)):
             export = self._start(ask)
             try:
                 for profiles in self._download(export.url) if export.url else self._collect(export):
                     yield Batch(export, profiles)
             except _ExpiredError:
-                _log.warning("%s: its URL has expired; the export is started anew", named(ask))
+                if starts_left:
+                    _log.warning("%s: its URL has expired; the export is started anew", named(ask))
             else:
                 return
         raise ExportError(f"the URL of the export expired {_STARTS} times before all was read")

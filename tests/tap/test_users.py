@@ -314,10 +314,12 @@ def test_an_expired_url_is_followed_by_one_more_export(sandbox: Sandbox, run_tap
     assert run.exit_code == 0, run.stderr
     assert sorted(ids(run)) == sorted(everybody(sandbox))
     assert len(started(sandbox)) == 2
+    assert run.stderr.count("the export is started anew") == 1
     sandbox.fault(path=FILES, **expired)
     run = run_tap("users", users=settings)
     assert run.exit_code == 1
     assert "expired 2 times" in run.errors[0]
+    assert run.stderr.count("the export is started anew") == 1
     assert len(started(sandbox)) == 4
 
 
@@ -397,6 +399,20 @@ def test_an_unknown_segment_is_passed_over(sandbox: Sandbox, run_tap: RunTap, se
     assert "stream 'users': segment_id 'unknown' was refused and is passed over" in run.stderr
     assert sorted(ids(run)) == sorted(everybody(sandbox))
     assert "exported" not in run.state["bookmarks"]["users"]
+
+
+@pytest.mark.parametrize(
+    ("users", "reason"),
+    [
+        ({"segment_ids": ["unknown"]}, "HTTP 400: Invalid Segment ID"),
+        ({"fields": ["email", "emial"]}, "HTTP 400: 'fields_to_export' names unknown fields: emial"),
+    ],
+)
+def test_no_segment_that_can_be_exported_is_no_success(run_tap: RunTap, users: dict[str, Any], reason: str) -> None:
+    run = run_tap("users", "segments", users=users)
+    assert run.exit_code == 1
+    assert f"stream 'users': every segment failed: POST /users/export/segment: {reason}" in run.errors[0]
+    assert len(run.records("segments")) == 3
 
 
 @pytest.mark.parametrize("missing", ["users.export.segment", "segments.list"])

@@ -183,16 +183,25 @@ class _Reading:
     def records(self) -> Iterator[tuple[OfSegments, Record]]:
         """The records of all streams; STATE follows each segment."""
         resumed = any(self._done.values())
-        failed = False
-        # The last stream is the one of whole profiles, if it is selected: messages name that.
-        for ask, what in self._streams[-1].read_exports(self._asks()):
+        failed = accepted = False
+        refused: RefusedError | None = None
+        # The one of whole profiles, if it is selected: messages name that.
+        named_one = self._streams[-1]
+        for ask, what in named_one.read_exports(self._asks()):
             segment = ask.tags["segment_id"]
+            if isinstance(what, RefusedError):
+                refused = what
+                continue
+            accepted = True
             if isinstance(what, Batch):
                 yield from self._unfold(segment, what)
             elif what is None:
                 self._note(segment)
             else:
-                failed |= not isinstance(what, RefusedError)
+                failed = True
+        if refused is not None and not accepted and not resumed:
+            # One segment may be archived meanwhile. That all of them are is a setting that is wrong.
+            named_one.tap.report.lack(named_one.name, "every segment", refused)
         for stream in self._streams:
             stream.was_read = True
             # What failed is caught up with by the next run alone. If that fails too, the one after it reads everything,
