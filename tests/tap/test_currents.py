@@ -258,6 +258,16 @@ def test_deselected_columns_stay_out(bucket: Bucket) -> None:
     assert "payload" not in run.records("currents_events")[0]
 
 
+def test_a_field_that_only_the_metadata_of_a_catalog_names_is_deselected_too(bucket: Bucket) -> None:
+    bucket.write(avro([event("a", trace="t")], {**FIELDS, "trace": "string"}))
+    catalog = catalog_of(bucket.settings(), (OPENS,))
+    (entry,) = (entry for entry in catalog["streams"] if entry["tap_stream_id"] == OPENS)
+    entry["metadata"].append({"breadcrumb": ["properties", "trace"], "metadata": {"selected": False}})
+    run = bucket.run(catalog=catalog)
+    assert set(run.records(OPENS)[0]) == set(FIELDS)
+    assert "trace" not in schemas(run, OPENS)[-1]["properties"]
+
+
 @pytest.mark.parametrize(
     "config",
     [

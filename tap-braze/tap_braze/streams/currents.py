@@ -38,6 +38,7 @@ _RECORDS_BETWEEN_STATES: Final = 50_000
 # STATE names the files that are to be tried again; so many are a sign that something else is wrong.
 _MOST_ASIDE: Final = 100
 _SECONDS_BETWEEN_WORDS: Final = 5.0
+_OF_COLUMN: Final = 2  # parts of a breadcrumb: `properties` and the name
 
 
 def streams(tap: TapBraze) -> list[BrazeStream]:
@@ -149,7 +150,7 @@ class _FilesStream(BrazeStream):
             stream=self.name,
             extracted=datetime.now(timezone.utc).isoformat(),
             event_type=event_type if self.in_one else None,
-            deselected=[name for name in self.effective_schema["properties"] if not self.mask["properties", name]],
+            deselected=[path[1] for path, wanted in self.mask.items() if len(path) == _OF_COLUMN and not wanted],
             with_ids=settings.currents.deduplicate,
             bare=bare,
         )
