@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MOST: Final = 4  # the one who writes keeps up with no more, and each takes 45 MB
 _WORTH_IT: Final = 8_388_608  # bytes of files, which one core decodes while a process starts
-_IN_MEMORY: Final = 33_554_432  # bytes of frames of a file
+_IN_MEMORY: Final = 8_388_608  # bytes of frames of a file
 
 
 class Workers:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tap_braze.currents.files import File
     from tap_braze.tap import TapBraze
 
-_BYTES_AHEAD: Final = 33_554_432  # of files that are read before their turn; their lines are twice as many
+_BYTES_AHEAD: Final = 33_554_432  # of files that are read before their turn; their lines are two to five times as many
 _RECORDS_BETWEEN_STATES: Final = 50_000
 # STATE names the files that are to be tried again; so many are a sign that something else is wrong.
 _MOST_ASIDE: Final = 100
