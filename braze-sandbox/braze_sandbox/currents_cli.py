@@ -74,7 +74,7 @@ def _run(given: argparse.Namespace) -> None:
         sys.exit(f"braze-sandbox: cannot read users from {given.data}: {error}")
     try:
         files = write(given.out, of, options)
-    except (OSError, ImportError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - each kind of bucket has errors of its own
         sys.exit(f"braze-sandbox: cannot write to {given.out}: {error}")
     finally:
         of.profiles.close()

@@ -263,6 +263,16 @@ def test_a_bucket_by_the_command(
     assert " files, below s3://bucket/deep\n" in capsys.readouterr().out
 
 
+NOBODY = json.dumps(
+    {
+        "endpoint_url": "http://127.0.0.1:1",
+        "key": "k",
+        "secret": "s",
+        "config_kwargs": {"retries": {"max_attempts": 0}},
+    }
+)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -274,6 +284,7 @@ def test_a_bucket_by_the_command(
         (["--duplicates", "7"], "'7' is no share: 0 to 1"),
         (["--out", "/proc/nowhere"], "braze-sandbox: cannot write to /proc/nowhere: "),
         (["--out", "nothing://x"], "braze-sandbox: cannot write to nothing://x: "),
+        (["--out", "s3://bucket", "--hours", "1", "--storage", NOBODY], "braze-sandbox: cannot write to s3://bucket: "),
     ],
 )
 def test_what_the_command_refuses(
