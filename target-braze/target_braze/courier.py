@@ -61,9 +61,9 @@ class Courier:
         Raises:
             BrazeError: it failed for good, and not by a change in it.
         """
-        counted = [change for change in request if not change.repeatable] if self._hold or self._ledger else []
+        counted = [change for change in request if not change.repeatable] if self._hold else []
         try:
-            answer, guilty = self._ask(request, counted)
+            answer, guilty = self._ask(request, resend=not counted)
         except ForbiddenError as error:
             raise BrazeError(
                 f"{error}. The API key lacks the permission '{request.endpoint.permission}', or does not allow this "
@@ -75,14 +75,14 @@ class Courier:
                 raise BrazeError(f"{error}{request.endpoint.hint}", status=error.status) from None
             self._find_guilty(request, error)
         except UnavailableError as error:
-            if not (self._hold and counted and error.in_doubt):
+            if not (counted and error.in_doubt):
                 raise
             self._hold_back(request, counted, error)
         else:
             self._answered(answer)
             self._settle(request, [(change, _refusal(text, answer.status)) for change, text in guilty])
 
-    def _ask(self, request: Request, counted: list[Change]) -> tuple[Answer, list[tuple[Change, str]]]:
+    def _ask(self, request: Request, *, resend: bool) -> tuple[Answer, list[tuple[Change, str]]]:
         """Send the request; answer which changes Braze refuses, and why, beside its answer.
 
         What must not be sent twice is noted before, for as long as Braze may have it.
@@ -90,7 +90,7 @@ class Courier:
         if self._ledger is not None:
             self._ledger.under_way(request.changes)
         try:
-            answer = self._send(request, not (self._hold and counted))
+            answer = self._send(request, resend)
             return answer, request.endpoint.rejected(request.changes, answer)
         except BrazeError as error:
             if self._ledger is not None:
