@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
 
+from tap_braze.storage import OPTIONS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -22,14 +24,7 @@ CURRENTS: Final = th.Property(
             description="Where Braze writes: `s3://bucket/currents`, `gs://`, `az://`, or a path. The folder path of "
             "the Currents connector, or a folder above it.",
         ),
-        th.Property(
-            "storage_options",
-            th.ObjectType(additional_properties=True, nullable=False),
-            default={},
-            secret=True,
-            description="What opens it, as fsspec's file system of its kind takes that: `{key: ..., secret: ...}` for "
-            "S3. Empty: credentials of the environment.",
-        ),
+        OPTIONS,
         th.Property(
             "event_types",
             th.ArrayType(th.StringType(min_length=1)),

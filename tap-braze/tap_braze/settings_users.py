@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk import typing as th
 
 from tap_braze.ids import Ids
+from tap_braze.storage import OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,14 +52,7 @@ USERS: Final = th.Property(
             description="The bucket or folder that Braze exports to, if the workspace has cloud storage: "
             "`s3://bucket/path`, `gs://`, `az://`, or a path. `segment-export/` is in it.",
         ),
-        th.Property(
-            "storage_options",
-            th.ObjectType(additional_properties=True, nullable=False),
-            default={},
-            secret=True,
-            description="What opens it, as fsspec's file system of its kind takes that: `{key: ..., secret: ...}` for "
-            "S3. Empty: credentials of the environment.",
-        ),
+        OPTIONS,
         th.Property(
             "output_format",
             th.StringType,

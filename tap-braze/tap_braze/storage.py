@@ -7,6 +7,8 @@ import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from singer_sdk import typing as th
+
 from tap_braze.braze_api import BrazeError
 
 if TYPE_CHECKING:
@@ -15,6 +17,16 @@ if TYPE_CHECKING:
 # At this level they would write down requests, with the tokens of sessions and the signatures in them.
 for _name in ("aiobotocore", "botocore"):
     logging.getLogger(_name).setLevel(logging.INFO)
+
+# As every setting has them that names a bucket or folder.
+OPTIONS: Final = th.Property(
+    "storage_options",
+    th.ObjectType(additional_properties=True, nullable=False),
+    default={},
+    secret=True,
+    description="What opens it, as fsspec's file system of its kind takes that: `{key: ..., secret: ...}` for S3. "
+    "Empty: credentials of the environment.",
+)
 
 _READ: Final = 262_144  # bytes at a time
 _SHORT: Final = 3  # letters, which are no secret
