@@ -92,8 +92,16 @@ class Braze:
             self.states.append(state["upto"])
 
     def delivery(self, **options: Any) -> Delivery:
-        given: dict[str, Any] = {"max_objects": 10, "concurrency": 4, "reject": self.dead_letter} | options
-        return Delivery(self.send, accept=self.accept, emit=self.emit, failed=lambda: None, **given)
+        given: dict[str, Any] = {
+            "send": self.send,
+            "accept": self.accept,
+            "reject": self.dead_letter,
+            "emit": self.emit,
+            "failed": lambda: None,
+            "max_objects": 10,
+            "concurrency": 4,
+        }
+        return Delivery(**given | options)
 
 
 def change(position: int, user: str, kind: str = "attributes", **fields: Any) -> Change:
@@ -179,15 +187,7 @@ def test_whatever_ends_a_run_the_last_state_holds_and_the_reason_is_raised(  # n
     def reject(_change: Change, why: Rejection) -> None:
         raise RejectedError(why.reason)
 
-    delivery = Delivery(
-        failing_send,
-        accept=braze.accept,
-        reject=reject,
-        emit=failing_emit,
-        failed=lambda: None,
-        max_objects=5,
-        concurrency=3,
-    )
+    delivery = braze.delivery(send=failing_send, reject=reject, emit=failing_emit, max_objects=5, concurrency=3)
     chance = random.Random(seed)
     try:
         for position in range(1, 301):
@@ -236,15 +236,7 @@ def test_fields_of_folded_changes_add_up() -> None:
         return OK
 
     braze = Braze()
-    delivery = Delivery(
-        send,
-        accept=braze.accept,
-        reject=braze.dead_letter,
-        emit=braze.emit,
-        failed=lambda: None,
-        max_objects=1,
-        concurrency=1,
-    )
+    delivery = braze.delivery(send=send, max_objects=1, concurrency=1)
     delivery.add(change(1, "u"))
     while not bodies:
         time.sleep(0.001)
@@ -264,15 +256,7 @@ def test_what_is_under_way_is_bounded_and_the_reader_waits() -> None:
         return OK
 
     braze = Braze()
-    delivery = Delivery(
-        send,
-        accept=braze.accept,
-        reject=braze.dead_letter,
-        emit=braze.emit,
-        failed=lambda: None,
-        max_objects=5,
-        concurrency=2,
-    )
+    delivery = braze.delivery(send=send, max_objects=5, concurrency=2)
     added = 0
 
     def read() -> None:
@@ -322,15 +306,7 @@ def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
         raise ZeroDivisionError
 
     braze = Braze()
-    delivery = Delivery(
-        send,
-        accept=braze.accept,
-        reject=braze.dead_letter,
-        emit=braze.emit,
-        failed=lambda: None,
-        max_objects=1,
-        concurrency=1,
-    )
+    delivery = braze.delivery(send=send, max_objects=1, concurrency=1)
     delivery.add(change(1, "u"))
     delivery.checkpoint({"upto": 1})
     with pytest.raises(ZeroDivisionError):
@@ -354,15 +330,7 @@ def test_after_a_signal_the_answers_under_way_are_waited_for_all_the_same() -> N
         return OK
 
     braze = Braze()
-    delivery = Delivery(
-        send,
-        accept=braze.accept,
-        reject=braze.dead_letter,
-        emit=braze.emit,
-        failed=lambda: None,
-        max_objects=1,
-        concurrency=1,
-    )
+    delivery = braze.delivery(send=send, max_objects=1, concurrency=1)
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         delivery.add(change(1, "u"))
