@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from target_braze.records import Change
 
-_FREE: Final = frozenset(
+FREE: Final = frozenset(
     {
         "_merge_objects",
         "_update_existing_only",
@@ -27,8 +29,10 @@ _OPERATORS: Final = frozenset({"inc", "add", "remove", "$add", "$update", "$remo
 
 def data_points(change: Change) -> int:
     """Data points that Braze counts for the change, on contracts that count them; never fewer than it does."""
+    if change.points is not None:
+        return change.points
     if change.kind == "events":
-        return 0 if str(change.fields["name"]).startswith("ecommerce.") else 1
+        return data_points_of_event(change.fields)
     if change.kind == "purchases":
         return 1
     if change.kind != "attributes":
@@ -36,12 +40,17 @@ def data_points(change: Change) -> int:
     # The address that identifies the user is not a change of it.
     identifying = change.user[0]
     fields = change.fields
-    points = len(fields) - len(_FREE & fields.keys()) - (identifying in fields and identifying not in _FREE)
+    points = len(fields) - len(FREE & fields.keys()) - (identifying in fields and identifying not in FREE)
     if not _SCALARS.issuperset(map(type, fields.values())):
         for name, value in fields.items():
-            if isinstance(value, dict | list) and name not in _FREE:
+            if isinstance(value, dict | list) and name not in FREE:
                 points += _points(value) - 1
     return points
+
+
+def data_points_of_event(fields: Mapping[str, Any]) -> int:
+    """The same for the object of an event."""
+    return 0 if str(fields["name"]).startswith("ecommerce.") else 1
 
 
 def _points(value: Any) -> int:  # noqa: ANN401

@@ -1,11 +1,14 @@
-"""JSON as it goes to Braze: decimals are numbers, with all their digits."""
+"""JSON as it comes and as it goes to Braze: numbers keep all their digits."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -20,3 +23,6 @@ def exact(text: str) -> float | Decimal:
         return number
     decimal = Decimal(text)
     return number if Decimal(repr(number)) == decimal else decimal
+
+
+decode: Final[Callable[[bytes], Any]] = msgspec.json.Decoder(float_hook=exact).decode

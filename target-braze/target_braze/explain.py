@@ -13,8 +13,8 @@ from typing_extensions import override
 from target_braze.encode import encode
 from target_braze.endpoints import TRACK, Endpoint
 from target_braze.mapping.bags import is_blank
-from target_braze.records import RecordError
-from target_braze.sinks import DELETED, BrazeSink
+from target_braze.records import DELETED, RecordError
+from target_braze.sinks import BrazeSink
 from target_braze.target import TargetBraze
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class ExplainSink(BrazeSink):
     """Prints what it would send."""
 
     _target: ExplainTarget
+    quick_record = None
 
     @override
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:

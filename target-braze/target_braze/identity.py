@@ -51,6 +51,14 @@ class IdentifierError(ValueError):
         self.rule = rule
 
 
+class _CaughtError(RecordError):
+    """A record has such a value."""
+
+    def __init__(self, column: str, wrong: IdentifierError) -> None:
+        super().__init__(f"column '{column}': {wrong}")
+        self.rule = wrong.rule
+
+
 @dataclass(eq=False)
 class Candidate:
     """One way to name the user: the kind of identifier and the columns that hold it.
@@ -76,20 +84,27 @@ class Candidate:
         return (self.column,) if self.label_column is None else (self.column, self.label_column)
 
     def user(self, record: Mapping[str, Any]) -> User | None:
-        """The user, or None where the record leaves the columns blank.
+        """The user, counted, or None where the record leaves the columns blank.
 
         Raises:
             RecordError: the identifier has a form that Braze would not accept, or is a placeholder.
         """
+        try:
+            user = self.find(record)
+        except _CaughtError as caught:
+            self.outcomes[caught.rule] += 1
+            raise
+        self.outcomes[BLANK if user is None else CHOSEN] += 1
+        return user
+
+    def find(self, record: Mapping[str, Any]) -> User | None:
+        """The same, not counted."""
         name = self._text(record, self.column)
         if name is None:
-            self.outcomes[BLANK] += 1
             return None
         if self.kind != "user_alias":
-            self.outcomes[CHOSEN] += 1
             return (self.kind, name)
         label = self.label if self.label_column is None else self._text(record, self.label_column)
-        self.outcomes[BLANK if label is None else CHOSEN] += 1
         return None if label is None else ("user_alias", label, name)
 
     def record(self, user: User) -> dict[str, Any]:
@@ -110,8 +125,7 @@ class Candidate:
             wrong = IdentifierError("placeholder", f"{text!r} is a placeholder and names nobody")
         except IdentifierError as error:
             wrong = error
-        self.outcomes[wrong.rule] += 1
-        raise RecordError(f"column '{column}': {wrong}")
+        raise _CaughtError(column, wrong)
 
 
 CHOSEN: Final = "chosen"

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import sys
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
-from target_braze.encode import exact
+from target_braze.dead_letters import FIELD
+from target_braze.encode import decode, exact
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_decode: Final = msgspec.json.Decoder(float_hook=exact).decode
+
+# Bytes. Each time the buffer is filled, all other threads have a turn.
+_BUFFER: Final = 1_000_000
 _NEEDED: Final = {
     "RECORD": {"stream", "record"},
     "SCHEMA": {"stream", "schema"},
@@ -29,19 +34,25 @@ _TYPES: Final = {"stream": str, "record": dict, "schema": dict}
 class MessageReader(GenericSingerReader[bytes]):
     """Reads standard input, or the file of `--input`, a message a line.
 
-    `waiting` while the next is not there yet; `size` of the last one in bytes.
+    `waiting` while the next is not there yet; `line` is the last one. Records of streams that are taken quickly come
+    as structs of their own.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.waiting = False
-        self.size = 0
-        self._line = 0
+        self.line = b""
+        self._takers: dict[type[msgspec.Struct], Callable[[Any], bool]] = {}
+        self._decode_quickly: Callable[[bytes], Any] | None = None
+        self._number = 0
 
     @property
     @override
     def default_input(self) -> IO[bytes]:
-        return sys.stdin.buffer
+        try:
+            return open(sys.stdin.fileno(), "rb", buffering=_BUFFER, closefd=False)
+        except OSError:  # it is no file
+            return sys.stdin.buffer
 
     @override
     def process_lines(
@@ -58,7 +69,11 @@ class MessageReader(GenericSingerReader[bytes]):
                 self.waiting = False
             if not line:
                 return Counter(counts)
-            self.size = len(line)
+            self.line = line
+            self._number += 1
+            if self._is_taken(line):
+                counts["RECORD"] += 1
+                continue
             message = self.deserialize_json(line)
             kind = message["type"]
             callbacks[kind](message)
@@ -71,11 +86,10 @@ class MessageReader(GenericSingerReader[bytes]):
         Raises:
             InvalidInputLine: it is no Singer message this target knows; names the line, not its content.
         """
-        self._line += 1
         try:
-            message: Any = _decode(line)
+            message: Any = decode(line)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise InvalidInputLine(f"line {self._line:,} of the input is not JSON: {error}") from None
+            raise InvalidInputLine(f"line {self._number:,} of the input is not JSON: {error}") from None
         # Nearly all are records, so that these have a check of their own.
         record = type(message) is dict and message.get("type") == "RECORD"
         if record and type(message.get("stream")) is str and type(message.get("record")) is dict:
@@ -84,16 +98,49 @@ class MessageReader(GenericSingerReader[bytes]):
         kind = message.get("type") if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(kind, str) or kind not in _NEEDED:
             raise InvalidInputLine(
-                f"line {self._line:,} of the input is no Singer message that target-braze knows: its type is {kind!r}, "
-                f"expected one of {', '.join(_NEEDED)}"
+                f"line {self._number:,} of the input is no Singer message that target-braze knows: its type is "
+                f"{kind!r}, expected one of {', '.join(_NEEDED)}"
             )
         if missing := _NEEDED[kind] - message.keys():
-            raise InvalidInputLine(f"line {self._line:,} of the input: the {kind} lacks '{min(missing)}'")
+            raise InvalidInputLine(f"line {self._number:,} of the input: the {kind} lacks '{min(missing)}'")
         for part in _NEEDED[kind] & _TYPES.keys():
             if not isinstance(message[part], _TYPES[part]):
-                raise InvalidInputLine(f"line {self._line:,} of the input: '{part}' of the {kind} has a wrong type")
+                raise InvalidInputLine(f"line {self._number:,} of the input: '{part}' of the {kind} has a wrong type")
         if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
             raise InvalidInputLine(
-                f"line {self._line:,} of the input: the SCHEMA of stream '{message['stream']}' has no properties"
+                f"line {self._number:,} of the input: the SCHEMA of stream '{message['stream']}' has no properties"
             )
         return message
+
+    def take_quickly(
+        self, stream: str, take: Callable[[Any], bool] | None = None, record: type[msgspec.Struct] | None = None
+    ) -> None:
+        """Let `take` have the records of a stream that are such structs; it may answer False to have one decoded.
+
+        Without, all records of the stream come as dicts.
+        """
+        self._takers = {kind: one for kind, one in self._takers.items() if kind.__struct_config__.tag != stream}
+        if take is not None:
+            kind = msgspec.defstruct(
+                "Message",
+                # What comes out of the dead letters has more to it.
+                [("type", Literal["RECORD"]), ("record", record), ("letter", None, None)],
+                rename={"letter": FIELD},
+                tag_field="stream",
+                tag=stream,
+                gc=False,
+            )
+            self._takers[kind] = take
+        self._decode_quickly = None
+        if self._takers:
+            kinds: Any = functools.reduce(operator.or_, self._takers)
+            self._decode_quickly = msgspec.json.Decoder(kinds, float_hook=exact).decode
+
+    def _is_taken(self, line: bytes) -> bool:
+        if self._decode_quickly is None:
+            return False
+        try:
+            message = self._decode_quickly(line)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return False
+        return self._takers[type(message)](message.record)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from typing_extensions import override
 
 from target_braze.costs import data_points
+from target_braze.encode import decode
 from target_braze.endpoints import TRACK, Endpoint
 from target_braze.folding import folded
+
+# When the source deleted a record: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
+DELETED: Final = "_sdc_deleted_at"
 
 # Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
 User = tuple[str, ...]
@@ -34,16 +38,23 @@ class RecordError(Exception):
 class Record:
     """A record as the source sent it: the message and its SCHEMA, its keys, its number in the stream and among all.
 
-    `size` is that of the message in bytes.
+    `sent` is the message, or its line where nobody has decoded it yet, `size` that of the line in bytes.
     """
 
     stream: str
     number: int
     position: int
     keys: tuple[str, ...]
-    message: dict[str, Any]
+    sent: dict[str, Any] | bytes
     schema: dict[str, Any]
     size: int = 0
+
+    @property
+    def message(self) -> dict[str, Any]:
+        """The message."""
+        sent = decode(self.sent) if isinstance(self.sent, bytes) else self.sent
+        self.sent = sent
+        return sent
 
     @property
     def lacks_key(self) -> bool:
@@ -80,12 +91,13 @@ class Change:
     the one thing that it sets, such as a subscription group: a later change of the same thing takes its place.
     `apart` says that it may not share a request with what comes before it for the same user. `apart_points` is what
     the changes would have cost in data points, one by one, that were folded into it. `encoded` are its fields in JSON
-    where these are known before it is sent.
+    and `points` what it costs, where these are known before it is sent. It may come without `given`, its fields, if it
+    is `encoded` and all of them are data, none a command.
     """
 
     kind: str
     user: User
-    fields: dict[str, Any]
+    given: dict[str, Any] | None
     records: list[Record] = field(default_factory=list)
     endpoint: Endpoint = TRACK
     others: tuple[User, ...] = ()
@@ -94,6 +106,14 @@ class Change:
     apart: bool = False
     apart_points: int = 0
     encoded: bytes | None = None
+    points: int | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The object."""
+        if self.given is None:
+            self.given = decode(self.encoded or b"{}")
+        return self.given
 
     @property
     def users(self) -> tuple[User, ...]:
@@ -109,7 +129,7 @@ class Change:
     def repeatable(self) -> bool:
         """Whether Braze is in the same state when it gets the change a second time."""
         return self.kind not in {"events", "purchases"} and not any(
-            accumulates(value) for value in self.fields.values() if isinstance(value, dict)
+            accumulates(value) for value in (self.given or {}).values() if isinstance(value, dict)
         )
 
     def fold(self, later: Change) -> bool:
@@ -121,7 +141,7 @@ class Change:
         if fields is None:
             return False
         self.apart_points = (self.apart_points or data_points(self)) + (later.apart_points or data_points(later))
-        self.fields = fields
+        self.given, self.encoded, self.points = fields, None, None
         self.records += later.records
         return True
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk.sinks import RecordSink
 from typing_extensions import override
@@ -14,19 +14,17 @@ from target_braze.endpoints import TRACK, TRACK_BULK
 from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.bags import is_blank
-from target_braze.records import RecordError, Rejection
+from target_braze.records import DELETED, RecordError, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import msgspec
 
     from target_braze.endpoints import Endpoint
     from target_braze.ledger import Ledger
     from target_braze.records import Change, Record
     from target_braze.target import TargetBraze
-
-
-# When the source deleted a record: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
-DELETED: Final = "_sdc_deleted_at"
 
 
 class BrazeSink(RecordSink):
@@ -97,6 +95,25 @@ class BrazeSink(RecordSink):
         if len(changes) > 1:
             self._target.summary.divide(source, len(changes))
         self._target.delivery.add(*changes)
+
+    @property
+    def quick_record(self) -> type[msgspec.Struct] | None:
+        """The struct that `process_quick` takes; None if it takes none, for a ledger has to look at each value."""
+        looks = self._target.ledger is not None or self._target.defaults.guard.counts_users
+        return None if looks else self._mapping.quick_record
+
+    def process_quick(self, record: msgspec.Struct) -> bool:
+        """Take in a record that has nothing out of the ordinary; False if it has, for `process_record` to see."""
+        change = self._mapping.quick_change(record)
+        if change is None:
+            return False
+        line = self._target.message_reader.line
+        change.records.append(self._target.record(self.stream_name, self._keys, line))
+        if self._bulk:
+            change.endpoint = self._endpoint(change)
+        self._target.delivery.add(change)
+        self.record_counter_metric.value += 1
+        return True
 
     @override
     def _remove_sdc_metadata_from_record(self, record: dict[str, Any]) -> None:

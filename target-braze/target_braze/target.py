@@ -153,14 +153,14 @@ class TargetBraze(Plugin):
         """What Braze knows of attributes, where setting `preflight` says to ask."""
         return Preflight(self._client) if self.config["preflight"] else None
 
-    def record(self, stream: str, keys: tuple[str, ...]) -> Record:
-        """The record that is being read, numbered."""
+    def record(self, stream: str, keys: tuple[str, ...], line: bytes | None = None) -> Record:
+        """The record that is being read, numbered; from its `line` if that is not decoded."""
         self._position += 1
         counts = self.summary.streams[stream]
         counts.read += 1
-        schema = self._schemas[self.message["stream"]]
-        size = self.message_reader.size
-        return Record(stream, counts.read, self._position, keys, self.message, schema, size)
+        schema = self._schemas[stream if line else self.message["stream"]]
+        size = len(self.message_reader.line)
+        return Record(stream, counts.read, self._position, keys, line or self.message, schema, size)
 
     def reject(self, record: Record, why: Rejection) -> None:
         """Send a record to the dead letters, or end the run.
@@ -188,9 +188,13 @@ class TargetBraze(Plugin):
         self._expects_letters = self._dead_letters is not None
         super()._process_schema_message(message_dict)
         self._direct.pop(stream, None)
+        take: tuple[Any, ...] = ()
         maps = self.mapper.stream_maps[stream]
         if len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled:
-            self._direct[stream] = cast("BrazeSink", self.get_sink(stream))
+            sink = self._direct[stream] = cast("BrazeSink", self.get_sink(stream))
+            if sink.quick_record is not None:
+                take = sink.process_quick, sink.quick_record
+        self.message_reader.take_quickly(stream, *take)
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:

@@ -108,6 +108,16 @@ def show(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004
 
 
+def checked_year(moment: datetime) -> datetime:
+    """The moment, if it lies in the years that Braze keeps as a time.
+
+    Raises:
+        ValueError: it does not.
+    """
+    _check_year(moment, moment)
+    return moment
+
+
 def _check_year(day: date, value: object) -> None:
     if not limits.FIRST_YEAR <= day.year <= limits.LAST_YEAR:
         raise ValueError(f"Braze keeps no time after the year {limits.LAST_YEAR}, got {show(value)}")

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from target_braze import limits
+from target_braze.costs import FREE
+from target_braze.encode import encode
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.mapping.deletions import KEYS
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.mapping.removals import Removal
 from target_braze.mapping.spread import Spread
+from target_braze.records import Change
 from target_braze.standard_fields import NEVER_NULL, TEXTS, compile_standard_field, kinds_of_standard_field
 from target_braze.times import looks_like_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from target_braze.records import Change
+    from target_braze.records import User
     from target_braze.scalars import Convert
 
 _RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
@@ -56,6 +59,12 @@ class Attributes(StreamMapping):
             members = "', '".join(self._spread.columns)
             notice(f"'on_delete' unsets no members of '{members}'; they stay in Braze")
         self._removal = Removal(columns, self._on_delete, names, self._object, defaults.guard)
+        if not (self._operators or self._spread.columns):
+            self._quick = self._compile_quick(self._fields)
+        # Where each field costs one data point.
+        self._flat = all(
+            (field.quick is not None or columns.is_time(field.column)) and field.name not in FREE for field in fields
+        )
 
     def _check_operators(self) -> None:
         names = {field.name: field.column for field in self._fields.all}
@@ -94,7 +103,7 @@ class Attributes(StreamMapping):
             )
         if self._columns.is_time(field.column):
             return field
-        return Field(field.column, field.name, self._watched(field.convert, what), field.quick)
+        return Field(field.column, field.name, self._watched(field.convert, what), field.quick, watched=True)
 
     def _watched(self, convert: Convert, what: str) -> Convert:
         return watched(convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
@@ -138,14 +147,25 @@ class Attributes(StreamMapping):
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        if self._merge:
-            fields["_merge_objects"] = True
         self._fields.fill(fields, record)
         self._spread.fill(fields, record)
+        self._fill_own(fields, record)
+
+    @override
+    def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        if self._merge:
+            fields["_merge_objects"] = True
         if self._removal.flag is not None:
             fields[self._removal.flag] = False
         for operator in self._operators:
             operator.fill(fields, record)
+
+    @override
+    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change:
+        head = encode(own)
+        points = number + (self._removal.flag is not None) if self._flat else None
+        whole = b"%s,%s" % (head[:-1], encoded[1:]) if number else head
+        return Change(self.kind, user, None, encoded=whole, points=points)
 
 
 def watched(convert: Convert, what: str, notice: Callable[[str], None], *, reject: bool = False) -> Convert:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from target_braze.deletion_guard import DeletionGuard
-from target_braze.identity import PLACEHOLDERS, Candidate, compile_user, find_user, identifier
+from target_braze.identity import CHOSEN, PLACEHOLDERS, Candidate, compile_user, find_user, identifier
+from target_braze.mapping.quick import QuickFields
 from target_braze.records import Change, Member, RecordError
 from target_braze.values import Place
 
@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
+    import msgspec
+
     from target_braze.catalogs import Catalog
-    from target_braze.mapping.columns import Columns
+    from target_braze.mapping.columns import Columns, Fields
     from target_braze.records import User
 
 
@@ -62,7 +64,12 @@ class StreamMapping(ABC):
         self._known = frozenset(columns.names)
         self._on_delete = self._compile_removal()
         self._candidates = self._compile_user()
-        self._uncounted = [replace(candidate, outcomes=Counter()) for candidate in self._candidates]
+        self._quick: QuickFields | None = None
+
+    @property
+    def quick_record(self) -> type[msgspec.Struct] | None:
+        """The struct of a record that has nothing out of the ordinary; None where all have to be looked at."""
+        return None if self._quick is None else self._quick.record
 
     @property
     def candidates(self) -> tuple[Candidate, ...]:
@@ -112,6 +119,25 @@ class StreamMapping(ABC):
         self._fill(fields, record)
         return [self._as_change(user, fields)]
 
+    def quick_change(self, record: msgspec.Struct) -> Change | None:
+        """The one change that a record makes which is a `quick_record`; None where `changes` has to look at it."""
+        if self._quick is None:
+            return None
+        try:
+            encoded, number, others = self._quick.read(record)
+            first = self._candidates[0]
+            user = first.find(others)
+            if user is None:
+                return None
+            fields = self._object(user)
+            self._fill_own(fields, others)
+            change = self._as_quick_change(user, fields, encoded, number)
+        except (RecordError, ValueError):
+            return None
+        if change is not None:
+            first.outcomes[CHOSEN] += 1
+        return change
+
     @property
     def removes(self) -> bool:
         """Whether something happens in Braze when the source deletes a record."""
@@ -141,9 +167,9 @@ class StreamMapping(ABC):
         """
         part = self._part(record)
         found = []
-        for candidate in self._uncounted:
+        for candidate in self._candidates:
             with suppress(RecordError):
-                if (user := candidate.user(record)) is not None:
+                if (user := candidate.find(record)) is not None:
                     found.append(Member(user, part))
         return found
 
@@ -203,6 +229,32 @@ class StreamMapping(ABC):
     @abstractmethod
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Add to the object what beside the user belongs in it."""
+
+    def _compile_quick(self, fields: Fields, own: Iterable[str] = (), time: str | None = None) -> QuickFields | None:
+        """The quick way for columns that are sent, if there is one.
+
+        `own` are the columns that `_fill_own` reads, `time` is one of them that it takes a datetime from.
+        """
+        first = self._candidates[0]
+        columns = {field.column for field in fields.all}
+        if not columns.isdisjoint((*own, *first.columns)) or any(field.name == first.kind for field in fields.all):
+            return None
+        if fields.nullable and len(fields.nullable) < len(fields.all):
+            return None
+        if not QuickFields.may_have((*self._columns.all_names, *(field.name for field in fields.all))):
+            return None
+        return QuickFields(self._columns.all_names, fields.all, nulls=bool(fields.nullable), time=time)
+
+    def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Add to the object what beside the user and the columns of `_quick` belongs in it."""
+        raise NotImplementedError
+
+    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+        """The change of `own` fields and the `number` of others that are `encoded` already.
+
+        None where `changes` has to say what is wrong with it.
+        """
+        raise NotImplementedError
 
     def _note_unknown(self, record: Mapping[str, Any]) -> None:
         for column in record:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
-from target_braze.records import MappingError, RecordError
+from target_braze.records import DELETED, MappingError, RecordError
 from target_braze.values import TYPES, Place, braze_type, checked_name, compile_value, formats_of, kinds_of, quick_type
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Field:
     convert: Convert
     # Values of exactly this type may go as they are: `Fields` sees to what has to be looked at even then.
     quick: type | None = None
+    # Whether text is looked at for what Braze would make a time.
+    watched: bool = False
 
     def value(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """The value to send, None where there is none.
@@ -62,9 +65,13 @@ class Fields:
     def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = ()) -> None:
         self.all = tuple(fields)
         self._texts = tuple((one.column, one.name, one.convert) for one in self.all if one.quick is str)
-        self._others = tuple((one.column, one.name, one.convert, one.quick) for one in self.all if one.quick is not str)
+        self._others = tuple(
+            (one.column, one.name, one.convert, one.quick if one.quick is not datetime else None)
+            for one in self.all
+            if one.quick is not str
+        )
         names = frozenset(nullable)
-        self._nullable = tuple((one.column, one.name) for one in self.all if one.name in names)
+        self.nullable = tuple((one.column, one.name) for one in self.all if one.name in names)
 
     def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Add to the object what the record has for it; null for the names in `nullable` that it has nothing for.
@@ -95,7 +102,7 @@ class Fields:
                     sent[name] = value
         except ValueError as wrong:
             raise RecordError(f"column '{column}': {wrong}") from None
-        for column, name in self._nullable:
+        for column, name in self.nullable:
             if name not in sent and column in record:
                 sent[name] = None
 
@@ -111,6 +118,8 @@ class Columns:
         self.entry = entry
         self.zone = zone
         properties = schema.get("properties") or {}
+        # With those that tools add: `names` are without.
+        self.all_names = tuple(dict.fromkeys((*properties, DELETED)))
         self._schemas = {
             # JSON Schema has `true` for "anything".
             name: column if isinstance(column, Mapping) else {}

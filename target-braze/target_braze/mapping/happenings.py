@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from typing_extensions import override
 
 from target_braze import limits
+from target_braze.costs import data_points_of_event
 from target_braze.encode import encode
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.records import Change, RecordError
 from target_braze.scalars import Convert, to_integer, to_number, to_string
-from target_braze.times import to_time
+from target_braze.times import checked_year, to_time
 from target_braze.values import TYPES, Place, checked_size, compile_value
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Happening(StreamMapping):
         chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
         reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
         self._properties = Fields(columns.fields(chosen, place, {}, reserved))
+        if not self._spread:
+            self._quick = self._compile_quick(self._properties, used, time_column)
 
     @property
     @override
@@ -96,7 +99,7 @@ class Happening(StreamMapping):
 
         return spread
 
-    def _to_time(self, value: object) -> str:
+    def _to_time(self, value: object) -> str | datetime:
         return to_past(value, self._defaults.zone, self._time.column, self._notice)
 
     def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
@@ -104,6 +107,10 @@ class Happening(StreamMapping):
         app_id = (self._app_id and self._app_id.value(record)) or self._defaults.app_id
         if app_id:
             fields["app_id"] = app_id
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        self._fill_own(fields, record)
         properties: dict[str, Any] = {}
         self._properties.fill(properties, record)
         for column in self._spread:
@@ -127,6 +134,15 @@ class Happening(StreamMapping):
             except ValueError as wrong:
                 raise RecordError(f"its properties are {wrong}") from None
         return Change(self.kind, user, fields, encoded=encoded)
+
+    @override
+    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+        head = encode(own)
+        whole = b'%s,"properties":%s}' % (head[:-1], encoded) if number else head
+        points = data_points_of_event(own) if self.kind == "events" else 1
+        return (
+            Change(self.kind, user, None, encoded=whole, points=points) if len(whole) <= self.properties_bytes else None
+        )
 
     def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
         """The column for a part of the object: the one the mapping names, else the one called like it."""
@@ -165,7 +181,7 @@ class Events(Happening):
         self._compile_properties({self._name.column} if self._name else set())
 
     @override
-    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+    def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         name: str = self._name.required(record) if self._name else self._literal
         fields["name"] = name
         self._names = watch_names(self._names, name, limits.MANY_EVENT_NAMES, "event names", self._notice)
@@ -199,7 +215,7 @@ class Purchases(Happening):
         self._compile_properties({part.column for part in parts})
 
     @override
-    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+    def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         for part in self._parts:
             fields[part.name] = part.required(record)
         quantity = self._quantity and self._quantity.value(record)
@@ -215,12 +231,17 @@ class Purchases(Happening):
         return (*self._parts, self._quantity) if self._quantity else self._parts
 
 
-def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
-    """When something happened, in ISO 8601; gives notice of what has not happened yet."""
-    text = to_time(value, zone)
-    if datetime.fromisoformat(text).timestamp() > time.time() + _CLOCK_SKEW:
+def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str | datetime:
+    """When something happened, in ISO 8601 or as it came; gives notice of what has not happened yet."""
+    if isinstance(value, datetime):
+        found: str | datetime = value
+        moment = checked_year(value)
+    else:
+        found = to_time(value, zone)
+        moment = datetime.fromisoformat(found)
+    if moment.timestamp() > time.time() + _CLOCK_SKEW:
         notice(f"column '{column}' lies in the future; Braze will store the moment of arrival")
-    return text
+    return found
 
 
 def to_event_name(value: object) -> str:
