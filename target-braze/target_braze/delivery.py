@@ -84,6 +84,7 @@ class Delivery:
         self._in_flight = 0
         self._closing = False
         self._next_emit = 0.0
+        self._now = 0.0
 
         # Records: enough to fill every request in flight and its successor, and to find users that are not under way.
         self._room = 3 * concurrency * max_objects
@@ -182,8 +183,10 @@ class Delivery:
                 hear, what = self._inbox.get(timeout=self._patience())
             except Empty:
                 return
+        news = self._inbox.qsize()
+        self._now = time.monotonic()  # not before any of it came
         hear(what)
-        for _ in range(self._inbox.qsize()):
+        for _ in range(news):
             hear, what = self._inbox.get_nowait()
             hear(what)
         if self._settled > settled or self._lanes.held:
@@ -192,9 +195,8 @@ class Delivery:
 
     def _take_in(self, changes: tuple[Change, ...]) -> None:
         self._checkpoints.open(changes[0].records[0], len(changes))
-        now = time.monotonic()
         for change in changes:
-            self._lanes.add(change, now)
+            self._lanes.add(change, self._now)
 
     def _close(self, _: None) -> None:
         self._closing = True
@@ -210,9 +212,7 @@ class Delivery:
     def _release(self, work: tuple[Request, list[Lane]]) -> None:
         request, lanes = work
         self._in_flight -= 1
-        now = time.monotonic()
-        for lane in lanes:
-            self._lanes.release(lane, now, request.endpoint)
+        self._lanes.release(lanes, request.endpoint, self._now)
 
     def _next_request(self) -> tuple[Request, list[Lane]] | None:
         if self._stops or self._in_flight >= self._concurrency.limit:

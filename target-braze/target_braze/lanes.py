@@ -7,7 +7,7 @@ two users (an identification, a merge) joins their lanes into one.
 from __future__ import annotations
 
 import heapq
-from collections import OrderedDict, defaultdict, deque
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Final
 from target_braze.endpoints import Request
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from target_braze.ceilings import Ceilings
     from target_braze.endpoints import Endpoint
     from target_braze.records import Change, User
@@ -27,15 +29,13 @@ _APART: Final = 5.0
 class Lane:
     """What waits for one user, or for several that a change has joined."""
 
-    changes: deque[Change] = field(default_factory=deque)
+    users: list[User]
+    changes: list[Change]
     # What later changes of the same thing may be folded into.
-    open: dict[object, Change] = field(default_factory=dict)
-    users: set[User] = field(default_factory=set)
+    open: dict[object, Change]
     # How many of the first changes go to the same endpoint; 0 while the lane is not ready.
     leading: int = 0
     under_way: int = 0
-    # How many of the changes may not share a request with what comes before them.
-    apart: int = 0
     # How many of the last changes wait for the end of the input, or behind one that does.
     held: int = 0
     rests_until: float = 0.0
@@ -54,9 +54,12 @@ class Lane:
 
 @dataclass(eq=False, slots=True)
 class _Queue:
-    """The lanes that are ready with changes for one endpoint, how many changes these are, and since when they wait."""
+    """The lanes that are ready with changes for one endpoint, how many changes these are, and since when they wait.
 
-    lanes: OrderedDict[Lane, None] = field(default_factory=OrderedDict)
+    A lane that has become another's part stays until it is its turn.
+    """
+
+    lanes: deque[Lane] = field(default_factory=deque)
     changes: int = 0
     since: float = 0.0
 
@@ -95,18 +98,18 @@ class Lanes:
         """Take in a change."""
         endpoint = change.endpoint
         lane = self._lane(change)
-        if lane.changes and lane.changes[-1].endpoint is not endpoint:
+        changes = lane.changes
+        if changes and changes[-1].endpoint is not endpoint:
             lane.open.clear()  # what comes after a change for another endpoint may not overtake it
         folds_as = change.folds_as
         if folds_as is not None:
-            earlier = lane.open.get(folds_as)
-            if earlier is not None:
+            earlier = lane.open.setdefault(folds_as, change)
+            if earlier is not change:
                 if earlier.fold(change):
                     return
                 change.apart = True
-                lane.apart += 1
-            lane.open[folds_as] = change
-        lane.changes.append(change)
+                lane.open[folds_as] = change
+        changes.append(change)
         self._pending += 1
         if lane.held or endpoint.last:
             lane.held += 1
@@ -115,8 +118,8 @@ class Lanes:
             if lane.rests_until <= now:
                 self._enter(lane, now)
         elif (
-            lane.leading == len(lane.changes) - 1
-            and lane.changes[0].endpoint is endpoint
+            lane.leading == len(changes) - 1
+            and changes[0].endpoint is endpoint
             and not (endpoint.single or change.apart)
         ):
             lane.leading += 1
@@ -137,13 +140,15 @@ class Lanes:
         ]
         return self._fill(min(sendable)[2], now) if sendable else None
 
-    def release(self, lane: Lane, now: float, endpoint: Endpoint) -> None:
-        """The lane's request to the endpoint is answered, and the endpoint's rest begins."""
-        lane = lane.itself()
-        lane.under_way -= 1
-        lane.rests_until = max(lane.rests_until, now + min(endpoint.rest, self._wait))
-        lane.answered_by, lane.answered_at = endpoint, now
-        self._enter(lane, now)
+    def release(self, lanes: Iterable[Lane], endpoint: Endpoint, now: float) -> None:
+        """The lanes' request to the endpoint is answered, and the endpoint's rest begins."""
+        rest = min(endpoint.rest, self._wait)
+        for lane in map(Lane.itself, lanes):
+            lane.under_way -= 1
+            if rest:
+                lane.rests_until = max(lane.rests_until, now + rest)
+            lane.answered_by, lane.answered_at = endpoint, now
+            self._enter(lane, now)
 
     def due(self) -> float | None:
         """When, without any further change or answer, there is something to send."""
@@ -156,16 +161,6 @@ class Lanes:
             moments.append(self._resting[0][0])
         return min(moments, default=None)
 
-    def clear(self) -> None:
-        """Forget all that waits."""
-        for lane in set(self._of.values()):
-            lane.changes.clear()
-            lane.open.clear()
-            lane.leading = lane.apart = 0
-        self._queues.clear()
-        self._resting.clear()
-        self._pending = self.held = 0
-
     def _lane(self, change: Change) -> Lane:
         if not change.others:
             return self._of.get(change.user) or self._new_lane(change)
@@ -177,30 +172,28 @@ class Lanes:
         for user in users:
             if self._of.get(user) is not lane:
                 self._of[user] = lane
-                lane.users.add(user)
+                lane.users.append(user)
         return lane
 
     def _new_lane(self, change: Change) -> Lane:
-        lane = self._of[change.user] = Lane(users={change.user})
+        lane = self._of[change.user] = Lane([change.user], [], {})
         if change.endpoint.after:
             others = (at for endpoint, at in self._forgotten.items() if endpoint is not change.endpoint)
             lane.answered_at = max(others, default=lane.answered_at)
         return lane
 
     def _join(self, lanes: list[Lane]) -> Lane:
-        whole = Lane()
+        waiting = heapq.merge(*(lane.changes for lane in lanes), key=lambda change: change.records[0].position)
+        whole = Lane([user for lane in lanes for user in lane.users], [*waiting], {})
         for lane in lanes:
-            self._leave(lane)
+            if lane.leading:
+                self._queues[lane.changes[0].endpoint].changes -= lane.leading
             lane.joined = whole
             whole.open |= lane.open
-            whole.users |= lane.users
             whole.under_way += lane.under_way
-            whole.apart += lane.apart
             whole.rests_until = max(whole.rests_until, lane.rests_until)
             whole.answered_at = max(whole.answered_at, lane.answered_at)
             self.held -= lane.held
-        waiting = (lane.changes for lane in lanes)
-        whole.changes = deque(heapq.merge(*waiting, key=lambda change: change.records[0].position))
         whole.held = next((len(whole.changes) - n for n, one in enumerate(whole.changes) if one.endpoint.last), 0)
         self.held += whole.held
         for user in whole.users:
@@ -211,19 +204,21 @@ class Lanes:
         """Put the lane where it belongs: to those that are ready, at rest, or done."""
         if lane.under_way or lane.leading or lane.joined is not None:
             return
-        if not lane.changes and lane.rests_until <= now:
-            self._forget(lane)
+        if not lane.changes:
+            if lane.rests_until <= now:
+                self._forget(lane)
+            else:
+                self._rest(lane)
             return
-        first = lane.changes[0] if lane.changes else None
-        if first is not None:
-            after = first.endpoint.after if first.endpoint is not lane.answered_by else 0.0
-            if after or first.apart:
-                apart = min(max(after, _APART if first.apart else 0.0), self._wait)
-                lane.rests_until = max(lane.rests_until, lane.answered_at + apart)
-        if first is None or lane.rests_until > now:
-            heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
-            return
+        first = lane.changes[0]
         endpoint = first.endpoint
+        after = endpoint.after if endpoint is not lane.answered_by else 0.0
+        if after or first.apart:
+            apart = min(max(after, _APART if first.apart else 0.0), self._wait)
+            lane.rests_until = max(lane.rests_until, lane.answered_at + apart)
+        if lane.rests_until > now:
+            self._rest(lane)
+            return
         lane.leading = 1 if endpoint.single else len(lane.changes)
         if lane.leading > 1:
             ends = (n for n, one in enumerate(lane.changes) if n and (one.apart or one.endpoint is not endpoint))
@@ -231,55 +226,57 @@ class Lanes:
         queue = self._queues[endpoint]
         if not queue.changes:
             queue.since = now
-        queue.lanes[lane] = None
+        queue.lanes.append(lane)
         queue.changes += lane.leading
+
+    def _rest(self, lane: Lane) -> None:
+        heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
 
     def _forget(self, lane: Lane) -> None:
         for user in lane.users:
-            if self._of.get(user) is lane:
-                del self._of[user]
+            del self._of[user]
+        lane.users.clear()  # it may have been at rest twice
         if lane.answered_by is not None:
             self._forgotten[lane.answered_by] = lane.answered_at
-
-    def _leave(self, lane: Lane) -> None:
-        if lane.leading:
-            queue = self._queues[lane.changes[0].endpoint]
-            del queue.lanes[lane]
-            queue.changes -= lane.leading
-            lane.leading = 0
 
     def _fill(self, endpoint: Endpoint, now: float) -> tuple[Request, list[Lane]]:
         request = Request(endpoint)
         room = self._most(endpoint)
+        of_user = endpoint.most_of_user or room
         queue = self._queues[endpoint]
         taken: list[Lane] = []
         while queue.lanes and room:
-            lane = next(iter(queue.lanes))
-            had = lane.leading
-            left = could = min(had, endpoint.most_of_user or had)
-            while left and room and request.add(lane.changes[0]):
-                self._drop_first(lane)
-                left -= 1
-                room -= 1
-            if left < could:
-                del queue.lanes[lane]
-                queue.changes -= had
-                lane.leading = 0
-                lane.under_way += 1
+            lane = queue.lanes.popleft()
+            if lane.joined is not None:
+                continue
+            could = lane.leading if lane.leading == 1 else min(lane.leading, of_user, room)
+            number = 0
+            while number < could and request.add(lane.changes[number]):
+                number += 1
+            if number:
+                queue.changes -= lane.leading
+                self._send(lane, number)
                 taken.append(lane)
-            if left:
-                break  # the request is full, by number or by size
+                room -= number
+            else:
+                queue.lanes.appendleft(lane)
+            if number < could:
+                break  # the next one would make the request too large
         self._pending -= len(request)
         queue.since = now
         return request, taken
 
-    def _drop_first(self, lane: Lane) -> None:
-        change = lane.changes.popleft()
-        lane.apart -= change.apart
+    def _send(self, lane: Lane, number: int) -> None:
+        """So many of the lane's first changes go into a request."""
+        lane.leading = 0
+        lane.under_way += 1
+        if number == len(lane.changes):
+            lane.open.clear()
+        elif lane.open:
+            for change in lane.changes[:number]:
+                if lane.open.get(change.folds_as) is change:
+                    del lane.open[change.folds_as]
+        del lane.changes[:number]
         if lane.held > len(lane.changes):
-            lane.held -= 1
-            self.held -= 1
-        if lane.open:
-            folds_as = change.folds_as
-            if folds_as is not None and lane.open.get(folds_as) is change:
-                del lane.open[folds_as]
+            self.held -= lane.held - len(lane.changes)
+            lane.held = len(lane.changes)
