@@ -31,7 +31,7 @@ class Lane:
 
     users: list[User]
     changes: list[Change]
-    # What later changes of the same thing may be folded into.
+    # What later changes of the same thing may be folded into, where several changes wait.
     open: dict[object, Change]
     # How many of the first changes go to the same endpoint; 0 while the lane is not ready.
     leading: int = 0
@@ -50,6 +50,25 @@ class Lane:
         while lane.joined is not None:
             lane = lane.joined
         return lane
+
+    def folds(self, change: Change) -> bool:
+        """Make the change a part of one that waits; answer False where it cannot, and later ones may fold into it."""
+        last = self.changes[-1]
+        if last.endpoint is not change.endpoint:
+            self.open = {}  # what comes after a change for another endpoint may not overtake it
+        elif len(self.changes) == 1:
+            self.open = {last.folds_as: last}
+        folds_as = change.folds_as
+        if folds_as is None:
+            return False
+        earlier = self.open.setdefault(folds_as, change)
+        if earlier is change:
+            return False
+        if earlier.fold(change):
+            return True
+        change.apart = True
+        self.open[folds_as] = change
+        return False
 
 
 @dataclass(eq=False, slots=True)
@@ -97,18 +116,10 @@ class Lanes:
     def add(self, change: Change, now: float) -> None:
         """Take in a change."""
         endpoint = change.endpoint
-        lane = self._lane(change)
+        lane = self._lane_of_all(change) if change.others else self._of.get(change.user) or self._new_lane(change)
         changes = lane.changes
-        if changes and changes[-1].endpoint is not endpoint:
-            lane.open.clear()  # what comes after a change for another endpoint may not overtake it
-        folds_as = change.folds_as
-        if folds_as is not None:
-            earlier = lane.open.setdefault(folds_as, change)
-            if earlier is not change:
-                if earlier.fold(change):
-                    return
-                change.apart = True
-                lane.open[folds_as] = change
+        if changes and lane.folds(change):
+            return
         changes.append(change)
         self._pending += 1
         if lane.held or endpoint.last:
@@ -161,14 +172,12 @@ class Lanes:
             moments.append(self._resting[0][0])
         return min(moments, default=None)
 
-    def _lane(self, change: Change) -> Lane:
-        if not change.others:
-            return self._of.get(change.user) or self._new_lane(change)
+    def _lane_of_all(self, change: Change) -> Lane:
+        """The lane, from now on, of all whom the change concerns."""
         users = change.users
         lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
-        lane = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None)
-        if lane is None:
-            lane = self._new_lane(change)
+        found = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None)
+        lane = found or self._new_lane(change)
         for user in users:
             if self._of.get(user) is not lane:
                 self._of[user] = lane
@@ -189,7 +198,6 @@ class Lanes:
             if lane.leading:
                 self._queues[lane.changes[0].endpoint].changes -= lane.leading
             lane.joined = whole
-            whole.open |= lane.open
             whole.under_way += lane.under_way
             whole.rests_until = max(whole.rests_until, lane.rests_until)
             whole.answered_at = max(whole.answered_at, lane.answered_at)
@@ -204,13 +212,14 @@ class Lanes:
         """Put the lane where it belongs: to those that are ready, at rest, or done."""
         if lane.under_way or lane.leading or lane.joined is not None:
             return
-        if not lane.changes:
+        changes = lane.changes
+        if not changes:
             if lane.rests_until <= now:
                 self._forget(lane)
             else:
                 self._rest(lane)
             return
-        first = lane.changes[0]
+        first = changes[0]
         endpoint = first.endpoint
         after = endpoint.after if endpoint is not lane.answered_by else 0.0
         if after or first.apart:
@@ -219,15 +228,16 @@ class Lanes:
         if lane.rests_until > now:
             self._rest(lane)
             return
-        lane.leading = 1 if endpoint.single else len(lane.changes)
-        if lane.leading > 1:
-            ends = (n for n, one in enumerate(lane.changes) if n and (one.apart or one.endpoint is not endpoint))
-            lane.leading = next(ends, lane.leading)
+        leading = len(changes)
+        if leading > 1:
+            ends = (n for n, one in enumerate(changes) if n and (one.apart or one.endpoint is not endpoint))
+            leading = 1 if endpoint.single else next(ends, leading)
+        lane.leading = leading
         queue = self._queues[endpoint]
         if not queue.changes:
             queue.since = now
         queue.lanes.append(lane)
-        queue.changes += lane.leading
+        queue.changes += leading
 
     def _rest(self, lane: Lane) -> None:
         heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
@@ -244,22 +254,24 @@ class Lanes:
         room = self._most(endpoint)
         of_user = endpoint.most_of_user or room
         queue = self._queues[endpoint]
+        ready = queue.lanes
         taken: list[Lane] = []
-        while queue.lanes and room:
-            lane = queue.lanes.popleft()
+        while ready and room:
+            lane = ready.popleft()
             if lane.joined is not None:
                 continue
-            could = lane.leading if lane.leading == 1 else min(lane.leading, of_user, room)
+            leading = lane.leading
+            could = min(leading, of_user, room) if leading > 1 else 1
             number = 0
             while number < could and request.add(lane.changes[number]):
                 number += 1
             if number:
-                queue.changes -= lane.leading
+                queue.changes -= leading
                 self._send(lane, number)
                 taken.append(lane)
                 room -= number
             else:
-                queue.lanes.appendleft(lane)
+                ready.appendleft(lane)
             if number < could:
                 break  # the next one would make the request too large
         self._pending -= len(request)
@@ -270,13 +282,13 @@ class Lanes:
         """So many of the lane's first changes go into a request."""
         lane.leading = 0
         lane.under_way += 1
-        if number == len(lane.changes):
-            lane.open.clear()
-        elif lane.open:
-            for change in lane.changes[:number]:
+        changes = lane.changes
+        left = len(changes) - number
+        if left > 1:
+            for change in changes[:number]:
                 if lane.open.get(change.folds_as) is change:
                     del lane.open[change.folds_as]
-        del lane.changes[:number]
-        if lane.held > len(lane.changes):
-            self.held -= lane.held - len(lane.changes)
-            lane.held = len(lane.changes)
+        del changes[:number]
+        if lane.held > left:
+            self.held -= lane.held - left
+            lane.held = left
