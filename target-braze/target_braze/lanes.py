@@ -192,6 +192,7 @@ class Lanes:
         return lane
 
     def _join(self, lanes: list[Lane]) -> Lane:
+        # Nothing stays open: what joins lanes goes to an endpoint where nothing is folded, and none may overtake it.
         waiting = heapq.merge(*(lane.changes for lane in lanes), key=lambda change: change.records[0].position)
         whole = Lane([user for lane in lanes for user in lane.users], [*waiting], {})
         for lane in lanes:
