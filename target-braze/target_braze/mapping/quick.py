@@ -1,7 +1,7 @@
 """From a record's JSON to the JSON that Braze takes, where the values have the types of their columns.
 
-What a mapping does with dicts it does here with structs made for the stream: reading, checking types and writing take
-a third of the time. Whatever is out of the ordinary is left to the dicts: `read` then answers None.
+What a mapping does with dicts it does here with structs made for the stream: compiled code reads them, checks types and
+writes. A record with anything out of the ordinary fits no such struct, or `read` raises, and is left to the dicts.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 _LARGEST: Final = 2**63 - 1
 _TEXT: Final = Annotated[str, msgspec.Meta(max_length=limits.STRING_LENGTH)]
 _INTEGER: Final = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
-# By the type of `Field.quick`; fractions come with all their digits only where the type is left open.
 _TIME: Final = Annotated[datetime, msgspec.Meta(tz=True)]
+# By `Field.quick`; fractions come with all their digits only where the type is left open.
 _TYPES: Final[dict[type | None, Any]] = {
     str: _TEXT | None,
     int: _INTEGER | None,
