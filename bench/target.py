@@ -77,6 +77,7 @@ def _measure(folder: Path, source: Path, latency: int, concurrency: int, records
         f"{records / requests:4.1f} objects a request",
         f"{cost.cpu / records * 1e6:5.1f} us CPU a record",
         f"{cost.peak_mb:4.0f} MB",
+        f"{cost.stolen:3.0%} of the machine stolen",
     )
     print(f"latency {latency:3} ms, concurrency {concurrency:3}:", "   ".join(figures), flush=True)
 
