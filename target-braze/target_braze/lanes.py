@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
+import msgspec
+
 from target_braze.endpoints import Request
 
 if TYPE_CHECKING:
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
 _APART: Final = 5.0
 
 
-@dataclass(eq=False, slots=True)
-class Lane:
+class Lane(msgspec.Struct, eq=False):
     """What waits for one user, or for several that a change has joined."""
 
     users: list[User]

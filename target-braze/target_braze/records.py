@@ -1,10 +1,14 @@
-"""What passes between reading and delivering: the record as it came, what it changes in Braze, why it cannot."""
+"""What passes between reading and delivering: the record as it came, what it changes in Braze, why it cannot.
+
+What there is one of for each record is a struct of msgspec's, which is made in a third of a dataclass's time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+import msgspec
 from typing_extensions import override
 
 from target_braze.costs import data_points
@@ -34,8 +38,7 @@ class RecordError(Exception):
     """One record cannot become what the mapping wants; says which column and why."""
 
 
-@dataclass(slots=True)
-class Record:
+class Record(msgspec.Struct, eq=False):
     """A record as the source sent it: the message and its SCHEMA, its keys, its number in the stream and among all.
 
     `sent` is the message, or its line where nobody has decoded it yet, `size` that of the line in bytes.
@@ -83,8 +86,7 @@ class Rejection:
     in_doubt: bool = False
 
 
-@dataclass(slots=True)
-class Change:
+class Change(msgspec.Struct, eq=False):
     """One object for Braze: which array of which endpoint, whom it is about, and the records it was made of.
 
     `others` are users whom it concerns too, as a merge does; what waits for any of them keeps its order. `key` names
@@ -98,7 +100,7 @@ class Change:
     kind: str
     user: User
     given: dict[str, Any] | None
-    records: list[Record] = field(default_factory=list)
+    records: list[Record] = msgspec.field(default_factory=list)
     endpoint: Endpoint = TRACK
     others: tuple[User, ...] = ()
     fingerprint: bytes | None = None
