@@ -13,7 +13,6 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
-from target_braze.dead_letters import FIELD
 from target_braze.encode import decode, exact
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ class MessageReader(GenericSingerReader[bytes]):
         super().__init__()
         self.waiting = False
         self.line = b""
+        self._quick: dict[str, tuple[Callable[[Any], bool], type[msgspec.Struct]]] = {}
+        self._is_stale = False
         self._takers: dict[type[msgspec.Struct], Callable[[Any], bool]] = {}
         self._decode_quickly: Callable[[bytes], Any] | None = None
         self._number = 0
@@ -119,24 +120,15 @@ class MessageReader(GenericSingerReader[bytes]):
 
         Without, all records of the stream come as dicts.
         """
-        self._takers = {kind: one for kind, one in self._takers.items() if kind.__struct_config__.tag != stream}
-        if take is not None:
-            kind = msgspec.defstruct(
-                "Message",
-                # What comes out of the dead letters has more to it.
-                [("type", Literal["RECORD"]), ("record", record), ("letter", None, None)],
-                rename={"letter": FIELD},
-                tag_field="stream",
-                tag=stream,
-                gc=False,
-            )
-            self._takers[kind] = take
-        self._decode_quickly = None
-        if self._takers:
-            kinds: Any = functools.reduce(operator.or_, self._takers)
-            self._decode_quickly = msgspec.json.Decoder(kinds, float_hook=exact).decode
+        known = self._quick.pop(stream, None)
+        if take is not None and record is not None:
+            self._quick[stream] = (take, record)
+        if known != self._quick.get(stream):
+            self._is_stale = True
 
     def _is_taken(self, line: bytes) -> bool:
+        if self._is_stale:
+            self._compile()
         if self._decode_quickly is None:
             return False
         try:
@@ -144,3 +136,25 @@ class MessageReader(GenericSingerReader[bytes]):
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             return False
         return self._takers[type(message)](message.record)
+
+    def _compile(self) -> None:
+        """Make one decoder for the records of all streams that are taken quickly."""
+        self._takers = {_message(stream, record): take for stream, (take, record) in self._quick.items()}
+        self._decode_quickly = None
+        if self._takers:
+            # A stream needs another beside it, for only where there is a choice must a message say whose it is.
+            kinds: Any = functools.reduce(operator.or_, self._takers, _message("\0", msgspec.Struct))
+            self._decode_quickly = msgspec.json.Decoder(kinds, float_hook=exact).decode
+        self._is_stale = False
+
+
+def _message(stream: str, record: type[msgspec.Struct]) -> type[msgspec.Struct]:
+    """The struct of a RECORD that says no more than usual; one that comes out of the dead letters does."""
+    return msgspec.defstruct(
+        "Message",
+        [("type", Literal["RECORD"]), ("record", record), ("time_extracted", Any, None), ("version", Any, None)],
+        tag_field="stream",
+        tag=stream,
+        forbid_unknown_fields=True,
+        gc=False,
+    )

@@ -54,9 +54,16 @@ def to_number(value: object) -> int | float | Decimal | None:
         if not _NUMBER.match(text):
             raise ValueError(f"expected a number, got {show(value)}")
         value = exact(text)
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal) or not _is_finite(value):
         raise ValueError(f"expected a number, got {show(value)}")
     return value
+
+
+def _is_finite(number: float | Decimal) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # it is whole, and longer than any float
+        return False
 
 
 def to_integer(value: object) -> int | None:

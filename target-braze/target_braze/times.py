@@ -17,8 +17,13 @@ if TYPE_CHECKING:
 
 # The usual forms, too usual to take them to pieces.
 _MINUTE: Final = timedelta(minutes=1)
+_IN_ALL_MONTHS: Final = "28"
 _DAY_LENGTH: Final = len("2026-03-04")
-_USUAL: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3}(?:\d{3})?)?(?:Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+_USUAL: Final = re.compile(
+    r"(?!0000)[0-2]\d{3}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{3}(?:\d{3})?)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)\Z",
+    re.ASCII,
+)
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
@@ -64,11 +69,11 @@ def to_time(value: object, zone: tzinfo) -> str:
     """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
     if isinstance(value, str) and _USUAL.match(value):
         text = value[:-1] + "+00:00" if value[-1] == "Z" else value
-        try:
-            if datetime.fromisoformat(text).year <= limits.LAST_YEAR:
-                return text
-        except ValueError:
-            pass  # to_moment says what is wrong with it
+        if value[8:10] <= _IN_ALL_MONTHS:
+            return text
+        with suppress(ValueError):  # to_moment says what is wrong with it
+            datetime.fromisoformat(text)
+            return text
     moment = to_moment(value, zone)
     offset = moment.utcoffset()
     if offset and offset % _MINUTE:
@@ -106,16 +111,6 @@ def show(value: object) -> str:
     """A value as a message shows it."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004
-
-
-def checked_year(moment: datetime) -> datetime:
-    """The moment, if it lies in the years that Braze keeps as a time.
-
-    Raises:
-        ValueError: it does not.
-    """
-    _check_year(moment, moment)
-    return moment
 
 
 def _check_year(day: date, value: object) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -64,16 +63,13 @@ def kinds_of(schema: object) -> set[str]:
 
 
 def quick_type(schema: Mapping[str, Any]) -> type | None:
-    """The type of Python's whose values go as they are, but for text that is long and numbers that are none.
-
-    Of a column of times that is `datetime`, though JSON has text for it.
-    """
+    """The type of Python's whose values go as they are, but for text that is long and numbers that are none."""
     branches = _branches(schema)
     if len(branches) != 1:
         return None
     ((kind, branch),) = branches
     if kind == "string" and (branch.get("format") in _TYPED_FORMATS or "x-singer.decimal" in branch):
-        return datetime if branch.get("format") == "date-time" else None
+        return None
     return _QUICK.get(kind)
 
 

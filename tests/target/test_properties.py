@@ -18,7 +18,7 @@ from target_braze.mapping.base import Defaults
 from target_braze.records import MappingError, RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from target_braze.mapping.base import StreamMapping
 
@@ -101,10 +101,12 @@ def braze() -> Iterator[tuple[Sandbox, Client]]:
         yield sandbox, Client(sandbox.url, sandbox.api_key)
 
 
-def mapping_of(columns: dict[str, Any], *, unset: bool, **entry: Any) -> StreamMapping:
+def mapping_of(
+    columns: dict[str, Any], *, unset: bool, notice: Callable[[str], None] = lambda _text: None, **entry: Any
+) -> StreamMapping:
     defaults = Defaults(app_id=None, unset_nulls=unset, update_existing_only=False, zone=ZoneInfo("Asia/Kolkata"))
     schema = {"type": "object", "properties": {"external_id": {"type": "string"}, **columns}}
-    return compile_mapping("s", schema, entry, defaults, lambda _text: None)
+    return compile_mapping("s", schema, entry, defaults, notice)
 
 
 @settings(max_examples=120, deadline=None)

@@ -39,7 +39,7 @@ class Attributes(StreamMapping):
         super().__init__(columns, defaults, notice)
         # An address that does not identify the user is still the user's address.
         addresses = {c.column: c.kind for c in self._candidates if c.kind in {"email", "phone"}}
-        place = defaults.place(notice, typed_nested_times=True)
+        place = defaults.place(self._notice, typed_nested_times=True)
         self._operators = compile_operators(columns, place, _RESERVED)
         operands = {operator.field.column for operator in self._operators}
         self._spread = Spread(columns, defaults, self._watched, notice)

@@ -60,7 +60,8 @@ class StreamMapping(ABC):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._columns = columns
         self._defaults = defaults
-        self._notice = notice
+        self._tell = notice
+        self._is_quick = False
         self._known = frozenset(columns.names)
         self._on_delete = self._compile_removal()
         self._candidates = self._compile_user()
@@ -123,6 +124,7 @@ class StreamMapping(ABC):
         """The one change that a record makes which is a `quick_record`; None where `changes` has to look at it."""
         if self._quick is None:
             return None
+        self._is_quick = True
         try:
             encoded, number, others = self._quick.read(record)
             first = self._candidates[0]
@@ -134,6 +136,8 @@ class StreamMapping(ABC):
             change = self._as_quick_change(user, fields, encoded, number)
         except (RecordError, ValueError):
             return None
+        finally:
+            self._is_quick = False
         if change is not None:
             first.outcomes[CHOSEN] += 1
         return change
@@ -230,11 +234,8 @@ class StreamMapping(ABC):
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Add to the object what beside the user belongs in it."""
 
-    def _compile_quick(self, fields: Fields, own: Iterable[str] = (), time: str | None = None) -> QuickFields | None:
-        """The quick way for columns that are sent, if there is one.
-
-        `own` are the columns that `_fill_own` reads, `time` is one of them that it takes a datetime from.
-        """
+    def _compile_quick(self, fields: Fields, own: Iterable[str] = ()) -> QuickFields | None:
+        """The quick way for columns that are sent, if there is one; `own` are columns that `_fill_own` reads."""
         first = self._candidates[0]
         columns = {field.column for field in fields.all}
         if not columns.isdisjoint((*own, *first.columns)) or any(field.name == first.kind for field in fields.all):
@@ -243,7 +244,7 @@ class StreamMapping(ABC):
             return None
         if not QuickFields.may_have((*self._columns.all_names, *(field.name for field in fields.all))):
             return None
-        return QuickFields(self._columns.all_names, fields.all, nulls=bool(fields.nullable), time=time)
+        return QuickFields(self._columns.all_names, fields.all, nulls=bool(fields.nullable))
 
     def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Add to the object what beside the user and the columns of `_quick` belongs in it."""
@@ -255,6 +256,16 @@ class StreamMapping(ABC):
         None where `changes` has to say what is wrong with it.
         """
         raise NotImplementedError
+
+    def _notice(self, text: str) -> None:
+        """Tell the user; or, of a record on the quick way, let `changes` do that.
+
+        Raises:
+            ValueError: it is on the quick way.
+        """
+        if self._is_quick:
+            raise ValueError(text)
+        self._tell(text)
 
     def _note_unknown(self, record: Mapping[str, Any]) -> None:
         for column in record:

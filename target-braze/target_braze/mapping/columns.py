@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
@@ -65,11 +64,7 @@ class Fields:
     def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = ()) -> None:
         self.all = tuple(fields)
         self._texts = tuple((one.column, one.name, one.convert) for one in self.all if one.quick is str)
-        self._others = tuple(
-            (one.column, one.name, one.convert, one.quick if one.quick is not datetime else None)
-            for one in self.all
-            if one.quick is not str
-        )
+        self._others = tuple((one.column, one.name, one.convert, one.quick) for one in self.all if one.quick is not str)
         names = frozenset(nullable)
         self.nullable = tuple((one.column, one.name) for one in self.all if one.name in names)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from datetime import datetime
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
@@ -16,7 +16,7 @@ from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.records import Change, RecordError
 from target_braze.scalars import Convert, to_integer, to_number, to_string
-from target_braze.times import checked_year, to_time
+from target_braze.times import to_moment, to_time
 from target_braze.values import TYPES, Place, checked_size, compile_value
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 # Clocks differ; an event so many seconds ahead is not worth a word.
 _CLOCK_SKEW: Final = 300.0
+# A day that was over everywhere when the program began.
+_LONG_AGO: Final = (datetime.now(timezone.utc) - timedelta(days=2)).date().isoformat()
 # What columns may hold of the parts that are no numbers.
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {"currency": ("string",)}
 
@@ -62,7 +64,7 @@ class Happening(StreamMapping):
         reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
         self._properties = Fields(columns.fields(chosen, place, {}, reserved))
         if not self._spread:
-            self._quick = self._compile_quick(self._properties, used, time_column)
+            self._quick = self._compile_quick(self._properties, used)
 
     @property
     @override
@@ -99,7 +101,7 @@ class Happening(StreamMapping):
 
         return spread
 
-    def _to_time(self, value: object) -> str | datetime:
+    def _to_time(self, value: object) -> str:
         return to_past(value, self._defaults.zone, self._time.column, self._notice)
 
     def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
@@ -231,17 +233,13 @@ class Purchases(Happening):
         return (*self._parts, self._quantity) if self._quantity else self._parts
 
 
-def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str | datetime:
-    """When something happened, in ISO 8601 or as it came; gives notice of what has not happened yet."""
-    if isinstance(value, datetime):
-        found: str | datetime = value
-        moment = checked_year(value)
-    else:
-        found = to_time(value, zone)
-        moment = datetime.fromisoformat(found)
-    if moment.timestamp() > time.time() + _CLOCK_SKEW:
+def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
+    """When something happened, in ISO 8601; gives notice of what has not happened yet."""
+    text = to_time(value, zone)
+    # Nearly all is so long ago that its day says so.
+    if text >= _LONG_AGO and to_moment(text, zone).timestamp() > time.time() + _CLOCK_SKEW:
         notice(f"column '{column}' lies in the future; Braze will store the moment of arrival")
-    return found
+    return text
 
 
 def to_event_name(value: object) -> str:
@@ -295,7 +293,7 @@ def to_quantity(value: object) -> int | None:
 def watch_names(seen: set[str], name: str, many: int, what: str, notice: Callable[[str], None]) -> set[str]:
     """Count distinct names as far as it matters: Braze blocks a profile that has too many."""
     if len(seen) <= many and name not in seen:
-        seen.add(name)
-        if len(seen) > many:
+        if len(seen) == many:
             notice(f"more than {many:,} distinct {what}: is that a name, or data that belongs into a property?")
+        seen.add(name)
     return seen

@@ -7,7 +7,6 @@ writes. A record with anything out of the ordinary fits no such struct, or `read
 from __future__ import annotations
 
 import sys
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import msgspec
@@ -15,8 +14,8 @@ from msgspec.structs import astuple
 
 from target_braze import limits
 from target_braze.encode import encode
-from target_braze.records import DELETED
-from target_braze.times import checked_year
+from target_braze.records import DELETED, accumulates
+from target_braze.times import looks_like_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -26,27 +25,18 @@ if TYPE_CHECKING:
 _LARGEST: Final = 2**63 - 1
 _TEXT: Final = Annotated[str, msgspec.Meta(max_length=limits.STRING_LENGTH)]
 _INTEGER: Final = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
-_TIME: Final = Annotated[datetime, msgspec.Meta(tz=True)]
 # By `Field.quick`; fractions come with all their digits only where the type is left open.
-_TYPES: Final[dict[type | None, Any]] = {
-    str: _TEXT | None,
-    int: _INTEGER | None,
-    bool: bool | None,
-    datetime: _TIME | None,
-}
+_TYPES: Final[dict[type | None, Any]] = {str: _TEXT | None, int: _INTEGER | None, bool: bool | None}
 _MOST: Final = sys.float_info.max
 
 
 class QuickFields:
     """Reads the columns of a stream, of which `fields` are sent, and the mapping looks at others.
 
-    `nulls` says whether null is sent; else it is as good as no value. `time` is a column with a time among those that
-    the mapping looks at.
+    `nulls` says whether null is sent; else it is as good as no value.
     """
 
-    def __init__(
-        self, columns: Iterable[str], fields: Sequence[Field], *, nulls: bool, time: str | None = None
-    ) -> None:
+    def __init__(self, columns: Iterable[str], fields: Sequence[Field], *, nulls: bool) -> None:
         sent = {field.column for field in fields}
         others = [column for column in columns if column not in sent]
         self._sent = len(fields)
@@ -54,39 +44,35 @@ class QuickFields:
         self._absent = msgspec.UNSET if nulls else None
         types = [_TYPES.get(field.quick, Any) for field in fields]
         # What the source has deleted does not fit.
-        looked_at = {DELETED: None, time: _TIME | None}
-        types += [looked_at.get(column, Any) for column in others]
+        types += [None if column == DELETED else Any for column in others]
         self.record = self._struct([*(field.column for field in fields), *others], types)
         """The struct of a record that has nothing out of the ordinary."""
         self._object = self._struct([field.name for field in fields], [Any] * self._sent)
-        self._texts = [(place, one.convert) for place, one in enumerate(fields) if one.quick is str and one.watched]
-        self._times = [place for place, one in enumerate(fields) if one.quick is datetime]
+        self._texts = [place for place, one in enumerate(fields) if one.quick is str and one.watched]
         self._loose = [(place, one.convert, one.quick) for place, one in enumerate(fields) if one.quick not in _TYPES]
 
     def read(self, record: msgspec.Struct) -> tuple[bytes, int, dict[str, Any]]:
         """What is in such a record: the object of the fields that are sent, their number, and the other columns.
 
         Raises:
-            ValueError: a value is none that Braze takes.
+            ValueError: a value is none that Braze takes, or one for a second look.
         """
         columns = astuple(record)
         values = [*columns[: self._sent]]
         absent = self._absent
-        for place, convert in self._texts:
+        for place in self._texts:
             value = values[place]
             # As in `Fields.fill`, which says why.
-            if value and ("0" <= value < ":" or value[3:4] == " "):
-                values[place] = convert(value)
-        for place in self._times:
-            value = values[place]
-            if value:
-                checked_year(value)
+            if value and ("0" <= value < ":" or value[3:4] == " ") and looks_like_time(value):
+                raise ValueError(value)
         for place, convert, quick in self._loose:
             value = values[place]
             if type(value) is float and quick is float and -_MOST < value < _MOST:
                 continue
             if value is not None and value is not absent:
-                values[place] = convert(value)
+                value = values[place] = convert(value)
+                if accumulates(value):
+                    raise ValueError(value)
         others = {column: columns[place] for place, column in self._others}
         return encode(self._object(*values)), self._sent - values.count(absent), others
 
