@@ -71,7 +71,7 @@ class QuickFields:
                 continue
             if value is not None and value is not absent:
                 value = values[place] = convert(value)
-                if accumulates(value):
+                if type(value) is dict and accumulates(value):
                     raise ValueError(value)
         others = {column: columns[place] for place, column in self._others}
         return encode(self._object(*values)), self._sent - values.count(absent), others
