@@ -33,13 +33,14 @@ _TYPES: Final = {"stream": str, "record": dict, "schema": dict}
 class MessageReader(GenericSingerReader[bytes]):
     """Reads standard input, or the file of `--input`, a message a line.
 
-    `waiting` while the next is not there yet; `line` is the last one. Records of streams that are taken quickly come
-    as structs of their own.
+    `waiting` while the next is not there yet; `line` is the last one; `stopped` is raised before the next. Records of
+    streams that are taken quickly come as structs of their own.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.waiting = False
+        self.stopped: BaseException | None = None
         self.line = b""
         self._quick: dict[str, tuple[Callable[[Any], bool], type[msgspec.Struct]]] = {}
         self._is_stale = False
@@ -63,6 +64,8 @@ class MessageReader(GenericSingerReader[bytes]):
         source: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
         counts = dict.fromkeys(_NEEDED, 0)
         while True:
+            if self.stopped is not None:
+                raise self.stopped
             self.waiting = True
             try:
                 line = source.readline()

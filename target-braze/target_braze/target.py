@@ -270,7 +270,10 @@ class TargetBraze(Plugin):
         for again in STOPPING:
             signal.signal(again, nothing)
         _log.warning("%s: waiting for the answers under way, then stopping", signal.Signals(signum).name)
-        raise _Terminated(128 + signum)
+        stopped = _Terminated(128 + signum)
+        # What a signal raises is lost where it meets a finalizer.
+        self.message_reader.stopped = stopped
+        raise stopped
 
     def _wake(self) -> None:
         """Interrupt the reading of a tap that is silent, for delivery has failed."""

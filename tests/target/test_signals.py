@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Any
 
@@ -187,3 +188,22 @@ def test_a_signal_that_comes_when_all_is_done_does_not_cut_off_the_end(
     monkeypatch.setattr(sys, "stderr", said)
     target.run(StringIO(lines(EVENTS, one).decode()))
     assert '"ended": "completed"' in said.getvalue()
+
+
+def test_a_signal_that_meets_a_finalizer_stops_the_run_too(slow: Sandbox) -> None:
+    class Source(StringIO):
+        lines = 0
+
+        @override
+        def readline(self, *_: Any) -> Any:
+            self.lines += 1
+            if self.lines == 100:
+                with suppress(SystemExit):  # as Python does in a `__del__`
+                    signal.raise_signal(signal.SIGTERM)
+            return super().readline().encode()
+
+    source = Source(events().decode())
+    with pytest.raises(SystemExit) as ended:
+        TargetBraze(config={"api_key": slow.api_key, "endpoint": slow.url}).run(source)
+    assert ended.value.code == 128 + signal.SIGTERM
+    assert source.lines == 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import multiprocessing
 import os
@@ -266,9 +267,12 @@ def _own_signals() -> Iterator[None]:
     """Let a target have the signals, and have what comes after its end do nothing."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
+    # pytest reports what a signal raises in a finalizer, of which the processes of earlier schedules have left some.
+    gc.disable()
     try:
         yield
     finally:
+        gc.enable()
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
 
