@@ -243,11 +243,16 @@ class TargetBraze(Plugin):
             self.listen(file_input)
             ended = "completed"
         except BaseException as reason:
-            if isinstance(reason, _Terminated):
+            stopped = self.message_reader.stopped
+            # A condition that a signal meets half-way into its wait says that its lock is not held.
+            of_signal = stopped is not None and isinstance(reason, _Terminated | RuntimeError)
+            if of_signal:
                 ended = "stopped"
             with shielded():
                 self._client.stop()
                 self.delivery.abort()
+            if of_signal and stopped is not None:
+                raise stopped from None
             raise
         finally:
             with shielded():
