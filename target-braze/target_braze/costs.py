@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from target_braze.records import Change
 
 FREE: Final = frozenset(
@@ -32,7 +30,7 @@ def data_points(change: Change) -> int:
     if change.points is not None:
         return change.points
     if change.kind == "events":
-        return data_points_of_event(change.fields)
+        return 0 if str(change.fields["name"]).startswith("ecommerce.") else 1
     if change.kind == "purchases":
         return 1
     if change.kind != "attributes":
@@ -46,11 +44,6 @@ def data_points(change: Change) -> int:
             if isinstance(value, dict | list) and name not in FREE:
                 points += _points(value) - 1
     return points
-
-
-def data_points_of_event(fields: Mapping[str, Any]) -> int:
-    """The same for the object of an event."""
-    return 0 if str(fields["name"]).startswith("ecommerce.") else 1
 
 
 def _points(value: Any) -> int:  # noqa: ANN401

@@ -116,18 +116,20 @@ class MessageReader(GenericSingerReader[bytes]):
             )
         return message
 
-    def take_quickly(
-        self, stream: str, take: Callable[[Any], bool] | None = None, record: type[msgspec.Struct] | None = None
-    ) -> None:
+    def take_quickly(self, stream: str, take: Callable[[Any], bool], record: type[msgspec.Struct] | None) -> None:
         """Let `take` have the records of a stream that are such structs; it may answer False to have one decoded.
 
-        Without, all records of the stream come as dicts.
+        With None for the struct, all records of the stream come as dicts.
         """
-        known = self._quick.pop(stream, None)
-        if take is not None and record is not None:
+        if record is None:
+            self.take_none_quickly(stream)
+        elif self._quick.get(stream) != (take, record):
             self._quick[stream] = (take, record)
-        if known != self._quick.get(stream):
             self._is_stale = True
+
+    def take_none_quickly(self, stream: str) -> None:
+        """Have all records of a stream come as dicts."""
+        self._is_stale |= self._quick.pop(stream, None) is not None
 
     def _is_taken(self, line: bytes) -> bool:
         if self._is_stale:

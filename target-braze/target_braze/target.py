@@ -188,13 +188,12 @@ class TargetBraze(Plugin):
         self._expects_letters = self._dead_letters is not None
         super()._process_schema_message(message_dict)
         self._direct.pop(stream, None)
-        take: tuple[Any, ...] = ()
         maps = self.mapper.stream_maps[stream]
         if len(maps) == 1 and type(maps[0]) is SameRecordTransform and not maps[0].flattening_enabled:
             sink = self._direct[stream] = cast("BrazeSink", self.get_sink(stream))
-            if sink.quick_record is not None:
-                take = sink.process_quick, sink.quick_record
-        self.message_reader.take_quickly(stream, *take)
+            self.message_reader.take_quickly(stream, sink.process_quick, sink.quick_record)
+        else:
+            self.message_reader.take_none_quickly(stream)
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
@@ -243,15 +242,13 @@ class TargetBraze(Plugin):
             self.listen(file_input)
             ended = "completed"
         except BaseException as reason:
-            stopped = self.message_reader.stopped
             # A condition that a signal meets half-way into its wait says that its lock is not held.
-            of_signal = stopped is not None and isinstance(reason, _Terminated | RuntimeError)
-            if of_signal:
-                ended = "stopped"
+            stopped = self.message_reader.stopped if isinstance(reason, _Terminated | RuntimeError) else None
+            ended = "failed" if stopped is None else "stopped"
             with shielded():
                 self._client.stop()
                 self.delivery.abort()
-            if of_signal and stopped is not None:
+            if stopped is not None:
                 raise stopped from None
             raise
         finally:

@@ -190,7 +190,14 @@ def test_a_signal_that_comes_when_all_is_done_does_not_cut_off_the_end(
     assert '"ended": "completed"' in said.getvalue()
 
 
-def test_a_signal_that_meets_a_finalizer_stops_the_run_too(slow: Sandbox) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(None, id="a finalizer, which says nothing of it"),
+        pytest.param(RuntimeError("cannot release un-acquired lock"), id="a condition half-way into its wait"),
+    ],
+)
+def test_a_signal_that_python_swallows_stops_the_run_too(slow: Sandbox, error: Exception | None) -> None:
     class Source(StringIO):
         lines = 0
 
@@ -198,8 +205,10 @@ def test_a_signal_that_meets_a_finalizer_stops_the_run_too(slow: Sandbox) -> Non
         def readline(self, *_: Any) -> Any:
             self.lines += 1
             if self.lines == 100:
-                with suppress(SystemExit):  # as Python does in a `__del__`
+                with suppress(SystemExit):
                     signal.raise_signal(signal.SIGTERM)
+                if error is not None:
+                    raise error
             return super().readline().encode()
 
     source = Source(events().decode())

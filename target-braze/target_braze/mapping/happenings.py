@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from typing_extensions import override
 
 from target_braze import limits
-from target_braze.costs import data_points_of_event
+from target_braze.costs import data_points
 from target_braze.encode import encode
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
@@ -141,10 +141,11 @@ class Happening(StreamMapping):
     def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
         head = encode(own)
         whole = b'%s,"properties":%s}' % (head[:-1], encoded) if number else head
-        points = data_points_of_event(own) if self.kind == "events" else 1
-        return (
-            Change(self.kind, user, None, encoded=whole, points=points) if len(whole) <= self.properties_bytes else None
-        )
+        if len(whole) > self.properties_bytes:
+            return None
+        # Properties cost nothing.
+        points = data_points(Change(self.kind, user, own))
+        return Change(self.kind, user, None, encoded=whole, points=points)
 
     def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
         """The column for a part of the object: the one the mapping names, else the one called like it."""
