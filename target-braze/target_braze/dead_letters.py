@@ -112,6 +112,7 @@ class DeadLetters:
                 self._schemas.clear()
                 with self.set_aside.open("r+b") as old:
                     old.seek(self._begins)
+                    self.path.touch(mode=0o600)
                     self.path.write_bytes(old.read())
                     old.truncate(self._begins)
 
@@ -151,6 +152,7 @@ class DeadLetters:
                 if self.path.is_file():
                     _mend_end(self.path)
                     self._begins = self.path.stat().st_size
+                self.path.touch(mode=0o600)
                 # Without a buffer, nothing is left to be written when the run ends.
                 self._file = self.path.open("ab", buffering=0)
             rest = memoryview(lines)

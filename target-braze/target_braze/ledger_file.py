@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ def open_file(path: Path, workspace: str | None) -> tuple[sqlite3.Connection, st
     Raises:
         LedgerError: it is no ledger, of another workspace, or another process has it.
     """
+    if workspace is not None:
+        # SQLite gives the files beside it (-wal, -shm) the same mode.
+        with suppress(OSError):  # sqlite3.connect says what is wrong
+            path.touch(mode=0o600)
     try:
         db = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE")
         db.execute("PRAGMA locking_mode = EXCLUSIVE")

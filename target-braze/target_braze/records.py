@@ -19,6 +19,9 @@ from target_braze.folding import folded
 # When the source deleted a record: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
 DELETED: Final = "_sdc_deleted_at"
 
+# Letters of a key's value that a message shows.
+_KEY_LENGTH: Final = 60
+
 # Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
 User = tuple[str, ...]
 
@@ -69,8 +72,15 @@ class Record(msgspec.Struct, eq=False):
     def __str__(self) -> str:
         """Name it for a person: `stream 'orders', record 18,204 (order_id=A-77)`."""
         values = self.message.get("record") or {}
-        keys = ", ".join(f"{key}={values.get(key)}" for key in self.keys)
+        keys = ", ".join(f"{key}={_short(values.get(key))}" for key in self.keys)
         return f"stream '{self.stream}', record {self.number:,}" + (f" ({keys})" if keys else "")
+
+
+def _short(value: object) -> str:
+    """A key's value in one line of a message, however long it is and whatever control characters it holds."""
+    text = str(value)
+    cut = text if len(text) <= _KEY_LENGTH else f"{text[:_KEY_LENGTH]}..."
+    return "".join(letter if letter.isprintable() else " " for letter in cut)
 
 
 @dataclass(frozen=True, slots=True)
