@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -167,6 +167,8 @@ DEPENDENT: Final[Any] = {
 }
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_alias/
 ALIAS_NEW: Final = Endpoint("/users/alias/new", "users.alias.new", "identity", ("user_aliases",), **DEPENDENT)
+# An alias of nobody yet, which depends on nothing that was sent before: where Braze knows it, nothing changes.
+ALIAS_INTRODUCE: Final = replace(ALIAS_NEW, after=0.0)
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/
 IDENTIFY: Final = Endpoint(
     "/users/identify",

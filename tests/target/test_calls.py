@@ -6,6 +6,10 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from target_braze.ceilings import Ceilings
+from target_braze.endpoints import ALIAS_INTRODUCE, TRACK
+from target_braze.lanes import Lanes
+from target_braze.records import Change, Record
 
 from tests.target.cdp import calls
 from tests.target.singer import TEXT, Stream, reasons, sent, the
@@ -344,3 +348,102 @@ def test_what_is_no_trait_and_no_property_is_named(run_calls: Callable[..., Run]
     outcome = run_calls(calls({"type": "identify", "userId": "c-1", "traits": {"a": 1}}))
     assert any("are not sent" in line and "messageId" in line and "integrations" in line for line in outcome.warnings)
     assert not reasons(sandbox)
+
+
+def test_traits_make_the_profile_of_an_anonymous_user_so_that_its_events_need_no_alias(
+    run_calls: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run_calls(
+        calls(
+            {"type": "identify", "anonymousId": "a-1", "traits": {"plan": "trial"}},
+            {"type": "track", "anonymousId": "a-1", "event": "Visited"},
+            {"type": "group", "anonymousId": "a-2", "groupId": "g-7"},
+            {"type": "page", "anonymousId": "a-2", "name": "Home"},
+        ),
+    )
+    assert {request.path for request in sandbox.requests} == {"/users/track"}
+    first, second = (the(sandbox.profile_by(alias=("anonymous_id", name))) for name in ("a-1", "a-2"))
+    assert [event["name"] for event in (*first.events, *second.events)] == ["Visited", "Viewed Home Page"]
+    assert not sandbox.violations
+
+
+def test_a_new_alias_waits_for_nothing_that_went_before() -> None:
+    lanes = Lanes(0, Ceilings(75), wait=300)
+    record = Record("s", 1, 1, (), {}, {})
+    lanes.add(Change("events", ("external_id", "c-1"), {"name": "a"}, [record]), 0)
+    found = lanes.next_request(0, hurry=True)
+    assert found is not None
+    lanes.release(found[1], TRACK, 1)
+    alias = ("user_alias", "anonymous_id", "a-1")
+    lanes.add(Change("user_aliases", alias, {}, [record], ALIAS_INTRODUCE), 2)
+    lanes.add(Change("events", alias, {"name": "a"}, [record]), 2)
+    found = lanes.next_request(2, hurry=True)
+    assert found is not None
+    assert found[0].endpoint is ALIAS_INTRODUCE
+    lanes.release(found[1], ALIAS_INTRODUCE, 3)
+    # Its events do wait, for they depend on it.
+    assert lanes.due() == 303
+
+
+def test_a_call_with_both_ids_counts_for_the_one_that_named_its_user(run_calls: Callable[..., Run]) -> None:
+    both = {"type": "identify", "userId": "c-1", "anonymousId": "a-1", "traits": {"plan": "gold"}}
+    outcome = run_calls(calls(both, {"type": "identify", "anonymousId": "a-2", "traits": {"plan": "x"}}))
+    assert "external_id of column 'userId' named the user of 1 records, 1 blank" in outcome.stderr
+    assert "user_alias of column 'anonymousId' named the user of 1 records" in outcome.stderr
+
+
+def test_a_group_call_with_a_subscription_state_brings_the_addresses_along(
+    run_calls: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    traits = {"subscriptionState": "subscribed", "email": "i@example.com", "phone": "+351912345678", "name": "Loam"}
+    outcome = run_calls(
+        calls({"type": "group", "userId": "c-1", "groupId": GROUP, "traits": traits}),
+        group={"subscription_state": "subscriptionState"},
+    )
+    assert sent(sandbox) == [
+        {
+            "external_id": "c-1",
+            "email": "i@example.com",
+            "phone": "+351912345678",
+            "subscription_groups": [{"subscription_group_id": GROUP, "subscription_state": "subscribed"}],
+        }
+    ]
+    assert any("other traits of the group are not sent" in line for line in outcome.warnings)
+
+
+@pytest.mark.parametrize("method", ["track", "page", "screen"])
+def test_traits_of_a_call_that_sets_no_attributes_are_reported(
+    run_calls: Callable[..., Run], sandbox: Sandbox, method: str
+) -> None:
+    call = {"type": method, "userId": "c-1", "event": "Visited", "context": {"traits": {"plan": "gold"}}}
+    outcome = run_calls(calls(call))
+    assert any(f"traits of {method} calls are not sent" in line for line in outcome.warnings)
+    outcome = run_calls(calls(call | {"context": {"ip": "192.0.2.1"}}))
+    assert not any("traits of" in line for line in outcome.warnings)
+    assert not sent(sandbox)
+
+
+def test_two_spellings_of_a_trait_that_say_the_same_are_one(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    run_calls(calls({"type": "identify", "userId": "c-1", "traits": {"firstName": "Ines", "first_name": "Ines"}}))
+    assert sent(sandbox) == [{"external_id": "c-1", "first_name": "Ines"}]
+
+
+@pytest.mark.parametrize(("one", "other"), [(1, True), (1, 1.5), ({"a": 1}, {"a": True}), ("1", 1)])
+def test_values_that_python_alone_takes_for_equal_are_not(
+    run_calls: Callable[..., Run], one: object, other: object
+) -> None:
+    traits = {"plan": one, "tier": other}
+    outcome = run_calls(
+        calls({"type": "identify", "userId": "c-1", "traits": traits}), rename={"tier": "plan"}, expect=1
+    )
+    assert "would both be sent as 'plan'" in outcome.errors[0]
+
+
+def test_the_label_of_an_alias_can_be_a_part_of_an_object(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    context = {"crm": {"name": "shop", "id": "17"}}
+    run_calls(
+        calls({"type": "identify", "traits": {"plan": "x"}, "context": context}),
+        user=[{"user_alias": {"name": "context.crm.id", "label_field": "context.crm.name"}}],
+    )
+    (item,) = sent(sandbox)
+    assert item["user_alias"] == {"alias_label": "shop", "alias_name": "17"}

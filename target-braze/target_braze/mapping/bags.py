@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from target_braze.encode import encode
 from target_braze.mapping.columns import is_glob
 from target_braze.records import RecordError
 from target_braze.scalars import Convert
@@ -68,9 +69,11 @@ class Members:
                 converted = None if value is None else found[1](value)
             except ValueError as wrong:
                 raise RecordError(f"{self.what} '{name}': {wrong}") from None
-            if converted is None and found[0] in sent:
+            before = sent.get(found[0])
+            # Two spellings of one name that say the same are one.
+            if before is not None and (converted is None or encode(before) == encode(converted)):
                 continue
-            if sent.get(found[0]) is not None:
+            if before is not None:
                 raise RecordError(
                     f"{self.what} '{sources[found[0]]}' and '{name}' would both be sent as '{found[0]}'; give one of "
                     "them another name in 'rename', or leave it out"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from target_braze import limits
-from target_braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE
+from target_braze.endpoints import ALIAS_INTRODUCE, IDENTIFY, MERGE
 from target_braze.identity import Candidate, compile_user, identifier
 from target_braze.mapping.bags import Bag, Members, chooser, is_blank, value_at
 from target_braze.mapping.base import Defaults, StreamMapping
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from target_braze.records import User
     from target_braze.scalars import Convert
 
+_ADDRESSES: Final = frozenset({"email", "phone"})
 _GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 # Pairs and aliases that are remembered, so that Braze hears of each once a run and nobody waits for it again.
 _REMEMBERED: Final = 100_000
@@ -82,7 +83,12 @@ class Calls(StreamMapping):
         label = self._given.get("anonymous_label", layout.anonymous_label)
         if layout.anonymous_id and label and "user" not in columns.entry:
             entry.append(_alias_of(layout.anonymous_id, label))
-        named = {str(part.get("name") if isinstance(part, dict) else part) for one in entry for part in one.values()}
+        parts = [part for one in entry for part in one.values()]
+        named = {
+            str(name)
+            for part in parts
+            for name in ((part["name"], part.get("label_field")) if isinstance(part, dict) else (part,))
+        }
         # An identifier may be a part of an object: user_properties.crm_id.
         self._paths = tuple(name for name in named if name not in columns and name.partition(".")[0] in columns)
         found = compile_user(
@@ -135,10 +141,13 @@ class Calls(StreamMapping):
         }
         bag = Bag(columns, layout.traits, flat)
         self._traits = bag
+        # A column of a table of all calls may be a property as well as a trait.
+        alone = {column: name for column, name in flat.items() if column not in layout.flat_properties}
+        self._brought = Bag(columns, layout.traits, alone)
         self._attributes = Members(
             "trait",
             bag.schemas,
-            chooser(columns, "fields", flat, notice),
+            chooser(columns, "fields", {} if layout.traits else flat, notice),
             compile_trait(renames, self._defaults, notice),
         )
         if layout.method == "identify":
@@ -161,7 +170,7 @@ class Calls(StreamMapping):
 
         events = layout.method in {None, "track", "page", "screen"}
         flat = layout.flat_properties if events else {}
-        choose = chooser(columns, "properties", flat if events else {}, notice)
+        choose = chooser(columns, "properties", {} if layout.properties else flat, notice)
         self._properties = Bag(columns, layout.properties, flat)
         self._event_properties = Members("property", self._properties.schemas, choose, compile_one)
         if events and layout.method:
@@ -262,6 +271,7 @@ class Calls(StreamMapping):
         name = next((value for column in columns if not is_blank(value := record.get(column))), None)
         if name is None:
             raise RecordError(f"it names no event: all of these columns are blank: {', '.join(columns) or 'event'}")
+        self._note_traits("track", record)
         return self._event(record, user, name, self._properties.read(record))
 
     def _page(self, record: Mapping[str, Any], user: User) -> list[Change]:
@@ -273,20 +283,26 @@ class Calls(StreamMapping):
     def _group(self, record: Mapping[str, Any], user: User) -> list[Change]:
         group = self._required(record, self._layout.group_id, "group")
         given = self._given.get("group", {})
-        fields = self._object(user)
         traits = self._traits.read(record)
         if "subscription_state" not in given:
             if traits:
                 self._notice("a group call sets an attribute to the group's id; traits of the group are not sent")
-            return [Change("attributes", user, {**fields, self._group_attribute: group})]
+            return self._setting(user, {self._group_attribute: group})
         state = traits.get(given["subscription_state"], "subscribed")
         if not _GROUP_ID.match(group) or state not in {"subscribed", "unsubscribed"}:
             raise RecordError(
                 f"a group call needs the id of a subscription group and 'subscribed' or 'unsubscribed' in the trait "
                 f"'{given['subscription_state']}', got {show(group)} and {show(state)}"
             )
-        fields["subscription_groups"] = [{"subscription_group_id": group, "subscription_state": state}]
-        return [Change("attributes", user, fields)]
+        # The state is that of an address, which a group call may bring along.
+        addresses = {trait: value for trait, value in traits.items() if trait in _ADDRESSES and not is_blank(value)}
+        if traits.keys() - addresses.keys() - {given["subscription_state"]}:
+            self._notice(
+                "a group call sets the state of a subscription group, the e-mail address and the phone number; other "
+                "traits of the group are not sent"
+            )
+        groups = [{"subscription_group_id": group, "subscription_state": state}]
+        return self._setting(user, {**self._attributes.convert(addresses), "subscription_groups": groups})
 
     def _alias(self, record: Mapping[str, Any], user: User) -> list[Change]:
         if user[0] not in {"external_id", "user_alias"}:
@@ -309,6 +325,11 @@ class Calls(StreamMapping):
             return self._identify(record, user)
         return self._attributes_of(record, user) + self._track(record, user)
 
+    def _note_traits(self, method: str, record: Mapping[str, Any]) -> None:
+        """Report traits of a call that sets no attributes: of Amplitude's, each does."""
+        if not self._layout.amplitude and self._brought.read(record):
+            self._notice(f"traits of {method} calls are not sent: identify calls set attributes")
+
     # Parts of calls.
 
     def _identification(self, record: Mapping[str, Any], user: User) -> list[Change]:
@@ -326,7 +347,8 @@ class Calls(StreamMapping):
 
     def _anonymous_user(self, record: Mapping[str, Any]) -> User | None:
         try:
-            return self._anonymous.user(record) if self._anonymous else None
+            # Not counted: it is the record's user only where it was found as such.
+            return self._anonymous.find(record) if self._anonymous else None
         except RecordError as wrong:
             self._notice(f"an anonymous id is left out: {wrong}")
             return None
@@ -338,7 +360,16 @@ class Calls(StreamMapping):
         """
         if user[0] != "user_alias" or self._defaults.update_existing_only or not self._is_new(user):
             return []
-        return [Change("user_aliases", user, {"alias_label": user[1], "alias_name": user[2]}, endpoint=ALIAS_NEW)]
+        return [Change("user_aliases", user, {"alias_label": user[1], "alias_name": user[2]}, endpoint=ALIAS_INTRODUCE)]
+
+    def _setting(self, user: User, attributes: Mapping[str, Any]) -> list[Change]:
+        """Set attributes, which with `_update_existing_only: false` makes the profile of an anonymous user too.
+
+        https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ adds attributes and events to a new alias
+        in one request. Of an object without any attribute it says nothing, so that only one with some counts.
+        """
+        self._is_new(user)
+        return [Change("attributes", user, {**self._object(user), **attributes})]
 
     def _attributes_of(self, record: Mapping[str, Any], user: User) -> list[Change]:
         traits = self._traits.read(record)
@@ -351,9 +382,10 @@ class Calls(StreamMapping):
             for name, value in attributes.items()
             if value is not None or (self._unset and name not in NEVER_NULL)
         }
-        return [Change("attributes", user, self._object(user) | attributes)] if attributes else []
+        return self._setting(user, attributes) if attributes else []
 
     def _view(self, method: str, record: Mapping[str, Any], user: User) -> list[Change]:
+        self._note_traits(method, record)
         properties = self._properties.read(record)
         for column in self._layout.page:
             if properties.get(column) is None and record.get(column) is not None:

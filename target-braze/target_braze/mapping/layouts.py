@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_braze.mapping.columns import Columns
 
@@ -30,28 +30,35 @@ _TABLES: Final[Mapping[str, str]] = {
     "groups": "group",
     "aliases": "alias",
 }
-_OBJECTS: Final = ("traits", "properties", "context")
-# The columns of a flat table that belong to the call and are neither a trait nor a property.
+# The columns of a flat table that belong to the call and are neither a trait nor a property, in snake_case.
 _ENVELOPE: Final = frozenset(
     """
     anonymous_id channel event event_text group_id id loaded_at message_id original_timestamp previous_id received_at
-    rudder_id sent_at timestamp user_id uuid uuid_ts
+    request_ip rudder_id sent_at timestamp user_id uuid uuid_ts write_key
     """.split()  # noqa: SIM905
 )
-# Columns of one part only: as warehouses name nested traits, and as the SDK's flattening names everything nested.
+# Columns of one part only: as warehouses name nested traits, and as flattening names everything nested.
 _PREFIXES: Final = {
     "traits": re.compile(r"(?:context__?)?traits__?(?=.)"),
     "properties": re.compile(r"properties__?(?=.)"),
     "context": re.compile(r"context_"),
 }
+# The traits of the context where flattening stopped at their object.
+_CONTEXT_TRAITS: Final = ("context__traits", "context_traits")
+# Warehouses spell all columns in snake_case, and join parts of nested names with one underscore.
+_RAW_ENVELOPE: Final = frozenset({"messageId", "originalTimestamp", "receivedAt", "sentAt"})
+_RAW_PART: Final = re.compile(r"(?:traits|properties|context|integrations)__")
+# A property of a warehouse's table may begin like this too, but no such table says in `type` which call a row is.
+_MIXED_PART: Final = re.compile(r"(?:traits|properties|integrations)_")
 
 
 @dataclass(frozen=True)
 class Layout:
     """Columns of the parts of a call; None or () where the stream has none.
 
-    `traits` and `properties` are the objects that hold them, as paths, the later ones winning; in a flat layout they
-    are columns of their own, each with the name that it has without its prefix.
+    `traits` and `properties` are the objects that hold them, as paths, the later ones winning. `flat_traits` and
+    `flat_properties` are columns of their own, each with the name that it has without its prefix. `flat` says that
+    there are no objects.
     """
 
     table: str | None
@@ -102,13 +109,15 @@ def _amplitude(columns: Columns) -> Layout:
 
 
 def _calls(columns: Columns) -> Layout:
-    # Objects, or the text of such.
-    nested = _there(columns, *_OBJECTS)
-    flat = not {"traits", "properties"} & set(nested)
+    objects = _objects(columns)
+    flat = not objects
+    raw = bool(objects) or _is_flattened(columns)
     ending = re.split(r"[^a-z]", columns.stream.lower())[-1]
     table = ending if ending in _TABLES else None
     user_id = _first(columns, "userId", "user_id") or ("id" if table == "users" and "id" in columns else None)
-    method, method_column = _method(columns, table, flat=flat)
+    method, method_column = _method(columns, table, raw=raw)
+    # Where there are objects, the lists choose among their members.
+    fields, properties = (columns.entry.get(setting, ()) if flat else () for setting in ("fields", "properties"))
     return Layout(
         table=table,
         method=method,
@@ -125,22 +134,46 @@ def _calls(columns: Columns) -> Layout:
         previous_id=_first(columns, "previousId", "previous_id"),
         group_id=_first(columns, "groupId", "group_id"),
         page={name: name for name in _there(columns, "name", "category")},
-        traits=_paths(nested, ("context", "traits"), ("traits",)),
-        properties=_paths(nested, ("properties",)),
-        flat_traits=_flat(columns, "traits", "fields", method_column) if flat else {},
-        flat_properties=_flat(columns, "properties", "properties", method_column) if flat else {},
+        traits=_paths(
+            (*objects, *_there(columns, *_CONTEXT_TRAITS)),
+            *(("context", "traits"), *((name,) for name in _CONTEXT_TRAITS), ("traits",)),
+        ),
+        properties=_paths(objects, ("properties",)),
+        flat_traits=_flat(columns, "traits", fields, method_column, raw=raw),
+        flat_properties=_flat(columns, "properties", properties, method_column, raw=raw),
         flat=flat,
     )
 
 
-def _method(columns: Columns, table: str | None, *, flat: bool) -> tuple[str | None, str | None]:
+def _objects(columns: Columns) -> tuple[str, ...]:
+    """The columns that hold parts of calls as objects, or as the text of such."""
+    parts = _there(columns, "traits", "properties", "context")
+    # Warehouses spread the context over columns of their own, beside which a trait may be called `context` too.
+    is_spread = any(_PREFIXES["context"].match(name) for name in columns.names)
+    if is_spread and columns.object_schema("context") is None:
+        return tuple(part for part in parts if part != "context")
+    return parts
+
+
+def _is_flattened(columns: Columns) -> bool:
+    """Whether a stream without objects is raw JSON all the same: what is no member of a part belongs to the call."""
+    return (
+        not _RAW_ENVELOPE.isdisjoint(columns.names)
+        or any(_RAW_PART.match(name) for name in columns.names)
+        or (
+            "type" in columns and "event_text" not in columns and any(_MIXED_PART.match(name) for name in columns.names)
+        )
+    )
+
+
+def _method(columns: Columns, table: str | None, *, raw: bool) -> tuple[str | None, str | None]:
     """The method of all calls of the stream, or else the column that says it."""
     given = columns.entry.get("calls", {})
     if "method_field" in given:
         return None, columns.known(given["method_field"], "calls.method_field")
     if "method" in given:
         return given["method"], None
-    if "type" in columns and not flat:
+    if "type" in columns and raw:
         return None, "type"
     if table:
         return _TABLES[table], None
@@ -150,17 +183,22 @@ def _method(columns: Columns, table: str | None, *, flat: bool) -> tuple[str | N
     return ("track" if "event" in columns or "event_text" in columns else None), None
 
 
-def _flat(columns: Columns, part: str, setting: str, method_column: str | None) -> dict[str, str]:
-    """The columns of traits or properties in a flat layout, each with the name it has as such; the later ones win."""
-    named = {name: name for name in columns.entry.get(setting, ()) if name in columns}
+def _flat(
+    columns: Columns, part: str, chosen: Iterable[str], method_column: str | None, *, raw: bool
+) -> dict[str, str]:
+    """The columns that are traits or properties of their own, each with the name it has as such; the later ones win.
+
+    In `raw` JSON all traits and properties are members of an object, so that only a prefix makes a column one.
+    """
+    named = {name: name for name in chosen if name in columns}
     own = _PREFIXES[part]
     others = [prefix for name, prefix in _PREFIXES.items() if name != part]
     prefixed = {column: column[match.end() :] for column in columns.names if (match := own.match(column))}
     plain = {
         column: column
         for column in columns.names
-        if column not in _ENVELOPE
-        and column not in _OBJECTS
+        if not raw
+        and snake_case(column) not in _ENVELOPE
         and column not in prefixed
         and column != method_column
         and not any(prefix.match(column) for prefix in others)
@@ -168,8 +206,13 @@ def _flat(columns: Columns, part: str, setting: str, method_column: str | None) 
     return prefixed | plain | named
 
 
-def _paths(nested: tuple[str, ...], *paths: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    return tuple(path for path in paths if path[0] in nested)
+def snake_case(name: str) -> str:
+    """`firstName` as `first_name`."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
+
+
+def _paths(objects: tuple[str, ...], *paths: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    return tuple(path for path in paths if path[0] in objects)
 
 
 def _first(columns: Columns, *names: str) -> str | None:

@@ -6,12 +6,12 @@ https://www.rudderstack.com/docs/event-spec/standard-events/identify/.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
 from target_braze.mapping.attributes import watched
 from target_braze.mapping.bags import to_object
+from target_braze.mapping.layouts import snake_case
 from target_braze.standard_fields import compile_standard_field
 from target_braze.values import checked_name, compile_value, formats_of
 
@@ -94,11 +94,6 @@ def without_operations(properties: Mapping[str, Any], notice: Callable[[str], No
         else:
             notice(f"Amplitude's operation '{operation}' on user properties is left out: Braze has none like it")
     return plain
-
-
-def snake_case(name: str) -> str:
-    """`firstName` as `first_name`."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
 def _spelled(convert: Convert) -> Convert:
