@@ -312,7 +312,6 @@ def test_a_state_that_is_none_is_named(bucket: Bucket, state: dict[str, Any]) ->
 
 @settings(
     max_examples=15,
-    deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],  # each example is several runs: too slow to shrink
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -9,7 +9,7 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tap_braze.parts import BrokenPartError, profiles
 
@@ -51,7 +51,6 @@ PACKED = pytest.mark.parametrize("packed", [zipped, gzipped])
 
 
 @PACKED
-@settings(deadline=None)
 @given(files=FILES, size=st.integers(1, 300), ended=st.booleans())
 def test_every_line_of_every_file(
     packed: Callable[..., bytes], files: list[list[dict[str, Any]]], size: int, *, ended: bool
@@ -60,7 +59,6 @@ def test_every_line_of_every_file(
 
 
 @PACKED
-@settings(deadline=None)
 @given(data=st.data(), files=FILES)
 def test_a_truncated_file_is_an_error_wherever_it_is_cut(
     packed: Callable[..., bytes], data: st.DataObject, files: list[list[dict[str, Any]]]
@@ -74,7 +72,6 @@ def test_a_truncated_file_is_an_error_wherever_it_is_cut(
         read(content[:cut])
 
 
-@settings(deadline=None)
 @given(content=st.binary(max_size=50) | st.binary(max_size=50).map(lambda tail: b"PK\x03\x04" + tail))
 def test_what_is_no_such_file_is_an_error(content: bytes) -> None:
     with pytest.raises(BrokenPartError, match=r"^part 1"):

@@ -81,7 +81,7 @@ def braze() -> Iterator[tuple[Sandbox, Client]]:
         yield sandbox, Client(sandbox.url, sandbox.api_key)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     call=CALLS,
     to=st.sampled_from(["purchases", "ecommerce", "events"]),

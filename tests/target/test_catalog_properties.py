@@ -30,7 +30,7 @@ def braze() -> Iterator[tuple[Sandbox, Client]]:
         yield sandbox, Client(sandbox.url, sandbox.api_key)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(stream=streams(least=0), keys=st.lists(KEYS, min_size=4, max_size=4))
 def test_an_item_is_taken_as_it_is_or_its_record_reported(
     braze: tuple[Sandbox, Client], stream: tuple[dict[str, Any], list[dict[str, Any]]], keys: list[Any]

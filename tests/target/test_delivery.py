@@ -115,7 +115,7 @@ def _states_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LINGER", 0.01)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     users=st.integers(1, 40),
     count=st.integers(1, 400),
@@ -162,7 +162,7 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
                 assert came[-1:] == sent[-1:]
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), after=st.integers(1, 12), on=st.sampled_from(["send", "reject", "emit", "abort"]))
 def test_whatever_ends_a_run_the_last_state_holds_and_the_reason_is_raised(  # noqa: C901
     seed: int, after: int, on: str
@@ -346,7 +346,7 @@ def test_after_a_signal_the_answers_under_way_are_waited_for_all_the_same() -> N
 # One request.
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from(KINDS), st.integers(0, 900_000)), max_size=100), st.integers(1, 75))
 def test_requests_stay_below_75_objects_and_4_mb_and_lose_nothing(sizes: list[tuple[str, int]], most: int) -> None:
     changes = [change(n, f"u{n}", kind, fill="é" * (size // 2)) for n, (kind, size) in enumerate(sizes)]

@@ -77,7 +77,7 @@ def applied(kind: str, state: dict[str, Any], *changes: dict[str, Any]) -> dict[
     return state
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(data=st.data(), kind=st.sampled_from(sorted(KINDS)))
 def test_a_folded_object_does_what_the_two_do(data: st.DataObject, kind: str) -> None:
     values, changes = KINDS[kind]

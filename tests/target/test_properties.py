@@ -109,7 +109,7 @@ def mapping_of(
     return compile_mapping("s", schema, entry, defaults, notice)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(stream=streams(), unset=st.booleans())
 def test_an_attribute_is_stored_or_left_out_by_rule_or_its_record_reported(
     braze: tuple[Sandbox, Client],
@@ -154,7 +154,7 @@ def test_an_attribute_is_stored_or_left_out_by_rule_or_its_record_reported(
             assert nested or not odd
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(stream=streams(), purchase=st.booleans(), spread=st.booleans())
 def test_a_property_is_stored_or_left_out_by_rule_or_its_record_reported(
     braze: tuple[Sandbox, Client],
@@ -194,7 +194,7 @@ NAMES = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(names=st.lists(NAMES, max_size=4, unique=True), rename=st.dictionaries(NAMES, NAMES, max_size=2))
 def test_no_name_is_sent_that_commands_braze_or_that_it_would_change(
     braze: tuple[Sandbox, Client], names: list[str], rename: dict[str, str]

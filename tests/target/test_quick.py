@@ -57,7 +57,7 @@ def usually(mapping: StreamMapping, record: bytes) -> Change | None:
     return change
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     stream=streams(),
     kind=st.sampled_from([*PARTS]),

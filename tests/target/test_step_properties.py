@@ -90,7 +90,7 @@ def defaults() -> Defaults:
     )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(data=st.data(), entry=st.sampled_from(ENTRIES))
 def test_a_step_is_taken_or_its_record_reported_and_its_columns_sent_or_named(
     braze: tuple[Sandbox, Client], data: st.DataObject, entry: dict[str, Any]
@@ -134,7 +134,7 @@ OPERANDS: st.SearchStrategy[dict[str, Any]] = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     data=st.data(),
     columns=st.dictionaries(st.sampled_from("abcd"), OPERANDS, min_size=1, max_size=3),

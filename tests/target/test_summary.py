@@ -96,7 +96,7 @@ def test_records_with_several_changes_and_with_none_are_counted_once(
     assert counts["objects"] == counts["data_points"] == 4
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(st.tuples(st.sampled_from("abcde"), st.sampled_from("abcx"), st.integers(0, 3)), max_size=60),
     st.integers(1, 20),
