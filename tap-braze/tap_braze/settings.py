@@ -210,6 +210,7 @@ class Settings:
     zone: tzinfo
     start: datetime
     edited_since: datetime | None
+    today: date
     last_day: date
     lookback: timedelta
     include_archived: bool
@@ -248,6 +249,7 @@ class Settings:
             zone=zone,
             start=start,
             edited_since=edited_since,
+            today=today,
             last_day=last,
             lookback=config["lookback_days"] * DAY,
             include_archived=config["include_archived"],

@@ -58,10 +58,15 @@ def first_day(start: date, bookmark: date | None, lookback: timedelta) -> date:
     return start if bookmark is None else max(start, bookmark - lookback)
 
 
+def span(longest: int, *, hourly: bool = False) -> timedelta:
+    """The days of a window that an answer of `longest` days can hold."""
+    # One day of the answer is the spare one of `Window.params`.
+    return (HOURLY_DAYS if hourly else longest - 1) * DAY
+
+
 def windows(first: date, last: date, longest: int, *, hourly: bool = False) -> Iterator[Window]:
     """Cut the days from `first` to `last`, both included, into windows that an answer of `longest` days can hold."""
-    # One day of the answer is the spare one of `Window.params`.
-    step = (HOURLY_DAYS if hourly else longest - 1) * DAY
+    step = span(longest, hourly=hourly)
     while first <= last:
         yield Window(first, min(first + step, last + DAY) - DAY, hourly)
         first += step

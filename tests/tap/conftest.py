@@ -6,6 +6,7 @@ import json
 import logging
 import signal
 from dataclasses import dataclass
+from datetime import date, datetime, time
 from functools import cached_property
 from io import StringIO
 from typing import TYPE_CHECKING, Any
@@ -14,13 +15,16 @@ import pytest
 from braze_sandbox.testing import Sandbox
 from click.testing import CliRunner
 from singer_sdk.logging import ConsoleFormatter
-from tap_braze import braze_api, user_exports
+from tap_braze import braze_api, settings, user_exports
 from tap_braze.tap import TapBraze
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from datetime import tzinfo
     from pathlib import Path
 
+TODAY = date(2026, 7, 1)
 START, END = "2026-03-01", "2026-07-01"  # 122 days: two windows of 99 days, ten of 13
 
 
@@ -43,6 +47,19 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(braze_api, "FIRST_ANSWER_WITHIN", 0.2)
     monkeypatch.setattr(user_exports, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(user_exports, "_LONGEST_WAIT", 0.05)
+
+
+@pytest.fixture
+def on_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For the tap it is noon of `TODAY`, which is the sandbox's day too."""
+
+    class Noon(datetime):
+        @override
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Noon:
+            return cls.combine(TODAY, time(12), tz)
+
+    monkeypatch.setattr(settings, "datetime", Noon)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is not asked for: windows in which, by its details, a parent cannot have data."""
+"""What is not asked for: windows before the first send of a parent. Nothing else bounds a series."""
 
 from __future__ import annotations
 
@@ -15,11 +15,24 @@ if TYPE_CHECKING:
 
     RunTap = Callable[..., Any]
 
-# 31 windows of Canvases, and 10 of campaigns.
+pytestmark = pytest.mark.usefixtures("on_the_day")
+
+# 32 windows of Canvases, and 11 of campaigns.
 LONG = {"canvases": "2025-05-20", "campaigns": "2023-10-01"}
+# The first of the days that are read whatever details say: eight windows before the sandbox's today.
+NEWEST = {"canvases": date(2026, 3, 19), "campaigns": date(2024, 4, 30)}
 FIELDS = {"canvases": ("first_entry", "last_entry"), "campaigns": ("first_sent", "last_sent")}
 PATHS = {"canvases": "/canvas", "campaigns": "/campaigns"}
 KEYS = {"canvases": "canvas_id", "campaigns": "campaign_id"}
+
+
+SPAN = {"canvases": 13, "campaigns": 99}
+END = date(2026, 7, 1)
+DAY = timedelta(days=1)
+
+
+def noon(day: date) -> datetime:
+    return at(day.year, day.month, day.day)
 
 
 def at(year: int, month: int, day: int) -> datetime:
@@ -47,37 +60,60 @@ def silence(sandbox: Sandbox, kind: str) -> tuple[str, str, str]:
 
 
 @pytest.mark.parametrize("kind", ["canvases", "campaigns"])
-def test_windows_without_data_are_not_asked_for(sandbox: Sandbox, run_tap: RunTap, kind: str) -> None:
-    stream = f"{kind}_analytics"
+def test_windows_before_the_first_send_are_not_asked_for(sandbox: Sandbox, run_tap: RunTap, kind: str) -> None:
+    stream, first_day, newest = f"{kind}_analytics", date.fromisoformat(LONG[kind]), NEWEST[kind]
     never, late, early = silence(sandbox, kind)
+    for parent in (never, early):
+        getattr(sandbox.workspace, kind)[parent].created_at = at(2023, 9, 1)
+    setattr(getattr(sandbox.workspace, kind)[early], FIELDS[kind][0], at(2023, 9, 2))
+    began = newest - 20 * DAY
+    setattr(getattr(sandbox.workspace, kind)[late], FIELDS[kind][0], noon(began))
     run = run_tap(stream, start_date=LONG[kind])
     assert run.exit_code == 0, run.stderr
     count = asked(sandbox, kind)
-    assert count[never] == 0
-    assert 0 < count[late] <= 6
-    assert 0 < count[early] <= 9
+    windows = -(-(END - first_day).days // SPAN[kind])
+    saved = (began - 2 * DAY - first_day).days // SPAN[kind]
+    assert count[late] == windows - saved < windows
+    assert count[never] == count[early] == windows
     assert details(sandbox, kind) == len(getattr(sandbox.workspace, kind))
     days = {parent: [r["time"] for r in run.records(stream) if r[KEYS[kind]] == parent] for parent in count}
-    assert min(days[late]) == "2026-04-30"  # a day before: a time zone may be set wrongly
-    assert max(days[late]) == "2026-06-30"
-    assert max(days[early]) == "2025-07-16"  # the lookback after, and that day
+    # Two days before: the setting `time_zone` may be another than the company's.
+    assert min(days[late]) == (began - 2 * DAY).isoformat()
+    assert [max(each) for each in days.values()] == ["2026-06-30"] * len(days)
     assert run.bookmark(stream) == "2026-06-30"
 
 
-def test_conversions_count_longer_than_the_lookback(sandbox: Sandbox, run_tap: RunTap) -> None:
-    _, _, early = silence(sandbox, "campaigns")
-    sandbox.workspace.campaigns[early].conversion_behaviors = [{"type": "Makes Any Purchase", "window": 30 * 86_400}]
-    run = run_tap("campaigns_analytics", start_date=LONG["campaigns"])
-    days = [record["time"] for record in run.records("campaigns_analytics") if record["campaign_id"] == early]
-    assert max(days) == "2025-08-01"
+def test_what_never_sent_is_read_from_its_creation_on(sandbox: Sandbox, run_tap: RunTap) -> None:
+    never, _, _ = silence(sandbox, "canvases")
+    sandbox.workspace.canvases[never].created_at = at(2026, 3, 1)
+    run = run_tap("canvases_analytics", start_date=LONG["canvases"])
+    days = [r["time"] for r in run.records("canvases_analytics") if r["canvas_id"] == never]
+    assert (min(days), max(days)) == ("2026-02-27", "2026-06-30")
+
+
+@pytest.mark.parametrize("kind", ["canvases", "campaigns"])
+def test_figures_after_the_last_send_and_without_a_send_come_out(sandbox: Sandbox, run_tap: RunTap, kind: str) -> None:
+    never, _, early = silence(sandbox, kind)
+    days = [END - back * DAY for back in (1, 30, 200)]
+    for parent in (never, early):
+        for day in days:
+            sandbox.workspace.restate(kind, parent, day, 7)  # type: ignore[arg-type]
+    long_forms = {"canvases": "canvases_messages_analytics", "campaigns": "campaigns_messages_analytics"}
+    streams = (f"{kind}_analytics", long_forms[kind])
+    run = run_tap(*streams, start_date=LONG[kind])
+    for stream in streams:
+        for parent in (never, early):
+            got = {r["time"] for r in run.records(stream) if r[KEYS[kind]] == parent}
+            assert got >= {day.isoformat() for day in days}
 
 
 def test_rows_with_figures_come_out_whatever_the_details_say(sandbox: Sandbox, run_tap: RunTap) -> None:
     _, late, _ = silence(sandbox, "canvases")
-    sandbox.workspace.restate("canvases", late, date(2026, 4, 25), 7)
+    sandbox.workspace.canvases[late].first_entry = at(2026, 3, 1)
+    sandbox.workspace.restate("canvases", late, date(2026, 2, 21), 7)
     run = run_tap("canvases_analytics", start_date=LONG["canvases"])
     days = [r["time"] for r in run.records("canvases_analytics") if r["canvas_id"] == late]
-    assert days[:2] == ["2026-04-25", "2026-04-30"]
+    assert days[:2] == ["2026-02-21", "2026-02-27"]
 
 
 def test_details_are_read_once_for_both(sandbox: Sandbox, run_tap: RunTap) -> None:
@@ -91,9 +127,12 @@ def test_details_are_read_once_for_both(sandbox: Sandbox, run_tap: RunTap) -> No
 
 def test_few_windows_are_not_worth_the_details(sandbox: Sandbox, run_tap: RunTap) -> None:
     silence(sandbox, "canvases")
-    run_tap("canvases_analytics", start_date="2026-06-01")
+    run = run_tap("canvases_analytics", start_date=NEWEST["canvases"].isoformat())
     assert details(sandbox, "canvases") == 0
-    assert set(asked(sandbox, "canvases").values()) == {3}
+    assert set(asked(sandbox, "canvases").values()) == {8}
+    # Neither are those of a run that goes on, however long ago the first one began.
+    run_tap("canvases_analytics", start_date=LONG["canvases"], state=run.state)
+    assert details(sandbox, "canvases") == 0
 
 
 @pytest.mark.parametrize("fault", [None, {"status": 400}, {"body": {"created_at": "2025-01-01", "message": "success"}}])
@@ -122,20 +161,21 @@ def test_runs_cut_anywhere_bring_what_one_run_brings(sandbox: Sandbox, run_tap: 
         got |= {(r["canvas_id"], r["time"]): r for r in run.records("canvases_analytics")}
         state = run.state
     assert got == {(r["canvas_id"], r["time"]): r for r in whole.records("canvases_analytics")}
-    assert state == whole.state
+    assert state is not None
+    assert state["bookmarks"]["canvases_analytics"] == whole.state["bookmarks"]["canvases_analytics"]
 
 
 def test_a_window_in_which_nobody_has_data_moves_the_bookmark(sandbox: Sandbox, run_tap: RunTap) -> None:
     for canvas in sandbox.workspace.canvases.values():
-        canvas.first_entry = canvas.last_entry = None
-    run = run_tap("canvases_analytics", start_date=LONG["canvases"])
-    assert run.bookmark("canvases_analytics") == "2026-06-30"
+        canvas.first_entry = at(2026, 6, 1)
+    run = run_tap("canvases_analytics", start_date=LONG["canvases"], end_date="2026-03-01")
+    assert run.bookmark("canvases_analytics") == "2026-02-28"
     assert not asked(sandbox, "canvases")
 
 
 def test_segments_and_cards_begin_when_they_are_made(sandbox: Sandbox, run_tap: RunTap) -> None:
     segment = next(iter(sandbox.workspace.segments.values()))
-    segment.created_at = at(2026, 6, 20)
+    segment.created_at = at(2024, 3, 20)
     run = run_tap("segments_analytics", start_date=LONG["campaigns"])
     days = [r["time"] for r in run.records("segments_analytics") if r["segment_id"] == segment.id]
-    assert days == [(date(2026, 6, 19) + timedelta(days=n)).isoformat() for n in range(12)]
+    assert days == [(date(2024, 3, 18) + n * DAY).isoformat() for n in range((END - date(2024, 3, 18)).days)]

@@ -46,7 +46,7 @@ class CampaignsDetails(DetailsOfList):
     permission = "campaigns.details"
     parent = Campaigns
     parent_key = "campaign_id"
-    first_field, last_field = "first_sent", "last_sent"
+    first_field = "first_sent"
     primary_keys = ("campaign_id",)
     schema = fields.schema(
         fields.key("campaign_id", "API identifier of the campaign."),

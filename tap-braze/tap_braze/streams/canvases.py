@@ -49,7 +49,7 @@ class CanvasesDetails(DetailsOfList):
     permission = "canvas.details"
     parent = Canvases
     parent_key = "canvas_id"
-    first_field, last_field = "first_entry", "last_entry"
+    first_field = "first_entry"
     primary_keys = ("canvas_id",)
     schema = fields.schema(
         fields.key("canvas_id", "API identifier of the Canvas."),
@@ -252,6 +252,7 @@ class CanvasesSummary(SeriesStream):
     parent = Canvases
     parent_key = "canvas_id"
     details = CanvasesDetails
+    longest = _LONGEST
     trimmed = False
     switches = CanvasesAnalytics.switches
     primary_keys = ("canvas_id", "time")

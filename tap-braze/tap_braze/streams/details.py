@@ -1,10 +1,8 @@
-"""The details of what a list names, one request each, and what they tell of when it can have statistics."""
+"""The details of what a list names, one request each, and the day from which each object can have statistics."""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
@@ -18,6 +16,7 @@ from tap_braze.windows import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date, datetime
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -25,23 +24,8 @@ if TYPE_CHECKING:
 
 MISSING: Final = "missing"
 _ENVELOPE: Final = frozenset({"message", "errors"})
-# First and last are told by the hour, and a company's time zone may be set wrongly.
-_MARGIN: Final = DAY
-
-
-@dataclass(frozen=True)
-class Life:
-    """The days on which there may be something to count; without a last one it goes on."""
-
-    first: date
-    last: date | None = None
-
-    def touches(self, first: date, last: date) -> bool:
-        """Whether there may be something between these days, both included."""
-        return self.first - _MARGIN <= last and (self.last is None or first <= self.last + _MARGIN)
-
-
-NEVER: Final = Life(date.max, date.min)
+# Two time zones are up to 26 hours apart, and the setting `time_zone` may not be the company's.
+_MARGIN: Final = 2 * DAY
 
 
 class DetailsOfList(BrazeStream):
@@ -55,32 +39,31 @@ class DetailsOfList(BrazeStream):
     replication_key = "updated_at"
     parent: ClassVar[type[ListStream]]
     parent_key: ClassVar[str]
-    first_field: ClassVar[str] = ""  # the field that tells of the first send or entry, null before there is one
-    last_field: ClassVar[str] = ""
+    first_field: ClassVar[str] = ""  # the time of the first send or entry, null before there is one
 
     def __init__(self, tap: TapBraze) -> None:
         super().__init__(tap)
-        self._lives: dict[str, Life] | None = None
+        self._first_days: dict[str, date] | None = None
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        if self._lives is None:
+        if self._first_days is None:
             yield from self._read(self.name, everybody=False)
 
-    def lives(self, reader: str) -> Mapping[str, Life]:
-        """When each object can have statistics, for the stream `reader`; what is not known is not in there.
+    def first_days(self, reader: str) -> Mapping[str, date]:
+        """Return the day before which each object has no statistics, for the stream `reader`.
 
-        What is read for that is not read again for the records of this stream.
+        Objects whose details tell none are left out. The details are not read again for the records of this stream.
         """
-        if self._lives is None:
+        if self._first_days is None:
             try:
                 for record in self._read(reader, everybody=True):
                     if self.selected:
                         self.emit(record)
             except ForbiddenError as error:
-                self._lives = None if self.selected else {}
+                self._first_days = None if self.selected else {}
                 self.logger.info("stream '%s': every window is asked for, because %s", reader, error)
-        return self._lives or {}
+        return self._first_days or {}
 
     def _read(self, reader: str, *, everybody: bool) -> Iterator[Record]:
         """The records since the bookmark, from the details of these, or of everybody."""
@@ -91,7 +74,7 @@ class DetailsOfList(BrazeStream):
         since = None if latest is None else latest - EDIT_OVERLAP
         missing = set(self.stream_state.get(MISSING, ())) if bookmark is not None else set()
         rows = self.tap.list_of(self.parent).everything(reader)
-        lives: dict[str, Life] = {}
+        first_days: dict[str, date] = {}
         refused, failed = [], False
         plan = self._plan(rows, None if everybody else since, missing)
         settings = self.tap.settings
@@ -104,38 +87,30 @@ class DetailsOfList(BrazeStream):
                     continue
                 self.tap.report.answered()
                 self.tap.progress.answered(records=1)
-                lives[key] = self.life(answer)
+                if (first := self._first_day(answer)) is not None:
+                    first_days[key] = first
                 changed = moment_or_none(answer.get("updated_at"))
                 stamp = answer.get("updated_at")
                 if since is None or changed is None or changed >= since or key in missing:
                     yield {**request.tags, **{name: answer[name] for name in answer if name not in _ENVELOPE}}
                 if changed is not None and (latest is None or changed > latest):
                     latest, bookmark = changed, stamp
-        self._lives = lives
+        self._first_days = first_days
         if not failed:
             self._note(bookmark, refused)
 
-    def life(self, document: Mapping[str, Any]) -> Life:
-        """When the object can have statistics, by its details."""
-        first = self._day(document.get("created_at")) or date.min + _MARGIN
-        if self.first_field and self.first_field in document:
-            sent = document[self.first_field]
-            if sent is None:
-                return NEVER
-            first = self._day(sent) or first
-        last = self._day(document.get(self.last_field)) if self.last_field else None
-        return Life(first, None if last is None else last + self._tail(document))
+    def _first_day(self, document: Mapping[str, Any]) -> date | None:
+        """The day before which there is nothing to count: the first send or entry, less a margin.
 
-    def _tail(self, document: Mapping[str, Any]) -> timedelta:
-        """How long after the last send there is something to count: the lookback, or as long as conversions count."""
-        behaviors = document.get("conversion_behaviors") or []
-        seconds = [behavior.get("window") for behavior in behaviors if isinstance(behavior, dict)]
-        longest = max((second for second in seconds if isinstance(second, (int, float))), default=0)
-        return max(self.tap.settings.lookback, timedelta(seconds=longest))
-
-    def _day(self, text: Any) -> date | None:  # noqa: ANN401
-        found = moment_or_none(text)
-        return None if found is None else found.astimezone(self.tap.settings.zone).date()
+        Nothing says that every kind of campaign fills `first_sent`. Where it is missing, the creation counts.
+        `last_sent` and `last_entry` bound nothing: opens and conversions come weeks after a send, and users travel
+        through a Canvas for months.
+        """
+        first = moment_or_none(document.get(self.first_field)) or moment_or_none(document.get("created_at"))
+        try:
+            return None if first is None else first.astimezone(self.tap.settings.zone).date() - _MARGIN
+        except OverflowError:  # the year 1
+            return None
 
     def _plan(self, rows: Iterable[Record], since: datetime | None, missing: set[str]) -> Iterator[Request]:
         key = type(self.tap.list_of(self.parent)).primary_keys[0]

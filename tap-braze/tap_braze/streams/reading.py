@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from tap_braze.braze_api import BrazeError, RefusedError, UnavailableError
 from tap_braze.fetch import fetch_in_order
@@ -18,14 +18,8 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
     from tap_braze.fetch import Document, Request
-    from tap_braze.streams.details import Life
     from tap_braze.streams.series import SeriesStream
     from tap_braze.windows import Window
-
-# Details cost one request for each parent, and save those of its windows without data. With one parent in nine that is
-# silent, as many are saved as are spent when there are so many windows from the start date on. It is not the windows of
-# the run that count: whether days without anything come out must not depend on how the days are cut into runs.
-PAYS_FROM: Final = 9
 
 
 class Cover:
@@ -59,7 +53,8 @@ class Reading:
         self._tap = reader.tap
         self._covers = [Cover(stream) for stream in streams]
         self._first = min(cover.first for cover in self._covers)
-        self._lives: Mapping[str, Life] = {}
+        self._newest = reader.newest
+        self._first_days: Mapping[str, date] = {}
         self._refused: set[str] = set()
         self._failed: set[str] = set()
         self._held = False  # whether a failure keeps the bookmarks from going on
@@ -69,7 +64,7 @@ class Reading:
         targets = self._reader.targets()
         spans = list(self._reader.windows(self._first, self._tap.settings.last_day))
         self._tap.progress.plan(len(targets) * len(spans), len(spans))
-        self._lives = self._known_lives()
+        self._first_days = self._known_first_days()
         under_way: Window | None = None
         for request, answer in self._answers(self._plan(spans, targets)):
             # What stands after a record's `yield` happens after the record was written.
@@ -132,7 +127,7 @@ class Reading:
         zone = self._tap.settings.zone
         by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
         rows = [{**tags, **row} for stamp, row in by_time.items() if window.wants(stamp, zone)]
-        if self._lives and self._reader.trimmed:
+        if self._first_days and self._reader.trimmed:
             rows = [row for row in rows if not self._is_nothing(row, tags)]
         self._tap.progress.answered(window, len(rows))
         # Whether a stream wants all of the window is the same for all rows.
@@ -172,29 +167,31 @@ class Reading:
             cover.stream.note(window.last if reached and window is not None else None, cover.gaps)
         self._reader.write_state()
 
-    def _known_lives(self) -> Mapping[str, Life]:
-        """When each parent can have data, where it pays to know that."""
-        reader, settings = self._reader, self._tap.settings
+    def _known_first_days(self) -> Mapping[str, date]:
+        """When each parent began, where days before the newest are to be read."""
+        reader = self._reader
         if reader.details is None or reader.ABORT_AT_RECORD_COUNT is not None:
             return {}
-        if sum(1 for _ in reader.windows(settings.start.date(), settings.last_day)) < PAYS_FROM:
+        gaps = [first for cover in self._covers for _, (first, _) in cover.gaps]
+        if min([self._first, *gaps]) >= self._newest:
             return {}
-        return self._tap.list_of(reader.details).lives(reader.name)
+        return self._tap.list_of(reader.details).first_days(reader.name)
 
     def _is_nothing(self, row: Record, tags: Mapping[str, str]) -> bool:
-        """Whether the row says that nothing happened on a day on which nothing can have.
+        """Whether the row says that nothing happened, on a day on which nothing can have.
 
         Such rows do not come out, for whether they are asked for depends on where the windows begin and end.
         """
-        life = self._lives.get(tags.get(self._reader.parent_key, ""))
-        if life is None:
-            return False
-        day = date.fromisoformat(row["time"][:10])
-        return not life.touches(day, day) and not _counts(row)
+        return self._is_before(tags, date.fromisoformat(row["time"][:10])) and not _counts(row)
 
     def _is_silent(self, tags: Mapping[str, str], window: Window) -> bool:
-        life = self._lives.get(tags.get(self._reader.parent_key, "")) if self._lives else None
-        return life is not None and not life.touches(window.first, window.last)
+        return self._is_before(tags, window.last)
+
+    def _is_before(self, tags: Mapping[str, str], day: date) -> bool:
+        """Whether the day is before all that the parent can have, and not one of the newest."""
+        if day >= self._newest or not self._first_days:
+            return False
+        return day < self._first_days.get(tags.get(self._reader.parent_key, ""), date.min)
 
 
 def _named(tags: Mapping[str, str]) -> str:
