@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -46,6 +47,7 @@ from braze_sandbox import (
 )
 from braze_sandbox.endpoint import Answer, Call, Refusal
 from braze_sandbox.instance import ALL
+from braze_sandbox.limits import date_header
 from braze_sandbox.recorder import Recorded
 
 if TYPE_CHECKING:
@@ -127,6 +129,8 @@ class Api:
             answer, headers = await self._work(scope, pairs, raw, fault, wait)
             if fault and fault.do in ("garbage", "drop_after"):
                 answer = fault.answer() if fault.do == "garbage" else None
+            elif fault and fault.do == "headers":
+                answer = replace(answer, headers=answer.headers + fault.given_headers)
         request = Recorded(
             method=method,
             path=path,
@@ -249,6 +253,7 @@ async def _send(send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], 
     merged = {
         b"content-type": b"application/json",
         b"content-length": b"%d" % len(answer.body),
+        b"date": date_header(),
         **dict(headers),
         **dict(answer.headers),
     }

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from braze_sandbox.endpoint import Answer, encode
-from braze_sandbox.limits import ResetForm, reset_headers
+from braze_sandbox.limits import Headers, ResetForm, reset_headers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ Kind = Literal[
     "drop_after",
     "partial_errors",
     "garbage",
+    "headers",
     "export_fails",
     "export_truncated",
     "export_bad_line",
@@ -106,9 +107,14 @@ class Fault:
                     refused[array, index] = why
         return refused
 
+    @property
+    def given_headers(self) -> Headers:
+        """The headers of the rule, as they are sent."""
+        return tuple((name.lower().encode(), str(value).encode()) for name, value in self.headers.items())
+
     def answer(self) -> Answer:
         """The response of a `status` or `garbage` rule."""
-        given = tuple((name.lower().encode(), str(value).encode()) for name, value in self.headers.items())
+        given = self.given_headers
         if self.do == "garbage":
             text = "<html><body>upstream says hello</body></html>" if self.body is None else self.body
             if not any(name == b"content-type" for name, _ in given):

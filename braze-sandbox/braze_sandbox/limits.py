@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from email.utils import formatdate
+from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -57,6 +59,16 @@ def reset_headers(form: ResetForm, limit: int, remaining: int, seconds_left: flo
         (b"x-ratelimit-remaining", b"%d" % remaining),
         (b"x-ratelimit-reset", b"%d" % reset),
     )
+
+
+def date_header() -> bytes:
+    """The value of the Date header: the time by the clock that the resets are told in."""
+    return _date(int(time.time()))
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 class Pool:

@@ -96,6 +96,7 @@ def make(app: ASGIApp, http: type[Protocol] = Protocol) -> Server:
         log_level="error",
         access_log=False,
         server_header=False,
+        date_header=False,  # answers have that of the clock of the rate limits
         proxy_headers=False,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,

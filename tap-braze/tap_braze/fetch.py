@@ -83,12 +83,13 @@ def _get(client: Client, request: Request) -> Document:
         )
         try:
             document = msgspec.json.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         # A 2xx without the data is no answer: in times of maintenance Braze has said "queued" so.
         if isinstance(document, dict) and request.payload in document:
-            if errors := document.get("errors"):
-                _log.warning("%s %s: Braze answered, but adds: %s", request.method, request.path, str(errors)[:500])
+            if document.get("errors"):
+                words = "; ".join(client.words(answer.body))[:500]
+                _log.warning("%s %s: Braze answered, but adds: %s", request.method, request.path, words)
             found = Document(document)
             found.cursor = next_cursor(answer.headers.get("link", ""))
             return found

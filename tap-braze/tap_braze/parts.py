@@ -20,6 +20,7 @@ _GZIP: Final = b"\x1f\x8b"
 _END_OF_ZIP: Final = b"PK\x05\x06"
 _TAIL: Final = 1_024  # bytes, in which the end of a zip is
 _UNPACKED: Final = 131_072  # bytes at a time
+_MOST_LINE: Final = 64_000_000  # bytes: more than any profile has, and what a few bytes that are packed can become
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -94,6 +95,8 @@ def _of_lines(texts: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
     number = 1
     for text in texts:
         *lines, rest = (rest + text).split(b"\n")
+        if len(rest) > _MOST_LINE:
+            raise BrokenPartError(f"{part}, line {number + len(lines)} does not end in {_MOST_LINE // 1_000_000} MB")
         if lines:
             yield [_profile(line, number + index, part) for index, line in enumerate(lines) if line.strip()]
             number += len(lines)
@@ -104,7 +107,7 @@ def _of_lines(texts: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
 def _profile(line: bytes, number: int, part: str) -> Profile:
     try:
         profile = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         # Neither of them shows what is in the line.
         raise BrokenPartError(f"{part}, line {number} is no profile ({error})") from None
     if not isinstance(profile.get("braze_id"), str):

@@ -6,6 +6,7 @@ https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from contextlib import closing, suppress
@@ -20,18 +21,18 @@ import urllib3
 
 from tap_braze import parts
 from tap_braze.braze_api import BrazeError, StoppedError, UnavailableError
+from tap_braze.connection import Adapter, Deadlines
 from tap_braze.windows import DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from tap_braze.braze_api import Client
+    from tap_braze.connection import Exchange
     from tap_braze.parts import Profile
     from tap_braze.storage import Storage
 
 _log = logging.getLogger("tap-braze")
-# At this level it would write down the paths of URLs, with their signatures.
-logging.getLogger("urllib3.connectionpool").setLevel(logging.INFO)
 
 # Exports that a company may have under way.
 RUNNING: Final = 100
@@ -40,6 +41,8 @@ _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _GROWTH: Final = 1.5
 _CHUNK: Final = 262_144
+# Bytes that have to come within `timeout` seconds of waiting for them. Less is no progress, though it be some.
+_PROGRESS: Final = 65_536
 _TICK: Final = 1.0
 # What threads have read and nobody has taken yet.
 _AHEAD: Final = 16
@@ -109,7 +112,8 @@ class Exports:
         self._storage = storage
         self._patience, self._quiet = patience, quiet
         self._stop = threading.Event()
-        self._timeout = (min(10.0, timeout), timeout)
+        self._timeout = timeout
+        self._deadlines = Deadlines(timeout)
 
     def read(
         self, asks: Iterable[Ask], concurrency: int, tick: Callable[[], None] = lambda: None
@@ -226,27 +230,47 @@ class Exports:
         """The bytes of the file; one that breaks off is gone on with where it broke off."""
         at = breaks = 0
         while breaks < _BREAKS:
-            response = self._open(url, at)
             before = at
-            # One who knows no ranges begins at the beginning.
-            skip = at if response.status_code != requests.codes.partial_content else 0
-            with closing(response):
+            with self._deadlines.limit() as exchange, closing(self._open(url, at, exchange)) as response:
+                # A server without ranges begins at the beginning.
+                skip = at if response.status_code != requests.codes.partial_content else 0
                 try:
-                    # What has come is taken at once, so that a break costs nothing of it.
-                    while chunk := response.raw.read1(_CHUNK):
+                    for chunk in self._chunks(response, exchange):
                         if wanted := chunk[skip:]:
                             at += len(wanted)
                             yield wanted
                         skip = max(0, skip - len(chunk))
                 except (urllib3.exceptions.HTTPError, OSError) as fault:
-                    _log.warning("a download broke off after %s bytes (%s); going on", f"{at:,}", type(fault).__name__)
+                    what = "too slow" if exchange.overdue else type(fault).__name__
+                    _log.warning("a download broke off after %s bytes (%s); going on", f"{at:,}", what)
                     breaks = 1 if at > before else breaks + 1
                 else:
                     return
             self._sleep(_FIRST_WAIT)
         raise ExportError(f"the download broke off {_BREAKS} times after {at:,} bytes")
 
-    def _open(self, url: str, at: int) -> requests.Response:
+    def _chunks(self, response: requests.Response, exchange: Exchange) -> Iterator[bytes]:
+        """What comes, at once, so that a break costs nothing of it.
+
+        Raises:
+            HTTPError, OSError: it broke off, or was cut off because hardly anything came.
+        """
+        left, got = self._timeout, 0
+        while True:
+            began = time.monotonic()
+            exchange.deadline = began + left
+            chunk = response.raw.read1(_CHUNK)
+            exchange.deadline = math.inf  # nobody is waited for while the chunk is used
+            if exchange.overdue:
+                raise urllib3.exceptions.TimeoutError
+            if not chunk:
+                return
+            left, got = left - (time.monotonic() - began), got + len(chunk)
+            if got >= _PROGRESS:
+                left, got = self._timeout, 0
+            yield chunk
+
+    def _open(self, url: str, at: int, exchange: Exchange) -> requests.Response:
         """The answer of the URL from a byte on, as soon as it has one.
 
         403 and 404 are what it answers before the file is there, and once it is gone.
@@ -254,13 +278,21 @@ class Exports:
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={at}-"} if at else {})}
         last = ""
         for _ in self._attempts():
+            exchange.deadline, exchange.overdue = time.monotonic() + self._timeout, False
             try:
-                # It is not Braze's: neither the API key nor a password for its host out of .netrc is sent.
-                response = requests.get(
-                    url, headers=headers, stream=True, timeout=self._timeout, auth=lambda request: request
-                )
+                with requests.Session() as session:
+                    for scheme in ("https://", "http://"):
+                        session.mount(scheme, Adapter(self._deadlines, 1))
+                    # It is not Braze's: neither the API key nor a password for its host out of .netrc is sent.
+                    response = session.get(
+                        url,
+                        headers=headers,
+                        stream=True,
+                        timeout=(min(10.0, self._timeout), self._timeout),
+                        auth=lambda request: request,
+                    )
             except requests.RequestException as fault:
-                last = type(fault).__name__  # its text has the URL
+                last = "timed out" if exchange.overdue else type(fault).__name__  # its text has the URL
                 continue
             if response.ok:
                 return response

@@ -1,7 +1,7 @@
 """Braze's REST API as a client sees it: hosts, errors, one request and its answer; nothing of Singer.
 
-This file, as `rate_limits.py`, stands in tap-braze and in target-braze, byte for byte the same (a test holds them
-equal), because each of the two packages has to install without the other.
+This file, like `connection.py`, `error_texts.py` and `rate_limits.py`, is the same byte for byte in tap-braze and
+target-braze (a test holds them equal), because each of the two packages has to install without the other.
 """
 
 from __future__ import annotations
@@ -11,21 +11,17 @@ import json
 import logging
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 import backoff
-import requests
-import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError, SSLError
-from urllib3.exceptions import TimeoutError as RequestTimeoutError
 
-from .rate_limits import Pool, RateLimit, Waiting
+from .connection import Connections, NoAnswerError, ProxySettingError, Reply, TooLongError
+from .error_texts import Secrets, error_texts
+from .rate_limits import Pool, RateLimit, ServerClock, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -64,6 +60,9 @@ FIRST_ANSWER_WITHIN: float = 20.0
 # A 429 is waited out however long its headers say (an hourly window: up to an hour). One that keeps coming back
 # across two whole windows is not going to end.
 _RATE_LIMITED_FOR: Final = 7_200.0
+
+# Letters of what a network fault says, in which a server can have a say.
+_REASON_LENGTH: Final = 300
 
 
 class EndpointError(ValueError):
@@ -117,8 +116,15 @@ class Answer:
     attempt: int = 1
 
     def json(self) -> Any:  # noqa: ANN401
-        """The body as JSON."""
-        return json.loads(self.body)
+        """The body as JSON.
+
+        Raises:
+            ValueError: it is none, or nested too deeply.
+        """
+        try:
+            return json.loads(self.body)
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
 
 
 def base_url(endpoint: str) -> str:
@@ -128,6 +134,7 @@ def base_url(endpoint: str) -> str:
         EndpointError: it is none of these, or it is plain HTTP to another machine.
     """
     text = endpoint.strip().rstrip("/")
+    shown = text.rpartition("@")[2].partition("?")[0]  # without a password or token
     if host := INSTANCES.get(text.upper()):
         return f"https://{host}"
     try:
@@ -143,37 +150,23 @@ def base_url(endpoint: str) -> str:
         or ("." not in parts.hostname and ":" not in parts.hostname and parts.hostname != "localhost")
     ):
         raise EndpointError(
-            f"setting 'endpoint': {endpoint!r} is neither a Braze instance ({', '.join(INSTANCES)}) nor the host or "
+            f"setting 'endpoint': {shown!r} is neither a Braze instance ({', '.join(INSTANCES)}) nor the host or "
             "URL of one, such as rest.iad-01.braze.com. The dashboard shows yours under Settings > APIs and "
             "Identifiers."
         )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise EndpointError(
-            f"setting 'endpoint': {endpoint!r} would send the API key unencrypted; use https:// "
+            f"setting 'endpoint': {shown!r} would send the API key unencrypted; use https:// "
             "(http:// is accepted for localhost only)."
         )
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def error_texts(body: bytes) -> tuple[str, ...]:
-    """Braze's own words in an error body: `message`, then `errors` (strings, arrays or objects), else the bare text."""
-    try:
-        document = json.loads(body)
-    except ValueError:
-        text = " ".join(body[:200].decode("utf-8", "replace").split())
-        return (text,) if text else ()
-    if not isinstance(document, dict):
-        return (str(document)[:200],)
-    errors = document.get("errors") or []
-    found = [document.get("message"), *(errors if isinstance(errors, list) else [errors])]
-    return tuple(text if isinstance(text, str) else json.dumps(text)[:500] for text in found if text)
 
 
 @dataclass
 class Client:
     """Sends requests to one workspace, from any number of threads: paced, retried, its errors read.
 
-    `reserve` is the share of each rate-limit window left to others, `timeout` the seconds one request may take.
+    `reserve` is the share of each rate-limit window left to others, `timeout` the seconds one request may take in all.
     `retries` counts how often a request was sent again; `limit_waits` and `retry_waits` are what was waited meanwhile.
     """
 
@@ -194,14 +187,18 @@ class Client:
         self.retries = 0
         self.limit_waits, self.retry_waits = Waiting(), Waiting()
         self._lock = threading.Lock()
-        self._connections, self._prefix = _connections(self._url, self.connections)
+        self._clock = ServerClock()
+        self._secrets = Secrets(self.api_key)
+        try:
+            self._connections = Connections(self._url, self.connections, self.timeout)
+        except ProxySettingError as error:
+            raise BrazeError(str(error)) from None
         self._headers = {
             "Accept-Encoding": "gzip, deflate",
             "Authorization": f"Bearer {self.api_key}",
             "Content-Type": "application/json",
             "User-Agent": f"{_PACKAGE}/{metadata.version(_PACKAGE)}",
         }
-        self._timeout = urllib3.Timeout(connect=min(10.0, self.timeout), read=self.timeout)
 
     def request(
         self,
@@ -239,26 +236,28 @@ class Client:
                 with self._lock:
                     self.retries += 1
             try:
-                response = self._send(method, path, params, body)
-            except HTTPError as fault:
+                reply = self._send(method, path, params, body)
+            except NoAnswerError as fault:
                 hint = "" if self._answered else "; check setting 'endpoint' and the network"
-                error = UnavailableError(f"{method} {path}: no answer from {self._url} ({_reason(fault)}){hint}")
-                in_doubt |= not _is_unsent(fault)
+                reason = self._secrets.redact(str(fault))[:_REASON_LENGTH]
+                error = UnavailableError(f"{method} {path}: no answer from {self._url} ({reason}){hint}")
+                in_doubt |= not fault.unsent
             else:
                 self._answered = True
-                window.learn(response.headers)
-                if 200 <= response.status < 300:  # noqa: PLR2004
-                    seconds = time.monotonic() - sent
-                    return Answer(response.status, response.headers, response.data, seconds, attempt)
-                failed = _error(f"{method} {path}", response.status, response.data)
+                self._clock.learn(reply.headers, sent)
+                limits = RateLimit.of(reply.headers, self._clock.now())
+                window.learn(limits)
+                if 200 <= reply.status < 300:  # noqa: PLR2004
+                    return Answer(reply.status, reply.headers, reply.body, time.monotonic() - sent, attempt)
+                failed = _error(f"{method} {path}", reply.status, self.words(reply.body))
                 failed.in_doubt = in_doubt
                 if not isinstance(failed, UnavailableError):
                     raise failed
                 error = failed
-                if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+                if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
                     if not wait_out:
                         raise error
-                    self._wait_out(window, response.headers, attempt, error, started)
+                    self._wait_out(window, limits, attempt, error, started)
                     continue
                 in_doubt = True
             wait = _backoff(attempt)
@@ -277,35 +276,42 @@ class Client:
             return self._pools.setdefault(name, Pool(name, self.reserve, self._stop, self.limit_waits))
 
     def stop(self) -> None:
-        """End all waiting: requests not yet sent raise StoppedError; one under way ends by itself."""
+        """End all waiting: requests not yet sent raise StoppedError, and those under way have a few seconds left."""
         self._stop.set()
+        self._connections.stop()
+
+    def redacted(self, answer: Answer) -> Answer:
+        """The answer without the API key, should it repeat that, for whoever shows its words to people."""
+        body = self._secrets.redact_bytes(answer.body)
+        return answer if body is answer.body else replace(answer, body=body)
+
+    def words(self, body: bytes) -> tuple[str, ...]:
+        """What a body says to people: its `message` and `errors`, without the API key and personal values."""
+        return error_texts(body, self._secrets)
 
     def _enter(self, window: Pool, *, in_doubt: bool) -> None:
         if not window.enter():
             raise StoppedError("stopped before the request was sent", in_doubt=in_doubt)
 
-    def _send(
-        self, method: str, path: str, params: Mapping[str, str | list[str]] | None, body: bytes | None
-    ) -> urllib3.BaseHTTPResponse:
-        url = self._prefix + path + (f"?{urlencode(params, doseq=True)}" if params else "")
-        return self._connections.urlopen(
-            method, url, body, self._headers, retries=False, redirect=False, timeout=self._timeout
-        )
+    def _send(self, method: str, path: str, params: Mapping[str, str | list[str]] | None, body: bytes | None) -> Reply:
+        query = f"?{urlencode(params, doseq=True)}" if params else ""
+        try:
+            return self._connections.send(method, path + query, body, self._headers)
+        except TooLongError as fault:
+            raise UnavailableError(
+                f"{method} {path}: {fault}. Is there a proxy in between, or is setting 'endpoint' another server's?",
+                in_doubt=True,
+            ) from None
 
-    def _wait_out(
-        self, window: Pool, headers: Mapping[str, str], attempt: int, error: BrazeError, started: float
-    ) -> None:
-        now = time.time()
-        reset = RateLimit.of(headers, now).reset
+    def _wait_out(self, window: Pool, limits: RateLimit, attempt: int, error: BrazeError, started: float) -> None:
         # The extra up to a second is for clocks that differ, and so that not all waiters come back at once.
-        until = now + _backoff(attempt) if reset is None else max(reset, now) + backoff.full_jitter(1.0)
-        if time.monotonic() - started + until - now > _RATE_LIMITED_FOR:
+        wait = limits.reset + backoff.full_jitter(1.0) if limits.reset and limits.reset > 0 else _backoff(attempt)
+        if time.monotonic() - started + wait > _RATE_LIMITED_FOR:
             raise error
-        window.close(until)
+        window.close(wait)
 
 
-def _error(request: str, status: int, body: bytes) -> BrazeError:
-    errors = error_texts(body)
+def _error(request: str, status: int, errors: tuple[str, ...]) -> BrazeError:
     text = f"{request}: HTTP {status}" + (f": {'; '.join(errors)[:500]}" if errors else "")
     if status == HTTPStatus.UNAUTHORIZED:
         kind: type[BrazeError] = UnauthorizedError
@@ -322,47 +328,8 @@ def _error(request: str, status: int, body: bytes) -> BrazeError:
     return kind(text, status=status, errors=errors)
 
 
-def _connections(url: str, most: int) -> tuple[urllib3.HTTPConnectionPool, str]:
-    """The connections to a host, and what stands before a path sent through them.
-
-    requests knows of proxies, netrc and CA bundles, but asks the environment anew for each request; that, its cookies
-    and its hooks cost twice what the request does.
-    """
-    session = requests.Session()
-    environment = session.merge_environment_settings(url, {}, stream=None, verify=None, cert=None)
-    proxies, bundle = environment["proxies"], environment["verify"]
-    adapter = HTTPAdapter(pool_connections=1, pool_maxsize=most)
-    request = session.prepare_request(requests.Request("GET", url + "/"))
-    pool = adapter.get_connection_with_tls_context(
-        request, bundle if isinstance(bundle, str) else DEFAULT_CA_BUNDLE_PATH, proxies=proxies
-    )
-    return cast("urllib3.HTTPConnectionPool", pool), adapter.request_url(request, proxies).removesuffix("/")
-
-
 def _backoff(attempt: int) -> float:
     return backoff.full_jitter(min(_FIRST_WAIT * 2 ** min(attempt - 1, 16), _LONGEST_WAIT))
-
-
-def _reason(fault: HTTPError) -> str:
-    """The fault without the URL, whose query may name users."""
-    if isinstance(fault, RequestTimeoutError):
-        return "timed out"
-    if isinstance(fault, SSLError):
-        return f"TLS failed: {fault.args[0] if fault.args else fault}"
-    cause: BaseException = fault
-    while cause.__context__ is not None:
-        cause = cause.__context__
-    return str(cause) or type(cause).__name__
-
-
-def _is_unsent(fault: HTTPError) -> bool:
-    """Whether the connection failed before anything of the request left."""
-    cause: BaseException | None = fault
-    while cause is not None:
-        if isinstance(cause, (ConnectTimeoutError, NewConnectionError)):
-            return True
-        cause = cause.__context__
-    return False
 
 
 def _is_loopback(host: str) -> bool:

@@ -313,9 +313,10 @@ class TargetBraze(Plugin):
     def _send(self, request: Request, resend: bool) -> Answer:  # noqa: FBT001
         endpoint = request.endpoint
         self.summary.sending(request)
-        return self._client.request(
+        answer = self._client.request(
             endpoint.method, endpoint.path, pool=endpoint.pool, body=request.body(), resend=resend
         )
+        return self._client.redacted(answer)  # its `errors` become the reasons of rejections
 
     def _pretend(self, request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         self.summary.sending(request)

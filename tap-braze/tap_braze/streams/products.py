@@ -5,7 +5,7 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 from tap_braze.streams import fields
-from tap_braze.streams.base import HOURLY_1000, PURCHASES, ListStream
+from tap_braze.streams.base import HOURLY_1000, ListStream
 from tap_braze.streams.series import SeriesStream
 
 
@@ -28,7 +28,7 @@ class PurchasesQuantity(SeriesStream):
     name = "purchases_quantity"
     path = "/purchases/quantity_series"
     permission = "purchases.quantity_series"
-    pool = PURCHASES
+    pool = HOURLY_1000
     dimensions = ("app_id", "product_id")
     products = Products
     hourly = True
@@ -42,7 +42,7 @@ class PurchasesRevenue(SeriesStream):
     name = "purchases_revenue"
     path = "/purchases/revenue_series"
     permission = "purchases.revenue_series"
-    pool = PURCHASES
+    pool = HOURLY_1000
     dimensions = ("app_id", "product_id")
     products = Products
     hourly = True
