@@ -6,8 +6,8 @@ import difflib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from target_braze.mapping import find_entry
 from target_braze.mapping.columns import is_glob
+from target_braze.mapping.stream_kinds import find_entry
 from target_braze.records import MappingError
 
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class Entries:
 
     def __init__(self, streams: Mapping[str, Any]) -> None:
         self._streams = streams
-        self._used: set[str] = set()
+        # Each with the stream that it was first used for.
+        self._used: dict[str, str] = {}
         self._came: set[str] = set()
         self._without: set[str] = set()
 
@@ -29,12 +30,18 @@ class Entries:
         """The entry of a stream and the name or glob that it stands under; None and empty where there is none.
 
         Raises:
-            MappingError: there is none, but one that looks like a misspelling of the stream's name.
+            MappingError: there is none, but one that looks like a misspelling of the stream's name; or an entry for
+                one stream fits two.
         """
         self._came.add(stream)
         key, entry = find_entry(self._streams, stream)
         if key is not None:
-            self._used.add(key)
+            first = self._used.setdefault(key, stream)
+            if first != stream and not is_glob(key):
+                raise MappingError(
+                    f"setting 'streams' has one entry '{key}', and the streams '{first}' and '{stream}' both go by "
+                    "this name; give each an entry under its whole name"
+                )
             return key, entry
         self._without.add(stream)
         if close := difflib.get_close_matches(stream, self._unused(), n=1, cutoff=0.8):

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 # The identifiers in the order in which they are tried where the mapping does not say.
 DEFAULT: Final = ("external_id", "braze_id", "user_alias", "email", "phone")
 
+# Columns of an alias's name and label: as the API calls them, and the headers of Braze's CSV imports,
+# https://www.braze.com/docs/user_guide/data/unification/user_data/import_methods/csv_import/.
+ALIAS_COLUMNS: Final = (("alias_name", "alias_label"), ("user_alias_name", "user_alias_label"))
+
 _BY_NAME: Final[Mapping[str, str]] = {name: name for name in DEFAULT if name != "user_alias"}
 
 
@@ -168,8 +172,11 @@ def compile_user(
     """
     if entry is None:
         candidates = [Candidate(kind, name) for kind, name in _BY_NAME.items() if name in columns]
-        if {"alias_name", "alias_label"} <= set(columns):
-            candidates.append(Candidate("user_alias", "alias_name", label_column="alias_label"))
+        candidates += [
+            Candidate("user_alias", name, label_column=label)
+            for name, label in ALIAS_COLUMNS
+            if name in columns and label in columns
+        ]
         candidates.sort(key=lambda candidate: DEFAULT.index(candidate.kind))
     else:
         candidates = [

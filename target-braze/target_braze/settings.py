@@ -84,15 +84,15 @@ STREAM: Final = _object(
                 "catalog_items",
                 "cohorts",
             ],
-            "description": "What a record is in Braze. Default: the stream's name if it is attributes, events or "
-            "purchases, else attributes.",
+            "description": "What a record is in Braze. Default: the last part of the stream's name, in any "
+            "case, if it is attributes, events or purchases, as in public-events; else attributes.",
         },
         "user": {
             **IDENTIFIERS,
             "description": "List of an identifier and its column each: `external_id`, `braze_id`, `email`, `phone`, or "
             "`user_alias` with the column of its `name` and either a literal `label` or its column `label_field`. The "
             "first that is valid is sent. Default: the columns external_id, braze_id, alias_name with "
-            "alias_label, email, phone.",
+            "alias_label or user_alias_name with user_alias_label, email, phone. The log says which ones a stream has.",
         },
         "fields": {
             **_NAMES,
@@ -187,7 +187,8 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         th.CustomType({"type": "object", "additionalProperties": STREAM}),
         default={},
         title="Streams",
-        description="Stream name or glob to its mapping: how its records land in Braze.",
+        description="Stream name or glob to its mapping: how its records land in Braze. A name or glob also fits "
+        "the last part of a stream's name, in any case: orders fits public-Orders.",
     ),
     th.Property(
         "app_id",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from target_braze.endpoints import TRACK, TRACK_BULK
 from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.bags import is_blank
+from target_braze.mapping.stream_kinds import taken_for
 from target_braze.records import DELETED, RecordError, Rejection
 
 if TYPE_CHECKING:
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from target_braze.ledger import Ledger
     from target_braze.records import Change, Record
     from target_braze.target import TargetBraze
+
+_log = logging.getLogger("target-braze")
 
 
 class BrazeSink(RecordSink):
@@ -39,6 +43,7 @@ class BrazeSink(RecordSink):
         self._mapping = compile_mapping(
             stream_name, self.schema, self._entry, target.defaults, self._notice, key=self._entry_key
         )
+        _log.info("stream '%s': %s", stream_name, taken_for(self._mapping, stream_name, self._entry_key, self._entry))
         self._counts = target.summary.streams[stream_name]
         target.summary.candidates[stream_name] += self._mapping.candidates
         if target.preflight is not None:

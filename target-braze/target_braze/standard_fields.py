@@ -211,6 +211,7 @@ TEXTS: Final = frozenset({"first_name", "home_city", "last_name", "time_zone"})
 # Braze has no "none" for these: with a null it would reject the whole object.
 NEVER_NULL: Final = frozenset({"email_subscribe", "push_subscribe", "push_tokens", "subscription_groups"})
 _TIMES: Final = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
+STANDARD: Final = TEXTS | _TIMES | _FIELDS.keys()
 
 
 def compile_standard_field(name: str, zone: tzinfo, text: Convert = checked_string) -> Convert | None:

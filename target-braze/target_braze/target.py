@@ -26,6 +26,7 @@ from target_braze.entries import Entries
 from target_braze.estimate import Estimate
 from target_braze.ledger import Ledger
 from target_braze.mapping.base import Defaults
+from target_braze.mapping.spelling import unmarked_columns
 from target_braze.plugin import Plugin
 from target_braze.preflight import Preflight
 from target_braze.reader import MessageReader
@@ -69,6 +70,8 @@ class TargetBraze(Plugin):
         # Ids of the items of catalogs that each version of a stream has listed.
         self.listed: defaultdict[tuple[str, Any], set[str]] = defaultdict(set)
         self._schemas: dict[str, dict[str, Any]] = {}
+        # By stream, columns that begin with a byte order mark and their names without.
+        self._marked: dict[str, dict[str, str]] = {}
         # Sinks whose records come as they are, past stream maps and what the SDK does for targets with tables.
         self._direct: dict[str, BrazeSink] = {}
         self.entries = Entries(self.config["streams"])
@@ -184,6 +187,11 @@ class TargetBraze(Plugin):
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
         stream = message_dict["stream"]
+        properties = message_dict["schema"]["properties"]
+        if marked := unmarked_columns(properties):
+            message_dict["schema"] = {**message_dict["schema"], "properties": _renamed(properties, marked)}
+            message_dict["key_properties"] = [marked.get(key, key) for key in message_dict.get("key_properties") or ()]
+        self._marked[stream] = marked
         self._schemas[stream] = message_dict
         self._expects_letters = self._dead_letters is not None
         super()._process_schema_message(message_dict)
@@ -198,6 +206,8 @@ class TargetBraze(Plugin):
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
         self.message = message_dict
+        if marked := self._marked.get(message_dict["stream"]):
+            message_dict["record"] = _renamed(message_dict["record"], marked)
         if self._expects_letters and FIELD in message_dict:
             self._take_back(message_dict)
         sink = self._direct.get(message_dict["stream"])
@@ -326,6 +336,10 @@ class TargetBraze(Plugin):
     def _reject_change(self, change: Change, why: Rejection) -> None:
         for record in change.records:
             self.reject(record, why)
+
+
+def _renamed(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _keep_quiet(state: dict[str, Any]) -> None:

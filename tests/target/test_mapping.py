@@ -262,10 +262,10 @@ def test_a_column_that_the_schema_does_not_have_is_not_sent_and_that_is_said(
         (
             {"time": TIME},
             {"to": "events"},
-            "nothing gives 'name', which Braze needs: name the column in streams.s.event",
+            "nothing gives 'name', which Braze needs: write streams.s.event.name_field: the_column",
         ),
         ({"time": TIME}, {"to": "events", "event": {"name": "  "}}, "'event.name' needs 1 to 255 characters"),
-        ({"name": TEXT}, {"to": "events"}, "nothing says when it happened: name the column in streams.s.time_field"),
+        ({"name": TEXT}, {"to": "events"}, "nothing says when it happened: write streams.s.time_field: the_column"),
         ({"name": TEXT}, {"to": "events", "time_field": "at"}, "'time_field' names the column 'at'"),
         (EVENTS, {"to": "events", "properties": ["url"]}, "'properties' names the column 'url'"),
         (

@@ -6,7 +6,6 @@ class of its own, by family in the modules beside, and has a line in `KINDS`.
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.mapping.attributes import Attributes
@@ -17,6 +16,8 @@ from target_braze.mapping.columns import Columns
 from target_braze.mapping.deletions import Deletions
 from target_braze.mapping.happenings import Events, Purchases
 from target_braze.mapping.identity_ops import Aliases, ExternalIds, Identifications, Merges
+from target_braze.mapping.spelling import check_marks
+from target_braze.mapping.stream_kinds import check_kind, kind_of
 from target_braze.mapping.subscriptions import EmailStatuses, Subscriptions
 from target_braze.records import MappingError
 
@@ -41,21 +42,8 @@ KINDS: Final[Mapping[str, type[StreamMapping]]] = {
     "cohorts": Cohorts,
 }
 
-# What a stream is by its name alone; that another is called `subscriptions` or `merges` says nothing.
-_BY_NAME: Final = frozenset({"attributes", "events", "purchases"})
-
 # Parts of a mapping that each kind of object has.
 _COMMON_KEYS: Final = frozenset({"to", "user", "rename", "types", "on_delete"})
-
-
-def find_entry(streams: Mapping[str, Any], stream: str) -> tuple[str | None, Mapping[str, Any]]:
-    """The entry of the setting `streams` for a stream, by its name or else the first glob that fits, and its key."""
-    if stream in streams:
-        return stream, streams[stream]
-    for key, entry in streams.items():
-        if fnmatchcase(stream, key):
-            return key, entry
-    return None, {}
 
 
 def compile_mapping(
@@ -75,13 +63,18 @@ def compile_mapping(
     Raises:
         MappingError: the two do not fit.
     """
-    kind = entry.get("to") or (stream if stream in _BY_NAME else "attributes")
+    kind = kind_of(stream, entry)
     if stray := sorted(entry.keys() - keys_of_kinds()[kind]):
         raise MappingError(
             f"stream '{stream}': '{stray[0]}' has no meaning for {kind}; they have: "
             f"{', '.join(sorted(keys_of_kinds()[kind]))} - at streams.{key or stream}.{stray[0]}"
         )
-    return KINDS[kind](Columns(stream, schema, entry, defaults.zone, key), defaults, notice)
+    columns = Columns(stream, schema, entry, defaults.zone, key)
+    check_marks(columns)
+    # Some keys only attributes have.
+    if kind == "attributes" and "to" not in entry and Attributes.keys.isdisjoint(entry):
+        check_kind(stream, columns.names, columns.at)
+    return KINDS[kind](columns, defaults, notice)
 
 
 def keys_of_kinds() -> dict[str, frozenset[str]]:

@@ -14,9 +14,10 @@ from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.mapping.deletions import KEYS
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.mapping.removals import Removal
+from target_braze.mapping.spelling import squashed
 from target_braze.mapping.spread import Spread
 from target_braze.records import Change
-from target_braze.standard_fields import NEVER_NULL, TEXTS, compile_standard_field, kinds_of_standard_field
+from target_braze.standard_fields import NEVER_NULL, STANDARD, TEXTS, compile_standard_field, kinds_of_standard_field
 from target_braze.times import looks_like_time
 
 if TYPE_CHECKING:
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from target_braze.records import User
     from target_braze.scalars import Convert
 
+# Braze's own fields by their names without case and underscores, and what else sources call them.
+_MEANT: Final[Mapping[str, str]] = {
+    "birthday": "dob",
+    "birthdate": "dob",
+    "dateofbirth": "dob",
+    "emailaddress": "email",
+    "phonenumber": "phone",
+    "timezone": "time_zone",
+    **{squashed(name): name for name in STANDARD},
+}
 _RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
 
 
@@ -96,10 +107,11 @@ class Attributes(StreamMapping):
         if standard := compile_standard_field(field.name, self._defaults.zone, text):
             self._columns.check_kinds(field.column, kinds_of_standard_field(field.name), f"'{field.name}'")
             return Field(field.column, field.name, standard, field.quick if field.name in TEXTS else None)
-        if field.name.lower() != field.name and compile_standard_field(field.name.lower(), self._defaults.zone):
+        meant = meant_field(field.name)
+        if meant and meant not in self._columns:
             self._notice(
-                f"column '{field.column}' becomes a custom attribute, for Braze's own field is '{field.name.lower()}', "
-                "in lower case; 'rename' can say so"
+                f"column '{field.column}' becomes a custom attribute, because Braze's own field is '{meant}'; "
+                f"{self._columns.at}.rename: {{{field.column}: {meant}}} sends it there"
             )
         if self._columns.is_time(field.column):
             return field
@@ -166,6 +178,12 @@ class Attributes(StreamMapping):
         points = number + (self._removal.flag is not None) if self._flat else None
         whole = b"%s,%s" % (head[:-1], encoded[1:]) if number else head
         return Change(self.kind, user, None, encoded=whole, points=points)
+
+
+def meant_field(name: str) -> str | None:
+    """Braze's own field that a name may mean which differs from it; None where there is none."""
+    meant = _MEANT.get(squashed(name))
+    return None if meant == name else meant
 
 
 def watched(convert: Convert, what: str, notice: Callable[[str], None], *, reject: bool = False) -> Convert:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.identity import CHOSEN, PLACEHOLDERS, Candidate, compile_user, find_user, identifier
 from target_braze.mapping.quick import QuickFields
+from target_braze.mapping.spelling import check_identifiers
 from target_braze.records import Change, Member, RecordError
 from target_braze.values import Place
 
@@ -206,6 +207,8 @@ class StreamMapping(ABC):
 
     def _compile_user(self) -> list[Candidate]:
         columns = self._columns
+        if "user" not in columns.entry:
+            check_identifiers(columns, always=self.kind == "attributes")
         candidates = compile_user(
             columns.stream, columns.entry.get("user"), columns.names, self._defaults.placeholder_ids
         )

@@ -19,6 +19,7 @@ from target_braze.mapping.event_names import EventNames
 from target_braze.mapping.happenings import to_past
 from target_braze.mapping.layouts import METHODS, recognise
 from target_braze.mapping.orders import Orders
+from target_braze.mapping.spelling import almost, check_identifiers
 from target_braze.mapping.traits import add_address, compile_trait, without_operations
 from target_braze.records import Change, RecordError
 from target_braze.scalars import checked_string
@@ -79,6 +80,8 @@ class Calls(StreamMapping):
     @override
     def _compile_user(self) -> list[Candidate]:
         columns, layout = self._columns, self._layout
+        if "user" not in columns.entry:
+            self._check_ids()
         entry = list(columns.entry.get("user") or ([{"external_id": layout.user_id}] if layout.user_id else []))
         label = self._given.get("anonymous_label", layout.anonymous_label)
         if layout.anonymous_id and label and "user" not in columns.entry:
@@ -102,6 +105,17 @@ class Calls(StreamMapping):
             (one for one in found if one.kind == "user_alias" and one.column == layout.anonymous_id), None
         )
         return found
+
+    def _check_ids(self) -> None:
+        """Check that the ids are spelled as the platforms do, so that no call is taken for one without."""
+        if not (self._layout.user_id or self._layout.anonymous_id):
+            check_identifiers(self._columns)
+        elif self._layout.user_id is None and (spelled := almost(self._columns, "userId")):
+            raise self._columns.error(
+                f"column '{spelled}' is not 'userId' but for its spelling, so it would not identify users. Write "
+                f"{self._columns.at}.user: [{{external_id: {spelled}}}, {{user_alias: {{name: "
+                f"{self._layout.anonymous_id}, label: {self._layout.anonymous_label}}}}}]"
+            )
 
     def _compile_times(self) -> list[Field]:
         columns = self._columns

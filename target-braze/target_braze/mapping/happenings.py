@@ -14,6 +14,7 @@ from target_braze.costs import data_points
 from target_braze.encode import encode
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
+from target_braze.mapping.spelling import almost
 from target_braze.records import Change, RecordError
 from target_braze.scalars import Convert, to_integer, to_number, to_string
 from target_braze.times import to_moment, to_time
@@ -45,7 +46,8 @@ class Happening(StreamMapping):
         time_column = columns.entry.get("time_field", "time")
         if time_column not in columns and "time_field" not in columns.entry:
             raise columns.error(
-                f"nothing says when it happened: name the column in streams.{columns.stream}.time_field. "
+                f"nothing says when it happened: write {columns.at}.time_field: "
+                f"{almost(columns, 'time') or 'the_column'}. "
                 f"Columns: {', '.join(columns.names)}"
             )
         self._time = Field(columns.known(time_column, "time_field"), "time", self._to_time)
@@ -55,6 +57,8 @@ class Happening(StreamMapping):
         if "app_id" in columns and "app_id" not in columns.entry.get("properties", ()):
             self._app_id = Field("app_id", "app_id", to_string)
             used.add("app_id")
+        elif (spelled := almost(columns, "app_id")) and spelled not in columns.entry.get("properties", ()):
+            self._notice(f"column '{spelled}' becomes a property: only one called 'app_id' names the app")
         # A stream that already has the shape of Braze's object holds the properties in one column of that name.
         natural = ["properties"] if "properties" not in columns.entry and columns.object_schema("properties") else []
         spread = [columns.known(column, "spread") for column in columns.entry.get("spread", natural)]
@@ -150,9 +154,11 @@ class Happening(StreamMapping):
     def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
         """The column for a part of the object: the one the mapping names, else the one called like it."""
         columns = self._columns
+        spelled = almost(columns, key)
         if key not in given and key not in columns:
+            hint = f"{setting if key == 'name' else f'{setting}.{key}'}: {spelled or 'the_column'}"
             raise columns.error(
-                f"nothing gives '{key}', which Braze needs: name the column in streams.{columns.stream}.{setting}. "
+                f"nothing gives '{key}', which Braze needs: write {columns.at}.{hint}. "
                 f"Columns: {', '.join(columns.names)}"
             )
         column = columns.known(given.get(key, key), setting if key == "name" else f"{setting}.{key}")
@@ -211,6 +217,12 @@ class Purchases(Happening):
             for key, convert in (("product_id", to_product_id), ("currency", to_currency), ("price", to_number))
         )
         self._quantity = None
+        spelled = almost(columns, "quantity")
+        if spelled and "quantity" not in given and spelled not in columns.entry.get("properties", ()):
+            raise columns.error(
+                f"column '{spelled}' is not Braze's 'quantity' but for its spelling, and each purchase would count as "
+                f"one. Write {columns.at}.purchase.quantity: {spelled}, or name it in {columns.at}.properties"
+            )
         if "quantity" in given or "quantity" in columns:
             self._quantity = self._column("purchase", given, "quantity", to_quantity)
         self._products: set[str] = set()

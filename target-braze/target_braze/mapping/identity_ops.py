@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from target_braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE
-from target_braze.identity import Candidate, compile_user, find_user, identifier
+from target_braze.identity import ALIAS_COLUMNS, Candidate, compile_user, find_user, identifier
 from target_braze.mapping.steps import Step, columns_by_kind, columns_of, prioritized
 from target_braze.records import Change, RecordError
 from target_braze.user_endpoints import ALIAS_UPDATE, REMOVE, RENAME
@@ -38,8 +38,14 @@ class Aliases(Step):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         given: Mapping[str, str] = columns.entry.get("alias", {})
-        label = {"label": given["label"]} if "label" in given else {"label_field": self._label_column()}
-        self._alias = self._compile_alias(self._column("alias", "name", "alias_name"), label)
+        # Both are there, or the first in Braze's API is asked for.
+        name, label_name = next((names for names in ALIAS_COLUMNS if names[0] in columns), ALIAS_COLUMNS[0])
+        label = (
+            {"label": given["label"]}
+            if "label" in given
+            else {"label_field": self._column("alias", "label_field", label_name)}
+        )
+        self._alias = self._compile_alias(self._column("alias", "name", name), label)
         self._old: Candidate | None = None
         if "old_name" in given or "old_alias_name" in columns:
             self._old = self._compile_alias(self._column("alias", "old_name", "old_alias_name"), label)
@@ -74,9 +80,6 @@ class Aliases(Step):
         if user is None:
             return [Change(self.kind, alias, fields, endpoint=ALIAS_NEW)]
         return [Change(self.kind, user, {**identifier(user), **fields}, endpoint=ALIAS_NEW, others=(alias,))]
-
-    def _label_column(self) -> str:
-        return self._column("alias", "label_field", "alias_label")
 
     def _compile_alias(self, name: str, label: Mapping[str, str]) -> Candidate:
         columns = self._columns

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
-from target_braze.identity import Candidate, compile_user, identifier
+from target_braze.identity import ALIAS_COLUMNS, Candidate, compile_user, identifier
 from target_braze.mapping.base import StreamMapping
+from target_braze.mapping.spelling import check_identifiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # What columns of names and ids hold.
 _TEXTS: Final = ("string", "integer", "number")
 # Columns that name users where the mapping does not say.
-_COLUMNS: Final = {"user_alias": ("alias_name", "alias_label")}
+_COLUMNS: Final = {"user_alias": tuple(name for names in ALIAS_COLUMNS for name in names)}
 
 
 class Step(StreamMapping):
@@ -61,6 +62,8 @@ class Step(StreamMapping):
                 )
         if entry is None and not default:
             raise columns.error(f"nothing says whom to {setting}; name the column - at {columns.at}.{setting}")
+        if entry is None:
+            check_identifiers(columns, [*kinds], always=False)
         found = {column for kind in kinds for column in _COLUMNS.get(kind, (kind,))}
         if entry is None and not found & {*columns.names}:
             raise columns.error(

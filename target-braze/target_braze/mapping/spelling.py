@@ -1,0 +1,110 @@
+"""Columns that are spelled almost like something of Braze's: they must not silently become data of another name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.identity import ALIAS_COLUMNS, DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+    from target_braze.mapping.columns import Columns
+
+# What a UTF-8 byte order mark is, and what it looks like where a tap read the file as Latin-1.
+_MARKS: Final = ("\ufeff", "\u00ef\u00bb\u00bf")
+
+
+def squashed(name: str) -> str:
+    """A name without what spellings differ in: case, underscores, hyphens, blanks, a byte order mark."""
+    return "".join(character for character in unmarked(name).casefold() if character.isalnum())
+
+
+def unmarked(name: str) -> str:
+    """A column's name without the byte order mark that a CSV file may begin with."""
+    for mark in _MARKS:
+        name = name.removeprefix(mark)
+    return name
+
+
+def unmarked_columns(names: Iterable[str]) -> dict[str, str]:
+    """The columns that have a byte order mark, each with its name without; none where that is another column's."""
+    found: dict[str, str] = {}
+    taken = {*names}
+    for name in taken:
+        plain = unmarked(name)
+        if plain and plain not in taken and plain not in found.values():
+            found[name] = plain
+    return found
+
+
+def check_marks(columns: Columns) -> None:
+    """Check that no column is left with a byte order mark, because another has its name without.
+
+    Raises:
+        MappingError: there is one.
+    """
+    for column in columns.names:
+        if unmarked(column) != column:
+            raise columns.error(
+                f"it has two columns '{unmarked(column)}', one with a byte order mark before its name; leave one out "
+                "at the source"
+            )
+
+
+def almost(columns: Columns, name: str) -> str | None:
+    """The column that differs from the name in its spelling only; None if the stream has the name, or no such one."""
+    if name in columns:
+        return None
+    return next((column for column in columns.names if squashed(column) == squashed(name)), None)
+
+
+def check_identifiers(columns: Columns, kinds: Collection[str] = DEFAULT, *, always: bool = True) -> None:
+    """Check that no column that nobody speaks of is an identifier but for its spelling.
+
+    Where the stream goes by the names of its columns, the record would be about another user than meant, or a new one.
+    With `always` False, only what would go before the identifiers that the stream has matters: a property of an event
+    may be spelled as it likes.
+
+    Raises:
+        MappingError: there is one; says which setting to write.
+    """
+    found = {kind: spelled for kind in DEFAULT if kind in kinds and (spelled := _spelled(columns, kind))}
+    for spelled in found.values():
+        wrong = [(name, column) for name, column in spelled.items() if column != name and not _named(columns, column)]
+        if wrong:
+            name, column = wrong[0]
+            like = f"is not Braze's identifier '{name}' but for its spelling"
+            if column is None:
+                like, column = f"lacks the column '{name}' that belongs to it", next(filter(None, spelled.values()))
+            raise columns.error(
+                f"column '{column}' {like}, so it would not identify users. Write {columns.at}.user: "
+                f"[{', '.join(_line(one, given) for one, given in found.items())}]; or, to send it as data, name it in "
+                f"{columns.at}.rename"
+            )
+        if not always:
+            return
+
+
+def _spelled(columns: Columns, kind: str) -> dict[str, str | None]:
+    """The columns of an identifier by Braze's names, as the stream spells them; empty if it has none of them."""
+    for names in ALIAS_COLUMNS if kind == "user_alias" else ((kind,),):
+        spelled = {name: name if name in columns else almost(columns, name) for name in names}
+        if any(spelled.values()):
+            return spelled
+    return {}
+
+
+def _named(columns: Columns, column: str | None) -> bool:
+    """Whether the mapping says what the column is."""
+    entry: Mapping[str, Any] = columns.entry
+    lists = ("fields", "properties", "spread", "rename", "operators")
+    return any(column in entry.get(setting, ()) for setting in lists)
+
+
+def _line(kind: str, spelled: Mapping[str, str | None]) -> str:
+    columns = [*spelled.values()]
+    if kind != "user_alias":
+        return f"{{{kind}: {columns[0]}}}"
+    label = f"label_field: {columns[1]}" if columns[1] else "label: the_label"
+    return f"{{user_alias: {{name: {columns[0] or 'the_column'}, {label}}}}}"

@@ -1,0 +1,108 @@
+"""What a stream is, and its entry in the setting `streams`, by its name; and what it looks like by its columns."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.mapping.columns import is_glob
+from target_braze.mapping.spelling import squashed
+from target_braze.records import MappingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_braze.identity import Candidate
+    from target_braze.mapping.base import StreamMapping
+
+# Taps of databases put the schema before the table: pipelinewise-tap-postgres and the SDK's SQL taps write
+# `public-events`, others `public.events`.
+_SEPARATOR: Final = re.compile(r"[-./:]")
+# What a stream is by its name alone; that another is called `subscriptions` or `merges` says nothing.
+_BY_NAME: Final = frozenset({"attributes", "events", "purchases"})
+
+# Columns of an event or a purchase, squashed. Customers have names too, and times under other names than Braze's.
+_TIMES: Final = frozenset({"time", "timestamp", "eventtime", "eventtimestamp", "occurredat"})
+_EVENT_NAMES: Final = frozenset({"event", "eventname"})
+_EVENT: Final = frozenset({"name", "time"})
+_PURCHASE: Final = frozenset({"productid", "price"})
+
+
+def kind_of(stream: str, entry: Mapping[str, Any]) -> str:
+    """What the entry says that records are, else the last part of the stream's name in any case, else attributes."""
+    kind: str | None = entry.get("to")
+    if kind is not None:
+        return kind
+    name = _last_part(stream).casefold()
+    return name if name in _BY_NAME else "attributes"
+
+
+def find_entry(streams: Mapping[str, Any], stream: str) -> tuple[str | None, Mapping[str, Any]]:
+    """The entry of the setting `streams` for a stream and its key, a name or a glob; None and empty if there is none.
+
+    The exact name goes first, then the whole name in any case, then its last part in any case; each time names go
+    before globs, and globs in their order.
+    """
+    if stream in streams:
+        return stream, streams[stream]
+    keys = sorted(streams, key=is_glob)
+    for key in keys:
+        if fnmatchcase(stream, key):
+            return key, streams[key]
+    for name in (stream.casefold(), _last_part(stream).casefold()):
+        for key in keys:
+            if fnmatchcase(name, key.casefold()):
+                return key, streams[key]
+    return None, {}
+
+
+def check_kind(stream: str, columns: Iterable[str], place: str) -> None:
+    """Check that a stream that becomes attributes only because nothing says otherwise has no columns of something else.
+
+    Raises:
+        MappingError: it has those of an event or purchase; says what to write at `place`.
+    """
+    names = {squashed(column): column for column in columns}
+    has_time = bool(_TIMES & names.keys())
+    if names.keys() >= _PURCHASE and (has_time or "currency" in names):
+        kind, found = "purchases", _PURCHASE | {"currency"} | _TIMES
+    elif names.keys() >= _EVENT or (has_time and _EVENT_NAMES & names.keys()):
+        kind, found = "events", _EVENT | _EVENT_NAMES | _TIMES
+    else:
+        return
+    shown = ", ".join(sorted(column for name, column in names.items() if name in found))
+    raise MappingError(
+        f"stream '{stream}': no setting says what its records are, and the columns {shown} look like {kind}. As "
+        f"attributes, each record would overwrite the one before. Write {place}.to: {kind}, or {place}.to: attributes"
+    )
+
+
+def taken_for(mapping: StreamMapping, stream: str, key: str | None, entry: Mapping[str, Any]) -> str:
+    """One line for a person: what the stream is taken for and why, and what identifies its users."""
+    kind = kind_of(stream, entry)
+    why = "by default"
+    if "to" in entry:
+        why = f"by streams.{key}.to"
+    elif _last_part(stream).casefold() == kind:
+        why = "by its name"
+    if key is not None and key != stream and "to" not in entry:
+        why += f", mapped by streams.{key}"
+    if mapping.candidates:
+        users = ", else ".join(map(_shown, mapping.candidates))
+        return f"taken for {kind}, {why}; users are identified by {users}"
+    if mapping.catalog is not None:
+        return f"taken for {kind}, {why}; items are identified by column '{mapping.id_column}'"
+    parts = (f"{part} in column '{columns[0]}'" for part, columns in mapping.sources.items())
+    return f"taken for {kind}, {why}; users are identified by {', '.join(parts)}"
+
+
+def _shown(candidate: Candidate) -> str:
+    if candidate.label_column is not None:
+        return f"user_alias in columns '{candidate.column}' and '{candidate.label_column}'"
+    label = "" if candidate.label is None else f" with label '{candidate.label}'"
+    return f"{candidate.kind}{label} in column '{candidate.column}'"
+
+
+def _last_part(stream: str) -> str:
+    return _SEPARATOR.split(stream)[-1] or stream
