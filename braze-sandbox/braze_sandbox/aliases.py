@@ -18,9 +18,11 @@ def new(call: Call) -> Answer:
     wanted = []
     for index, obj in enumerate(array(call, "user_aliases")):
         where = f"user_aliases[{index}]"
-        texts(obj, where, "alias_label", "alias_name")
+        # The recordings nest the two names in a `user_alias`; the documentation does not.
+        alias = obj.get("user_alias", obj) if isinstance(obj, dict) else obj
+        texts(alias, where, "alias_label", "alias_name")
         external_id = texts(obj, where, "external_id")[0] if obj.get("external_id") is not None else None
-        wanted.append((where, _checked(obj, where), external_id, obj))
+        wanted.append((where, _checked(alias, where), external_id, obj))
     call.later(each(partial(_attach, call), wanted))
     return success({"aliases_processed": len(wanted)}, 201)
 

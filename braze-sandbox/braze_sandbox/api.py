@@ -91,6 +91,9 @@ ENDPOINTS: list[Endpoint] = [
     *sdk_keys.ENDPOINTS,
 ]
 
+_NO_LIMITS = tuple((name, b"") for name in (b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"))
+"""The headers of an answer to a wrong key: recorded as there, and empty."""
+
 DROP = "braze_sandbox.drop"
 """The key of the scope under which the server puts a function that closes the connection."""
 
@@ -210,6 +213,8 @@ class Api:
         word, _, key = call.header(b"authorization").partition(" ")
         permissions = self._instance.keys.get(key) if word.lower() == "bearer" else None
         if permissions is None:
+            if self._instance.options.behavior == "recorded":
+                raise Refusal(401, "Invalid API key", headers=_NO_LIMITS)
             raise Refusal(401, "Unauthorized", ["the API key is missing, unknown or quoted"])
         if permissions is not ALL and "*" not in permissions and endpoint.permission not in permissions:
             raise Refusal(403, "Access Denied", [f"the API key lacks the permission {endpoint.permission}"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from braze_sandbox.codes import COUNTRIES, COUNTRY_NAMES, LANGUAGES
+from braze_sandbox.clock import iso_milliseconds
+from braze_sandbox.codes import COUNTRIES, COUNTRY_NAMES, LANGUAGES, TIME_ZONE_NAMES
 from braze_sandbox.custom import apply_custom
 from braze_sandbox.identity import CONTROL, normal_phone
 from braze_sandbox.values import STRING, Discard, parse_time, scalar
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from braze_sandbox.endpoint import Json
     from braze_sandbox.profiles import Profile, Profiles
 
+SUBSCRIPTIONS = ("email_subscribe", "push_subscribe")
+_SINCE = {"opted_in": "opted_in", "unsubscribed": "unsubscribed"}
 _STATES = frozenset({"subscribed", "unsubscribed", "opted_in"})
 _IMAGE_URL = 1024
 
@@ -69,6 +73,9 @@ def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, note
         _country(profile, value, note)
     else:
         profile.attributes[name] = STANDARD[name](value, note)
+        if name in SUBSCRIPTIONS and (kind := _SINCE.get(value)):
+            # In the exports these come unasked with the state.
+            profile.observed[f"{name.partition('_')[0]}_{kind}_at"] = iso_milliseconds(datetime.now(timezone.utc))
 
 
 def _phone(value: Json, note: Callable[[str], None]) -> str:
@@ -136,7 +143,7 @@ def _is_zone(name: str) -> bool:
 
 
 def _time_zone(value: Json, _note: Callable[[str], None]) -> Json:
-    if not isinstance(value, str) or not _is_zone(value):
+    if not isinstance(value, str) or not (value in TIME_ZONE_NAMES or _is_zone(value)):
         raise Discard("a time zone that Braze does not know is not set")
     return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.endpoint import Refusal
-from braze_sandbox.identity import Rejected, check_email, normal_phone
+from braze_sandbox.identity import Rejected, as_text, check_email, normal_phone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
@@ -55,7 +55,7 @@ def texts(obj: Json, where: str, *names: str) -> tuple[str, ...]:
         raise bad(f"{where} must be an object")
     found: list[str] = []
     for name in names:
-        value = obj.get(name)
+        value = as_text(obj.get(name)) if name == "external_id" else obj.get(name)
         if not isinstance(value, str) or not value:
             raise bad(f"{where}: '{name}' is required and must be a non-empty string")
         found.append(value)
@@ -63,8 +63,10 @@ def texts(obj: Json, where: str, *names: str) -> tuple[str, ...]:
 
 
 def strings(value: Json, where: str, *, single: bool = False, most: int = MOST) -> list[str]:
-    """An array of 1 to 50 non-empty strings, or one string where that is allowed."""
-    values = [value] if single and isinstance(value, str) else value
+    """An array of 1 to 50 non-empty strings, or one string where that is allowed; ids may be whole numbers."""
+    values = [value] if single and isinstance(value, (str, int)) else value
+    if isinstance(values, list) and where.startswith("external_id"):
+        values = [as_text(one) for one in values]
     if not isinstance(values, list) or not values or not all(isinstance(one, str) and one for one in values):
         raise bad(f"'{where}' must be {'a string or ' if single else ''}an array of non-empty strings")
     if len(values) > most:
@@ -148,5 +150,5 @@ def _identifiers(name: str, value: Json) -> Iterator[tuple[str, Json]]:
                 yield "alias", (label, value[part])
         for inner, one in value.items():
             yield from _identifiers(inner, one)
-    elif isinstance(value, str) and name in _KINDS:
-        yield _KINDS[name], value
+    elif isinstance(value, (str, int)) and name in _KINDS:
+        yield _KINDS[name], as_text(value)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from braze_sandbox.workspace import Campaign
 
 PAGE = 100
-UNKNOWN = "Invalid Campaign ID"
+UNKNOWN = "campaign_id must be a string of the campaign api identifier"
 
 _PUSH = {"sent": 1.0, "direct_opens": 0.08, "total_opens": 0.14, "bounces": 0.01, "body_clicks": 0.05}
 METRICS: dict[str, dict[str, float]] = {
@@ -35,6 +35,9 @@ METRICS: dict[str, dict[str, float]] = {
         "bounces": 0.012,
         "delivered": 0.98,
         "reported_spam": 0.001,
+        # Recorded in every row; the documentation lists neither.
+        "machine_open": 0.2,
+        "machine_amp_open": 0.001,
     },
     "sms": {
         "sent": 1.0,

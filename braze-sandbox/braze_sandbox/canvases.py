@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from braze_sandbox.workspace import Canvas
 
-UNKNOWN = "Invalid Canvas ID"
+UNKNOWN = "canvas_id must be a string of the Canvas api identifier"
 DAYS = 14
 """The longest window (docs: get_canvas_analytics)."""
 

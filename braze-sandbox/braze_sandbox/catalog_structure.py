@@ -58,7 +58,7 @@ def create(call: Call) -> Answer:
         raise CatalogRefusal(400, "id-not-first-column", "The first field must be an id of type string", "fields", name)
     catalog = Catalog(name=name, description=description, fields=columns, updated_at=datetime.now(timezone.utc))
     call.instance.workspace.catalogs[name] = catalog
-    return success({"catalogs": [list_row(catalog)]}, 201)
+    return success({"catalogs": [list_row(catalog, recorded=call.recorded)]}, 201)
 
 
 def _fields(fields: Json, taken: set[str]) -> list[dict[str, str]]:

@@ -32,20 +32,31 @@ def _stamp(when: datetime) -> str:
     return when.isoformat(timespec="milliseconds")
 
 
-def list_row(catalog: Catalog) -> dict[str, Any]:
-    """A catalog without its items."""
-    return {
+def list_row(catalog: Catalog, *, recorded: bool) -> dict[str, Any]:
+    """A catalog without its items; the recorded form has more than the documented one."""
+    row = {
         "description": catalog.description,
         "fields": catalog.fields,
         "name": catalog.name,
         "num_items": len(catalog.items),
         "updated_at": _stamp(catalog.updated_at),
     }
+    if recorded:
+        # Tokens count from -1, which is the id's.
+        row["fields"] = [{**column, "token": str(number - 1)} for number, column in enumerate(catalog.fields)]
+        row |= {
+            "source": "Braze",
+            "storage_size": sum(len(encode(item)) for item in catalog.items.values()),
+            "selections_size": 0,
+            "selections": [],
+        }
+    return row
 
 
 def list_(call: Call) -> Answer:
     """GET /catalogs: all of them, in the order in which they were made (docs silent)."""
-    return success({"catalogs": [list_row(catalog) for catalog in call.instance.workspace.catalogs.values()]})
+    catalogs = call.instance.workspace.catalogs.values()
+    return success({"catalogs": [list_row(catalog, recorded=call.recorded) for catalog in catalogs]})
 
 
 def named(call: Call) -> Catalog:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from braze_sandbox.codes import CURRENCIES
 from braze_sandbox.ecommerce import check_ecommerce
-from braze_sandbox.identity import Rejected, check_email, identify
+from braze_sandbox.identity import Rejected, as_text, check_email, identify
 from braze_sandbox.values import STRING, parse_time, stored_bytes
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def check_event(obj: dict[str, Any], now: datetime, note: Callable[[str, str], N
 
 def check_purchase(obj: dict[str, Any], now: datetime, note: Callable[[str, str], None]) -> dict[str, Any]:
     """A purchase as it is stored, or Rejected."""
-    product = obj.get("product_id")
+    product = as_text(obj.get("product_id"))
     if not isinstance(product, str) or not 0 < len(product) <= STRING:
         raise Rejected(f"'product_id' is required and must be a string of 1 to {STRING} characters")
     currency = obj.get("currency")

@@ -37,6 +37,19 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     serve.add_argument("--port", type=int, default=8027, help="port to listen on; 0: a free one")
     serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="what the workspace holds at first")
     serve.add_argument(
+        "--as",
+        dest="behavior",
+        choices=["recorded", "documented"],
+        default="recorded",
+        help="how to answer where Braze was recorded to differ from its documentation",
+    )
+    serve.add_argument(
+        "--unknown-groups",
+        choices=["refused", "kept"],
+        default="refused",
+        help="what to do with the state of a subscription group that the workspace does not have",
+    )
+    serve.add_argument(
         "--users", type=positive, metavar="N", help="how many users there are at first, whatever the seed"
     )
     serve.add_argument("--data", type=Path, metavar="DIR", help="directory that keeps the users across restarts")
@@ -103,6 +116,8 @@ def _serve(given: argparse.Namespace) -> None:
         sys.exit(f"braze-sandbox: cannot listen on {given.host}:{given.port}: {getattr(error, 'strerror', error)}")
     options = Options(
         seed=given.seed,
+        behavior=given.behavior,
+        unknown_groups=given.unknown_groups,
         users=given.users,
         data=given.data,
         api_key=given.api_key,

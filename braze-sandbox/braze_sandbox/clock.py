@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,:](\d{1,9}))?\s?(Z|[+-]\d\d(?::?\d\d)?)?)?", re.ASCII
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,:](\d{1,9}))?\s?(Z|[+-]\d\d?:\d\d|[+-]\d\d(?:\d\d)?)?)?",
+    re.ASCII,
 )
 
 
@@ -38,8 +39,9 @@ def _offset(zone: str | None) -> timezone:
     if zone in (None, "Z"):
         return timezone.utc
     assert zone is not None  # noqa: S101 - for the type checker
-    digits = zone[1:].replace(":", "").ljust(4, "0")
-    offset = timedelta(hours=int(digits[:2]), minutes=int(digits[2:]))
+    # The documentation's own examples leave out the leading zero: -5:00.
+    hours, _, minutes = zone[1:].partition(":") if ":" in zone else (zone[1:3], "", zone[3:])
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     return timezone(-offset if zone[0] == "-" else offset)
 
 
@@ -47,6 +49,11 @@ def iso(moment: datetime) -> str:
     """A moment as Braze writes it: UTC with a Z."""
     text = moment.astimezone(timezone.utc).isoformat()
     return text.replace("+00:00", "Z")
+
+
+def iso_milliseconds(moment: datetime) -> str:
+    """Return a moment as user exports were recorded to write it: UTC with milliseconds and a Z."""
+    return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Clock:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.clock import parse_iso
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, encode, success
@@ -11,6 +11,8 @@ from braze_sandbox.templates import zoneless
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from braze_sandbox.objects import ContentBlock
 
 LIMIT = 1_000
 
@@ -93,7 +95,12 @@ def info(call: Call) -> Answer:
         "last_edited": zoneless(block.updated_at),
         "inclusion_count": len(block.included_in),
     }
-    return success(answer | ({"inclusion_data": block.included_in} if included else {}))
+    return success(answer | ({"inclusion_data": _inclusions(call, block)} if included else {}))
+
+
+def _inclusions(call: Call, block: ContentBlock) -> list[Any]:
+    """Where a block is used: recorded as objects, documented as the ids of message variations."""
+    return [one if call.recorded else one["message_variation_id"] for one in block.included_in]
 
 
 ENDPOINTS = [

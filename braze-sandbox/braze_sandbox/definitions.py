@@ -52,7 +52,7 @@ def events(call: Call) -> Answer:
                 "description": event.description,
                 "included_in_analytics_report": event.included_in_analytics_report,
                 "status": event.status,
-                "tag_names": event.tag_names,
+                "tag_names": event.tag_names if call.recorded else event.tag_names or [],
             }
         )
     return _page(call, "events", rows)

@@ -6,8 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.bodies import array, bad, each, mentioned, prioritization, prioritized, texts
-from braze_sandbox.endpoint import Answer, Call, Endpoint, encode
-from braze_sandbox.identity import Rejected, check_alias
+from braze_sandbox.endpoint import Answer, Call, Endpoint, encode, success
+from braze_sandbox.identity import Rejected, as_text, check_alias
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +28,16 @@ _KINDS = {
 def delete(call: Call) -> Answer:
     """Delete users by one kind of identifier, a deprecated external id included.
 
-    The answer has no `message`. `deleted` counts what was queued, so here unknown identifiers too; the status and what
-    a bad request says are not documented.
+    The documented answer has no `message`, the recorded one has it. `deleted` counts what was queued, so here unknown
+    identifiers too; what a bad request says is not documented.
     """
     given = [name for name in _KINDS if name in call.body]
     if len(given) != 1:
         raise bad(f"one of {', '.join(_KINDS)} is required, and only one")
     finders = [_finder(call, given[0], one, index) for index, one in enumerate(array(call, given[0]))]
     call.later(each(partial(_delete, call), [(finder,) for finder in finders]))
-    return Answer(encode({"deleted": len(finders)}), 201)
+    deleted = {"deleted": len(finders)}
+    return success(deleted, 201) if call.recorded else Answer(encode(deleted), 201)
 
 
 def _finder(call: Call, name: str, one: Any, index: int) -> Callable[[], Profile | None]:  # noqa: ANN401 - any JSON
@@ -51,6 +52,7 @@ def _finder(call: Call, name: str, one: Any, index: int) -> Callable[[], Profile
             return partial(profiles.find, kind, check_alias(one).value)
         except Rejected as why:
             raise bad(f"{where}: {why}") from None
+    one = as_text(one)
     if not isinstance(one, str) or not one:
         raise bad(f"{where} must be a non-empty string")
     return partial(profiles.find, kind, one)

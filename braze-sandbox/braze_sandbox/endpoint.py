@@ -40,18 +40,21 @@ def success(payload: Mapping[str, Any], status: int = 200) -> Answer:
 class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a request
     """A request that Braze does not process at all: a status and the text of `message` (docs: errors)."""
 
-    def __init__(self, status: int, message: str, errors: Iterable[object] = ()) -> None:
+    def __init__(
+        self, status: int, message: str, errors: Iterable[object] = (), headers: tuple[tuple[bytes, bytes], ...] = ()
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.message = message
         self.errors = list(errors)
+        self.headers = headers
 
     def answer(self) -> Answer:
         """The response that carries the refusal."""
         body: dict[str, Any] = {"message": self.message}
         if self.errors:
             body["errors"] = self.errors
-        return Answer(encode(body), self.status)
+        return Answer(encode(body), self.status, self.headers)
 
 
 @dataclass(slots=True)
@@ -78,6 +81,11 @@ class Call:
     def header(self, name: bytes) -> str:
         """A header of the request by its name in lower case; empty if it is not there."""
         return next((value for given, value in self.raw_headers if given == name), b"").decode("latin-1")
+
+    @property
+    def recorded(self) -> bool:
+        """Whether to answer as recorded where that differs from the documentation."""
+        return self.instance.options.behavior == "recorded"
 
     def later(self, work: Callable[[], object]) -> None:
         """Carry out a write of an asynchronous endpoint: now, or after the lag that the sandbox was set up with."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
-from braze_sandbox.identity import normal_phone
-from braze_sandbox.user_objects import Selection
+from braze_sandbox.identity import as_text, normal_phone
+from braze_sandbox.user_objects import EXPORTED, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,7 @@ IDS = 50
 
 def export_ids(call: Call) -> Answer:
     """Profiles by identifier; those that nobody has come back in `invalid_user_ids`."""
-    selection = Selection.of(call.body)
+    selection = Selection.of(call)
     found: dict[str, Profile] = {}
     invalid = []
     for kind, value, text in _wanted(call.body):
@@ -31,13 +31,13 @@ def export_ids(call: Call) -> Answer:
     body: dict[str, Any] = {"users": [selection.show(profile, now) for profile in found.values()]}
     if invalid:
         body["invalid_user_ids"] = invalid
-    return success(body)
+    return success(body, EXPORTED[call.recorded])
 
 
-def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, str]]:
+def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, Json]]:
     """The identifiers of a request: kind, value, and how `invalid_user_ids` calls it."""
     external, aliases = body.get("external_ids", []), body.get("user_aliases", [])
-    if not _all(external, lambda one: isinstance(one, str)):
+    if not _all(external, lambda one: isinstance(as_text(one), str)):
         raise Refusal(400, "'external_ids' must be an array of strings")
     if not _all(aliases, lambda one: isinstance(one, dict) and {"alias_name", "alias_label"} <= one.keys()):
         raise Refusal(400, "'user_aliases' must be an array of objects with alias_name and alias_label")
@@ -47,7 +47,7 @@ def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, str]]:
     single = [name for name in ("device_id", "email_address", "phone") if name in body]
     if len(single) > 1:
         raise Refusal(400, f"only one of device_id, email_address and phone may be given, not {' and '.join(single)}")
-    wanted: list[tuple[str, Json, str]] = [("external_id", one, one) for one in external]
+    wanted: list[tuple[str, Json, Json]] = [("external_id", as_text(one), one) for one in external]
     wanted += [("alias", (one["alias_label"], one["alias_name"]), one["alias_name"]) for one in aliases]
     for name, kind in _SINGLE.items():
         if name in body:

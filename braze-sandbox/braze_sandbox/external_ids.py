@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.bodies import array
 from braze_sandbox.endpoint import Answer, Call, Endpoint, success
-from braze_sandbox.identity import EXTERNAL_ID_BYTES, Rejected
+from braze_sandbox.identity import EXTERNAL_ID_BYTES, Rejected, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from braze_sandbox.endpoint import Json
 
 
-def _each(call: Call, name: str, work: Callable[[Call, Json], str]) -> tuple[list[str], list[list[Any]]]:
+def _each(call: Call, name: str, work: Callable[[Call, Json], Json]) -> tuple[list[Json], list[list[Any]]]:
     """Each object by itself. Errors are arrays with an index, of which the rest is not documented: here the reason."""
-    done: list[str] = []
+    done: list[Json] = []
     errors: list[list[Any]] = []
     for index, obj in enumerate(array(call, name)):
         try:
@@ -29,14 +29,17 @@ def _each(call: Call, name: str, work: Callable[[Call, Json], str]) -> tuple[lis
 
 
 def rename(call: Call) -> Answer:
-    """Give users another external id and deprecate theirs. `external_ids` are here the new ones (docs silent)."""
+    """Give users another external id and deprecate theirs.
+
+    `external_ids` was recorded with the objects of the request; the documentation has strings, and does not say which.
+    """
     done, errors = _each(call, "external_id_renames", _rename)
     return success({"external_ids": done, "rename_errors": errors}, 201)
 
 
-def _rename(call: Call, obj: Json) -> str:
-    old = obj.get("current_external_id") if isinstance(obj, dict) else None
-    new = obj.get("new_external_id") if isinstance(obj, dict) else None
+def _rename(call: Call, obj: Json) -> Json:
+    old = as_text(obj.get("current_external_id")) if isinstance(obj, dict) else None
+    new = as_text(obj.get("new_external_id")) if isinstance(obj, dict) else None
     if not isinstance(old, str) or not isinstance(new, str) or not new:
         raise Rejected("'current_external_id' and 'new_external_id' are required and must be strings")
     if len(new.encode()) > EXTERNAL_ID_BYTES:
@@ -52,7 +55,7 @@ def _rename(call: Call, obj: Json) -> str:
     if profiles.find("external_id", new):
         raise Rejected("'new_external_id' is already in use")
     profiles.name(profile, new)
-    return new
+    return {"current_external_id": old, "new_external_id": new} if call.recorded else new
 
 
 def remove(call: Call) -> Answer:
@@ -61,7 +64,8 @@ def remove(call: Call) -> Answer:
     return success({"removed_ids": done, "removal_errors": errors}, 201)
 
 
-def _remove(call: Call, external_id: Json) -> str:
+def _remove(call: Call, external_id: Json) -> Json:
+    external_id = as_text(external_id)
     if not isinstance(external_id, str):
         raise Rejected("an external id must be a string")
     profile = call.instance.profiles.find("external_id", external_id)

@@ -29,6 +29,7 @@ Kind = Literal[
     "export_fails",
     "export_truncated",
     "export_bad_line",
+    "export_appboy_id",
 ]
 
 MESSAGES = {

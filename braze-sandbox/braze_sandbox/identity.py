@@ -31,6 +31,11 @@ class Identity(NamedTuple):
     value: Json
 
 
+def as_text(value: Json) -> Json:
+    """Return an id that was sent as a whole number as text, as Braze stores it; anything else as it is."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
 def normal_phone(text: str) -> str | None:
     """A number in E.164 form, or None: ten digits without a plus sign are American, punctuation is dropped."""
     digits = re.sub(r"[\s().\-/]", "", text)
@@ -53,10 +58,10 @@ def identify(obj: dict[str, Any]) -> Identity:
     """
     given = [name for name in ("external_id", "user_alias", "braze_id") if obj.get(name) is not None]
     if len(given) > 1:
-        raise Rejected(f"only one of external_id, user_alias and braze_id may be given, not {' and '.join(given)}")
+        raise Rejected("You must specify only one of 'external_id', 'user_alias' or 'braze_id'")
     if not given:
         return _secondary(obj)
-    value = obj[given[0]]
+    value = as_text(obj[given[0]])
     if given[0] == "user_alias":
         return check_alias(value)
     if not isinstance(value, str) or not value:
@@ -85,7 +90,7 @@ def _secondary(obj: dict[str, Any]) -> Identity:
         if number is None:
             raise Rejected("'phone' must be a valid number to identify a user")
         return Identity("phone", number)
-    raise Rejected("one of external_id, user_alias, braze_id, email or phone is required")
+    raise Rejected("'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required")
 
 
 def users_of(profiles: Profiles, body: Json) -> set[Hashable]:

@@ -35,6 +35,8 @@ class Options:
     """How the sandbox is set up."""
 
     seed: str = "demo"
+    behavior: Literal["recorded", "documented"] = "recorded"
+    """Which answers to give where Braze was recorded to differ from its documentation."""
     users: int | None = None
     """How many users there are at first, if not as many as the seed has."""
     data: Path | None = None
@@ -75,6 +77,10 @@ class Options:
     """What an account outside the limited betas gets from /users/track/bulk and /users/track/sync (docs silent)."""
     null: bool = False
     """Answer /users/track and /users/track/bulk with success, at once and without a look at the request."""
+    unknown_groups: Literal["refused", "kept"] = "refused"
+    """Whether /subscription/status/set takes subscription groups that the workspace does not have."""
+    fields_required: bool = True
+    """Whether exports need `fields_to_export`: accounts from before August 2024 do without."""
     export_seconds: float = 0.2
     """How long an export of a segment takes."""
     export_file_users: int = 5000

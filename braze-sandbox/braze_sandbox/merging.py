@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.bodies import MOST, bad, each, mentioned, only, prioritization, prioritized, texts
-from braze_sandbox.endpoint import Answer, Call, Endpoint, success
+from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
 from braze_sandbox.identity import EXTERNAL_ID_BYTES, Rejected, check_alias, normal_phone
 
 if TYPE_CHECKING:
@@ -52,21 +52,41 @@ def identify(call: Call) -> Answer:
     """Give unidentified users an external id, or merge them into the user who has it."""
     only(call, _TO_IDENTIFY)
     wanted: list[tuple[str, Callable[[], Profile | None], str, Json]] = []
+    errors: list[dict[str, Any]] = []
+    refusal: Refusal | None = None
     for array, kind in _TO_IDENTIFY.items():
         objects = call.body.get(array, [])
         if not isinstance(objects, list):
             raise bad(f"'{array}' must be an array of objects")
         for index, obj in enumerate(objects):
             where = f"{array}[{index}]"
-            (external_id,) = texts(obj, where, "external_id")
-            if len(external_id.encode()) > EXTERNAL_ID_BYTES:
-                raise bad(f"{where}: 'external_id' may have at most {EXTERNAL_ID_BYTES} bytes")
-            wanted.append((where, _finder(call, kind, obj, where), external_id, obj))
+            try:
+                wanted.append(_checked(call, kind, obj, where))
+            except Refusal as why:
+                # Recorded: an array that no request has.
+                errors.append({"type": _reason(obj, where, why), "input_array": "user_identifiers", "index": index})
+                refusal = why
     # Whether the three arrays share the limit is not documented.
-    if not 0 < len(wanted) <= MOST:
+    if not 0 < len(wanted) + len(errors) <= MOST:
         raise bad(f"one of {', '.join(_TO_IDENTIFY)} is required, and all have at most {MOST} objects together")
+    if refusal and not wanted:
+        # What a request without a single good object gets was not recorded, and is not documented.
+        raise refusal
     call.later(each(partial(_identify, call), wanted))
-    return success({"aliases_processed": len(wanted)}, 201)
+    return success({"aliases_processed": len(wanted), **({"errors": errors} if errors else {})}, 201)
+
+
+def _checked(call: Call, kind: str, obj: Json, where: str) -> tuple[str, Callable[[], Profile | None], str, Json]:
+    (external_id,) = texts(obj, where, "external_id")
+    if len(external_id.encode()) > EXTERNAL_ID_BYTES:
+        raise bad(f"{where}: 'external_id' may have at most {EXTERNAL_ID_BYTES} bytes")
+    return where, _finder(call, kind, obj, where), external_id, obj
+
+
+def _reason(obj: Json, where: str, why: Refusal) -> str:
+    if isinstance(obj, dict) and obj.get("external_id") in (None, ""):
+        return "'external_id' is required"
+    return why.message.removeprefix(f"{where}: ")
 
 
 def _finder(call: Call, kind: str, obj: dict[str, Any], where: str) -> Callable[[], Profile | None]:

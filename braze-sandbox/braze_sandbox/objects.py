@@ -16,7 +16,7 @@ class CustomEvent:
     description: str | None = None
     included_in_analytics_report: bool = False
     status: str = "Active"
-    tag_names: list[str] = field(default_factory=list)
+    tag_names: list[str] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,8 +71,8 @@ class ContentBlock:
     content_type: str = "html"
     description: str = ""
     tags: list[str] = field(default_factory=list)
-    included_in: list[str] = field(default_factory=list)
-    """Ids of the message variations that use it."""
+    included_in: list[dict[str, str]] = field(default_factory=list)
+    """Where it is used: `campaign_id` or `canvas_step_id`, and `message_variation_id`."""
     deleted: bool = False
     """Gone from the list, while its details answer that it was deleted."""
 

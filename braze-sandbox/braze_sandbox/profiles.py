@@ -86,14 +86,14 @@ class Profile:
         return profile
 
 
-def plain(value: Json) -> Json:
+def plain(value: Json, stamp: Callable[[datetime], str] = iso) -> Json:
     """A value with its times as ISO 8601 strings."""
     if isinstance(value, datetime):
-        return iso(value)
+        return stamp(value)
     if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
+        return {name: plain(inner, stamp) for name, inner in value.items()}
     if isinstance(value, list):
-        return [plain(inner) for inner in value]
+        return [plain(inner, stamp) for inner in value]
     return value
 
 

@@ -111,7 +111,7 @@ def _event_definitions(names: list[str]) -> Iterator[tuple[str, CustomEvent]]:
             CustomEvent(
                 description=f"Somebody did: {name}",
                 included_in_analytics_report=number % 3 == 0,
-                tag_names=["seed", "web"][: number % 3],
+                tag_names=["seed", "web"][: number % 3] or None,
             ),
         )
 
@@ -160,7 +160,10 @@ def _content_block(number: int) -> ContentBlock:
         content=f"<p>Block {number}</p>" if number % 3 else f"Block {number}",
         content_type="html" if number % 3 else "text",
         tags=["seed"] if number % 2 else [],
-        included_in=[key(f"campaign/{number}/email", at) for at in range(number % 3)],
+        included_in=[
+            {"campaign_id": key("campaign", number), "message_variation_id": key(f"campaign/{number}/email", at)}
+            for at in range(number % 3)
+        ],
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, success
 from braze_sandbox.membership import members
 from braze_sandbox.segments import UNKNOWN
-from braze_sandbox.user_objects import Selection
+from braze_sandbox.user_objects import EXPORTED, Selection
 
 if TYPE_CHECKING:
     from braze_sandbox.workspace import Segment
@@ -38,7 +39,7 @@ def export_segment(call: Call) -> Answer:
         raise Refusal(400, "'custom_attributes_to_export' must be an array of strings")
     if len(names) > CUSTOM_ATTRIBUTES:
         raise Refusal(400, f"'custom_attributes_to_export' may have at most {CUSTOM_ATTRIBUTES} names")
-    return _start(call, segment, Selection.of(call.body, names))
+    return _start(call, segment, Selection.of(call, names))
 
 
 def export_control_group(call: Call) -> Answer:
@@ -49,15 +50,15 @@ def export_control_group(call: Call) -> Answer:
     for name in ("segment_id", "custom_attributes_to_export"):
         if name in call.body:
             call.note("a parameter that the export of the control group does not have is ignored", name, call.body)
-    asked = Selection.of(call.body)
-    return _start(call, group, Selection(asked.fields - NOT_OF_THE_CONTROL_GROUP))
+    asked = Selection.of(call)
+    return _start(call, group, replace(asked, fields=asked.fields - NOT_OF_THE_CONTROL_GROUP))
 
 
 def _start(call: Call, segment: Segment, selection: Selection) -> Answer:
     form = call.body.get("output_format", "zip")
     if form not in ("zip", "gzip"):
         raise Refusal(400, "'output_format' must be zip or gzip")
-    callback = call.body.get("callback_endpoint")
+    callback = call.body.get("callback_endpoint") or None
     if callback is not None and not (isinstance(callback, str) and callback.startswith(("http://", "https://"))):
         raise Refusal(400, "'callback_endpoint' must be a URL")
     export = call.instance.exports.start(
@@ -70,7 +71,9 @@ def _start(call: Call, segment: Segment, selection: Selection) -> Answer:
         host=call.header(b"host"),
     )
     # With cloud storage there is no URL.
-    return success({"object_prefix": export.prefix, **({"url": export.url} if export.url else {})})
+    return success(
+        {"object_prefix": export.prefix, **({"url": export.url} if export.url else {})}, EXPORTED[call.recorded]
+    )
 
 
 def download(call: Call) -> Answer:

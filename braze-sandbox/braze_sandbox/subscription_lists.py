@@ -9,6 +9,7 @@ from braze_sandbox.identity import normal_phone
 from braze_sandbox.objects import SubscriptionGroup
 from braze_sandbox.paging import by_offset
 from braze_sandbox.query import lookup, several
+from braze_sandbox.subscriptions import BOTH, UNKNOWN_GROUP
 
 if TYPE_CHECKING:
     from braze_sandbox.profiles import Profile, Profiles
@@ -42,14 +43,12 @@ def status(call: Call) -> Answer:
     Docs silent: the keys of an answer about addresses or numbers are those as they were sent; of several users who
     share one, the most recently updated counts; a user nobody knows is `Unknown`; a group nobody knows is a 400.
     """
-    group = lookup(
-        call, "subscription_group_id", call.instance.workspace.subscription_groups, "Invalid Subscription Group ID"
-    )
+    group = lookup(call, "subscription_group_id", call.instance.workspace.subscription_groups, UNKNOWN_GROUP)
     asked = _asked(call)
     kind = next(kind for kind, values in asked.items() if values)
     if kind != "external_id":
         if asked["email"] and asked["phone"]:
-            raise Refusal(400, "'email' and 'phone' may not be sent together")
+            raise Refusal(400, BOTH)
         if (kind == "email") != (group.channel == "email"):
             raise Refusal(400, f"'{kind}' is not for a subscription group of channel {group.channel}")
     answer = {}

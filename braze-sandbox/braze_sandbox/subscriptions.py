@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from braze_sandbox.profiles import Profile
 
+UNKNOWN_GROUP = "Invalid subscription group ID"
+BOTH = "Either an email address or a phone number should be provided, but not both."
 STATES = ("subscribed", "unsubscribed")
 
 _COMMON = {"subscription_group_id", "subscription_state", "use_double_opt_in_logic"}
@@ -25,10 +27,10 @@ _SECOND = {"external_ids": "external_id", "emails": "email", "phones": "phone"}
 
 
 def set_one(call: Call) -> Answer:
-    """Version 1: one group. Addresses may come as one string, external ids only as an array."""
+    """Version 1: one group. Identifiers may come as one string or as an array."""
     only(call, _COMMON | _FIRST.keys())
-    change = _change(call, call.body, _FIRST, singles=("email", "phone"))
-    _not_both(change)
+    _not_both(call.body)
+    change = _change(call, call.body, _FIRST, singles=_FIRST)
     call.later(lambda: _apply(call, call.body, change))
     return success({}, 201)
 
@@ -39,17 +41,17 @@ def set_many(call: Call) -> Answer:
     groups = call.body.get("subscription_groups")
     if not isinstance(groups, list) or not groups or not all(isinstance(group, dict) for group in groups):
         raise bad("'subscription_groups' is required and must be an array of objects")
-    changes = [_change(call, group, _SECOND) for group in groups]
+    _not_both(_SECOND[name] for group in groups for name in _SECOND if group.get(name) is not None)
+    changes = [_change(call, group, _SECOND, singles=_SECOND) for group in groups]
     if sum(len(values) for change in changes for values in change.values()) > MOST:
         raise bad(f"a single request may not contain more than {MOST} users")
-    _not_both({kind for change in changes for kind in change})
     call.later(each(partial(_apply, call), list(zip(groups, changes, strict=True))))
     return success({}, 201)
 
 
 def _not_both(kinds: Iterable[str]) -> None:
     if {"email", "phone"} <= set(kinds):
-        raise bad("emails and phone numbers cannot be in the same request")
+        raise bad(BOTH)
 
 
 def _change(
@@ -76,7 +78,9 @@ def _change(
     phones(found.get("phone", ()), "phone")
     known = call.instance.workspace.subscription_groups.get(str(group))
     if known is None:
-        call.note("a subscription group that the workspace does not have (docs silent: kept)", str(group), obj)
+        if call.instance.options.unknown_groups == "refused":
+            raise bad(UNKNOWN_GROUP)
+        call.note("a subscription group that the workspace does not have is kept", str(group), obj)
     elif ("phone" if known.channel == "email" else "email") in found:
         raise bad(f"a subscription group of the channel {known.channel} does not take this identifier")
     return found

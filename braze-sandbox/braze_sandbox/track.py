@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from braze_sandbox.attributes import apply_attributes
 from braze_sandbox.checks import check_attributes, check_event, check_purchase, check_user
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, encode
+from braze_sandbox.error_texts import ALL_REFUSED, recorded_text
 from braze_sandbox.identity import Identity, Rejected, users_of
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ ARRAYS = ("attributes", "events", "purchases")
 
 
 def track(call: Call) -> Answer:
-    """POST /users/track: 201 with an entry in `errors` for each refused object, or 400 with nothing applied."""
+    """POST /users/track: 201 with an entry in `errors` for each refused object, or 400 with nothing applied.
+
+    A request whose objects are all refused was recorded as a 400 whose `errors` name each of them.
+    """
     return take(call, arrays_of(call, call.instance.options.track_objects))
 
 
@@ -57,6 +61,8 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
                 errors.append({"type": str(why), "input_array": array, "index": index})
         # Described as a number of users for attributes, of objects for the others.
         counts[f"{array}_processed"] = len(touched) if array == "attributes" else processed
+    if call.recorded and len(errors) == sum(map(len, arrays.values())):
+        raise Refusal(400, ALL_REFUSED, errors)
     if works:
         call.later(lambda: [work() for work in works])
     body: dict[str, Any] = {"message": "success", **counts}
@@ -69,7 +75,10 @@ def check(call: Call, array: str, index: int, obj: Json) -> Work:
     """What applies an object to its user; Rejected if Braze would refuse it."""
     if (array, index) in call.rejects:
         raise Rejected(call.rejects[array, index])
-    return _CHECK[array](call, obj, _noter(call, f"{array}[{index}]", obj))
+    try:
+        return _CHECK[array](call, obj, _noter(call, f"{array}[{index}]", obj))
+    except Rejected as why:
+        raise Rejected(recorded_text(str(why)) if call.recorded else str(why)) from None
 
 
 def _noter(call: Call, where: str, obj: object) -> Note:
@@ -89,7 +98,7 @@ def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
         raise Refusal(400, "Max Input Length Exceeded", [f"{total} objects were sent, at most {most} may be"])
     if not total:
         # Docs silent; a request that does nothing is more likely a bug than a wish.
-        raise Refusal(400, "Bad Request", ["one of attributes, events and purchases must hold an object"])
+        raise Refusal(400, ALL_REFUSED)
     for name in sorted(call.body.keys() - set(ARRAYS)):
         call.note("a field that /users/track does not have is ignored", name, call.body[name])
     return arrays

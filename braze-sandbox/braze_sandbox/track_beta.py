@@ -91,7 +91,7 @@ _ECHO: dict[str, Callable[[Profile, dict[str, Any]], dict[str, Any]]] = {
     "attributes": _attributes,
     "events": lambda profile, obj: {"custom_events": [_summary(profile.events, "name", obj["name"].strip())]},
     "purchases": lambda profile, obj: {
-        "purchase_events": [_summary(profile.purchases, "product_id", obj["product_id"])]
+        "purchase_events": [_summary(profile.purchases, "product_id", str(obj["product_id"]))]
     },
 }
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from braze_sandbox.clock import iso
+from braze_sandbox.clock import iso, iso_milliseconds, parse_iso
 from braze_sandbox.endpoint import Refusal
 from braze_sandbox.profiles import plain
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
+    from braze_sandbox.endpoint import Call
     from braze_sandbox.profiles import Profile
 
 RECENT = timedelta(days=90)
@@ -34,6 +35,15 @@ _STANDARD = (
     "push_subscribe",
     "email_subscribe",
 )
+EXPORTED = {True: 201, False: 200}
+"""The status of an export, as recorded or not."""
+
+_SUBSCRIPTION_TIMES = {
+    "email_subscribe": ("email_opted_in_at", "email_unsubscribed_at"),
+    "push_subscribe": ("push_opted_in_at", "push_unsubscribed_at"),
+}
+"""What comes unasked with a field."""
+
 FIELDS = frozenset(_STANDARD) | {
     "apps",
     "attributed_ad",
@@ -68,29 +78,43 @@ class Selection:
     fields: frozenset[str]
     custom_attributes: frozenset[str] = frozenset()
     """Custom attributes by name; without effect where `fields` has them all."""
+    recorded: bool = True
+    """Whether times have milliseconds, and some empty fields are shown, as recorded."""
+    id_name: str = "braze_id"
+    """`appboy_id`, as old recordings call it too."""
 
     @classmethod
-    def of(cls, body: dict[str, Any], custom_attributes: Iterable[str] = ()) -> Selection:
+    def of(cls, call: Call, custom_attributes: Iterable[str] = ()) -> Selection:
         """What a request asks for; `fields_to_export` is required, as for every customer since August 2024."""
-        fields = body.get("fields_to_export")
+        fields = call.body.get("fields_to_export")
+        if fields is None and not call.instance.options.fields_required:
+            fields = list(FIELDS)
         if not isinstance(fields, list) or not fields:
             raise Refusal(400, "'fields_to_export' is required and must be an array of field names")
         if unknown := sorted(str(name) for name in fields if not isinstance(name, str) or name not in FIELDS):
             raise Refusal(400, f"'fields_to_export' names unknown fields: {', '.join(unknown)}")
-        return cls(frozenset(fields), frozenset(custom_attributes))
+        names = {*fields, *(time for name in fields for time in _SUBSCRIPTION_TIMES.get(name, ()))}
+        return cls(
+            frozenset(names),
+            frozenset(custom_attributes),
+            recorded=call.recorded,
+            id_name="appboy_id" if call.fault == "export_appboy_id" else "braze_id",
+        )
 
     def show(self, profile: Profile, now: datetime) -> dict[str, Any]:
         """The selected fields of a user, without those that are empty."""
-        user = {name: value for name, value in user_object(profile, now).items() if name in self.fields}
+        found = user_object(profile, now, recorded=self.recorded)
+        user = {name: value for name, value in found.items() if name in self.fields}
         if self.custom_attributes and "custom_attributes" not in self.fields:
             named = {name: profile.custom_attributes.get(name) for name in sorted(self.custom_attributes)}
-            if found := {name: plain(value) for name, value in named.items() if value is not None}:
-                user["custom_attributes"] = found
-        return user
+            if kept := {name: value for name, value in named.items() if value is not None}:
+                user["custom_attributes"] = plain(kept, iso_milliseconds if self.recorded else iso)
+        return {self.id_name if name == "braze_id" else name: value for name, value in user.items()}
 
 
-def user_object(profile: Profile, now: datetime) -> dict[str, Any]:
+def user_object(profile: Profile, now: datetime, *, recorded: bool) -> dict[str, Any]:
     """All fields of a user, without those that are empty."""
+    stamp = iso_milliseconds if recorded else iso
     sent = profile.attributes
     location = sent.get("current_location")
     user = {
@@ -98,14 +122,14 @@ def user_object(profile: Profile, now: datetime) -> dict[str, Any]:
         "external_id": profile.external_id,
         "braze_id": profile.braze_id,
         "user_aliases": [{"alias_name": name, "alias_label": label} for label, name in profile.aliases.items()],
-        "created_at": profile.created_at.strftime("%Y-%m-%d %H:%M:%S.") + f"{profile.created_at:%f}"[:3] + " UTC",
+        "created_at": stamp(profile.created_at) if recorded else _spaced(profile.created_at),
         "created_from": profile.observed.get("created_from", "rest_api"),
         "random_bucket": profile.random_bucket,
         "total_revenue": round(profile.total_revenue + profile.observed.get("total_revenue", 0), 2) or None,
         "last_coordinates": [location["longitude"], location["latitude"]] if location else None,
-        "custom_attributes": plain(profile.custom_attributes),
-        "custom_events": _aggregates(profile.events, "name", profile.observed.get("custom_events", ()), now),
-        "purchases": _aggregates(profile.purchases, "product_id", profile.observed.get("purchases", ()), now),
+        "custom_attributes": plain(profile.custom_attributes, stamp),
+        "custom_events": _aggregates(profile.events, "name", profile.observed.get("custom_events", ()), now, stamp),
+        "purchases": _aggregates(profile.purchases, "product_id", profile.observed.get("purchases", ()), now, stamp),
         "push_tokens": [
             *profile.observed.get("push_tokens", ()),
             *(
@@ -115,24 +139,38 @@ def user_object(profile: Profile, now: datetime) -> dict[str, Any]:
         ],
         **{name: sent.get(name) for name in _STANDARD},
     }
-    return {name: value for name, value in user.items() if value not in (None, [], {})}
+    shown = {name: value for name, value in user.items() if value not in (None, [], {})}
+    return {"user_aliases": [], "total_revenue": 0.0, **shown} if recorded else shown
+
+
+def _spaced(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%d %H:%M:%S.") + f"{moment:%f}"[:3] + " UTC"
 
 
 def _aggregates(
-    happenings: Iterable[dict[str, Any]], name: str, observed: Iterable[dict[str, Any]], now: datetime
+    happenings: Iterable[dict[str, Any]],
+    name: str,
+    observed: Iterable[dict[str, Any]],
+    now: datetime,
+    stamp: Callable[[datetime], str],
 ) -> list[dict[str, Any]]:
     """First, last and count by name, of what was sent and of what was counted before, without what is too old."""
-    rows = {row["name"]: dict(row) for row in observed}
+    rows = {row["name"]: {**row, **{end: _restamp(row[end], stamp) for end in ("first", "last")}} for row in observed}
     by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in happenings:
         by_name[one[name]].append(one)
     for key, ones in by_name.items():
         times = [one["time"] for one in ones]
-        first, last = iso(min(times)), iso(max(times))
+        first, last = stamp(min(times)), stamp(max(times))
         # A purchase of three is three purchases (docs: purchase_object).
         count = sum(one.get("quantity", 1) for one in ones)
         if old := rows.get(key):
             first, last, count = min(first, old["first"]), max(last, old["last"]), count + old["count"]
         rows[key] = {"name": key, "first": first, "last": last, "count": count}
-    since = iso(now - RECENT)
+    since = stamp(now - RECENT)
     return [row for row in rows.values() if row["last"] >= since]
+
+
+def _restamp(text: str, stamp: Callable[[datetime], str]) -> str:
+    parsed = parse_iso(text)
+    return stamp(parsed[0]) if parsed else text

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def test_profiles_as_braze_shows_them(sandbox: Sandbox, client: Client) -> None:
-    recent = (datetime.now(timezone.utc) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    recent = (datetime.now(timezone.utc) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     client.track(
         attributes=[{"external_id": "a", "email": "a@b.example", "first_name": "Ada", "at": "2026-03-04T09:00:00Z"}],
         events=[
@@ -37,7 +37,7 @@ def test_profiles_as_braze_shows_them(sandbox: Sandbox, client: Client) -> None:
         "dob",
     ]
     answer = client.post("/users/export/ids", {"external_ids": ["nobody", "a"], "fields_to_export": fields})
-    assert answer.status_code == 200
+    assert answer.status_code == 201
     profile = sandbox.profile("a")
     assert profile is not None
     assert answer.json() == {
@@ -46,8 +46,8 @@ def test_profiles_as_braze_shows_them(sandbox: Sandbox, client: Client) -> None:
                 "external_id": "a",
                 "braze_id": profile.braze_id,
                 "email": "a@b.example",
-                "custom_attributes": {"at": "2026-03-04T09:00:00Z"},
-                "custom_events": [{"name": "seen", "first": "2024-01-01T00:00:00Z", "last": recent, "count": 2}],
+                "custom_attributes": {"at": "2026-03-04T09:00:00.000Z"},
+                "custom_events": [{"name": "seen", "first": "2024-01-01T00:00:00.000Z", "last": recent, "count": 2}],
                 "purchases": [{"name": "tea", "first": recent, "last": recent, "count": 3}],
                 "total_revenue": 6,
             }

@@ -96,19 +96,19 @@ ALIAS = {"alias_label": "web", "alias_name": "w-1"}
     [
         ("attributes", "text", "not an object"),
         ("attributes", {"x": 1}, "required"),
-        ("attributes", user(user_alias=ALIAS), "only one of"),
-        ("attributes", user(braze_id="b"), "only one of"),
-        ("attributes", {"external_id": 17}, "external_id"),
+        ("attributes", user(user_alias=ALIAS), "You must specify only one of"),
+        ("attributes", user(braze_id="b"), "You must specify only one of"),
+        ("attributes", {"external_id": True}, "external_id"),
         ("attributes", {"external_id": ""}, "external_id"),
         ("attributes", {"external_id": "ü" * 494}, "EXTERNAL_USER_ID_TOO_LARGE"),
         ("attributes", {"user_alias": {"alias_label": "web"}}, "alias_name"),
         ("attributes", {"user_alias": {"alias_label": "", "alias_name": "x"}}, "alias_name"),
         ("attributes", {"user_alias": {"alias_label": "web", "alias_name": "ü" * 119}}, "236"),
-        ("attributes", {"email": "nonsense"}, "EMAIL_BAD_FORMAT"),
+        ("attributes", {"email": "nonsense"}, "is not a valid email."),
         ("attributes", {"phone": "12"}, "phone"),
-        ("attributes", user(email="a@b"), "EMAIL_BAD_FORMAT"),
-        ("attributes", user(email_subscribe="yes"), "BAD_EMAIL_SUBSCRIPTION_STATE"),
-        ("attributes", user(push_subscribe=None), "BAD_PUSH_SUBSCRIPTION_STATE"),
+        ("attributes", user(email="a@b"), "is not a valid email."),
+        ("attributes", user(email_subscribe="yes"), "'email_subscribe' must be"),
+        ("attributes", user(push_subscribe=None), "'push_subscribe' must be"),
         ("attributes", user(email_subscription_info={}), "INVALID_ATTRIBUTE_EMAIL_SUBSCRIPTION_INFO"),
         ("attributes", user(current_location={"longitude": 1}), "BAD_LOCATION_UPDATE"),
         ("attributes", user(push_tokens={}), "BAD_PUSH_TOKEN_VALUE"),
@@ -159,7 +159,7 @@ def test_a_bad_object_is_refused_and_the_rest_is_taken(
 
 def test_a_blocked_user(sandbox: Sandbox, client: Client) -> None:
     sandbox.workspace.blocked_external_ids.add("c-1")
-    (error,) = client.track(events=[event()])["errors"]
+    (error,) = client.track(attributes=[{"external_id": "c-2"}], events=[event()])["errors"]
     assert error["type"] == "provided external_id is blacklisted and disallowed"
 
 

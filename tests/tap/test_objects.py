@@ -227,7 +227,7 @@ def test_catalogs(sandbox: Sandbox, run_tap: RunTap) -> None:
             record,
             name=catalog.name,
             description=catalog.description,
-            fields=catalog.fields,
+            fields=[{**one, "token": str(at - 1)} for at, one in enumerate(catalog.fields)],
             num_items=len(catalog.items),
             updated_at=catalog.updated_at,
         )

@@ -199,10 +199,10 @@ def test_a_run_that_is_stopped_goes_on_with_what_was_not_exported(
     assert sorted(state["bookmarks"]["users"]["exported"]) == sorted([segments[0], segments[2]])
 
     sandbox.clear_faults()
-    started = len([r for r in sandbox.requests if r.path == EXPORT and r.status == 200])
+    started = len([r for r in sandbox.requests if r.path == EXPORT and r.status == 201])
     rest = run_tap("users", "segment_members", state=state, users=users)
     assert rest.exit_code == 0, rest.stderr
-    assert [r.body["segment_id"] for r in sandbox.requests if r.path == EXPORT and r.status == 200][started:] == [
+    assert [r.body["segment_id"] for r in sandbox.requests if r.path == EXPORT and r.status == 201][started:] == [
         segments[1]
     ]
     assert {record["segment_id"] for record in rest.records("segment_members")} == {segments[1]}

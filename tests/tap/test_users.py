@@ -45,7 +45,7 @@ def segments(sandbox: Sandbox) -> list[str]:
 
 def started(sandbox: Sandbox) -> list[dict[str, Any]]:
     """The bodies of the requests that began an export."""
-    return [request.body for request in sandbox.requests if request.path == EXPORT and request.status == 200]
+    return [request.body for request in sandbox.requests if request.path == EXPORT and request.status == 201]
 
 
 def ids(run: Any, stream: str = "users") -> list[str]:

@@ -41,7 +41,7 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def _served() -> Iterator[Sandbox]:
-    with Sandbox(seed="empty") as sandbox:
+    with Sandbox(seed="empty", unknown_groups="kept") as sandbox:
         yield sandbox
 
 

@@ -76,7 +76,7 @@ def rows(draw: st.DrawFn, names: list[str]) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def braze() -> Iterator[tuple[Sandbox, Client]]:
-    with Sandbox(seed="empty") as sandbox:
+    with Sandbox(seed="empty", unknown_groups="kept") as sandbox:
         yield sandbox, Client(sandbox.url, sandbox.api_key)
 
 
