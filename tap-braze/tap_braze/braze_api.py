@@ -24,7 +24,7 @@ from .error_texts import Secrets, error_texts
 from .rate_limits import Pool, RateLimit, ServerClock, Waiting
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _PACKAGE: Final = (__package__ or "").replace("_", "-")
 _log = logging.getLogger(_PACKAGE)
@@ -65,6 +65,10 @@ _RATE_LIMITED_FOR: Final = 7_200.0
 _REASON_LENGTH: Final = 300
 
 
+# A server that answers 2xx may have done each time what it was asked, and does not mend with time.
+_UNCLEAR_RESENDS: Final = 2
+
+
 class EndpointError(ValueError):
     """The `endpoint` setting names no Braze REST host."""
 
@@ -72,16 +76,23 @@ class EndpointError(ValueError):
 class BrazeError(Exception):
     """Braze did not do what was asked; the message says what happened, never the key.
 
-    `status` is the HTTP status, None where there was no answer; `errors` holds Braze's own texts; `in_doubt` says that
-    Braze may have done it all the same, at this try or an earlier one.
+    `status` is the HTTP status, None where there was no answer; `errors` holds Braze's own texts, `body` all that it
+    answered, without the key; `in_doubt` says that Braze may have done it all the same, at this try or an earlier one.
     """
 
     def __init__(
-        self, message: str, *, status: int | None = None, errors: tuple[str, ...] = (), in_doubt: bool = False
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        errors: tuple[str, ...] = (),
+        body: bytes = b"",
+        in_doubt: bool = False,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.errors = errors
+        self.body = body
         self.in_doubt = in_doubt
 
 
@@ -99,6 +110,13 @@ class RefusedError(BrazeError):
 
 class UnavailableError(BrazeError):
     """5xx, no answer or 429, and still so after all retries."""
+
+
+class UnclearError(UnavailableError):
+    """A 2xx that does not say what became of the request, so that nobody knows."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message, status=status, in_doubt=True)
 
 
 class StoppedError(BrazeError):
@@ -210,11 +228,13 @@ class Client:
         body: bytes | None = None,
         resend: bool = True,
         wait_out: bool = True,
+        check: Callable[[Answer], object] | None = None,
     ) -> Answer:
         """Send one request and answer its 2xx; waits for `pool`, for 429s and between retries.
 
         `resend` says whether a request whose outcome is unknown (5xx or no answer) is sent again, `wait_out` whether a
-        429 is about the rate limit and waited out; where it may say that something else is busy, it is raised.
+        429 is about the rate limit and waited out; where it may say that something else is busy, it is raised. `check`
+        raises UnclearError for a 2xx that says nothing; such a request is sent again, but only a few times.
 
         Raises:
             UnauthorizedError: 401.
@@ -228,6 +248,7 @@ class Client:
         failing = 0.0  # seconds, without those of waiting for the rate limit
         attempt = 0
         in_doubt = False
+        unclear = 0
         while True:
             self._enter(window, in_doubt=in_doubt)
             sent = time.monotonic()
@@ -247,24 +268,27 @@ class Client:
                 self._clock.learn(reply.headers, sent)
                 limits = RateLimit.of(reply.headers, self._clock.now())
                 window.learn(limits)
-                if 200 <= reply.status < 300:  # noqa: PLR2004
-                    return Answer(reply.status, reply.headers, reply.body, time.monotonic() - sent, attempt)
-                failed = _error(f"{method} {path}", reply.status, self.words(reply.body))
-                failed.in_doubt = in_doubt
-                if not isinstance(failed, UnavailableError):
-                    raise failed
-                error = failed
-                if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-                    if not wait_out:
-                        raise error
+                answer = Answer(reply.status, reply.headers, reply.body, time.monotonic() - sent, attempt)
+                try:
+                    self._check(f"{method} {path}", answer, check)
+                except BrazeError as failed:
+                    failed.in_doubt = in_doubt
+                    rate_limited = reply.status == HTTPStatus.TOO_MANY_REQUESTS
+                    if not isinstance(failed, UnavailableError) or (rate_limited and not wait_out):
+                        raise
+                    error = failed
+                else:
+                    return answer
+                if rate_limited:
                     self._wait_out(window, limits, attempt, error, started)
                     continue
+                unclear += isinstance(error, UnclearError)
                 in_doubt = True
             wait = _backoff(attempt)
             error.in_doubt = in_doubt
             patience = RETRY_FOR if self._answered else min(RETRY_FOR, FIRST_ANSWER_WITHIN)
             failing += time.monotonic() - sent + wait
-            if failing > patience or (in_doubt and not resend):
+            if failing > patience or (in_doubt and not resend) or unclear > _UNCLEAR_RESENDS:
                 raise error
             _log.warning("%s; trying again in %.1f s", error, wait)
             with self.retry_waits:
@@ -288,6 +312,15 @@ class Client:
     def words(self, body: bytes) -> tuple[str, ...]:
         """What a body says to people: its `message` and `errors`, without the API key and personal values."""
         return error_texts(body, self._secrets)
+
+    def _check(self, request: str, answer: Answer, check: Callable[[Answer], object] | None) -> None:
+        """Raise what the answer is, unless it is a 2xx that holds."""
+        if not 200 <= answer.status < 300:  # noqa: PLR2004
+            failed = _error(request, answer.status, self.words(answer.body))
+            failed.body = self.redacted(answer).body
+            raise failed
+        if check is not None:
+            check(answer)
 
     def _enter(self, window: Pool, *, in_doubt: bool) -> None:
         if not window.enter():

@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
 
-from target_braze import limits
+from target_braze import limits, outcomes
 from target_braze.braze_api import BrazeError, ForbiddenError
 from target_braze.encode import encode
 from target_braze.records import MappingError
@@ -74,10 +75,11 @@ def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> 
 
 def item_ids(client: Client, name: str) -> Iterator[str]:
     """The ids of all items, read page by page."""
-    path, cursor = f"/catalogs/{name}/items", None
+    path = f"/catalogs/{name}/items"
+    cursor: str | None = None
     while True:
-        answer = _get(client, path, "catalogs.get_items", "catalog_item", {"cursor": cursor} if cursor else None)
-        items = answer.json()["items"]
+        params = {"cursor": cursor} if cursor else None
+        answer, items = _get(client, path, "items", "catalogs.get_items", "catalog_item", params)
         yield from (item["id"] for item in items)
         cursor = _next_cursor(answer.headers.get("link", ""))
         if not items or not cursor:
@@ -100,8 +102,8 @@ def _add_fields(client: Client, name: str, fields: Mapping[str, str]) -> None:
 
 def _fields(client: Client, name: str) -> dict[str, str] | None:
     """The types of a catalog's fields by their names, None if there is no such catalog."""
-    answer = _get(client, "/catalogs", "catalogs.get", "catalogs")
-    for catalog in answer.json()["catalogs"]:
+    _, catalogs = _get(client, "/catalogs", "catalogs", "catalogs.get", "catalogs")
+    for catalog in catalogs:
         if catalog["name"] == name:
             return {field["name"]: field["type"] for field in catalog["fields"]}
     return None
@@ -111,16 +113,28 @@ def _listed(fields: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "type": kind} for name, kind in fields.items()]
 
 
-def _get(client: Client, path: str, permission: str, pool: str, params: Mapping[str, Any] | None = None) -> Answer:
+def _get(  # noqa: PLR0917
+    client: Client, path: str, key: str, permission: str, pool: str, params: Mapping[str, Any] | None = None
+) -> tuple[Answer, list[dict[str, Any]]]:
+    """The answer and what it lists under the key."""
+    check = partial(outcomes.listed, f"GET {path}", key)
     try:
-        return client.request("GET", path, pool=pool, params=params)
+        answer = client.request("GET", path, pool=pool, params=params, check=check)
     except ForbiddenError as error:
         raise _lacking(error, permission) from None
+    return answer, check(answer)
 
 
 def _post(client: Client, path: str, permission: str, pool: str, body: dict[str, Any]) -> None:
     try:
-        client.request("POST", path, pool=pool, body=encode(body))
+        # A catalog that was made is shown in the answer.
+        client.request(
+            "POST",
+            path,
+            pool=pool,
+            body=encode(body),
+            check=lambda answer: outcomes.success(f"POST {path}", answer, "catalogs"),
+        )
     except ForbiddenError as error:
         raise _lacking(error, permission) from None
 

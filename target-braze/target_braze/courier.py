@@ -61,6 +61,23 @@ class Courier:
         Raises:
             BrazeError: it failed for good, and not by a change in it.
         """
+        for part in request.divided(lambda change: change.kind) if request.endpoint.one_array else [request]:
+            self._deliver(part)
+
+    def _deliver(self, request: Request) -> None:
+        """Send the request, again without those that Braze blames for refusing all of it, until nothing is left."""
+        rejected: list[tuple[Change, Rejection]] = []
+        while request:
+            guilty = self._try(request)
+            rejected += guilty
+            blamed = {id(change) for change, _ in guilty}
+            request = Request.of(request.endpoint, (one for one in request if guilty and id(one) not in blamed))
+        # What is good is in Braze before this may end the run.
+        for change, why in rejected:
+            self._conclude(change, why)
+
+    def _try(self, request: Request) -> list[tuple[Change, Rejection]]:
+        """Settle all changes of the request, or return those for whose sake nothing of it was applied."""
         counted = [change for change in request if not change.repeatable] if self._hold else []
         try:
             answer, guilty = self._ask(request, resend=not counted)
@@ -73,7 +90,7 @@ class Courier:
         except RefusedError as error:
             if error.status not in _GUILTY_CHANGE:
                 raise BrazeError(f"{error}{request.endpoint.hint}", status=error.status) from None
-            self._find_guilty(request, error)
+            return self._find_guilty(request, error)
         except UnavailableError as error:
             if not (counted and error.in_doubt):
                 raise
@@ -81,6 +98,7 @@ class Courier:
         else:
             self._answered(answer)
             self._settle(request, [(change, _refusal(text, answer.status)) for change, text in guilty])
+        return []
 
     def _ask(self, request: Request, *, resend: bool) -> tuple[Answer, list[tuple[Change, str]]]:
         """Send the request; answer which changes Braze refuses, and why, beside its answer.
@@ -100,22 +118,27 @@ class Courier:
                     self._ledger.withdraw(request.changes)
             raise
 
-    def _find_guilty(self, request: Request, error: RefusedError) -> None:
-        """Nothing of the request was applied: send it in parts until the change is alone that is to blame."""
-        if len(request) == 1:
-            self._settle(request, [(request.changes[0], _refusal(str(error), error.status, error.errors))])
-            return
-        if says_too_many(error):
+    def _find_guilty(self, request: Request, error: RefusedError) -> list[tuple[Change, Rejection]]:
+        """Return the changes to blame, or send the request in parts: nothing of it was applied."""
+        named = request.endpoint.culprits(request.changes, error.body)
+        if named:
+            return [(change, _refusal(text, error.status)) for change, text in named]
+        if len(request) > 1 and says_too_many(error):
             self._deliver_within_ceiling(request)
-            return
-        _log.warning("%s; sending its %d objects in two requests", error, len(request))
-        for half in request.parts(len(request) - len(request) // 2):
-            self.deliver(half)
+            return []
+        parts = request.endpoint.divided(request, error)
+        if len(parts) == 1:
+            why = _refusal(str(error), error.status, error.errors)
+            return [(change, why) for change in request]
+        _log.warning("%s; sending its %d objects in %d requests", error, len(request), len(parts))
+        for part in parts:
+            self._deliver(part)
+        return []
 
     def _deliver_within_ceiling(self, request: Request) -> None:
         ceiling = self._ceilings.lower(request.endpoint, len(request))
         for part in request.parts(ceiling):
-            self.deliver(part)
+            self._deliver(part)
         self._ceilings.tell(request.endpoint, len(request))
 
     def _hold_back(self, request: Request, counted: list[Change], error: UnavailableError) -> None:
@@ -128,12 +151,7 @@ class Courier:
         )
         for change in counted:
             self._conclude(change, why)
-        rest = Request(request.endpoint)
-        for change in request:
-            if change.repeatable:
-                rest.add(change)
-        if rest:
-            self.deliver(rest)
+        self._deliver(Request.of(request.endpoint, (change for change in request if change.repeatable)))
 
     def _settle(self, request: Request, rejected: list[tuple[Change, Rejection]]) -> None:
         guilty = {id(change) for change, _ in rejected}

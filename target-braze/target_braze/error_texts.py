@@ -60,20 +60,29 @@ def error_texts(body: bytes, secrets: Secrets) -> tuple[str, ...]:
         return (f"a JSON {type(document).__name__} and no object",)
     errors = document.get("errors") or []
     found = [document.get("message"), *(errors if isinstance(errors, list) else [errors])]
-    return tuple(_clean(_words(one), secrets, _MOST) for one in found if one)
+    # Many objects of a request may be wrong in the same way.
+    return tuple(dict.fromkeys(sentence(one, secrets) for one in found if one))
 
 
-def _words(error: Any) -> str:  # noqa: ANN401 - any JSON
-    if isinstance(error, str):
-        return error
+def sentence(error: Any, secrets: Secrets | None = None) -> str:  # noqa: ANN401 - any JSON
+    """Return Braze's words in an entry of `errors`: a string, an object with a `type` or `message`, or other JSON.
+
+    Without `secrets`, the entry is of an answer that is redacted already.
+    """
     if isinstance(error, dict):
-        error = {key: value if key in _TELLING else "..." for key, value in error.items()}
-    return json.dumps(error)
+        code, said = error.get("id"), error.get("type") or error.get("message")
+        if isinstance(said, str):
+            error = f"{code}: {said}" if isinstance(code, str) else said
+        else:
+            error = {key: value if key in _TELLING else "..." for key, value in error.items()}
+    return _clean(error if isinstance(error, str) else json.dumps(error), secrets, _MOST)
 
 
-def _clean(text: str, secrets: Secrets, most: int) -> str:
+def _clean(text: str, secrets: Secrets | None, most: int) -> str:
     """One line of the text, cut after all else, so that no half of a secret is left."""
-    text = secrets.redact(" ".join(text.split()))
+    text = " ".join(text.split())
+    if secrets is not None:
+        text = secrets.redact(text)
     for pattern, instead in _PERSONAL:
         text = pattern.sub(instead, text)
     return text[:most]

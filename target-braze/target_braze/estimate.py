@@ -6,11 +6,12 @@ import math
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from target_braze import limits
+from target_braze import limits, outcomes
 from target_braze.braze_api import BrazeError, ForbiddenError
 from target_braze.endpoints import TRACK, TRACK_BULK
 
@@ -109,9 +110,12 @@ def _found(users: Sequence[User], client: Client) -> set[User]:
         body["external_ids"] = [user[1] for user in users]
     else:
         body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in users]
-    answer = client.request("POST", "/users/export/ids", pool="users.export.ids", body=msgspec.json.encode(body))
+    read = partial(outcomes.success, "POST /users/export/ids", alone="users")
+    answer = client.request(
+        "POST", "/users/export/ids", pool="users.export.ids", body=msgspec.json.encode(body), check=read
+    )
     found: set[User] = set()
-    for profile in answer.json().get("users", []):
+    for profile in read(answer).get("users", []):
         found.add(("external_id", str(profile.get("external_id"))))
         for alias in profile.get("user_aliases") or []:
             found.add(("user_alias", alias["alias_label"], alias["alias_name"]))

@@ -6,9 +6,11 @@ https://www.braze.com/docs/api/endpoints/export/custom_attributes/get_custom_att
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qs, urlsplit
 
+from target_braze import outcomes
 from target_braze.braze_api import ForbiddenError, RefusedError
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ TYPES: Final = {
 }
 _PATH: Final = "/custom_attributes"
 _NEXT: Final = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
+
+_read: Final = partial(outcomes.success, f"GET {_PATH}", alone="attributes")
 
 
 class Preflight:
@@ -58,8 +62,8 @@ class Preflight:
         cursor: str | None = None
         while True:
             params = {"cursor": cursor} if cursor else None
-            answer = self._client.request("GET", _PATH, pool="exports by the hour", params=params)
-            for attribute in answer.json().get("attributes", []):
+            answer = self._client.request("GET", _PATH, pool="exports by the hour", params=params, check=_read)
+            for attribute in _read(answer).get("attributes", []):
                 kind = TYPES.get(re.sub(r"[\W_]", "", str(attribute.get("data_type"))).lower())
                 found[attribute["name"]] = kind, attribute.get("status") or "Active"
             link = _NEXT.search(answer.headers.get("Link") or answer.headers.get("link") or "")

@@ -7,11 +7,13 @@ other value for that: https://www.braze.com/docs/api/endpoints/export/user_data/
 from __future__ import annotations
 
 from datetime import time, timezone
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze import outcomes
 from target_braze.braze_api import BrazeError, ForbiddenError
 from target_braze.ledger import digest
 from target_braze.standard_fields import compile_standard_field
@@ -61,7 +63,11 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
         body = {"external_ids": some, "fields_to_export": ["external_id", "custom_attributes", *_STANDARD]}
         try:
             answer = client.request(
-                "POST", "/users/export/ids", pool="users.export.ids", body=msgspec.json.encode(body)
+                "POST",
+                "/users/export/ids",
+                pool="users.export.ids",
+                body=msgspec.json.encode(body),
+                check=partial(outcomes.success, "POST /users/export/ids", alone="users"),
             )
         except ForbiddenError as error:
             raise BrazeError(f"{error}. The API key needs the permission 'users.export.ids' for this") from None

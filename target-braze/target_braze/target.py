@@ -324,7 +324,12 @@ class TargetBraze(Plugin):
         endpoint = request.endpoint
         self.summary.sending(request)
         answer = self._client.request(
-            endpoint.method, endpoint.path, pool=endpoint.pool, body=request.body(), resend=resend
+            endpoint.method,
+            endpoint.path,
+            pool=endpoint.pool,
+            body=request.body(),
+            resend=resend,
+            check=lambda answer: endpoint.rejected(request.changes, answer),
         )
         return self._client.redacted(answer)  # its `errors` become the reasons of rejections
 

@@ -6,19 +6,25 @@ Where the documentation is silent on how many of one kind share the limit of a r
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
-from target_braze import limits
+from target_braze import limits, outcomes
 from target_braze.encode import encode
-from target_braze.endpoints import DEPENDENT, Endpoint
+from target_braze.endpoints import DEPENDENT, Endpoint, Request
+from target_braze.error_texts import sentence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-    from target_braze.braze_api import Answer
+    from target_braze.braze_api import RefusedError
     from target_braze.records import Change
+
+
+# Recorded of an unknown subscription group: all users of the group share the fate.
+_UNKNOWN_GROUP: Final = "invalid subscription group id"
 
 
 @dataclass(frozen=True)
@@ -34,21 +40,20 @@ class Identifiers(Endpoint):
 class _Answering(Endpoint):
     """Says under the key `errors_in` which changes it did not accept: arrays of an index and the reason.
 
-    The documentation promises an array of arrays with an index; an entry of another form speaks for all changes.
+    The documentation promises an array of arrays with an index; an object with an index does as well, and an entry of
+    another form speaks for all changes.
     """
 
     errors_in: str = ""
 
     @override
-    def rejected(self, changes: Sequence[Change], answer: Answer) -> list[tuple[Change, str]]:
-        found = {id(change): (change, reason) for change, reason in super().rejected(changes, answer)}
-        for error in answer.json().get(self.errors_in) or ():
+    def _refusals(self, changes: Sequence[Change], document: object) -> Iterator[tuple[Sequence[Change], str]]:
+        yield from super()._refusals(changes, document)
+        for error in outcomes.entries(document, self.errors_in):
             index, *reasons = error if isinstance(error, list) and error else [None, error]
-            known = changes[index : index + 1] if isinstance(index, int) and index >= 0 else ()
-            reason = ", ".join(one if isinstance(one, str) else encode(one).decode() for one in reasons)
-            for guilty in known or changes:
-                found.setdefault(id(guilty), (guilty, reason or f"it is among '{self.errors_in}'"))
-        return list(found.values())
+            known = changes[index : index + 1] if type(index) is int and index >= 0 else ()
+            reason = ", ".join(map(sentence, reasons))
+            yield known or self._named(changes, error), reason or f"it is among '{self.errors_in}'"
 
 
 @dataclass(frozen=True)
@@ -71,6 +76,26 @@ class SubscriptionGroups(Endpoint):
         return encode(
             {"subscription_groups": [{**dict(group), self.arrays[0]: users} for group, users in groups.items()]}
         )
+
+    @override
+    def divided(self, request: Request, error: RefusedError) -> list[Request]:
+        groups = request.divided(_group)
+        if len(groups) > 1 or any(_UNKNOWN_GROUP in text.casefold() for text in error.errors):
+            return groups
+        return super().divided(request, error)
+
+    @override
+    def _named(self, changes: Sequence[Change], error: object) -> Sequence[Change]:
+        """Return the change that an error is about; one that counts groups means all changes of a group."""
+        groups = Request.of(self, changes).divided(_group)
+        if isinstance(error, dict) and error.get("input_array") == "subscription_groups":
+            index = error.get("index")
+            return groups[index].changes if type(index) is int and 0 <= index < len(groups) else ()
+        return super()._named(changes, error) if len(groups) == 1 else ()
+
+
+def _group(change: Change) -> Hashable:
+    return tuple(change.fields.items())
 
 
 @dataclass(frozen=True)
@@ -96,6 +121,7 @@ RENAME: Final = _Answering(
     ("external_id_renames",),
     single=True,
     errors_in="rename_errors",
+    miscounts=partial(outcomes.listed_miscounts, "external_ids"),
     **DEPENDENT,
 )
 REMOVE: Final = _Removals(
@@ -104,6 +130,7 @@ REMOVE: Final = _Removals(
     "external_ids",
     ("external_ids",),
     errors_in="removal_errors",
+    miscounts=partial(outcomes.listed_miscounts, "removed_ids"),
     **DEPENDENT,
 )
 
@@ -113,6 +140,9 @@ _DELETE: Final[Any] = {
     "permission": "users.delete",
     "pool": "identity",
     "last": True,
+    # The docs show the count alone; a message beside it has been recorded.
+    "miscounts": outcomes.deleted_miscounts,
+    "alone": "deleted",
     **DEPENDENT,
 }
 DELETE: Final[Mapping[str, Endpoint]] = {

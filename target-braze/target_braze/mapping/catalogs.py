@@ -13,7 +13,7 @@ from typing_extensions import override
 from target_braze import limits
 from target_braze.catalogs import Catalog
 from target_braze.encode import encode
-from target_braze.endpoints import Endpoint
+from target_braze.endpoints import Endpoint, Items
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.steps import Step
 from target_braze.records import Change
@@ -131,7 +131,7 @@ class CatalogItems(Step):
 
 @cache
 def _endpoint(name: str, method: str, permission: str) -> Endpoint:
-    return Endpoint(
+    return Items(
         f"/catalogs/{name}/items",
         permission,
         "catalog_items",
