@@ -447,3 +447,9 @@ def test_the_label_of_an_alias_can_be_a_part_of_an_object(run_calls: Callable[..
     )
     (item,) = sent(sandbox)
     assert item["user_alias"] == {"alias_label": "shop", "alias_name": "17"}
+
+
+def test_a_trait_that_may_mean_a_field_of_braze_s_is_reported(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    outcome = run_calls(calls({"type": "identify", "userId": "c-1", "traits": {"firstname": "Ines", "plan": "gold"}}))
+    assert any("trait 'firstname' becomes a custom attribute" in line for line in outcome.warnings)
+    assert sent(sandbox) == [{"external_id": "c-1", "firstname": "Ines", "plan": "gold"}]

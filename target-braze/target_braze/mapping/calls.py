@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections import OrderedDict
 from datetime import timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
 from target_braze import limits
-from target_braze.endpoints import ALIAS_INTRODUCE, IDENTIFY, MERGE
-from target_braze.identity import Candidate, compile_user, identifier
-from target_braze.mapping.bags import Bag, Members, chooser, is_blank, value_at
+from target_braze.mapping.bags import Bag, Members, chooser, is_blank
 from target_braze.mapping.base import Defaults, StreamMapping
+from target_braze.mapping.call_users import CallUsers
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.event_names import EventNames
 from target_braze.mapping.happenings import to_past
 from target_braze.mapping.layouts import METHODS, recognise
 from target_braze.mapping.orders import Orders
-from target_braze.mapping.spelling import almost, check_identifiers
 from target_braze.mapping.traits import add_address, compile_trait, without_operations
 from target_braze.records import Change, RecordError
 from target_braze.scalars import checked_string
@@ -30,13 +27,12 @@ from target_braze.values import checked_name, checked_size, compile_value, kinds
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.identity import Candidate
     from target_braze.records import User
     from target_braze.scalars import Convert
 
 _ADDRESSES: Final = frozenset({"email", "phone"})
 _GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
-# Pairs and aliases that are remembered, so that Braze hears of each once a run and nobody waits for it again.
-_REMEMBERED: Final = 100_000
 
 
 class Calls(StreamMapping):
@@ -48,9 +44,6 @@ class Calls(StreamMapping):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._given: Mapping[str, Any] = columns.entry.get("calls", {})
         self._layout = recognise(columns)
-        self._anonymous: Candidate | None = None
-        self._previous: list[Candidate] = []
-        self._paths: tuple[str, ...] = ()
         super().__init__(columns, defaults, notice)
         layout = self._layout
         if layout.method is None and layout.type is None:
@@ -60,7 +53,6 @@ class Calls(StreamMapping):
             )
         self._time = self._compile_times()
         self._names = EventNames(columns, self._given, notice)
-        self._seen: OrderedDict[tuple[str, ...], None] = OrderedDict()
         self._handlers: Mapping[str, Callable[[Mapping[str, Any], User], list[Change]]] = {
             "identify": self._identify,
             "track": self._track,
@@ -79,43 +71,8 @@ class Calls(StreamMapping):
 
     @override
     def _compile_user(self) -> list[Candidate]:
-        columns, layout = self._columns, self._layout
-        if "user" not in columns.entry:
-            self._check_ids()
-        entry = list(columns.entry.get("user") or ([{"external_id": layout.user_id}] if layout.user_id else []))
-        label = self._given.get("anonymous_label", layout.anonymous_label)
-        if layout.anonymous_id and label and "user" not in columns.entry:
-            entry.append(_alias_of(layout.anonymous_id, label))
-        parts = [part for one in entry for part in one.values()]
-        named = {
-            str(name)
-            for part in parts
-            for name in ((part["name"], part.get("label_field")) if isinstance(part, dict) else (part,))
-        }
-        # An identifier may be a part of an object: user_properties.crm_id.
-        self._paths = tuple(name for name in named if name not in columns and name.partition(".")[0] in columns)
-        found = compile_user(
-            columns.stream, entry or None, (*columns.names, *self._paths), self._defaults.placeholder_ids
-        )
-        # What an alias call merges: a known user or an anonymous one.
-        if previous := layout.previous_id:
-            either = [{"external_id": previous}, _alias_of(previous, label or layout.anonymous_label)]
-            self._previous = compile_user(columns.stream, either, columns.names, self._defaults.placeholder_ids)
-        self._anonymous = next(
-            (one for one in found if one.kind == "user_alias" and one.column == layout.anonymous_id), None
-        )
-        return found
-
-    def _check_ids(self) -> None:
-        """Check that the ids are spelled as the platforms do, so that no call is taken for one without."""
-        if not (self._layout.user_id or self._layout.anonymous_id):
-            check_identifiers(self._columns)
-        elif self._layout.user_id is None and (spelled := almost(self._columns, "userId")):
-            raise self._columns.error(
-                f"column '{spelled}' is not 'userId' but for its spelling, so it would not identify users. Write "
-                f"{self._columns.at}.user: [{{external_id: {spelled}}}, {{user_alias: {{name: "
-                f"{self._layout.anonymous_id}, label: {self._layout.anonymous_label}}}}}]"
-            )
+        self._users = CallUsers(self._columns, self._layout, self._defaults, self._notice)
+        return self._users.candidates
 
     def _compile_times(self) -> list[Field]:
         columns = self._columns
@@ -224,7 +181,7 @@ class Calls(StreamMapping):
         found = {"time": tuple(field.column for field in self._time), "name": self._layout.event}
         found |= {"identifier_to_merge": (self._layout.previous_id,)} if self._layout.previous_id else {}
         found |= {self._group_attribute: (self._layout.group_id,)} if self._layout.group_id else {}
-        found |= {"user_alias": (self._anonymous.column,)} if self._anonymous else {}
+        found |= {"user_alias": (self._users.anonymous.column,)} if self._users.anonymous else {}
         for prefix, members, bag in (
             ("", self._attributes, self._traits),
             ("properties.", self._event_properties, self._properties),
@@ -245,8 +202,7 @@ class Calls(StreamMapping):
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         if not self._known.issuperset(record):
             self._note_unknown(record)
-        if self._paths:
-            record = {**record, **{path: value_at(record, path) for path in self._paths}}
+        record = self._users.spread(record)
         method = self._method(record)
         if self._given.get("anonymous_label", "") is None and all(
             is_blank(record.get(column)) for column in self._identifier_columns()
@@ -275,7 +231,7 @@ class Calls(StreamMapping):
         return method
 
     def _identify(self, record: Mapping[str, Any], user: User) -> list[Change]:
-        changes = self._identification(record, user) + self._attributes_of(record, user)
+        changes = self._users.identification(record, user) + self._attributes_of(record, user)
         if not changes:
             self._notice("an identify call without traits has nothing to send")
         return changes
@@ -322,13 +278,7 @@ class Calls(StreamMapping):
         if user[0] not in {"external_id", "user_alias"}:
             raise RecordError(f"an alias call merges users named by external id or alias, not by {user[0]}")
         self._required(record, self._layout.previous_id, "alias")
-        known, unknown = (candidate.user(record) for candidate in self._previous)
-        was_anonymous = self._given.get("previous_id") == "user_alias" or unknown == self._anonymous_user(record)
-        gone = unknown if was_anonymous else known
-        if gone is None or gone == user:
-            raise RecordError("an alias call that merges a user with itself")
-        fields = {"identifier_to_merge": identifier(gone), "identifier_to_keep": identifier(user)}
-        return [Change("merge_updates", user, fields, endpoint=MERGE, others=(gone,))]
+        return self._users.merge(record, user)
 
     def _amplitude(self, record: Mapping[str, Any], user: User) -> list[Change]:
         name = record.get(str(self._layout.type))
@@ -346,43 +296,13 @@ class Calls(StreamMapping):
 
     # Parts of calls.
 
-    def _identification(self, record: Mapping[str, Any], user: User) -> list[Change]:
-        """Tell Braze, once a run, that the user and the anonymous one are the same."""
-        anonymous = self._anonymous_user(record)
-        if anonymous is None or anonymous == user:
-            return []
-        if user[0] != "external_id":
-            self._notice(f"an anonymous id can be merged into a user named by external id, not by {user[0]}")
-            return []
-        if not self._is_new(user + anonymous):
-            return []
-        fields = {**identifier(user), **identifier(anonymous)}
-        return [Change("aliases_to_identify", user, fields, endpoint=IDENTIFY, others=(anonymous,))]
-
-    def _anonymous_user(self, record: Mapping[str, Any]) -> User | None:
-        try:
-            # Not counted: it is the record's user only where it was found as such.
-            return self._anonymous.find(record) if self._anonymous else None
-        except RecordError as wrong:
-            self._notice(f"an anonymous id is left out: {wrong}")
-            return None
-
-    def _introduction(self, user: User) -> list[Change]:
-        """Make the profile of an anonymous user: Braze drops events of an alias that it does not know.
-
-        https://www.braze.com/docs/api/objects_filters/event_object/
-        """
-        if user[0] != "user_alias" or self._defaults.update_existing_only or not self._is_new(user):
-            return []
-        return [Change("user_aliases", user, {"alias_label": user[1], "alias_name": user[2]}, endpoint=ALIAS_INTRODUCE)]
-
     def _setting(self, user: User, attributes: Mapping[str, Any]) -> list[Change]:
         """Set attributes, which with `_update_existing_only: false` makes the profile of an anonymous user too.
 
         https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ adds attributes and events to a new alias
         in one request. Of an object without any attribute it says nothing, so that only one with some counts.
         """
-        self._is_new(user)
+        self._users.is_new(user)
         return [Change("attributes", user, {**self._object(user), **attributes})]
 
     def _attributes_of(self, record: Mapping[str, Any], user: User) -> list[Change]:
@@ -425,7 +345,7 @@ class Calls(StreamMapping):
             objects = [("events", self._plain(event, raw))]
         shared = {"time": time} | ({"app_id": self._defaults.app_id} if self._defaults.app_id else {})
         return [
-            *self._introduction(user),
+            *self._users.introduction(user),
             *(Change(kind, user, {**self._object(user), **fields, **shared}) for kind, fields in objects),
         ]
 
@@ -448,16 +368,3 @@ class Calls(StreamMapping):
             wanted = {"group": "groupId or group_id", "alias": "previousId or previous_id"}[method]
             raise RecordError(f"the {method} call lacks '{column or wanted}'")
         return text
-
-    def _is_new(self, key: tuple[str, ...]) -> bool:
-        if key in self._seen:
-            self._seen.move_to_end(key)
-            return False
-        self._seen[key] = None
-        if len(self._seen) > _REMEMBERED:
-            self._seen.popitem(last=False)
-        return True
-
-
-def _alias_of(column: str, label: str) -> dict[str, Any]:
-    return {"user_alias": {"name": column, "label": label}}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
-from target_braze.mapping.attributes import watched
+from target_braze.mapping.attributes import meant_field, watched
 from target_braze.mapping.bags import to_object
 from target_braze.mapping.layouts import snake_case
 from target_braze.standard_fields import compile_standard_field
@@ -51,6 +51,8 @@ def compile_trait(renames: Mapping[str, str], defaults: Defaults, notice: Callab
         standard = compile_standard_field(name, defaults.zone, place.text)
         if standard:
             return name, _spelled(standard) if name == "gender" else standard
+        if meant := meant_field(name):
+            notice(f"{what} becomes a custom attribute; Braze's own field is '{meant}', and 'rename' can say so")
         convert = compile_value(schema, place)
         if formats_of(schema) and formats_of(schema) <= {"date", "date-time"}:
             return name, convert
