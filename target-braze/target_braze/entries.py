@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from target_braze.mapping.columns import is_glob
-from target_braze.mapping.stream_kinds import find_entry
+from target_braze.mapping.stream_kinds import EntryIndex
 from target_braze.records import MappingError
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ class Entries:
 
     def __init__(self, streams: Mapping[str, Any]) -> None:
         self._streams = streams
+        self._index = EntryIndex(streams)
         # Each with the stream that it was first used for.
         self._used: dict[str, str] = {}
         self._came: set[str] = set()
@@ -34,7 +35,7 @@ class Entries:
                 one stream fits two.
         """
         self._came.add(stream)
-        key, entry = find_entry(self._streams, stream)
+        key = self._index.find(stream)
         if key is not None:
             first = self._used.setdefault(key, stream)
             if first != stream and not is_glob(key):
@@ -42,13 +43,13 @@ class Entries:
                     f"setting 'streams' has one entry '{key}', and the streams '{first}' and '{stream}' both go by "
                     "this name; give each an entry under its whole name"
                 )
-            return key, entry
+            return key, self._streams[key]
         self._without.add(stream)
         if close := difflib.get_close_matches(stream, self._unused(), n=1, cutoff=0.8):
             raise MappingError(
                 f"stream '{stream}' has no entry in setting 'streams', which has one for '{close[0]}': a misspelling?"
             )
-        return None, entry
+        return None, {}
 
     def check(self) -> None:
         """Now that all streams have come: tell of an entry that none of them had.

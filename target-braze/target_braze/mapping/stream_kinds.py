@@ -11,7 +11,7 @@ from target_braze.mapping.spelling import squashed
 from target_braze.records import MappingError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_braze.identity import Candidate
     from target_braze.mapping.base import StreamMapping
@@ -38,23 +38,33 @@ def kind_of(stream: str, entry: Mapping[str, Any]) -> str:
     return name if name in _BY_NAME else "attributes"
 
 
-def find_entry(streams: Mapping[str, Any], stream: str) -> tuple[str | None, Mapping[str, Any]]:
-    """The entry of the setting `streams` for a stream and its key, a name or a glob; None and empty if there is none.
+class EntryIndex:
+    """The keys of the setting `streams`, names and globs, to be found by a stream's name."""
 
-    The exact name goes first, then the whole name in any case, then its last part in any case; each time names go
-    before globs, and globs in their order.
-    """
-    if stream in streams:
-        return stream, streams[stream]
-    keys = sorted(streams, key=is_glob)
-    for key in keys:
-        if fnmatchcase(stream, key):
-            return key, streams[key]
-    for name in (stream.casefold(), _last_part(stream).casefold()):
+    def __init__(self, keys: Iterable[str]) -> None:
+        self._names: dict[str, str] = {}
+        self._any_case: dict[str, str] = {}
+        self._globs: list[str] = []
         for key in keys:
-            if fnmatchcase(name, key.casefold()):
-                return key, streams[key]
-    return None, {}
+            self._names[key] = key
+            if is_glob(key):
+                self._globs.append(key)
+            else:
+                self._any_case.setdefault(key.casefold(), key)
+
+    def find(self, stream: str) -> str | None:
+        """The key that fits a stream's name, None if there is none.
+
+        The exact name goes first, then a glob of the whole name, then both in any case, at last both for the last part
+        of the name in any case. Of several globs the first counts.
+        """
+        found = self._names.get(stream) or self._glob(stream, str)
+        for name in (stream.casefold(), _last_part(stream).casefold()):
+            found = found or self._any_case.get(name) or self._glob(name, str.casefold)
+        return found
+
+    def _glob(self, name: str, spelled: Callable[[str], str]) -> str | None:
+        return next((key for key in self._globs if fnmatchcase(name, spelled(key))), None)
 
 
 def check_kind(stream: str, columns: Iterable[str], place: str) -> None:
