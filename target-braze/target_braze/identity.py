@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze import limits, standard_fields
+from target_braze import limits, phones, standard_fields
 from target_braze.records import MappingError, RecordError, User
-from target_braze.scalars import to_string
+from target_braze.scalars import to_id, to_numeric_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -77,6 +77,7 @@ class Candidate:
     label: str | None = None
     placeholders: frozenset[str] = frozenset()
     place: str = ""
+    numeric_columns: frozenset[str] = frozenset()
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
@@ -121,7 +122,8 @@ class Candidate:
         if value is None:
             return None
         try:
-            text = value.strip() if type(value) is str else _plain(value)
+            numeric = column in self.numeric_columns
+            text = value.strip() if type(value) is str and not numeric else self._id(value, numeric=numeric)
             if not text:
                 return None
             if text.casefold() not in self.placeholders:
@@ -130,6 +132,13 @@ class Candidate:
         except IdentifierError as error:
             wrong = error
         raise _CaughtError(column, wrong)
+
+    @staticmethod
+    def _id(value: object, *, numeric: bool) -> str:
+        try:
+            return to_numeric_id(value) if numeric else to_id(value)
+        except ValueError as wrong:
+            raise IdentifierError("no text", str(wrong)) from None
 
 
 CHOSEN: Final = "chosen"
@@ -217,18 +226,6 @@ def _candidate(kind: str, given: str | Mapping[str, str], place: str) -> Candida
     return Candidate(kind, given["name"], label_column=label_column, label=label, place=place)
 
 
-def _plain(value: object) -> str:
-    # A number column that some tool has made floating: 17.0 is the user 17.
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    if isinstance(value, bool | float):
-        raise IdentifierError("no text", f"expected text or a whole number, got {value!r}")
-    try:
-        return to_string(value).strip()
-    except ValueError as wrong:
-        raise IdentifierError("no text", str(wrong)) from None
-
-
 def _at_most(most: int) -> Callable[[str], str]:
     def check(text: str) -> str:
         if len(text) * 4 > most and (size := len(text.encode())) > most:
@@ -248,7 +245,10 @@ def _email(text: str) -> str:
 
 def _phone(text: str) -> str:
     """The number in the form E.164; one without its country is anybody's."""
-    number = standard_fields.e164(text)
+    try:
+        number = phones.e164(text)
+    except ValueError:
+        number = None
     if number is None:
         raise IdentifierError("not E.164", f"expected a phone number in the form +12025550123, got {text!r}")
     return number

@@ -16,7 +16,7 @@ import msgspec
 from target_braze import outcomes
 from target_braze.braze_api import BrazeError, ForbiddenError
 from target_braze.ledger import digest
-from target_braze.standard_fields import compile_standard_field
+from target_braze.standard_fields import STANDARD
 from target_braze.times import looks_like_time, to_moment
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def is_certain(value: object) -> bool:
 
 
 def _is_shown(name: str) -> bool:
-    return name in _STANDARD or compile_standard_field(name, timezone.utc) is None
+    return name in _STANDARD or name not in STANDARD
 
 
 def _forms(value: object) -> Iterator[object]:

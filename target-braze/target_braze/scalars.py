@@ -23,6 +23,7 @@ _BOOLEANS: Final = {
 
 _INTEGER: Final = re.compile(r"[+-]?\d+\Z", re.ASCII)
 _LONGEST_INTEGER: Final = 300  # digits that a float can still hold
+_FRACTION: Final = re.compile(r"[.eE]")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
 
 
@@ -34,9 +35,42 @@ def to_string(value: object) -> str:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, bool | int | float | Decimal):
-        return encode(value).decode().strip('"')
+    if isinstance(value, bool | int) or (isinstance(value, float | Decimal) and _is_finite(value)):
+        return encode(value).decode()
     raise ValueError(f"expected text, got {show(value)}")
+
+
+def to_id(value: object) -> str:
+    """Return the text of an id: text less the blanks at its ends, a whole number in plain digits.
+
+    Raises:
+        ValueError: it is neither, so that its text would be one way to write it among others.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    number = _whole(value)
+    if number is None:
+        raise ValueError(f"expected text or a whole number, got {show(value)}")
+    return str(number)
+
+
+def to_numeric_id(value: object) -> str:
+    """Return the text of an id from a column of numbers, which may come as text; raises as `to_id`."""
+    if isinstance(value, str) and _FRACTION.search(text := value.strip()) and _NUMBER.match(text):
+        value = Decimal(text)
+    return to_id(value)
+
+
+def _whole(value: object) -> int | None:
+    """The whole number that a value is, with all its digits; None if it is none, or longer than any that is meant."""
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        return None
+    if isinstance(value, int):
+        return value
+    decimal = value if isinstance(value, Decimal) else Decimal(repr(value))
+    if not decimal.is_finite() or decimal.adjusted() >= _LONGEST_INTEGER or decimal != decimal.to_integral_value():
+        return None
+    return int(decimal)
 
 
 def to_number(value: object) -> int | float | Decimal | None:
@@ -76,11 +110,9 @@ def to_integer(value: object) -> int | None:
         number = to_number(value)
     except ValueError:
         number = math.nan
-    if number is None or isinstance(number, int):
-        return number
-    if number != number // 1:
+    if number is not None and (number := _whole(number)) is None:
         raise ValueError(f"expected a whole number, got {show(value)}")
-    return int(number)
+    return number
 
 
 def to_boolean(value: object) -> bool | None:

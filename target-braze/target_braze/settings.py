@@ -13,8 +13,8 @@ from target_braze.schema_parts import IDENTIFIERS
 from target_braze.schema_parts import NAME as _NAME
 from target_braze.schema_parts import NAMES as _NAMES
 from target_braze.schema_parts import strict_object as _object
+from target_braze.schemas import TYPES
 from target_braze.step_settings import STEPS
-from target_braze.values import TYPES
 
 _CALLS: Final = _object(
     {
@@ -136,8 +136,8 @@ STREAM: Final = _object(
         "types": {
             "type": "object",
             "additionalProperties": {"type": "string", "enum": list(TYPES)},
-            "description": "Column to the type it has in Braze, for columns that arrive as text: "
-            f"{', '.join(f'`{name}`' for name in TYPES)}.",
+            "description": "Column to the type it has in Braze, for columns that arrive as text or are "
+            f"numbers that stand for times: {', '.join(f'`{name}`' for name in TYPES)}.",
         },
         "event": _object(
             {
@@ -224,6 +224,15 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         title="Date-like text",
         description="What text such as 12/1/2021 does in an attribute of text, which Braze would make a time: be sent, "
         "which is reported, or reject the record.",
+    ),
+    th.Property(
+        "on_bad_value",
+        th.StringType(nullable=False, allowed_values=["reject", "drop_field"]),
+        default="reject",
+        title="On bad value",
+        description="What an attribute or property does whose value or name Braze would not take, such as the date "
+        "9999-12-31 or an unknown country: reject the record, or stay out of it, which is reported. Identifiers, "
+        "operators, items of catalogs and what an event or purchase cannot lack always reject it.",
     ),
     th.Property(
         "placeholder_ids",

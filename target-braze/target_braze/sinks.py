@@ -155,8 +155,8 @@ class BrazeSink(RecordSink):
         """Remember what the stream lists, to know with its next version what it lists no more."""
         version = self._target.message.get("version")
         if self._mapping.catalog is not None:
-            if not is_deleted:
-                self._target.listed[self.stream_name, version].add(str(record.get(self._mapping.id_column)))
+            if not is_deleted and (key := self._mapping.item_id(record)) is not None:
+                self._target.listed[self.stream_name, version].add(key)
         elif self._target.ledger is not None:
             members = self._target.ledger.members
             listed = self._mapping.members(record)

@@ -15,12 +15,15 @@ from uuid import UUID
 import msgspec
 
 from target_braze import limits
-from target_braze.scalars import Convert, checked_string, to_boolean, to_number, to_string
-from target_braze.times import show, to_date, to_time
+from target_braze.phones import e164
+from target_braze.scalars import Convert, checked_string, to_boolean, to_id, to_number, to_string
+from target_braze.schemas import epoch_of
+from target_braze.times import from_epoch, show, to_date, to_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import tzinfo
+
+    from target_braze.values import Place
 
 # ISO 3166-1 alpha-2. Braze sets a country that it cannot match to null.
 _COUNTRIES: Final = frozenset(
@@ -36,11 +39,14 @@ _COUNTRIES: Final = frozenset(
 )
 
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+\Z")
-_PUNCTUATION: Final = re.compile(r"[\s().-]")
-_E164: Final = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
-_PHONE: Final = re.compile(r"\+?[\d\s().-]{5,30}\Z", re.ASCII)
 _DEGREES: Final[Mapping[str, int]] = {"longitude": 180, "latitude": 90}
-_LANGUAGE: Final = re.compile(r"[a-z]{2,3}([_-][a-z]+)?\Z", re.ASCII | re.IGNORECASE)
+# A language tag of BCP 47 or a locale of POSIX: the language, then script, region, encoding and more. Braze's list has
+# languages only, https://www.braze.com/docs/user_guide/data/unification/user_data/language_codes/.
+_LANGUAGE: Final = re.compile(
+    r"([a-z]{2,3})(?:[_-][a-z0-9]{1,8})*(?:\.[a-z0-9-]+)?(?:@[a-z]+)?\Z", re.ASCII | re.IGNORECASE
+)
+# These are languages of their own, or none, whatever comes first.
+_NOT_BY_ITS_FIRST_PART: Final = re.compile(r"[a-z]{2,3}[_-][a-z]{3}(?:[_-]|\Z)", re.ASCII | re.IGNORECASE)
 
 
 def _one_of(allowed: frozenset[str], what: str, *, upper: bool) -> Convert:
@@ -164,23 +170,28 @@ def _only(item: dict[str, Any], *keys: str) -> None:
 
 
 email: Final = _matching(_EMAIL, "an e-mail address")
-_written_phone: Final = _matching(_PHONE, "a phone number, best in the form +12025550123")
 
 
-def e164(text: str) -> str | None:
-    """A phone number in the form E.164, without the punctuation it is written with; None if it is none."""
-    number = _PUNCTUATION.sub("", text)
-    return number if _E164.match(number) else None
+def _phone(value: object, report: Callable[[str], None]) -> str | None:
+    """A phone number; one without the code of its country as it is."""
+    text = to_id(value)
+    if not text:
+        return None
+    number = e164(text)
+    if number is None:
+        report("phone numbers without the code of their country; Braze takes ten digits for an American number")
+    return number or text
 
 
-def phone(value: object) -> str | None:
-    """A phone number; one without the code of its country as it is, for Braze to read.
-
-    Raises:
-        ValueError: it is none.
-    """
-    text: str | None = _written_phone(value)
-    return text and (e164(text) or text)
+def _language(value: object, report: Callable[[str], None]) -> str | None:
+    """The code of a language, without script, region and encoding; other text as it is, for Braze to judge."""
+    text: str = checked_string(value).strip()
+    match = _LANGUAGE.match(text)
+    if match and not _NOT_BY_ITS_FIRST_PART.match(text):
+        return match[1].lower()
+    if text:
+        report("text that is no language tag such as de or pt-BR; what Braze does not know leaves the field as it was")
+    return text or None
 
 
 _subscription: Final = _one_of(
@@ -190,7 +201,6 @@ _subscription: Final = _one_of(
 _FIELDS: Final[Mapping[str, Convert]] = {
     "country": _one_of(_COUNTRIES, "a country code of ISO 3166-1 such as DE", upper=True),
     "current_location": _location,
-    "dob": _not_blank(to_date),
     "email": email,
     "email_click_tracking_disabled": to_boolean,
     "email_open_tracking_disabled": to_boolean,
@@ -198,8 +208,6 @@ _FIELDS: Final[Mapping[str, Convert]] = {
     "facebook": _object,
     "gender": _one_of(frozenset("MFONP"), "M, F, O, N or P", upper=True),
     "image_url": _text(limits.IMAGE_URL_LENGTH),
-    "language": _matching(_LANGUAGE, "a language code of ISO 639-1 such as de"),
-    "phone": phone,
     "push_subscribe": _subscription,
     "push_tokens": _objects(_push_token, "push tokens"),
     "subscription_groups": _objects(_subscription_group, "subscription groups"),
@@ -210,17 +218,25 @@ _FIELDS: Final[Mapping[str, Convert]] = {
 TEXTS: Final = frozenset({"first_name", "home_city", "last_name", "time_zone"})
 # Braze has no "none" for these: with a null it would reject the whole object.
 NEVER_NULL: Final = frozenset({"email_subscribe", "push_subscribe", "push_tokens", "subscription_groups"})
-_TIMES: Final = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
-STANDARD: Final = TEXTS | _TIMES | _FIELDS.keys()
+_TIMES: Final = frozenset({"date_of_first_session", "date_of_last_session", "dob", "marked_email_as_spam_at"})
+# What says something of their values that the user should know.
+_REPORTING: Final[Mapping[str, Callable[..., str | None]]] = {
+    "language": _language,
+    "phone": _phone,
+}
+STANDARD: Final = _FIELDS.keys() | TEXTS | _TIMES | _REPORTING.keys()
 
 
-def compile_standard_field(name: str, zone: tzinfo, text: Convert = checked_string) -> Convert | None:
-    """The converter of a standard field; None where the name is a custom attribute's. `text` converts plain text."""
+def compile_standard_field(name: str, schema: Mapping[str, Any], place: Place) -> Convert | None:
+    """Compile the converter of a standard field, for a column with this schema; None for any other name."""
     if name in TEXTS:
-        return text
+        return place.text
     if name in _TIMES:
-        as_time: Callable[[Any], str] = partial(to_time, zone=zone)
-        return _not_blank(as_time)
+        zone, unit = place.zone, epoch_of(schema)
+        to_text = to_date if name == "dob" else partial(to_time, zone=zone)
+        return _not_blank(lambda value: to_text(from_epoch(value, unit) if unit else value))
+    if name in _REPORTING:
+        return partial(_REPORTING[name], report=place.report)
     return _FIELDS.get(name)
 
 

@@ -145,6 +145,7 @@ class TargetBraze(Plugin):
             zone=ZoneInfo(self.config["time_zone"]),
             long_strings=self.config["long_strings"],
             date_like_text=self.config["date_like_text"],
+            on_bad_value=self.config["on_bad_value"],
             placeholder_ids=tuple(self.config["placeholder_ids"]),
             guard=DeletionGuard(
                 counts_users=any("max_deleted_share" in entry for entry in self.config["streams"].values())

@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from target_braze import limits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import tzinfo
 
 # The usual forms, too usual to take them to pieces.
@@ -27,9 +29,22 @@ _USUAL: Final = re.compile(
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d+))?\s*(Z|z|UTC|[+-]\d\d(?::?\d\d)?)?)?\Z",
+    # A colon before the milliseconds is Braze's own form, offsets such as -5:00 are in its examples, and PostgreSQL
+    # writes those from before time zones with seconds.
+    r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:(?:[.,]|(?<=\d:\d\d:\d\d):)(\d+))?"
+    r"\s*(Z|z|UTC|[+-]\d(?:\d(?:\d\d|:\d\d(?::\d\d)?)?|:\d\d)?)?)?\Z",
     re.ASCII,
 )
+# Numbers that are times, counted from 1970: how many microseconds one is worth.
+EPOCHS: Final[Mapping[str, int]] = {
+    "epoch-seconds": 1_000_000,
+    "epoch-milliseconds": 1_000,
+    "epoch-microseconds": 1,
+    "epoch-days": 86_400_000_000,
+}
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MIDNIGHT: Final = frozenset("0:")
+_NUMBER: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?\Z", re.ASCII)
 # The forms that Braze turns into a time when they come as text.
 _LOOKS_LIKE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?.*)?"
@@ -95,16 +110,39 @@ def to_date(value: object) -> str:
         with suppress(ValueError):
             if date.fromisoformat(value).year <= limits.LAST_YEAR:
                 return value
-    text = value.strip() if isinstance(value, str) else ""
-    day, _, clock = text.replace("T", " ").partition(" ")
+    match = _DATE_TIME.match(value.strip()) if isinstance(value, str) else None
+    day, clock, fraction, _ = match.groups() if match else ("", None, None, None)
     try:
-        parsed = date.fromisoformat(day) if _DATE.match(day) else None
+        parsed = date.fromisoformat(day)
     except ValueError:
         parsed = None
-    if parsed is None or clock.strip("0:.Z+ "):
+    if parsed is None or not _MIDNIGHT.issuperset((clock or "") + (fraction or "")):
         raise ValueError(f"expected a date such as 2026-03-04, got {show(value)}")
     _check_year(parsed, value)
     return day
+
+
+def from_epoch(value: object, unit: str) -> str | None:
+    """Return ISO 8601 in UTC from a count of `unit` since 1970, a key of `EPOCHS`; None from blank text.
+
+    Raises:
+        ValueError: it is no number, or lies out of the years that Braze keeps as a time.
+    """
+    text = value.strip() if isinstance(value, str) else None if isinstance(value, bool) else str(value)
+    if text == "":
+        return None
+    if isinstance(value, float):
+        text = f"{Decimal(repr(value)):f}"
+    if text is None or not _NUMBER.match(text):
+        raise ValueError(f"expected a number of {unit.removeprefix('epoch-')} since 1970, got {show(value)}")
+    try:
+        moment = _EPOCH + timedelta(microseconds=int(Decimal(text) * EPOCHS[unit]))
+    except OverflowError:
+        raise ValueError(
+            f"Braze keeps no time after the year {limits.LAST_YEAR}, and as {unit} this is one, got {show(value)}"
+        ) from None
+    _check_year(moment, value)
+    return moment.date().isoformat() if unit == "epoch-days" else moment.isoformat()
 
 
 def show(value: object) -> str:
@@ -123,5 +161,7 @@ def _offset(text: str | None) -> str:
         return ""
     if text in {"Z", "z", "UTC"}:
         return "+00:00"
-    digits = text[1:].replace(":", "").ljust(4, "0")
-    return f"{text[0]}{digits[:2]}:{digits[2:]}"
+    hours, *rest = text[1:].split(":")
+    if len(hours) == len("0530"):
+        hours, rest = hours[:2], [hours[2:]]
+    return f"{text[0]}{':'.join([f'{hours:0>2}', *(rest or ['00'])])}"

@@ -15,31 +15,18 @@ import msgspec
 
 from target_braze import limits
 from target_braze.encode import encode
+from target_braze.names import checked_key, checked_name
 from target_braze.scalars import Convert, checked_string, cutting_string, to_boolean, to_integer, to_number
-from target_braze.times import show, to_date, to_time
+from target_braze.schemas import SCALARS, TIME_FORMATS, branches_of, holds_decimals, kinds_of
+from target_braze.times import EPOCHS, from_epoch, show, to_date, to_time
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
 
-# What `types:` of a mapping may say, as the JSON Schema that it stands for.
-TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "string": {"type": "string"},
-    "integer": {"type": "integer"},
-    "number": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "date-time": {"type": "string", "format": "date-time"},
-    "array": {"type": "array"},
-    "object": {"type": "object"},
-}
-
-_QUICK: Final[Mapping[str, type]] = {"string": str, "integer": int, "number": float, "boolean": bool}
 # So many elements of these types, whatever their text is, are no 100 KB.
 _FEW: Final = 50
 _SHORT: Final = frozenset({str, bool, float})
-_TYPED_FORMATS: Final = frozenset({"date-time", "date", "singer.decimal"})
-_SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 
 
 def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
@@ -49,74 +36,12 @@ def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
         ValueError: Braze has no type for the column, or does not take the name of one of its keys.
     """
     if place.typed_nested_times:
-        for kind, branch in _branches(schema):
+        for kind, branch in branches_of(schema):
             if kind == "array" and kinds_of(branch.get("items")) == {"array"}:
                 raise ValueError("it holds arrays of arrays, for which Braze has no type")
     convert = _compile(schema, place)
     kinds = kinds_of(schema)
-    return convert if kinds and kinds <= _SCALARS else _top_level(convert, place)
-
-
-def kinds_of(schema: object) -> set[str]:
-    """The types that a schema allows, but null."""
-    return {kind for kind, _ in _branches(schema)}
-
-
-def quick_type(schema: Mapping[str, Any]) -> type | None:
-    """The type of Python's whose values go as they are, but for text that is long and numbers that are none."""
-    branches = _branches(schema)
-    if len(branches) != 1:
-        return None
-    ((kind, branch),) = branches
-    if kind == "string" and (branch.get("format") in _TYPED_FORMATS or "x-singer.decimal" in branch):
-        return None
-    return _QUICK.get(kind)
-
-
-def braze_type(schema: Mapping[str, Any]) -> str | None:
-    """The type that Braze gives to an attribute with values of a schema; None where the values decide."""
-    branches = _branches(schema)
-    kinds = {kind for kind, _ in branches}
-    if kinds == {"array"}:
-        items = [kinds_of(branch.get("items")) for _, branch in branches]
-        return (
-            "Object Array" if items == [{"object"}] else "Array" if all(items) and not {"object"} & items[0] else None
-        )
-    if kinds == {"object"}:
-        return "Object"
-    if kinds == {"boolean"}:
-        return "Boolean"
-    formats = formats_of(schema)
-    if kinds and (kinds <= {"integer", "number"} or (kinds == {"string"} and _is_decimal(branches))):
-        return "Number"
-    if kinds == {"string"} and formats <= {"date", "date-time"}:
-        return "Time"
-    return "String" if kinds and kinds <= _SCALARS else None
-
-
-def _is_decimal(branches: list[tuple[str, Mapping[str, Any]]]) -> bool:
-    return all(branch.get("format") == "singer.decimal" or "x-singer.decimal" in branch for _, branch in branches)
-
-
-def formats_of(schema: object) -> set[str | None]:
-    """The formats of the types that a schema allows, None for a type that has none."""
-    return {branch.get("format") for _, branch in _branches(schema)}
-
-
-def checked_name(name: str) -> str:
-    """The name of an attribute, property or nested key, trimmed as Braze does it.
-
-    Raises:
-        ValueError: Braze would not take it.
-    """
-    trimmed = name.strip()
-    if not trimmed:
-        raise ValueError("a name may not be blank")
-    if len(trimmed) > limits.NAME_LENGTH:
-        raise ValueError(f"a name may be at most {limits.NAME_LENGTH} characters long")
-    if "." in trimmed or "$" in trimmed:
-        raise ValueError(f"a name may not contain '.' or '$': {trimmed!r}")
-    return trimmed
+    return convert if kinds and kinds <= SCALARS else _top_level(convert, place)
 
 
 def checked_size(value: object, most: int) -> None:
@@ -136,47 +61,46 @@ class Place:
 
     `zone` is the time zone of times that carry none. `typed_nested_times` says that a time inside an object is written
     as `{"$time": ...}`: so in attributes; property names may not begin with `$`. `text` converts text, and says what
-    becomes of text that is too long: an error, unless there is `cut`, which is told of text that is cut.
+    becomes of text that is too long: an error, unless it `cuts`. `report` receives what the user should know of values.
     """
 
     zone: tzinfo
     typed_nested_times: bool
     text: Convert = checked_string
-    cut: Callable[[str], None] | None = None
+    cuts: bool = False
+    report: Callable[[str], None] = lambda _text: None
 
     def of(self, what: str) -> Place:
-        """The same place for one column or the like, which is called `what` where its text is cut."""
-        cut = self.cut
-        return self if cut is None else replace(self, text=cutting_string(lambda text: cut(f"{what} holds {text}")))
+        """The same place for one column or the like, which reports call `what`."""
+
+        def report(text: str) -> None:
+            self.report(f"{what} holds {text}")
+
+        return replace(self, report=report, text=cutting_string(report) if self.cuts else self.text)
+
+    def key(self, name: str) -> str:
+        """Return the name of a key inside an object.
+
+        Raises:
+            ValueError: Braze would not take it.
+        """
+        return checked_key(name) if self.typed_nested_times else checked_name(name)
 
 
 def _compile(schema: Mapping[str, Any], place: Place, *, nested: bool = False) -> Convert:
-    branches = _branches(schema)
+    branches = branches_of(schema)
     kinds = {kind for kind, _ in branches}
     if not kinds:
         return _compile_untyped(place)
     if kinds == {"integer", "number"}:
         return to_number
-    if kinds <= _SCALARS and len(branches) > 1:
+    if kinds <= SCALARS and len(branches) > 1:
         # One stable type for the column: text can hold what any of them says.
         return place.text
     converters = {kind: _compile_branch(kind, branch, place, nested=nested) for kind, branch in branches}
     if len(converters) == 1:
         return next(iter(converters.values()))
     return _by_kind(converters, place)
-
-
-def _branches(schema: object) -> list[tuple[str, Mapping[str, Any]]]:
-    """The types a schema allows but null, each with the schema that describes it."""
-    if not isinstance(schema, Mapping):
-        return []  # JSON Schema has `true` for "anything"
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    for keyword in ("anyOf", "oneOf", "allOf"):
-        for branch in schema.get(keyword) or ():
-            found += _branches(branch)
-    types = schema.get("type", ())
-    found += [(kind, schema) for kind in ([types] if isinstance(types, str) else types) if kind != "null"]
-    return found
 
 
 def _compile_branch(kind: str, schema: Mapping[str, Any], place: Place, *, nested: bool) -> Convert:
@@ -192,14 +116,20 @@ def _compile_branch(kind: str, schema: Mapping[str, Any], place: Place, *, neste
 
 def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) -> Convert:
     form = schema.get("format")
-    if form == "singer.decimal" or "x-singer.decimal" in schema:
+    if holds_decimals(schema):
         return to_number
-    if form not in {"date-time", "date"}:
+    if form not in TIME_FORMATS:
         return place.text
 
     def convert(value: object) -> object:
         try:
-            moment = to_date(value) if form == "date" else to_time(value, place.zone)
+            moment = (
+                from_epoch(value, form)
+                if form in EPOCHS
+                else to_date(value)
+                if form == "date"
+                else to_time(value, place.zone)
+            )
         except ValueError:
             if isinstance(value, str) and not value.strip():
                 return None
@@ -231,10 +161,10 @@ def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
 
 def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
     members = {
-        checked_key(name): _not_null(_compile(member, place, nested=True))
+        place.key(name): _not_null(_compile(member, place, nested=True))
         for name, member in (schema.get("properties") or {}).items()
     }
-    convert_members = _members(members, _not_null(_compile_untyped(place)))
+    convert_members = _members(members, _not_null(_compile_untyped(place)), place)
 
     def convert(value: object) -> dict[str, Any] | None:
         if isinstance(value, str):
@@ -248,13 +178,15 @@ def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
     return convert
 
 
-def _members(members: Mapping[str, Convert], other: Convert) -> Callable[[dict[str, Any]], dict[str, Any]]:
+def _members(
+    members: Mapping[str, Convert], other: Convert, place: Place
+) -> Callable[[dict[str, Any]], dict[str, Any]]:
     """The converter of what is in an object: of `members` as their schema says, of all else as `other` does."""
 
     def convert(value: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, member in value.items():
-            key = name if name in members else checked_key(name)
+            key = name if name in members else place.key(name)
             try:
                 sent = members.get(key, other)(member)
             except ValueError as wrong:
@@ -270,19 +202,6 @@ def _members(members: Mapping[str, Convert], other: Convert) -> Callable[[dict[s
     return convert
 
 
-def checked_key(name: str) -> str:
-    """The name of a key inside an object.
-
-    https://www.braze.com/docs/user_guide/data/activation/attributes/nested_custom_attribute_support/
-
-    Raises:
-        ValueError: Braze would not take it.
-    """
-    if " " in checked_name(name):
-        raise ValueError(f"the name of a key inside an object may not contain a space: {name!r}")
-    return name.strip()
-
-
 def _compile_untyped(place: Place) -> Convert:
     """A value whose schema says nothing: as it is, checked for what Braze refuses."""
 
@@ -295,14 +214,14 @@ def _compile_untyped(place: Place) -> Convert:
             return members(value)
         return to_number(value) if isinstance(value, float) else value
 
-    members = _members({}, _not_null(convert))
+    members = _members({}, _not_null(convert), place)
 
     return convert
 
 
 def _by_kind(converters: Mapping[str, Convert], place: Place) -> Convert:
     scalar = next((converters[kind] for kind in ("string", "number", "integer", "boolean") if kind in converters), None)
-    if len(_SCALARS & converters.keys()) > 1:
+    if len(SCALARS & converters.keys()) > 1:
         scalar = place.text
 
     def convert(value: object) -> object:

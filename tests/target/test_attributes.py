@@ -92,6 +92,38 @@ def test_objects_are_merged_only_where_the_mapping_says_so(change: Callable[...,
     assert change({"a": ANY_OBJECT}, *parts, merge_objects=True).custom_attributes == {"a": {"x": {"y": 1, "z": 2}}}
 
 
+OPERATORS = {"new": "$add", "changed": {"$update": "no"}, "gone": {"$remove": "no"}}
+
+
+@pytest.mark.parametrize(
+    ("record", "done"),
+    [
+        ({"new": [{"no": 7}], "gone": [7]}, "added"),
+        ({"new": {"no": 7}, "gone": [{"no": "7"}]}, "added"),
+        ({"new": [{"no": 5}, {"no": 7.0}], "gone": [6, 7]}, "added"),
+        ({"changed": [{"no": 7, "state": "sent"}], "gone": [7]}, "updated"),
+        ({"new": [{"no": 1}], "changed": [{"no": 7}], "gone": [7]}, "updated"),
+    ],
+)
+def test_an_object_that_one_record_brings_and_removes_is_reported_for_braze_would_lose_it(
+    run_target: Callable[..., Run], sandbox: Sandbox, record: dict[str, Any], done: str
+) -> None:
+    stream = customers({"external_id": "c-1", **record}, new={}, changed=ARRAY, gone=ARRAY)
+    mapping = {"operators": OPERATORS, "rename": dict.fromkeys(OPERATORS, "orders")}
+    run = run_target(stream, streams={"customers": mapping}, expect=1)
+    assert "'orders': the object whose 'no' is " in run.errors[0]
+    assert f"is both {done} and removed" in run.errors[0]
+    assert not sandbox.requests
+
+
+def test_objects_are_compared_by_the_key_that_removes_them(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    stream = customers({"external_id": "c-1", "new": [{"no": 7, "sku": 5}], "gone": [7]}, new=ARRAY, gone=ARRAY)
+    operators = {"new": "$add", "gone": {"$remove": "sku"}}
+    mapping = {"operators": operators, "rename": dict.fromkeys(operators, "orders")}
+    run_target(stream, streams={"customers": mapping})
+    assert sent(sandbox)[0]["orders"]["$add"] == [{"no": 7, "sku": 5}]
+
+
 @pytest.mark.parametrize(
     ("columns", "operators", "record", "reason"),
     [
@@ -270,7 +302,7 @@ def test_text_that_braze_would_make_a_time_is_rejected_where_the_setting_says_so
 ) -> None:
     stream = customers({"external_id": "c-1", "code": text}, code=TEXT)
     run = run_target(stream, date_like_text="reject", expect=1)
-    assert f"column 'code': {text!r} is text, but Braze would make it a time" in run.errors[0]
+    assert f"column 'code': expected text that Braze does not make a time, got {text!r}" in run.errors[0]
     assert not sandbox.requests
     assert any("column 'code' holds text such as" in line for line in run_target(stream).warnings)
 

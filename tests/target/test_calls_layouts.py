@@ -144,7 +144,7 @@ def test_the_method_can_be_said(run_calls: Callable[..., Run], sandbox: Sandbox)
     ("stream", "given", "reason"),
     [
         (table("people", {}), {}, "'calls.method'"),
-        (table("identifies", {}, **{"a.b": TEXT}), {}, "column 'a.b'"),
+        (table("identifies", {}, **{"$a": TEXT}), {}, "column '$a'"),
         (table("identifies", {}, plan=TEXT), {"fields": ["pan"]}, "'fields' names the column 'pan'"),
         (table("visits", {}, event=TEXT, time=TEXT), {}, "column 'time': Braze reserves the name"),
     ],

@@ -136,6 +136,22 @@ def test_orders_become_the_recommended_event(run_calls: Callable[..., Run], sand
     assert not sandbox.violations
 
 
+@pytest.mark.parametrize("form", [dict, json.dumps])
+def test_metadata_of_the_source_is_merged_with_what_has_no_place_of_its_own(
+    run_calls: Callable[..., Run], sandbox: Sandbox, form: Callable[..., object]
+) -> None:
+    line = {**TEA, "metadata": {"organic": True, "sku": "T9"}}
+    order = {**ORDER, "products": [line], "metadata": form({"Order Status": "paid", "coupon": "SPRING"})}
+    schema = {"type": "object", "properties": {"metadata": {"type": "object"}}}
+    stream = calls(track("Order Completed", **order))
+    stream.properties["properties"] = schema
+    run_calls(stream, orders={"to": "ecommerce", "source": "shop"})
+    (event,) = the(sandbox.profile("c-1")).events
+    assert event["properties"]["metadata"] == {"revenue": 35.5, "coupon": "SPRING", "Order Status": "paid"}
+    assert event["properties"]["products"][0]["metadata"] == {"organic": True, "sku": "T9"}
+    assert not sandbox.violations
+
+
 @pytest.mark.parametrize(
     ("event", "properties", "expected"),
     [
@@ -173,7 +189,12 @@ def test_its_likes_become_theirs_by_braze_s_schema(
         ("ecommerce: Order Completed", {"products": [{**TEA, "name": ""}]}, "'products[0].product_name'"),
         ("ecommerce: Order Completed", {"total": -1}, "property 'total': Braze takes no negative amount"),
         ("ecommerce: Product Added", {"products": None, **TEA}, "'cart_id'"),
-        ("ecommerce: Order Completed", {"a b": 1}, "may not contain a space"),
+        ("ecommerce: Order Completed", {"$a": 1}, "property '$a': a name may not begin with '$'"),
+        (
+            "ecommerce: Order Completed",
+            {"metadata": {"coupon": "AUTUMN"}},
+            "'coupon' is in 'metadata' and outside of it",
+        ),
         ("ecommerce: Order Completed", {"currency": "ÄÖÜ"}, "expected a currency code of ISO 4217"),
         ("ecommerce: Product Viewed", {**TEA, "type": ["sale"]}, "property 'type': Braze knows of price_drop and"),
     ],

@@ -236,7 +236,7 @@ def test_cohorts_in_an_array(run_target: Callable[..., Run], sandbox: Sandbox) -
     [
         ({"to": "cohorts"}, "nothing says what membership is in Braze"),
         ({"to": "cohorts", "cohort": {"attribute": "email"}}, "'email' means something else to Braze"),
-        ({"to": "cohorts", "cohort": {"attribute": "a.b"}}, "a name may not contain '.'"),
+        ({"to": "cohorts", "cohort": {"attribute": "$a"}}, "a name may not begin with '$'"),
         ({"to": "cohorts", "cohort": {"array": "a", "name_field": "x"}}, "'cohort.name_field' names the column 'x'"),
         ({"to": "cohorts", "cohort": {"attribute": "a"}, "on_delete": "unset"}, "only nothing or remove"),
         ({"on_delete": "remove"}, "'on_delete' cannot be remove here"),

@@ -128,7 +128,7 @@ def test_ids_are_sent_as_text(
         ("external_id", "é" * 494, "988 bytes long, Braze takes at most 987"),
         ("external_id", 17.5, "expected text or a whole number, got 17.5"),
         ("external_id", True, "expected text or a whole number, got True"),
-        ("external_id", {"a": 1}, "expected text, got {'a': 1}"),
+        ("external_id", {"a": 1}, "expected text or a whole number, got {'a': 1}"),
         ("alias_name", "é" * 119, "238 bytes long, Braze takes at most 236"),
         ("alias_label", "x" * 237, "237 bytes long, Braze takes at most 236"),
         ("email", "nobody", "expected an e-mail address, got 'nobody'"),

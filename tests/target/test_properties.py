@@ -176,7 +176,7 @@ def test_a_property_is_stored_or_left_out_by_rule_or_its_record_reported(
         try:
             [change] = mapping.changes({"external_id": "c-1", **parts, **row})
         except RecordError as wrong:
-            assert any(f"column '{name}'" in str(wrong) or f"at '{name}'" in str(wrong) for name in record)  # noqa: PT017
+            assert any(f"column '{name}'" in str(wrong) or f"property '{name}'" in str(wrong) for name in record)  # noqa: PT017
             continue
         found = change.fields.get("properties", {})
         assert {name for name, value in record.items() if name not in found} <= {

@@ -99,7 +99,7 @@ def test_a_reserved_property_is_said(run_target: Callable[..., Run]) -> None:
     }
     mapping = {"to": "events", "properties": [], "spread": ["properties"]}
     run = run_target(Stream("web", EVENTS, [event]), streams={"web": mapping}, expect=1)
-    assert "column 'properties': Braze reserves the name 'time'" in run.errors[0]
+    assert "column 'properties': property 'time': Braze reserves the name 'time'" in run.errors[0]
 
 
 def test_a_property_that_comes_twice_is_reported_for_only_one_would_be_sent(run_target: Callable[..., Run]) -> None:

@@ -59,7 +59,7 @@ class Attributes(StreamMapping):
         chosen = [column for column in chosen if column not in operands]
         fields = tuple(map(self._typed, columns.fields(chosen, place, addresses, _RESERVED)))
         nullable = {field.name for field in fields} - NEVER_NULL if defaults.unset_nulls else ()
-        self._fields = Fields(fields, nullable)
+        self._fields = Fields(fields, nullable, defaults.dropped(self._notice))
         self._columns_by_name = {field.name: field.column for field in fields}
         self._merge = columns.entry.get("merge_objects", False)
         self._check_operators()
@@ -83,7 +83,7 @@ class Attributes(StreamMapping):
             name, column = operator.field.name, operator.field.column
             if name in names:
                 raise self._columns.error(f"columns '{names[name]}' and '{column}' would both be sent as '{name}'")
-            if compile_standard_field(name, self._defaults.zone):
+            if name in STANDARD:
                 raise self._columns.error(
                     f"'operators.{column}': '{name}' is Braze's own field, and operators are for custom attributes"
                 )
@@ -103,8 +103,8 @@ class Attributes(StreamMapping):
     def _typed(self, field: Field) -> Field:
         """Give a standard field its own form, and watch a custom attribute for text that Braze would make a time."""
         what = f"column '{field.column}'"
-        text = self._defaults.place(self._notice, typed_nested_times=True).of(what).text
-        if standard := compile_standard_field(field.name, self._defaults.zone, text):
+        place = self._defaults.place(self._notice, typed_nested_times=True).of(what)
+        if standard := compile_standard_field(field.name, self._columns.schema(field.column), place):
             self._columns.check_kinds(field.column, kinds_of_standard_field(field.name), f"'{field.name}'")
             return Field(field.column, field.name, standard, field.quick if field.name in TEXTS else None)
         meant = meant_field(field.name)
@@ -138,7 +138,7 @@ class Attributes(StreamMapping):
         return operated | {
             field.name: self._columns.braze_type(field.column)
             for field in self._fields.all
-            if not compile_standard_field(field.name, self._defaults.zone)
+            if field.name not in STANDARD
         }
 
     @property
@@ -193,7 +193,7 @@ def watched(convert: Convert, what: str, notice: Callable[[str], None], *, rejec
         sent = convert(value)
         if isinstance(sent, str) and looks_like_time(sent):
             if reject:
-                raise ValueError(f"{sent!r} is text, but Braze would make it a time")
+                raise ValueError(f"expected text that Braze does not make a time, got {sent!r}")
             notice(f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze makes a time")
         return sent
 

@@ -15,7 +15,7 @@ from target_braze.scalars import Convert
 from target_braze.times import show
 
 if TYPE_CHECKING:
-    from target_braze.mapping.columns import Columns
+    from target_braze.mapping.columns import Columns, Dropped
 
 # From a name and its JSON Schema to what Braze calls it and how its values are converted; ValueError if Braze cannot.
 Compile = Callable[[str, Mapping[str, Any]], tuple[str, Convert]]
@@ -27,12 +27,18 @@ class Members:
     """What is sent under each name: compiled when the name first comes, for a nested layout announces none."""
 
     def __init__(
-        self, what: str, schemas: Mapping[str, Mapping[str, Any]], choose: Choose, compile_one: Compile
+        self,
+        what: str,
+        schemas: Mapping[str, Mapping[str, Any]],
+        choose: Choose,
+        compile_one: Compile,
+        dropped: Dropped | None = None,
     ) -> None:
         self.what = what
         self._schemas = schemas
         self._choose = choose
         self._compile = compile_one
+        self._dropped = dropped
         self._known: dict[str, tuple[str, Convert] | None] = {}
 
     def find(self, name: str) -> tuple[str, Convert] | None:
@@ -68,7 +74,10 @@ class Members:
                     continue
                 converted = None if value is None else found[1](value)
             except ValueError as wrong:
-                raise RecordError(f"{self.what} '{name}': {wrong}") from None
+                if self._dropped is None:
+                    raise RecordError(f"{self.what} '{name}': {wrong}") from None
+                self._dropped(f"{self.what} '{name}'", wrong)
+                continue
             before = sent.get(found[0])
             # Two spellings of one name that say the same are one.
             if before is not None and (converted is None or encode(before) == encode(converted)):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.identity import CHOSEN, PLACEHOLDERS, Candidate, compile_user, find_user, identifier
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     import msgspec
 
     from target_braze.catalogs import Catalog
-    from target_braze.mapping.columns import Columns, Fields
+    from target_braze.mapping.columns import Columns, Dropped, Fields
     from target_braze.records import User
+
+
+_COUNT: Final = re.compile(r"\A[\d,]+")
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,25 @@ class Defaults:
     zone: tzinfo
     long_strings: str = "reject"
     date_like_text: str = "send"
+    on_bad_value: str = "reject"
     placeholder_ids: tuple[str, ...] = PLACEHOLDERS
     guard: DeletionGuard = field(default_factory=DeletionGuard)
 
     def place(self, notice: Callable[[str], None], *, typed_nested_times: bool) -> Place:
         """Where values go: into attributes, or into properties of what happened."""
-        return Place(self.zone, typed_nested_times, cut=notice if self.long_strings == "cut" else None)
+        return Place(self.zone, typed_nested_times, cuts=self.long_strings == "cut", report=notice)
+
+    def dropped(self, notice: Callable[[str], None]) -> Dropped | None:
+        """Return what to call with a field that a record goes without; None where such a record is rejected."""
+        if self.on_bad_value == "reject":
+            return None
+
+        def report(what: str, wrong: ValueError) -> None:
+            # Without the value, which may be personal; so that there is one report of each kind.
+            why = _COUNT.sub("too many", str(wrong).partition(", got ")[0])
+            notice(f"{what} is left out of records, for 'on_bad_value' is drop_field: {why}")
+
+        return report
 
 
 class StreamMapping(ABC):
@@ -187,6 +204,10 @@ class StreamMapping(ABC):
                     return record
         return None
 
+    def item_id(self, _record: Mapping[str, Any]) -> str | None:
+        """The id of the item that a record lists; None where it lists none that Braze takes."""
+        return None
+
     def _part(self, _record: Mapping[str, Any]) -> str:
         """The cohort or group that a record is about."""
         return ""
@@ -212,9 +233,7 @@ class StreamMapping(ABC):
         candidates = compile_user(
             columns.stream, columns.entry.get("user"), columns.names, self._defaults.placeholder_ids
         )
-        for candidate in candidates:
-            for column in candidate.columns:
-                columns.check_kinds(column, ("string", "integer", "number"), f"a part of {candidate.kind}")
+        columns.check_identifiers(candidates)
         return candidates
 
     def _user(self, record: Mapping[str, Any]) -> User:

@@ -18,11 +18,13 @@ from target_braze.mapping.happenings import to_past
 from target_braze.mapping.layouts import METHODS, recognise
 from target_braze.mapping.orders import Orders
 from target_braze.mapping.traits import add_address, compile_trait, without_operations
+from target_braze.names import checked_name
 from target_braze.records import Change, RecordError
-from target_braze.scalars import checked_string
+from target_braze.scalars import checked_string, to_id
+from target_braze.schemas import kinds_of
 from target_braze.standard_fields import NEVER_NULL
 from target_braze.times import show
-from target_braze.values import checked_name, checked_size, compile_value, kinds_of
+from target_braze.values import checked_size, compile_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -89,7 +91,8 @@ class Calls(StreamMapping):
     def _time_field(self, column: str) -> Field:
         # Platforms write in UTC, with an offset or without.
         zone = self._defaults.zone if "time_field" in self._columns.entry else timezone.utc
-        return Field(column, "time", lambda value: to_past(value, zone, column, self._notice))
+        read = self._columns.read_time(column)
+        return Field(column, "time", lambda value: to_past(read(value), zone, column, self._notice))
 
     def _compile_group(self) -> str:
         name: str = self._given.get("group", {}).get("attribute", "group_id")
@@ -110,6 +113,7 @@ class Calls(StreamMapping):
             for column, name in layout.flat_traits.items()
             if column not in naming and layout.method not in {"track", "page", "screen", "alias"}
         }
+        self._place = self._defaults.place(notice, typed_nested_times=True)
         bag = Bag(columns, layout.traits, flat)
         self._traits = bag
         # A column of a table of all calls may be a property as well as a trait.
@@ -120,6 +124,7 @@ class Calls(StreamMapping):
             bag.schemas,
             chooser(columns, "fields", {} if layout.traits else flat, notice),
             compile_trait(renames, self._defaults, notice),
+            self._defaults.dropped(notice),
         )
         if layout.method == "identify":
             self._check(self._attributes, flat)
@@ -143,10 +148,11 @@ class Calls(StreamMapping):
         flat = layout.flat_properties if events else {}
         choose = chooser(columns, "properties", {} if layout.properties else flat, notice)
         self._properties = Bag(columns, layout.properties, flat)
-        self._event_properties = Members("property", self._properties.schemas, choose, compile_one)
+        dropped = self._defaults.dropped(notice)
+        self._event_properties = Members("property", self._properties.schemas, choose, compile_one, dropped)
         if events and layout.method:
             self._check(self._event_properties, flat)
-        product = Members("property", {}, choose, compile_one)
+        product = Members("property", {}, choose, compile_one, dropped)
         try:
             self._orders = Orders(self._given.get("orders", {}), self._event_properties, product, notice)
         except ValueError as wrong:
@@ -310,7 +316,7 @@ class Calls(StreamMapping):
         if self._layout.amplitude:
             traits = without_operations(traits, self._notice)
         attributes = self._attributes.convert(traits)
-        add_address(attributes, traits, self._defaults.zone, self._notice)
+        add_address(attributes, traits, self._place, self._notice)
         attributes = {
             name: value
             for name, value in attributes.items()
@@ -361,7 +367,7 @@ class Calls(StreamMapping):
     def _required(self, record: Mapping[str, Any], column: str | None, method: str) -> str:
         value = None if column is None else record.get(column)
         try:
-            text = "" if value is None else checked_string(value).strip()
+            text = "" if value is None else checked_string(to_id(value))
         except ValueError as wrong:
             raise RecordError(f"column '{column}': {wrong}") from None
         if not text:

@@ -16,10 +16,11 @@ from target_braze.encode import encode
 from target_braze.endpoints import Endpoint, Items
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.steps import Step
-from target_braze.records import Change
-from target_braze.scalars import to_boolean, to_number, to_string
-from target_braze.times import show, to_time
-from target_braze.values import Place, formats_of, kinds_of
+from target_braze.records import Change, RecordError
+from target_braze.scalars import to_boolean, to_id, to_number, to_string
+from target_braze.schemas import SCALARS, epoch_of, is_decimal, is_time, kinds_of
+from target_braze.times import from_epoch, show, to_time
+from target_braze.values import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
 # A longitude and a latitude at most.
 _DEGREES: Final = (180, 90)
-_SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _Value = TypeVar("_Value")
 
 
@@ -56,7 +56,7 @@ class CatalogItems(Step):
         name = given.get("name", columns.stream)
         self._check_name(name, "name of a catalog", f"{columns.at}.catalog.name")
         self.id_column = self._column("catalog", "id", "id")
-        self._id = Field(self.id_column, "id", _item_id)
+        self._id = Field(self.id_column, "id", columns.read_id(self.id_column, _item_id))
         self._partial: bool = given.get("partial", False)
         types = {"id": "string"}
         chosen = [column for column in columns.select("fields", columns.names, notice) if column != self.id_column]
@@ -115,6 +115,13 @@ class CatalogItems(Step):
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:
         return [self._change(record, {}, self._delete)]
 
+    @override
+    def item_id(self, record: Mapping[str, Any]) -> str | None:
+        try:
+            return self._id.value(record) or None
+        except RecordError:
+            return None
+
     def _change(self, record: Mapping[str, Any], values: dict[str, Any], endpoint: Endpoint) -> Change:
         key = str(self._id.required(record))
         return Change(
@@ -143,7 +150,7 @@ def _endpoint(name: str, method: str, permission: str) -> Endpoint:
 
 
 def _item_id(value: object) -> str:
-    text = to_string(value)
+    text = to_id(value)
     if text and (not _NAME.match(text) or len(text) > limits.CATALOG_NAME_LENGTH):
         raise ValueError(
             f"the id of an item has letters, digits, '-' and '_' only and is at most {limits.CATALOG_NAME_LENGTH} "
@@ -158,20 +165,20 @@ def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
     Raises:
         ValueError: Braze has no such type.
     """
-    kinds, formats = kinds_of(schema), formats_of(schema)
+    kinds = kinds_of(schema)
     if kinds == {"boolean"}:
         return "boolean", to_boolean
-    is_decimal = kinds == {"string"} and ("x-singer.decimal" in schema or formats == {"singer.decimal"})
-    if is_decimal or (kinds and kinds <= {"integer", "number"}):
+    if is_decimal(schema) or (kinds and kinds <= {"integer", "number"}):
         return "number", to_number
-    if kinds == {"string"} and formats <= {"date", "date-time"}:
-        return "time", lambda value: None if value == "" else to_time(value, place.zone)
-    if kinds <= _SCALARS:
+    if kinds == {"string"} and is_time(schema):
+        unit, zone = epoch_of(schema), place.zone
+        return "time", lambda value: None if value == "" else to_time(from_epoch(value, unit) if unit else value, zone)
+    if kinds <= SCALARS:
         return "string", _text
     if kinds == {"object"}:
         return "object", _object
     items = kinds_of(schema.get("items")) if kinds == {"array"} else {"array"}
-    if items <= _SCALARS:
+    if items <= SCALARS:
         return "array", _array
     raise ValueError(
         "a field of a catalog holds text, numbers, booleans, times, objects or arrays of text, and this column holds "

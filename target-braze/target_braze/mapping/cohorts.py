@@ -10,10 +10,10 @@ from typing_extensions import override
 from target_braze import limits
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
+from target_braze.names import checked_name
 from target_braze.records import Change, RecordError
-from target_braze.scalars import checked_string, to_boolean
-from target_braze.standard_fields import compile_standard_field
-from target_braze.values import checked_name
+from target_braze.scalars import checked_string, to_boolean, to_id
+from target_braze.standard_fields import STANDARD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ class Cohorts(StreamMapping):
         if self._is_array and not self._name:
             column = columns.known(given["name_field"], "cohort.name_field")
             columns.check_kinds(column, ("string", "integer", "number"), "'cohort.name_field'")
-            self._name = Field(column, "name", checked_string)
+            self._name = Field(column, "name", lambda value: checked_string(to_id(value)))
             used.add(column)
         self._member: Field | None = None
         if "member_field" in given:
@@ -114,7 +114,7 @@ class Cohorts(StreamMapping):
             name = checked_name(name)
         except ValueError as wrong:
             raise self._columns.error(f"{wrong} - at {self._columns.at}.cohort") from None
-        if name in limits.CONTROL_KEYS or compile_standard_field(name, self._defaults.zone):
+        if name in limits.CONTROL_KEYS or name in STANDARD:
             raise self._columns.error(
                 f"'{name}' means something else to Braze; give the cohort's attribute another name - at "
                 f"{self._columns.at}.cohort"

@@ -9,14 +9,22 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze import limits
+from target_braze.names import checked_name
 from target_braze.records import DELETED, MappingError, RecordError
-from target_braze.values import TYPES, Place, braze_type, checked_name, compile_value, formats_of, kinds_of, quick_type
+from target_braze.scalars import to_numeric_id
+from target_braze.schemas import TYPES, braze_type, epoch_of, is_decimal, is_time, kinds_of, quick_type, resolved
+from target_braze.times import from_epoch
+from target_braze.values import Place, compile_value
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
+    from target_braze.identity import Candidate
     from target_braze.scalars import Convert
 
+
+# Called with a field that a record goes without, and what is wrong with it.
+Dropped = Callable[[str, ValueError], None]
 
 _MOST: Final = sys.float_info.max
 _LEAST: Final = -_MOST
@@ -46,6 +54,16 @@ class Field:
         except ValueError as wrong:
             raise RecordError(f"column '{self.column}': {wrong}") from None
 
+    def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> ValueError | None:
+        """Add the value to the object, if there is one; return why Braze would not take it."""
+        value = record.get(self.column)
+        try:
+            if value is not None and (value := self.convert(value)) is not None:
+                sent[self.name] = value
+        except ValueError as wrong:
+            return wrong
+        return None
+
     def required(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
         """The value to send.
 
@@ -61,7 +79,8 @@ class Field:
 class Fields:
     """Columns that are sent, most of whose values have the type of their column and need no more than a look."""
 
-    def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = ()) -> None:
+    def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = (), dropped: Dropped | None = None) -> None:
+        self._dropped = dropped
         self.all = tuple(fields)
         self._texts = tuple((one.column, one.name, one.convert) for one in self.all if one.quick is str)
         self._others = tuple((one.column, one.name, one.convert, one.quick) for one in self.all if one.quick is not str)
@@ -96,10 +115,19 @@ class Fields:
                 ):
                     sent[name] = value
         except ValueError as wrong:
-            raise RecordError(f"column '{column}': {wrong}") from None
+            if self._dropped is None:
+                raise RecordError(f"column '{column}': {wrong}") from None
+            record = self._fill_without(sent, record, self._dropped)
         for column, name in self.nullable:
             if name not in sent and column in record:
                 sent[name] = None
+
+    def _fill_without(self, sent: dict[str, Any], record: Mapping[str, Any], dropped: Dropped) -> Mapping[str, Any]:
+        """Fill the object column by column, and return the record without those that Braze would not take."""
+        wrong = {one.column: reason for one in self.all if (reason := one.fill(sent, record)) is not None}
+        for column, reason in wrong.items():
+            dropped(f"column '{column}'", reason)
+        return {column: value for column, value in record.items() if column not in wrong}
 
 
 class Columns:
@@ -115,16 +143,20 @@ class Columns:
         properties = schema.get("properties") or {}
         # With those that tools add: `names` are without.
         self.all_names = tuple(dict.fromkeys((*properties, DELETED)))
-        self._schemas = {
-            # JSON Schema has `true` for "anything".
-            name: column if isinstance(column, Mapping) else {}
-            for name, column in properties.items()
-            if not name.startswith("_sdc_")
-        }
-        self.names = tuple(self._schemas)
-        for column, declared in entry.get("types", {}).items():
+        self.names = tuple(name for name in properties if not name.startswith("_sdc_"))
+        self._schemas: dict[str, Mapping[str, Any]] = {name: {} for name in self.names}
+        types: Mapping[str, str] = entry.get("types", {})
+        for column, declared in types.items():
             self.known(column, "types", f"types.{column}")
             self._schemas[column] = TYPES[declared]
+        for column in self.names:
+            if column not in types:
+                try:
+                    found = resolved(properties[column], schema)
+                except ValueError as wrong:
+                    raise self.error(f"column '{column}': {wrong}; 'types' can say what the column holds") from None
+                # JSON Schema has `true` for "anything".
+                self._schemas[column] = found if isinstance(found, Mapping) else {}
 
     def __contains__(self, column: str) -> bool:
         return column in self._schemas
@@ -154,6 +186,30 @@ class Columns:
                 f"column '{column}' cannot be {what}, for it holds {' or '.join(sorted(kinds))} and no "
                 f"{' or '.join(sorted(allowed))}; 'types' can say otherwise"
             )
+
+    def check_identifiers(self, candidates: Iterable[Candidate]) -> None:
+        """Check that the columns of identifiers may hold some, and mark those whose text is numbers.
+
+        Raises:
+            MappingError: a column can hold nothing that would do.
+        """
+        for candidate in candidates:
+            for column in candidate.columns:
+                self.check_kinds(column, ("string", "integer", "number"), f"a part of {candidate.kind}")
+            candidate.numeric_columns = frozenset(filter(self._is_numeric, candidate.columns))
+
+    def read_id(self, column: str, convert: Convert) -> Convert:
+        """The converter of an id, for a column whose text may be numbers."""
+        return (lambda value: convert(to_numeric_id(value))) if self._is_numeric(column) else convert
+
+    def read_time(self, column: str) -> Convert:
+        """What makes text of a column's times if they are numbers."""
+        unit = epoch_of(self._schemas[column])
+        return (lambda value: value) if unit is None else lambda value: from_epoch(value, unit)
+
+    def _is_numeric(self, column: str) -> bool:
+        kinds = kinds_of(self._schemas[column])
+        return is_decimal(self._schemas[column]) or (bool(kinds) and kinds <= {"integer", "number"})
 
     def error(self, text: str) -> MappingError:
         """What is wrong with the mapping of this stream."""
@@ -217,8 +273,7 @@ class Columns:
 
     def is_time(self, column: str) -> bool:
         """Whether the column holds nothing but times and dates."""
-        formats = formats_of(self._schemas[column])
-        return bool(formats) and formats <= {"date", "date-time"}
+        return is_time(self._schemas[column])
 
     def schema(self, column: str) -> Mapping[str, Any]:
         """The JSON Schema of a column, or what `types` says instead."""

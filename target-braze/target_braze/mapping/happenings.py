@@ -12,13 +12,15 @@ from typing_extensions import override
 from target_braze import limits
 from target_braze.costs import data_points
 from target_braze.encode import encode
+from target_braze.mapping.bags import Bag, Members
 from target_braze.mapping.base import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.mapping.spelling import almost
+from target_braze.names import checked_name
 from target_braze.records import Change, RecordError
-from target_braze.scalars import Convert, to_integer, to_number, to_string
+from target_braze.scalars import Convert, to_id, to_integer, to_number, to_string
 from target_braze.times import to_moment, to_time
-from target_braze.values import TYPES, Place, checked_size, compile_value
+from target_braze.values import Place, checked_size, compile_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -41,8 +43,8 @@ class Happening(StreamMapping):
     reserved: ClassVar[frozenset[str]]
 
     def _compile_properties(self, used: set[str]) -> None:
-        columns = self._columns
-        place = self._defaults.place(self._notice, typed_nested_times=False)
+        columns, defaults = self._columns, self._defaults
+        place = defaults.place(self._notice, typed_nested_times=False)
         time_column = columns.entry.get("time_field", "time")
         if time_column not in columns and "time_field" not in columns.entry:
             raise columns.error(
@@ -50,8 +52,10 @@ class Happening(StreamMapping):
                 f"{almost(columns, 'time') or 'the_column'}. "
                 f"Columns: {', '.join(columns.names)}"
             )
-        self._time = Field(columns.known(time_column, "time_field"), "time", self._to_time)
+        columns.known(time_column, "time_field")
         columns.check_kinds(time_column, ("string",), "the time")
+        read, zone = columns.read_time(time_column), defaults.zone
+        self._time = Field(time_column, "time", lambda value: to_past(read(value), zone, time_column, self._notice))
         used = used | {time_column} | self._identifier_columns()
         self._app_id = None
         if "app_id" in columns and "app_id" not in columns.entry.get("properties", ()):
@@ -62,11 +66,11 @@ class Happening(StreamMapping):
         # A stream that already has the shape of Braze's object holds the properties in one column of that name.
         natural = ["properties"] if "properties" not in columns.entry and columns.object_schema("properties") else []
         spread = [columns.known(column, "spread") for column in columns.entry.get("spread", natural)]
-        self._spread = [Field(column, column, self._compile_spread(column, place)) for column in spread]
+        self._spread = [self._compile_spread(column, place) for column in spread]
         used.update(spread)
         chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
         reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.kind}")
-        self._properties = Fields(columns.fields(chosen, place, {}, reserved))
+        self._properties = Fields(columns.fields(chosen, place, {}, reserved), dropped=defaults.dropped(self._notice))
         if not self._spread:
             self._quick = self._compile_quick(self._properties, used)
 
@@ -80,33 +84,25 @@ class Happening(StreamMapping):
     @property
     @override
     def spread(self) -> tuple[str, ...]:
-        return tuple(field.column for field in self._spread)
+        return tuple(bag.paths[0][0] for bag, _ in self._spread)
 
     @abstractmethod
     def _parts_of_object(self) -> Iterable[Field]:
         """What beside the time and the properties comes from columns."""
 
-    def _compile_spread(self, column: str, place: Place) -> Convert:
-        what = f"column '{column}'"
+    def _compile_spread(self, column: str, place: Place) -> tuple[Bag, Members]:
+        """What reads a column of objects, and what converts their members by name."""
         self._columns.check_kinds(column, ("object", "string"), "spread")
-        schema = self._columns.object_schema(column) or TYPES["object"]
-        try:
-            convert = compile_value(schema, place.of(what))
-        except ValueError as wrong:
-            raise self._columns.error(f"{what}: {wrong}") from None
 
-        def spread(value: object) -> object:
-            sent = convert(value)
-            if sent is not None and not isinstance(sent, dict):
-                raise ValueError(f"expected an object, got {type(sent).__name__}")
-            if sent and (reserved := self.reserved & sent.keys()):
-                raise ValueError(f"Braze reserves the name '{min(reserved)}'")
-            return sent
+        def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
+            name = checked_name(member)
+            if name in self.reserved:
+                raise ValueError(f"Braze reserves the name '{name}'")
+            return name, compile_value(schema, place.of(f"property '{name}'"))
 
-        return spread
-
-    def _to_time(self, value: object) -> str:
-        return to_past(value, self._defaults.zone, self._time.column, self._notice)
+        bag = Bag(self._columns, ((column,),), {})
+        what, dropped = f"column '{column}': property", self._defaults.dropped(self._notice)
+        return bag, Members(what, bag.schemas, lambda _: True, compile_one, dropped)
 
     def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         fields["time"] = self._time.required(record)
@@ -119,11 +115,12 @@ class Happening(StreamMapping):
         self._fill_own(fields, record)
         properties: dict[str, Any] = {}
         self._properties.fill(properties, record)
-        for column in self._spread:
-            members = column.value(record) or {}
+        for bag, converters in self._spread:
+            present = {name: value for name, value in bag.read(record).items() if value is not None}
+            members = {name: value for name, value in converters.convert(present).items() if value is not None}
             if twice := members.keys() & properties.keys():
                 raise RecordError(
-                    f"column '{column.column}': the property '{min(twice)}' comes from another column too; give that "
+                    f"column '{bag.paths[0][0]}': the property '{min(twice)}' comes from another column too; give that "
                     "one another name in 'rename', or choose in 'properties'"
                 )
             properties |= members
@@ -163,7 +160,7 @@ class Happening(StreamMapping):
             )
         column = columns.known(given.get(key, key), setting if key == "name" else f"{setting}.{key}")
         columns.check_kinds(column, _KINDS.get(key, ("string", "number", "integer")), f"'{key}'")
-        return Field(column, key, convert)
+        return Field(column, key, columns.read_id(column, convert) if key == "product_id" else convert)
 
 
 class Events(Happening):
@@ -273,7 +270,7 @@ def to_product_id(value: object) -> str:
     Raises:
         ValueError: Braze would not take it.
     """
-    text = to_string(value).strip()
+    text = to_id(value)
     if len(text) > limits.PRODUCT_ID_LENGTH:
         raise ValueError(f"{len(text)} characters long, Braze takes at most {limits.PRODUCT_ID_LENGTH}")
     return text

@@ -84,7 +84,9 @@ class Aliases(Step):
     def _compile_alias(self, name: str, label: Mapping[str, str]) -> Candidate:
         columns = self._columns
         entry = [{"user_alias": {"name": name, **label}}]
-        return compile_user(columns.stream, entry, columns.names, self._defaults.placeholder_ids, "alias")[0]
+        found = compile_user(columns.stream, entry, columns.names, self._defaults.placeholder_ids, "alias")
+        columns.check_identifiers(found)
+        return found[0]
 
 
 class Identifications(Step):

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 from target_braze import limits
 from target_braze.mapping.bags import is_blank
 from target_braze.records import RecordError
-from target_braze.scalars import Convert, to_integer
-from target_braze.values import Place, compile_value, kinds_of
+from target_braze.scalars import Convert, to_integer, to_string
+from target_braze.schemas import SCALARS, kinds_of
+from target_braze.times import show
+from target_braze.values import Place, compile_value
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from target_braze.mapping.columns import Columns, Field
 
@@ -28,7 +30,6 @@ BRAZE_TYPES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("$add", "$update", "$remove"), "Object Array"),
 }
 _ELEMENTS: Final = frozenset({"add", "remove"})
-_SCALARS: Final = frozenset({"string", "number", "integer", "boolean"})
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,34 @@ class Operator:
             return
         operand = fields.setdefault(self.field.name, {})
         operand[self.key] = value
-        if operand.keys() == _ELEMENTS:
-            both = [element for element in operand["add"] if element in operand["remove"]]
-            if both:
-                # Which of the two wins is not documented.
-                raise RecordError(f"'{self.field.name}': {both[0]!r} is both added and removed")
+        if len(operand) > 1 and (both := _contradiction(operand)):
+            raise RecordError(f"'{self.field.name}': {both}")
+
+
+def _contradiction(operand: Mapping[str, list[Any]]) -> str | None:
+    """What a record both removes and adds or updates; None if there is nothing."""
+    if "remove" in operand:
+        # Which of the two wins is not documented.
+        both = [one for one in operand.get("add", ()) if _is_in(one, operand["remove"])]
+        return f"{show(both[0])} is both added and removed" if both else None
+    # Braze removes after it has added and before it updates, so what is added would be lost, and the update too.
+    for key, value in ((rule["$identifier_key"], rule["$identifier_value"]) for rule in operand.get("$remove", ())):
+        for done, items in (
+            ("added", operand.get("$add", ())),
+            ("updated", [rule["$new_object"] for rule in operand.get("$update", ())]),
+        ):
+            if any(key in item and _is_in(item[key], [value]) for item in items):
+                return f"the object whose '{key}' is {show(value)} is both {done} and removed"
+    return None
+
+
+def _is_in(one: object, others: Sequence[object]) -> bool:
+    """Whether Braze may take one of the others for the same: it may well make text of numbers."""
+    return one in others or _text(one) in map(_text, others)
+
+
+def _text(value: object) -> str:
+    return repr(value) if isinstance(value, dict | list) else to_string(value)
 
 
 def compile_operators(columns: Columns, place: Place, reserved: Mapping[str, str]) -> tuple[Operator, ...]:
@@ -96,8 +120,8 @@ def _kinds(key: str) -> frozenset[str]:
     if key == INCREMENT:
         return frozenset({"integer", "number", "string"})
     if key in _ELEMENTS:
-        return _SCALARS | {"array"}
-    return frozenset({"array", "object", "string"}) | (_SCALARS if key == "$remove" else frozenset())
+        return SCALARS | {"array"}
+    return frozenset({"array", "object", "string"}) | (SCALARS if key == "$remove" else frozenset())
 
 
 def _converter(key: str, identifier: str | None, schema: Mapping[str, Any], place: Place) -> Convert:

@@ -16,9 +16,9 @@ import msgspec
 from target_braze import limits
 from target_braze.mapping.happenings import to_currency, to_product_id, to_quantity
 from target_braze.records import RecordError
-from target_braze.scalars import checked_string, to_integer, to_number
+from target_braze.scalars import checked_string, to_id, to_integer, to_number
 from target_braze.times import show
-from target_braze.values import checked_key, checked_size
+from target_braze.values import checked_size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -93,19 +93,23 @@ def _text(value: object) -> str | None:
     return checked_string(value).strip() or None
 
 
+def _id(value: object) -> str | None:
+    return checked_string(to_id(value)) or None
+
+
 # Braze's properties: how the specification of the platforms calls them, the best first, and their form.
 _SOURCES: Final[Mapping[str, tuple[tuple[str, ...], Convert]]] = {
     "product_id": (("product_id", "id", "sku"), to_product_id),
     "product_name": (("product_name", "name"), _text),
-    "variant_id": (("variant_id", "variant", "sku", "product_id", "id"), _text),
+    "variant_id": (("variant_id", "variant", "sku", "product_id", "id"), _id),
     "price": (("price",), _amount),
     "quantity": (("quantity",), to_integer),
     "image_url": (("image_url",), _text),
     "product_url": (("product_url", "url"), _text),
     "type": (("type",), _offers),
-    "cart_id": (("cart_id",), _text),
-    "checkout_id": (("checkout_id", "order_id", "cart_id"), _text),
-    "order_id": (("order_id",), _text),
+    "cart_id": (("cart_id",), _id),
+    "checkout_id": (("checkout_id", "order_id", "cart_id"), _id),
+    "order_id": (("order_id",), _id),
     "total_value": (("total_value", "total", "value", "revenue"), _amount),
     "subtotal_value": (("subtotal_value", "subtotal"), _amount),
     "tax": (("tax",), _amount),
@@ -248,12 +252,18 @@ class Orders:
         return {name: value for name, value in fields.items() if value is not None}
 
     def _metadata(self, members: Members, rest: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What Braze's schema has no place for; it would refuse the event for it anywhere else."""
-        try:
-            found = {checked_key(name): value for name, value in _without_nulls(members.convert(rest)).items()}
-        except ValueError as wrong:
-            raise RecordError(f"{wrong}; give it another name in 'rename' or leave it out") from None
-        return found or None
+        """What Braze's schema has no place for, with what the source has put into `metadata` itself."""
+        found = _without_nulls(members.convert(rest))
+        own = found.get("metadata")
+        if not isinstance(own, dict):
+            return found or None
+        del found["metadata"]
+        if twice := sorted(name for name in own.keys() & found.keys() if own[name] != found[name]):
+            raise RecordError(
+                f"'{twice[0]}' is in 'metadata' and outside of it, with different values; give the one outside another "
+                "name in 'rename' or leave it out"
+            )
+        return own | found or None
 
 
 def _products(properties: Mapping[str, Any]) -> list[Mapping[str, Any]] | None:

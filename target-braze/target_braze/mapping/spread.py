@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from target_braze import limits
 from target_braze.mapping.bags import Bag, Members
+from target_braze.names import checked_name
 from target_braze.records import RecordError
 from target_braze.standard_fields import compile_standard_field
-from target_braze.values import checked_name, compile_value
+from target_braze.values import compile_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -42,10 +43,10 @@ class Spread:
                 raise ValueError(f"'{name}' is a key that commands Braze")
             what = f"attribute '{name}'"
             here = place.of(what)
-            standard = compile_standard_field(name, defaults.zone, here.text)
+            standard = compile_standard_field(name, schema, here)
             return name, standard or watch(compile_value(schema, here), what)
 
-        self._members = Members("attribute", bag.schemas, lambda _name: True, compile_one)
+        self._members = Members("attribute", bag.schemas, lambda _name: True, compile_one, defaults.dropped(notice))
 
     def names(self, record: Mapping[str, Any]) -> frozenset[str]:
         """The attributes that the record has members for."""

@@ -72,9 +72,7 @@ class Step(StreamMapping):
             )
         names = columns.names if entry is not None else [name for name in columns.names if name in found]
         candidates = compile_user(columns.stream, entry, names, self._defaults.placeholder_ids, setting)
-        for candidate in candidates:
-            for column in candidate.columns:
-                columns.check_kinds(column, _TEXTS, f"a part of {candidate.kind}")
+        columns.check_identifiers(candidates)
         return candidates
 
     def _column(self, setting: str, key: str, default: str, kinds: Iterable[str] = _TEXTS) -> str:
@@ -98,6 +96,7 @@ class Step(StreamMapping):
         found = compile_user(
             columns.stream, [{"external_id": column}], columns.names, self._defaults.placeholder_ids, setting
         )
+        columns.check_identifiers(found)
         return found[0]
 
     def _note_unused(self, used: Iterable[str]) -> None:

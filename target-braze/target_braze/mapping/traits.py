@@ -12,16 +12,18 @@ from target_braze import limits
 from target_braze.mapping.attributes import meant_field, watched
 from target_braze.mapping.bags import to_object
 from target_braze.mapping.layouts import snake_case
+from target_braze.names import checked_name
+from target_braze.schemas import is_time
 from target_braze.standard_fields import compile_standard_field
-from target_braze.values import checked_name, compile_value, formats_of
+from target_braze.values import compile_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import tzinfo
 
     from target_braze.mapping.bags import Compile
     from target_braze.mapping.base import Defaults
     from target_braze.scalars import Convert
+    from target_braze.values import Place
 
 # The reserved traits in snake_case, as they are spelled in warehouses, and Braze's fields for them.
 _STANDARD: Final[Mapping[str, str]] = {
@@ -48,13 +50,13 @@ def compile_trait(renames: Mapping[str, str], defaults: Defaults, notice: Callab
             raise ValueError(f"'{name}' is a key that commands Braze; give it another name in 'rename' or leave it out")
         what = f"trait '{trait}'"
         place = everywhere.of(what)
-        standard = compile_standard_field(name, defaults.zone, place.text)
+        standard = compile_standard_field(name, schema, place)
         if standard:
             return name, _spelled(standard) if name == "gender" else standard
         if meant := meant_field(name):
             notice(f"{what} becomes a custom attribute; Braze's own field is '{meant}', and 'rename' can say so")
         convert = compile_value(schema, place)
-        if formats_of(schema) and formats_of(schema) <= {"date", "date-time"}:
+        if is_time(schema):
             return name, convert
         return name, watched(convert, what, notice, reject=defaults.date_like_text == "reject")
 
@@ -62,7 +64,7 @@ def compile_trait(renames: Mapping[str, str], defaults: Defaults, notice: Callab
 
 
 def add_address(
-    attributes: dict[str, Any], traits: Mapping[str, Any], zone: tzinfo, notice: Callable[[str], None]
+    attributes: dict[str, Any], traits: Mapping[str, Any], place: Place, notice: Callable[[str], None]
 ) -> None:
     """Add the city and the country of the trait `address` as Braze's fields, where Braze can take them.
 
@@ -71,7 +73,7 @@ def add_address(
     address = traits.get("address")
     for part, name in _ADDRESS.items():
         value = traits.get(f"address_{part}") or (address.get(part) if isinstance(address, dict) else None)
-        convert = compile_standard_field(name, zone)
+        convert = compile_standard_field(name, {}, place)
         if name in attributes or value is None or convert is None:
             continue
         try:
