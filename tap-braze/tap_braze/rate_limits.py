@@ -64,7 +64,7 @@ class RateLimit:
                 reset -= now
         limit, remaining = _number(headers, "x-ratelimit-limit"), _number(headers, "x-ratelimit-remaining")
         return cls(
-            limit=int(limit) if limit else None,  # none at all is no limit under which something was answered
+            limit=int(limit) if limit and limit >= 1 else None,  # under none at all nothing would be answered
             remaining=None if remaining is None else int(remaining),
             reset=None if reset is None else min(reset, LONGEST_WINDOW),
         )

@@ -22,7 +22,6 @@ from requests.adapters import HTTPAdapter
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from typing_extensions import override
 from urllib3.exceptions import (
-    ConnectTimeoutError,
     HTTPError,
     NameResolutionError,
     NewConnectionError,
@@ -34,8 +33,9 @@ from urllib3.exceptions import TimeoutError as RequestTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Below this level it logs paths, whose queries may name users or hold a signature, and headers it cannot parse.
-logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
+# Below this level they log paths, whose queries may name users or hold a signature, and headers that cannot be parsed.
+for _name in ("urllib3.connection", "urllib3.connectionpool"):
+    logging.getLogger(_name).setLevel(logging.ERROR)
 
 # Seconds to establish a connection, at most.
 _CONNECT_WITHIN: Final = 10.0
@@ -75,10 +75,15 @@ class Reply:
 
 @dataclass(eq=False)
 class Exchange:
-    """A request under way: until when (monotonic), on which connection, and whether it was cut off."""
+    """A request under way: until when (monotonic), on which connection, whether any of it left, and was cut off.
+
+    `sock` is the socket that it left by, which the connection forgets where the answer ends with it.
+    """
 
     deadline: float
     connection: Any = None
+    sock: Any = None
+    sent: bool = False
     overdue: bool = False
 
 
@@ -114,11 +119,14 @@ class Deadlines:
             with self._lock:
                 self._under_way.pop(thread, None)
 
-    def use(self, connection: object) -> None:
-        """Note the connection that this thread has."""
-        exchange = self._under_way.get(threading.get_ident())
-        if exchange is not None:
-            exchange.connection = connection
+    @property
+    def reason(self) -> str:
+        """Why something was cut off."""
+        return f"timed out after {self._timeout:g} s" if self._end == math.inf else "cut off, for the run is stopping"
+
+    def of_this_thread(self) -> Exchange:
+        """What this thread has under way; anything where it has nothing, as when a connection is closed late."""
+        return self._under_way.get(threading.get_ident()) or Exchange(math.inf)
 
     def stop(self) -> None:
         """Leave what is under way a few seconds only."""
@@ -146,7 +154,7 @@ class Deadlines:
 def _cut(exchange: Exchange) -> None:
     """Wake the thread that reads from or writes to the connection, with an end of file."""
     exchange.overdue = True
-    sock = getattr(exchange.connection, "sock", None)
+    sock = exchange.sock or getattr(exchange.connection, "sock", None)
     sock = getattr(sock, "socket", sock)  # TLS inside of TLS
     if sock is not None:
         with suppress(OSError):
@@ -155,17 +163,26 @@ def _cut(exchange: Exchange) -> None:
 
 
 class _Watched:
-    """What a connection does besides: it says which one it is."""
+    """What a connection does besides: it says that it is used, and whether more than its own establishment was sent."""
 
     deadlines: Deadlines
+    sock: Any
 
     def connect(self) -> None:
-        self.deadlines.use(self)
-        super().connect()  # type: ignore[misc] # of the connection that this is mixed into
+        exchange = self.deadlines.of_this_thread()
+        exchange.connection = self
+        try:
+            super().connect()  # type: ignore[misc] # of the connection that this is mixed into
+        finally:
+            # What was sent to a proxy does not count, and TLS takes the place of the socket.
+            exchange.sock, exchange.sent = None, False
 
-    def request(self, *args: Any, **options: Any) -> None:  # noqa: ANN401
-        self.deadlines.use(self)
-        super().request(*args, **options)  # type: ignore[misc] # likewise
+    def send(self, data: Any) -> None:  # noqa: ANN401
+        if self.sock is None:
+            self.connect()
+        exchange = self.deadlines.of_this_thread()
+        exchange.sock, exchange.sent = self.sock, True
+        super().send(data)  # type: ignore[misc] # likewise
 
 
 class Adapter(HTTPAdapter):
@@ -196,7 +213,6 @@ class Connections:
 
     def __init__(self, url: str, most: int, timeout: float) -> None:
         self._deadlines = Deadlines(timeout)
-        self._seconds = timeout
         self._timeout = urllib3.Timeout(connect=min(_CONNECT_WITHIN, timeout), read=timeout)
         session = requests.Session()
         adapter = Adapter(self._deadlines, most)
@@ -237,10 +253,10 @@ class Connections:
                 )
                 reply = Reply(response.status, response.headers, _body(response))
             except HTTPError as fault:
-                reason = f"timed out after {self._seconds:g} s" if exchange.overdue else _reason(fault)
-                raise NoAnswerError(reason, unsent=_is_unsent(fault)) from None
+                reason = self._deadlines.reason if exchange.overdue else _reason(fault)
+                raise NoAnswerError(reason, unsent=not exchange.sent) from None
             if exchange.overdue:  # where the end of the connection is that of the body
-                raise NoAnswerError(f"timed out after {self._seconds:g} s")
+                raise NoAnswerError(self._deadlines.reason)
         return reply
 
     def stop(self) -> None:
@@ -275,13 +291,3 @@ def _reason(fault: BaseException) -> str:
     if isinstance(fault, RequestTimeoutError) and not isinstance(fault, NewConnectionError):
         return "timed out"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
-
-
-def _is_unsent(fault: BaseException) -> bool:
-    """Whether the connection failed before anything of the request left."""
-    cause: BaseException | None = fault
-    while cause is not None:
-        if isinstance(cause, (ConnectTimeoutError, NewConnectionError)):
-            return True
-        cause = cause.__context__
-    return False

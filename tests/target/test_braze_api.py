@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from target_braze import braze_api, rate_limits
 from target_braze.braze_api import (
     INSTANCES,
@@ -21,7 +25,7 @@ from target_braze.braze_api import (
     base_url,
 )
 from target_braze.error_texts import Secrets, error_texts
-from target_braze.rate_limits import Pool, RateLimit
+from target_braze.rate_limits import Pool, RateLimit, ServerClock
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -256,6 +260,150 @@ def test_a_window_of_the_real_thing_is_never_overrun(sandbox: Sandbox) -> None:
         for thread in threads:
             thread.join()
         assert [request.status for request in paced.requests] == [201] * 20
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        headers(100, 3, 1_780_000_009) | {"x-ratelimit-reset": reset}
+        for reset in ("nan", "inf", "-inf", "-5", "+5", "1e3", "1_000", "0x10", "", " ", "\u0665", "9" * 13, "5, 5")
+    ],
+)
+def test_what_is_no_number_is_none(given: dict[str, str]) -> None:
+    assert RateLimit.of(given, 1_780_000_000.0) == RateLimit(100, 3, None)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            [
+                "x-ratelimit-limit",
+                "x-ratelimit-remaining",
+                "x-ratelimit-reset",
+                "x-ratelimit-retry-after",
+                "retry-after",
+            ]
+        ),
+        st.one_of(st.text(max_size=20), st.floats().map(str), st.integers().map(str)),
+    ),
+    st.floats(0, 1e10),
+)
+def test_whatever_headers_say_no_wait_is_longer_than_a_window(given: dict[str, str], now: float) -> None:
+    seen = RateLimit.of(given, now)
+    assert seen.limit is None or seen.limit >= 1
+    assert seen.remaining is None or seen.remaining >= 0
+    assert seen.reset is None or seen.reset <= rate_limits.LONGEST_WINDOW
+    stop = threading.Event()
+    pool = Pool("test", 0.2, stop)
+    pool.learn(seen)
+    stop.set()
+    assert not pool.enter()
+    assert 0 <= pool._take() <= rate_limits.LONGEST_WINDOW
+
+
+@given(st.floats(-1e6, 1e6), st.lists(st.tuples(st.floats(0, 30), st.floats(0, 5)), min_size=1, max_size=20))
+def test_the_time_is_that_of_the_server_to_two_seconds(skew: float, answers: list[tuple[float, float]]) -> None:
+    """However far our clock is off, and however long requests take."""
+    with pytest.MonkeyPatch.context() as patch:
+        clock = Clock()
+        patch.setattr(rate_limits, "time", clock)
+        server = ServerClock()
+        for pause, took in answers:
+            clock.now += pause
+            sent = clock.now
+            clock.now += took
+            server.learn({"date": formatdate(clock.now + skew, usegmt=True)}, sent)
+        assert abs(server.now() - (clock.now + skew)) <= 2 + min(took for _, took in answers)
+
+
+def test_a_clock_that_is_right_is_left_alone(clock: Clock) -> None:
+    server = ServerClock()
+    server.learn({"date": formatdate(clock.now, usegmt=True)}, clock.now)
+    assert server.now() == clock.now
+    for text in ("", "yesterday", "Fri, 32 Dec 2026 00:00:00 GMT", "\x00", "0"):
+        server.learn({"date": text}, clock.now)
+    assert server.now() == clock.now
+
+
+def test_a_clock_that_is_set_meanwhile_is_believed_anew(clock: Clock) -> None:
+    server = ServerClock()
+    for skew in (0, 3600, -86_400):
+        server.learn({"date": formatdate(clock.now + skew, usegmt=True)}, clock.now)
+        assert abs(server.now() - clock.now - skew) <= 2
+
+
+@pytest.mark.parametrize("skew", [-86_400, -30, 30, 86_400])
+def test_a_window_is_waited_for_by_the_clock_of_the_server(
+    skew: int, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = client(sandbox, reserve=0.5)
+    now = time.time() + skew
+    told = headers(10, 5, math.floor(now) + 20) | {"date": formatdate(now, usegmt=True)}
+    sandbox.fault(do="headers", headers=told, times=1)
+    track(one)
+    waits: list[float] = []
+
+    def wait(seconds: float) -> bool:
+        waits.append(seconds)
+        return True
+
+    monkeypatch.setattr(one._stop, "wait", wait)
+    one.pool("default").enter()
+    assert 15 < waits[0] <= 22
+
+
+@pytest.mark.parametrize("reset", [4_102_444_800, 99_999_999, 900_000_000_000])
+def test_a_reset_that_is_far_away_is_waited_for_as_long_as_the_longest_window(
+    reset: int, pool: Pool, clock: Clock
+) -> None:
+    start = clock.now
+    pool.learn(RateLimit.of(headers(100, 0, reset), clock.now))
+    pool.enter()
+    assert clock.now == start + 3600
+
+
+@pytest.mark.parametrize("reset", ["nan", "inf", "-1", "1e400", "0"])
+def test_a_429_with_a_reset_that_is_none_is_waited_out_slower_and_slower(
+    reset: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(Pool, "close", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda most: most)
+    monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 30.0)
+    sandbox.fault(do="status", status=429, headers=headers(10, 0, 0) | {"x-ratelimit-reset": reset}, times=8)
+    assert track(client(sandbox)) == 201
+    assert len(waits) == 8
+    assert waits[-1] >= 1
+    assert not any(math.isnan(wait) or wait > 30 for wait in waits)
+
+
+def test_of_two_limits_in_a_pool_the_lower_one_counts_until_its_reset(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    learn(pool, 1_000, 201, 60)
+    learn(pool, 250_000, 249_000, 60)
+    pool.enter()
+    assert clock.now == start
+    pool.enter()
+    assert clock.now == start + 60
+    learn(pool, 250_000, 249_000, 60)
+    for _ in range(300):
+        pool.enter()
+    assert clock.now == start + 60
+
+
+def test_empty_headers_of_a_401_tell_nothing(sandbox: Sandbox) -> None:
+    """As recorded: a wrong key is answered with the headers there, and nothing in them."""
+    sandbox.fault(
+        do="status",
+        status=401,
+        headers=dict.fromkeys(headers(0, 0, 0), ""),
+        body={"message": f"Invalid API key: {sandbox.api_key}"},
+    )
+    one = client(sandbox)
+    with pytest.raises(UnauthorizedError, match=r"Invalid API key: \*\*\*") as error:
+        track(one)
+    assert sandbox.api_key not in f"{error.value}{error.value.errors}"
+    assert one.pool("default").enter()
 
 
 def test_the_key_is_sent_and_not_shown(sandbox: Sandbox) -> None:
