@@ -227,3 +227,15 @@ def test_amplitude_s_settings_are_those_of_calls(run_calls: Callable[..., Run], 
     profile = the(sandbox.profile_by(alias=("crm", "7")))
     assert [(event["name"], event["properties"]) for event in profile.events] == [("Song Played", {"genre": "fado"})]
     assert not profile.custom_attributes
+
+
+def test_a_flattened_export_of_amplitude_is_one_too(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    columns = {name: schema for name, schema in AMPLITUDE.items() if "properties" not in name}
+    parts = {"event_properties__genre": "fado", "user_properties__plan": "gold", "user_properties__seats": None}
+    record = {"user_id": "c-1", "event_type": "Song Played", "event_time": "2026-03-04 12:00:00", "country": "PT"}
+    run_calls(
+        Stream("amplitude_export", {**columns, **dict.fromkeys(parts, TEXT)}, [record | parts]),
+        settings={"nulls": "unset"},
+    )
+    assert sent(sandbox) == [{"external_id": "c-1", "plan": "gold"}]
+    assert sent(sandbox, "events")[0]["properties"] == {"genre": "fado"}

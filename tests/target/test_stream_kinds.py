@@ -72,7 +72,7 @@ def test_purchases_too(run_target: Callable[..., Run], sandbox: Sandbox) -> None
         (
             {"id": TEXT, "price": NUMBER},
             {"to": "catalog_items"},
-            "taken for catalog_items, by streams.s.to; items are identified by column 'id'",
+            "taken for catalog_items, by streams.s.to; items of 's' are identified by column 'id'",
         ),
     ],
 )

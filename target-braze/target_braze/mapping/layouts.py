@@ -43,6 +43,10 @@ _PREFIXES: Final = {
     "properties": re.compile(r"properties__?(?=.)"),
     "context": re.compile(r"context_"),
 }
+_AMPLITUDE: Final = {
+    "traits": re.compile(r"user_properties__?(?=.)"),
+    "properties": re.compile(r"event_properties__?(?=.)"),
+}
 # The traits of the context where flattening stopped at their object.
 _CONTEXT_TRAITS: Final = ("context__traits", "context_traits")
 # Warehouses spell all columns in snake_case, and join parts of nested names with one underscore.
@@ -58,7 +62,7 @@ class Layout:
 
     `traits` and `properties` are the objects that hold them, as paths, the later ones winning. `flat_traits` and
     `flat_properties` are columns of their own, each with the name that it has without its prefix. `flat` says that
-    there are no objects.
+    traits come from no object.
     """
 
     table: str | None
@@ -82,7 +86,8 @@ class Layout:
 
 def recognise(columns: Columns) -> Layout:
     """The layout of a stream."""
-    if "event_type" in columns and {"user_properties", "event_properties"} & set(columns.names):
+    parts = ("user_properties", "event_properties")
+    if "event_type" in columns and any(name.startswith(parts) for name in columns.names):
         return _amplitude(columns)
     return _calls(columns)
 
@@ -102,8 +107,9 @@ def _amplitude(columns: Columns) -> Layout:
         page={},
         traits=tuple((name,) for name in _there(columns, "user_properties")),
         properties=tuple((name,) for name in _there(columns, "event_properties")),
-        flat_traits={},
-        flat_properties={},
+        flat_traits=_prefixed(columns, _AMPLITUDE["traits"]),
+        flat_properties=_prefixed(columns, _AMPLITUDE["properties"]),
+        flat="user_properties" not in columns,
         amplitude=True,
     )
 
@@ -193,7 +199,7 @@ def _flat(
     named = {name: name for name in chosen if name in columns}
     own = _PREFIXES[part]
     others = [prefix for name, prefix in _PREFIXES.items() if name != part]
-    prefixed = {column: column[match.end() :] for column in columns.names if (match := own.match(column))}
+    prefixed = _prefixed(columns, own)
     plain = {
         column: column
         for column in columns.names
@@ -204,6 +210,11 @@ def _flat(
         and not any(prefix.match(column) for prefix in others)
     }
     return prefixed | plain | named
+
+
+def _prefixed(columns: Columns, prefix: re.Pattern[str]) -> dict[str, str]:
+    """The columns that begin like this, each with the rest of its name."""
+    return {column: column[match.end() :] for column in columns.names if (match := prefix.match(column))}
 
 
 def snake_case(name: str) -> str:

@@ -102,7 +102,9 @@ def taken_for(mapping: StreamMapping, stream: str, key: str | None, entry: Mappi
         users = ", else ".join(map(_shown, mapping.candidates))
         return f"taken for {kind}, {why}; users are identified by {users}"
     if mapping.catalog is not None:
-        return f"taken for {kind}, {why}; items are identified by column '{mapping.id_column}'"
+        return (
+            f"taken for {kind}, {why}; items of '{mapping.catalog.name}' are identified by column '{mapping.id_column}'"
+        )
     parts = (f"{part} in column '{columns[0]}'" for part, columns in mapping.sources.items())
     return f"taken for {kind}, {why}; users are identified by {', '.join(parts)}"
 
