@@ -131,6 +131,14 @@ def epoch_of(schema: object) -> str | None:
     return next(iter(formats)) if len(formats) == 1 and formats <= EPOCHS.keys() else None
 
 
+def members_of(schema: object) -> dict[str, Mapping[str, Any]]:
+    """The schemas of the members of objects, by their names."""
+    found: dict[str, Any] = {}
+    for kind, branch in branches_of(schema):
+        found |= (branch.get("properties") or {}) if kind == "object" else {}
+    return {name: one if isinstance(one, Mapping) else {} for name, one in found.items()}
+
+
 def is_decimal(schema: object) -> bool:
     """Whether a column's text is all numbers."""
     branches = branches_of(schema)

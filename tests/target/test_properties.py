@@ -102,9 +102,20 @@ def braze() -> Iterator[tuple[Sandbox, Client]]:
 
 
 def mapping_of(
-    columns: dict[str, Any], *, unset: bool, notice: Callable[[str], None] = lambda _text: None, **entry: Any
+    columns: dict[str, Any],
+    *,
+    unset: bool,
+    notice: Callable[[str], None] = lambda _text: None,
+    on_bad_value: str = "reject",
+    **entry: Any,
 ) -> StreamMapping:
-    defaults = Defaults(app_id=None, unset_nulls=unset, update_existing_only=False, zone=ZoneInfo("Asia/Kolkata"))
+    defaults = Defaults(
+        app_id=None,
+        unset_nulls=unset,
+        update_existing_only=False,
+        zone=ZoneInfo("Asia/Kolkata"),
+        on_bad_value=on_bad_value,
+    )
     schema = {"type": "object", "properties": {"external_id": {"type": "string"}, **columns}}
     return compile_mapping("s", schema, entry, defaults, notice)
 
@@ -152,6 +163,37 @@ def test_an_attribute_is_stored_or_left_out_by_rule_or_its_record_reported(
             odd = [v for v in sandbox.violations if v["path"].split(".")[-1] == name and v["reason"] not in NOTED]
             nested = "array" in columns[name]["type"] or "object" in columns[name]["type"]
             assert nested or not odd
+
+
+@settings(max_examples=150)
+@given(stream=streams(), unset=st.booleans(), to=st.sampled_from(["attributes", "events"]))
+def test_a_record_goes_without_what_rejects_it_and_nothing_else(
+    stream: tuple[dict[str, Any], list[dict[str, Any]]],
+    unset: bool,  # noqa: FBT001
+    to: str,
+) -> None:
+    columns, records = stream
+    columns = {f"{name}_": schema for name, schema in columns.items()}
+    parts = {"name": "e", "time": "2026-03-04T12:00:00Z"} if to == "events" else {}
+    both = columns | {name: {"type": "string"} for name in parts}
+    notices: list[str] = []
+    try:
+        strict = mapping_of(both, unset=unset, to=to)
+    except MappingError:
+        return
+    lenient = mapping_of(both, unset=unset, to=to, on_bad_value="drop_field", notice=notices.append)
+    for record in records:
+        notices.clear()
+        row = {"external_id": "c-1", **parts, **{f"{name}_": value for name, value in record.items()}}
+        [change] = lenient.changes(row)
+        dropped = {name for name in columns if any(text.startswith(f"column '{name}' is left out") for text in notices)}
+        if not dropped:
+            assert strict.changes(row)[0].fields == change.fields
+            continue
+        with pytest.raises(RecordError):
+            strict.changes(row)
+        left = {name: value for name, value in row.items() if name not in dropped}
+        assert strict.changes(left)[0].fields == change.fields
 
 
 @settings(max_examples=120)

@@ -63,12 +63,20 @@ def test_a_reference_is_what_it_points_to(run_target: Callable[..., Run], sandbo
     ]
 
 
-def test_a_reference_counts_in_objects_of_properties_too(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+@pytest.mark.parametrize("optional", [False, True])
+def test_a_reference_counts_in_objects_of_properties_too(
+    run_target: Callable[..., Run], sandbox: Sandbox, *, optional: bool
+) -> None:
     event = {"external_id": "c-1", "name": "Read", "time": "2026-03-04T00:00:00Z", "properties": {"depth": "4"}}
-    columns = {"external_id": TEXT, "name": TEXT, "time": TIME, "properties": {"$ref": "#/definitions/read"}}
+    reference = {"$ref": "#/definitions/read"}
+    properties = {"anyOf": [reference, {"type": "null"}]} if optional else reference
+    columns = {"external_id": TEXT, "name": TEXT, "time": TIME, "properties": properties}
     read = {"type": "object", "properties": {"depth": {"$ref": "#/definitions/depth"}}}
     run_target(*with_definitions(Stream("events", columns, [event]), read=read, depth=INTEGER))
-    assert sent(sandbox, "events")[0]["properties"] == {"depth": 4}
+    stream = calls(track("Read", depth="4"))
+    stream.properties["properties"] = properties
+    run_target(*with_definitions(stream, read=read, depth=INTEGER), streams={"*": {"to": "calls"}})
+    assert [one["properties"] for one in sent(sandbox, "events")] == [{"depth": 4}, {"depth": 4}]
 
 
 def test_a_schema_that_contains_itself_ends(run_target: Callable[..., Run], sandbox: Sandbox) -> None:

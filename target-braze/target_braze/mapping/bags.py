@@ -12,6 +12,7 @@ from target_braze.encode import encode
 from target_braze.mapping.columns import is_glob
 from target_braze.records import RecordError
 from target_braze.scalars import Convert
+from target_braze.schemas import members_of
 from target_braze.times import show
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ class Members:
                     continue
                 converted = None if value is None else found[1](value)
             except ValueError as wrong:
+                if value is None:
+                    continue  # there is nothing to send, and nothing of this name to remove
                 if self._dropped is None:
                     raise RecordError(f"{self.what} '{name}': {wrong}") from None
                 self._dropped(f"{self.what} '{name}'", wrong)
@@ -102,8 +105,8 @@ class Bag:
         for path in paths:
             schema: Any = columns.object_schema(path[0]) or {}
             for step in path[1:]:
-                schema = _members(schema).get(step) or {}
-            self.schemas.update(_members(schema))
+                schema = members_of(schema).get(step) or {}
+            self.schemas.update(members_of(schema))
         for column, name in flat.items():
             self.schemas[name] = columns.schema(column)
 
@@ -179,9 +182,3 @@ def chooser(columns: Columns, setting: str, flat: Mapping[str, str], notice: Cal
             elif is_glob(pattern) and not any(fnmatchcase(name, pattern) for name in names):
                 notice(f"'{setting}' has the glob '{pattern}', and no column fits it")
     return lambda name: any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _members(schema: Any) -> dict[str, Mapping[str, Any]]:  # noqa: ANN401
-    properties = schema.get("properties") if isinstance(schema, Mapping) else None
-    # JSON Schema has `true` for "anything".
-    return {name: one if isinstance(one, Mapping) else {} for name, one in (properties or {}).items()}

@@ -116,8 +116,7 @@ class Happening(StreamMapping):
         properties: dict[str, Any] = {}
         self._properties.fill(properties, record)
         for bag, converters in self._spread:
-            present = {name: value for name, value in bag.read(record).items() if value is not None}
-            members = {name: value for name, value in converters.convert(present).items() if value is not None}
+            members = {n: value for n, value in converters.convert(bag.read(record)).items() if value is not None}
             if twice := members.keys() & properties.keys():
                 raise RecordError(
                     f"column '{bag.paths[0][0]}': the property '{min(twice)}' comes from another column too; give that "
