@@ -267,7 +267,7 @@ class Client:
                 self._answered = True
                 self._clock.learn(reply.headers, sent)
                 limits = RateLimit.of(reply.headers, self._clock.now())
-                window.learn(limits)
+                window.learn(limits, sent)
                 answer = Answer(reply.status, reply.headers, reply.body, time.monotonic() - sent, attempt)
                 try:
                     self._check(f"{method} {path}", answer, check)

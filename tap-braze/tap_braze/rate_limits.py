@@ -140,6 +140,7 @@ class Pool:
         self._limit: int | None = None
         self._remaining: int | None = None
         self._reset = 0.0
+        self._learned = 0.0
         self._closed_until = 0.0
         self._next_word = 0.0
 
@@ -153,8 +154,8 @@ class Pool:
                 break
         return not self._stop.is_set()
 
-    def learn(self, seen: RateLimit) -> None:
-        """Note what an answer says of the window.
+    def learn(self, seen: RateLimit, sent: float) -> None:
+        """Note what the answer to a request `sent` then (time.monotonic()) says of the window.
 
         Of two limits the lower one counts until its reset: either the endpoints of the pool do not share one after all,
         or the limit was raised.
@@ -166,15 +167,14 @@ class Pool:
         with self._lock:
             if now < self._reset and self._limit is not None and seen.limit > self._limit:
                 return
-            if reset < self._reset - _SAME_RESET:
+            if reset < self._reset - _SAME_RESET and sent < self._learned:
                 return  # a late answer of a window that is over
-            if self._remaining is None or now >= self._reset or reset > self._reset + _SAME_RESET:
-                self._remaining = remaining
+            if self._remaining is None or now >= self._reset or abs(reset - self._reset) > _SAME_RESET:
+                self._remaining, self._reset = remaining, reset
             else:
                 # Answers arrive out of order, and what is in flight is already counted here but not yet there.
-                self._remaining = min(self._remaining, remaining)
-            self._limit = seen.limit
-            self._reset = max(self._reset, reset)
+                self._remaining, self._reset = min(self._remaining, remaining), max(self._reset, reset)
+            self._limit, self._learned = seen.limit, now
 
     def close(self, seconds: float) -> None:
         """Let nothing through for so long: Braze said 429."""

@@ -76,8 +76,8 @@ def headers(limit: int, remaining: int, reset: float) -> dict[str, str]:
     return {"x-ratelimit-limit": f"{limit}", "x-ratelimit-remaining": f"{remaining}", "x-ratelimit-reset": f"{reset}"}
 
 
-def learn(pool: Pool, limit: int, remaining: int, seconds: float) -> None:
-    pool.learn(RateLimit(limit, remaining, seconds))
+def learn(pool: Pool, limit: int, remaining: int, seconds: float, sent: float = 0.0) -> None:
+    pool.learn(RateLimit(limit, remaining, seconds), sent)
 
 
 def client(sandbox: Sandbox, **options: Any) -> Client:
@@ -295,7 +295,7 @@ def test_whatever_headers_say_no_wait_is_longer_than_a_window(given: dict[str, s
     assert seen.reset is None or seen.reset <= rate_limits.LONGEST_WINDOW
     stop = threading.Event()
     pool = Pool("test", 0.2, stop)
-    pool.learn(seen)
+    pool.learn(seen, 0.0)
     stop.set()
     assert not pool.enter()
     assert 0 <= pool._take() <= rate_limits.LONGEST_WINDOW
@@ -357,9 +357,18 @@ def test_a_reset_that_is_far_away_is_waited_for_as_long_as_the_longest_window(
     reset: int, pool: Pool, clock: Clock
 ) -> None:
     start = clock.now
-    pool.learn(RateLimit.of(headers(100, 0, reset), clock.now))
+    pool.learn(RateLimit.of(headers(100, 0, reset), clock.now), clock.now)
     pool.enter()
     assert clock.now == start + 3600
+
+
+def test_a_reset_that_was_wrong_is_corrected_by_the_answer_to_a_later_request(pool: Pool, clock: Clock) -> None:
+    start = clock.now
+    learn(pool, 100, 90, 3_600)
+    clock.now += 1
+    learn(pool, 100, 20, 9, sent=start + 0.5)
+    pool.enter()
+    assert clock.now == start + 10
 
 
 @pytest.mark.parametrize("reset", ["nan", "inf", "-1", "1e400", "0"])

@@ -42,21 +42,25 @@ class _SimpleQueue(queue.SimpleQueue[Any]):
         return super().get(block, _scaled(timeout))
 
 
-# What modules import in order to know the time or to wait, and what they have instead.
+def _time(skew: float) -> SimpleNamespace:
+    return SimpleNamespace(time=lambda: time.time() * PACE + skew, monotonic=lambda: time.monotonic() * PACE)
+
+
+# What modules import in order to wait, and what they have instead.
 _STAND_INS: dict[str, tuple[object, object]] = {
-    "time": (time, SimpleNamespace(time=lambda: time.time() * PACE, monotonic=lambda: time.monotonic() * PACE)),
     "threading": (threading, SimpleNamespace(**{**vars(threading), "Event": _Event, "Condition": _Condition})),
     "SimpleQueue": (queue.SimpleQueue, _SimpleQueue),
 }
 
 
 @contextmanager
-def hurried() -> Iterator[None]:
-    """Let the fast clock tick."""
+def hurried(skew: float = 0) -> Iterator[None]:
+    """Let the fast clock tick, for the target with so many seconds before what it shows the sandbox."""
     hasty = [module for name, module in list(sys.modules.items()) if name.startswith("target_braze.")]
     with ExitStack() as patches:
-        for module in [*hasty, limits]:
-            for name, (original, stand_in) in _STAND_INS.items():
+        patches.enter_context(mock.patch.object(limits, "time", _time(0)))
+        for module in hasty:
+            for name, (original, stand_in) in {**_STAND_INS, "time": (time, _time(skew))}.items():
                 if getattr(module, name, None) is original:
                     patches.enter_context(mock.patch.object(module, name, stand_in))
         yield

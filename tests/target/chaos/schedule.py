@@ -49,6 +49,14 @@ _FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     "fatal": ({**_STATUS, "status": 401}, {**_STATUS, "status": 403}),
     "fatal and doubtful": ({"do": "garbage"},),
 }
+# Headers of good answers that are no numbers, or of no use; the last are those of a server whose window never ends.
+_LIES: Final = (
+    *({"x-ratelimit-reset": reset} for reset in ("nan", "inf", "-5", "1e999", "", "soon")),
+    *({"x-ratelimit-remaining": remaining} for remaining in ("nan", "-1", "1e9")),
+    {"x-ratelimit-limit": "0", "x-ratelimit-remaining": "0"},
+    {"date": "yesterday"},
+    {"x-ratelimit-limit": "3000", "x-ratelimit-remaining": "2999", "x-ratelimit-reset": "900000000000"},
+)
 # What a schedule has of these; one without doubt has to be exact.
 _MIXTURES: Final = (
     ("clear",),
@@ -86,6 +94,8 @@ class Schedule:
     # Requests and seconds of the rate limit, and the form in which answers tell of it.
     limit: tuple[int, float]
     reset: str
+    # Seconds that the target's clock is before the sandbox's.
+    skew: float
     # How many records before its STATE a further run begins, and whether the end is followed by a run over everything.
     overlap: int
     again: bool
@@ -132,7 +142,7 @@ class Schedule:
             f"seed {self.seed}{', runs are processes' if self.processes else ''}",
             f"{len(self.items)} records of {len(users)} users, {poisoned} of them poisoned",
             f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
-            f"at most {self.most} objects; rate limit {self.limit}, told in {self.reset}",
+            f"at most {self.most} objects; rate limit {self.limit}, told in {self.reset}; skew {self.skew}",
             f"overlap {self.overlap}, again {self.again}",
         ]
         told += (f"rule: {rule}" for rule in self.rules if rule["do"] != "partial_errors")
@@ -169,12 +179,22 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
         most=chance.choice([75, 75, 4]),
         limit=chance.choice([(3_000, 3.0), (3_000, 3.0), (12, 3.0)]),
         reset=chance.choice(["epoch", "seconds"]),
+        skew=_clocks(seed, rules),
         # Without a ledger, what comes again is sent again.
         overlap=chance.choice([0, 0, 5, 1000]) if ledger else 0,
         again=ledger and chance.random() < 0.5,
     )
     _write(chance, found, poison=poison)
     return found
+
+
+def _clocks(seed: int, rules: list[dict[str, Any]]) -> float:
+    """How far off the clock of the target is; adds rules by which headers lie. Whether all else is alike or not."""
+    chance = random.Random(f"clocks {seed}")
+    for _ in range(chance.choice([0, 0, 1, 5])):
+        lie = {"do": "headers", "headers": chance.choice(_LIES)}
+        rules.append({"path": "/users/*", **lie, "after": chance.randrange(25), "times": chance.choice([1, 3, 20])})
+    return chance.choice([0, 0, -30, 30, 86_400, -86_400])
 
 
 def _stops(chance: random.Random, *, processes: bool) -> list[Stop]:

@@ -102,7 +102,7 @@ class Trial:
         alarm = threading.Timer(STUCK, self._give_up)
         alarm.start()
         try:
-            with hurried():
+            with hurried(self._schedule.skew):
                 self._prepare()
                 self._run_until_through()
         finally:
@@ -208,7 +208,9 @@ class Trial:
         out, err = self._folder / "out", self._folder / "err"
         for path in (out, err):
             path.write_bytes(b"")
-        process = _processes.Process(target=_child, args=(self._config, source, str(out), str(err)))
+        process = _processes.Process(
+            target=_child, args=(self._config, source, self._schedule.skew, str(out), str(err))
+        )
         # joblib, which comes with the SDK, has semaphores otherwise, and those of the killed are complained of.
         with mock.patch.dict(os.environ, JOBLIB_MULTIPROCESSING="0"):
             process.start()
@@ -296,9 +298,9 @@ def _run(config: dict[str, Any], source: list[bytes | None]) -> int:
     return 0
 
 
-def _child(config: dict[str, Any], source: list[bytes | None], out: str, err: str) -> None:
+def _child(config: dict[str, Any], source: list[bytes | None], skew: float, out: str, err: str) -> None:
     """A process of its own."""
-    with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried():  # noqa: PTH123
+    with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried(skew):  # noqa: PTH123
         faulthandler.dump_traceback_later(STUCK / 3, file=errors)
         with redirect_stdout(output), redirect_stderr(errors):
             code = _run(config, source)
