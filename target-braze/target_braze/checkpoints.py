@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_braze.records import Change, Record
 
-State = dict[str, Any]
+# The value of a STATE message, byte for byte.
+State = bytes
 
 
 class Checkpoints:

@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
+from target_braze.damaged_json import UNDECODABLE, decode_damaged
 from target_braze.delivery import RejectedError
 from target_braze.encode import encode
 
@@ -166,8 +167,8 @@ def _holds(path: Path, note: Any) -> bool:  # noqa: ANN401 - someone may have ed
     """Whether there is a letter with the note in the file, in whatever way its JSON is written by now."""
     with path.open("rb") as lines:
         for line in lines:
-            with suppress(msgspec.DecodeError):
-                message = msgspec.json.decode(line)
+            with suppress(*UNDECODABLE):
+                message = decode_damaged(line)
                 if isinstance(message, dict) and message.get(FIELD) == note:
                     return True
     return False

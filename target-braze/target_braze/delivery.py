@@ -1,7 +1,7 @@
 """Delivery: brings changes to Braze, several requests at a time, and lets a STATE out when all before it is settled.
 
 The order of what concerns one user is kept by `lanes`, because Braze promises none between requests
-(https://www.braze.com/docs/api/endpoints/user_data/post_user_track/). Knows nothing of Singer but that a state is JSON.
+(https://www.braze.com/docs/api/endpoints/user_data/post_user_track/). To it, a STATE is just bytes.
 
 One thread, the dispatcher, has the lanes and the checkpoints to itself. Who reads and who sends tell it through its
 inbox what is new, and so wait for no lock and for each other only where there is no room.
@@ -51,7 +51,8 @@ class Delivery:
 
     `wait` is the most seconds that one lies between a change and another that depends on it.
 
-    `failed` is called when a request has failed for good: the caller may be waiting for input that does not come.
+    `failed` is called when a request has failed for good, or after `interrupt`: the caller may be waiting for input
+    that does not come.
     """
 
     def __init__(
@@ -61,7 +62,7 @@ class Delivery:
         accept: Callable[[Sequence[Change]], None],
         reject: Callable[[Change, Rejection], None],
         emit: Callable[[State], None],
-        failed: Callable[[], None],
+        failed: Callable[[BaseException], None],
         max_objects: int,
         concurrency: int,
         wait: float = 0.0,
@@ -138,6 +139,10 @@ class Delivery:
         self._end()
         if self.failure is not None:
             raise self.failure
+
+    def interrupt(self, reason: BaseException) -> None:
+        """Fail with `reason`, unless all is done; safe at any instruction of a signal handler."""
+        self._inbox.put((self._fail, reason))
 
     def abort(self) -> None:
         """Send nothing more, wait for the answers under way, emit the last STATE that holds."""
@@ -254,4 +259,4 @@ class Delivery:
         with self._room_made:
             self.failure = self.failure or failure
             self._room_made.notify()
-        self._failed()
+        self._failed(failure)

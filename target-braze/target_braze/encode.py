@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +15,16 @@ encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 # A float holds any number of so many characters exactly: 15 digits and a point.
 _EXACT: Final = 16
+# Below it, floats have fewer digits.
+_SMALLEST: Final = 1e-290
 
 
 def exact(text: str) -> float | Decimal:
     """The number that a decimal text says: a float, unless that would lose some of its digits."""
     number = float(text)
-    if len(text) <= _EXACT or repr(number) == text:
+    if len(text) <= _EXACT and _SMALLEST < abs(number) < math.inf:
+        return number
+    if repr(number) == text:
         return number
     decimal = Decimal(text)
     return number if Decimal(repr(number)) == decimal else decimal

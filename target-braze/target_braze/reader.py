@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import operator
+import json
+import re
 import sys
 from collections import Counter
 from typing import IO, TYPE_CHECKING, Any, Final, Literal
@@ -13,14 +13,13 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
-from target_braze.encode import decode, exact
+from target_braze.damaged_json import UNDECODABLE, DamagedLine
+from target_braze.encode import decode, encode, exact
+from target_braze.input_lines import InputLines
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-
-# Bytes. Each time the buffer is filled, all other threads have a turn.
-_BUFFER: Final = 1_000_000
 _NEEDED: Final = {
     "RECORD": {"stream", "record"},
     "SCHEMA": {"stream", "schema"},
@@ -28,33 +27,56 @@ _NEEDED: Final = {
     "ACTIVATE_VERSION": {"stream", "version"},
 }
 _TYPES: Final = {"stream": str, "record": dict, "schema": dict}
+_BOM: Final = b"\xef\xbb\xbf"
+# The first text in the line that may be the name of its stream; the decoder of that stream finds out.
+_find_stream: Final = re.compile(rb'"stream"\s*:\s*("(?:[^"\\]|\\.)*")').search
+
+
+class _State(msgspec.Struct):
+    value: msgspec.Raw
+
+
+_decode_state: Final = msgspec.json.Decoder(_State).decode
+
+
+class _NotJsonError(InvalidInputLine):
+    """Strict decoders do not take the line."""
+
+
+class _FastPath(msgspec.Struct):
+    """How to take the records of a stream straight from JSON; the decoder is made for the first of them."""
+
+    take: Callable[[Any], bool]
+    record: type[msgspec.Struct]
+    decode: Callable[[bytes], Any] | None = None
 
 
 class MessageReader(GenericSingerReader[bytes]):
-    """Reads standard input, or the file of `--input`, a message a line.
+    """Read standard input, or the file of `--input`, one message per line.
 
-    `waiting` while the next is not there yet; `line` is the last one; `stopped` is raised before the next. Records of
-    streams that are taken quickly come as structs of their own.
+    `line` is the last one. Blank lines and byte order marks are passed over. `reject_damaged`, if set, takes each
+    RECORD with values that are not JSON, and what is wrong with which column. A STATE comes as the bytes of its value.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.waiting = False
-        self.stopped: BaseException | None = None
         self.line = b""
-        self._quick: dict[str, tuple[Callable[[Any], bool], type[msgspec.Struct]]] = {}
-        self._is_stale = False
-        self._takers: dict[type[msgspec.Struct], Callable[[Any], bool]] = {}
-        self._decode_quickly: Callable[[bytes], Any] | None = None
+        self.reject_damaged: Callable[[dict[str, Any], str], None] | None = None
+        self._lines = InputLines()
+        # By the name of the stream as JSON, in each way that it is commonly written.
+        self._fast_paths: dict[bytes, _FastPath] = {}
         self._number = 0
 
     @property
     @override
     def default_input(self) -> IO[bytes]:
-        try:
-            return open(sys.stdin.fileno(), "rb", buffering=_BUFFER, closefd=False)
-        except OSError:  # it is no file
-            return sys.stdin.buffer
+        if sys.stdin is None:
+            raise InvalidInputLine("standard input is closed: pipe a tap in, or name a file with --input")
+        return sys.stdin.buffer
+
+    def interrupt(self, reason: BaseException) -> None:
+        """Raise `reason` in place of the next message; safe in signal handlers and threads."""
+        self._lines.interrupt(reason)
 
     @override
     def process_lines(
@@ -63,25 +85,29 @@ class MessageReader(GenericSingerReader[bytes]):
         # `--input` is opened as text, which may not be what it is.
         source: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
         counts = dict.fromkeys(_NEEDED, 0)
-        while True:
-            if self.stopped is not None:
-                raise self.stopped
-            self.waiting = True
-            try:
-                line = source.readline()
-            finally:
-                self.waiting = False
-            if not line:
-                return Counter(counts)
-            self.line = line
-            self._number += 1
-            if self._is_taken(line):
-                counts["RECORD"] += 1
-                continue
-            message = self.deserialize_json(line)
-            kind = message["type"]
-            callbacks[kind](message)
-            counts[kind] += 1
+        for lines in self._lines.read(source):
+            for line in lines:
+                if self._lines.interruption is not None:
+                    break
+                self.line = line
+                self._number += 1
+                if self._is_taken(line):
+                    counts["RECORD"] += 1
+                    continue
+                try:
+                    message: dict[str, Any] | None = self.deserialize_json(line)
+                except _NotJsonError as error:
+                    message = self._mended(line, error)
+                if message is not None:
+                    kind = message["type"]
+                    try:
+                        callbacks[kind](message)
+                    except RecursionError as error:
+                        self._mended(line, error)
+                    counts[kind] += 1
+        if self._lines.interruption is not None:
+            raise self._lines.interruption
+        return Counter(counts)
 
     @override
     def deserialize_json(self, line: bytes) -> dict[str, Any]:
@@ -92,13 +118,19 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         try:
             message: Any = decode(line)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise InvalidInputLine(f"line {self._number:,} of the input is not JSON: {error}") from None
+        except UNDECODABLE as error:
+            raise _NotJsonError(f"line {self._number:,} of the input is not JSON: {error}") from None
         # Nearly all are records, so that these have a check of their own.
         record = type(message) is dict and message.get("type") == "RECORD"
         if record and type(message.get("stream")) is str and type(message.get("record")) is dict:
             found: dict[str, Any] = message
             return found
+        found = self._checked(message)
+        if found["type"] == "STATE":
+            found["value"] = bytes(_decode_state(line).value)
+        return found
+
+    def _checked(self, message: Any) -> dict[str, Any]:  # noqa: ANN401
         kind = message.get("type") if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(kind, str) or kind not in _NEEDED:
             raise InvalidInputLine(
@@ -116,6 +148,28 @@ class MessageReader(GenericSingerReader[bytes]):
             )
         return message
 
+    def _mended(self, line: bytes, error: Exception) -> dict[str, Any] | None:
+        """Return the message of a line that is not JSON throughout; None if nothing is left to do with it."""
+        line = line.strip().removeprefix(_BOM)
+        if not line:
+            return None
+        try:
+            damaged = DamagedLine(line)
+            message = self._checked(damaged.message)
+            if message["type"] == "STATE":
+                message["value"] = damaged.raw("value")
+        except UNDECODABLE:
+            raise error from None
+        if not damaged.damage or message["type"] == "STATE":
+            return message
+        names = ", ".join(f"'{name}'" for name in damaged.damage)
+        what = ", ".join(damaged.damage.values())
+        reason = f"cannot decode {names}, got {what} on line {self._number:,} of the input"
+        if message["type"] != "RECORD" or self.reject_damaged is None:
+            raise InvalidInputLine(f"{message['type']} of stream '{message['stream']}': {reason}")
+        self.reject_damaged(message, reason)
+        return None
+
     def take_quickly(self, stream: str, take: Callable[[Any], bool], record: type[msgspec.Struct] | None) -> None:
         """Let `take` have the records of a stream that are such structs; it may answer False to have one decoded.
 
@@ -123,43 +177,42 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         if record is None:
             self.take_none_quickly(stream)
-        elif self._quick.get(stream) != (take, record):
-            self._quick[stream] = (take, record)
-            self._is_stale = True
+            return
+        before = self._fast_paths.get(encode(stream))
+        if before is None or (before.take, before.record) != (take, record):
+            path = _FastPath(take, record)
+            self._fast_paths[encode(stream)] = self._fast_paths[json.dumps(stream).encode()] = path
 
     def take_none_quickly(self, stream: str) -> None:
         """Have all records of a stream come as dicts."""
-        self._is_stale |= self._quick.pop(stream, None) is not None
+        for name in (encode(stream), json.dumps(stream).encode()):
+            self._fast_paths.pop(name, None)
 
     def _is_taken(self, line: bytes) -> bool:
-        if self._is_stale:
-            self._compile()
-        if self._decode_quickly is None:
+        name = _find_stream(line)
+        if name is None or (path := self._fast_paths.get(name[1])) is None:
             return False
+        if path.decode is None:
+            path.decode = _record_decoder(json.loads(name[1]), path.record)
         try:
-            message = self._decode_quickly(line)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            record = path.decode(line).record
+        except UNDECODABLE:
             return False
-        return self._takers[type(message)](message.record)
-
-    def _compile(self) -> None:
-        """Make one decoder for the records of all streams that are taken quickly."""
-        self._takers = {_message(stream, record): take for stream, (take, record) in self._quick.items()}
-        self._decode_quickly = None
-        if self._takers:
-            # A stream needs another beside it, for only where there is a choice must a message say whose it is.
-            kinds: Any = functools.reduce(operator.or_, self._takers, _message("\0", msgspec.Struct))
-            self._decode_quickly = msgspec.json.Decoder(kinds, float_hook=exact).decode
-        self._is_stale = False
+        return path.take(record)
 
 
-def _message(stream: str, record: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """The struct of a RECORD that says no more than usual; one that comes out of the dead letters does."""
-    return msgspec.defstruct(
+def _record_decoder(stream: str, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
+    """Make a decoder of a RECORD that says no more than usual; one that comes out of the dead letters does."""
+    message = msgspec.defstruct(
         "Message",
-        [("type", Literal["RECORD"]), ("record", record), ("time_extracted", Any, None), ("version", Any, None)],
-        tag_field="stream",
-        tag=stream,
+        [
+            ("type", Literal["RECORD"]),
+            ("stream", Literal[stream]),
+            ("record", record),
+            ("time_extracted", Any, None),
+            ("version", Any, None),
+        ],
         forbid_unknown_fields=True,
         gc=False,
     )
+    return msgspec.json.Decoder(message, float_hook=exact).decode

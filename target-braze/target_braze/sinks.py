@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from target_braze import catalogs
 from target_braze.costs import data_points
+from target_braze.damaged_json import TOO_DEEP, levels
 from target_braze.endpoints import TRACK, TRACK_BULK
 from target_braze.ledger import fingerprint
 from target_braze.mapping import compile_mapping
@@ -109,7 +110,10 @@ class BrazeSink(RecordSink):
 
     def process_quick(self, record: msgspec.Struct) -> bool:
         """Take in a record that has nothing out of the ordinary; False if it has, for `process_record` to see."""
-        change = self._mapping.quick_change(record)
+        try:
+            change = self._mapping.quick_change(record)
+        except RecursionError:
+            return False
         if change is None:
             return False
         line = self._target.message_reader.line
@@ -149,7 +153,11 @@ class BrazeSink(RecordSink):
             self._keep(record, source, is_deleted=is_deleted)
         if self._vanishing:
             self._absent = [] if is_deleted else self._mapping.absent(record, self._vanishing)
-        return self._mapping.removed(record) if is_deleted else self._mapping.changes(record)
+        try:
+            return self._mapping.removed(record) if is_deleted else self._mapping.changes(record)
+        except RecursionError:
+            column = max(record, key=lambda name: levels(record[name]))
+            raise RecordError(f"column '{column}' has {TOO_DEEP}") from None
 
     def _keep(self, record: Mapping[str, Any], source: Record, *, is_deleted: bool) -> None:
         """Remember what the stream lists, to know with its next version what it lists no more."""

@@ -183,6 +183,8 @@ class Summary:
             "reasons": dict(self.reasons.most_common(_REASONS_TOLD)),
             **more,
         }
+        if sys.stderr is None:
+            return
         with suppress(OSError, ValueError):  # nobody listens any more
             sys.stderr.write(json.dumps({"summary": document}) + "\n")
             sys.stderr.flush()

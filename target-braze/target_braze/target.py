@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import math
-import signal
-import sys
-import threading
 from collections import defaultdict
+from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 from singer_sdk.exceptions import MissingKeyPropertiesError
-from singer_sdk.mapper import SameRecordTransform
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
-from target_braze.braze_api import Answer, Client, base_url
+from target_braze import standard_streams
+from target_braze.braze_api import Answer, Client, StoppedError, base_url
 from target_braze.dead_letters import FIELD, DeadLetters
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.delivery import Delivery, RejectedError
@@ -31,12 +29,12 @@ from target_braze.plugin import Plugin
 from target_braze.preflight import Preflight
 from target_braze.reader import MessageReader
 from target_braze.records import Change, Record, Rejection
-from target_braze.signals import STOPPING, nothing, shielded
+from target_braze.signals import handled
 from target_braze.sinks import BrazeSink
 from target_braze.summary import Summary
 
 if TYPE_CHECKING:
-    from types import FrameType
+    import signal
 
     from target_braze.endpoints import Request
 
@@ -47,8 +45,12 @@ class KeylessRecordError(RejectedError, MissingKeyPropertiesError):
     """A record is rejected that also lacks the key of its stream, for which the SDK has an error of its own."""
 
 
-class _Terminated(SystemExit):
-    """SIGINT or SIGTERM came."""
+class _Stopped(SystemExit):
+    """A signal ends the run; the code is that of a process that dies of it."""
+
+    def __init__(self, signum: signal.Signals) -> None:
+        super().__init__(128 + signum)
+        self.signal_name = signum.name
 
 
 class TargetBraze(Plugin):
@@ -63,6 +65,7 @@ class TargetBraze(Plugin):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
+        self.message_reader.reject_damaged = self._reject_damaged
         self.summary = Summary()
         self._estimate = Estimate()
         self.message: dict[str, Any] = {}
@@ -113,8 +116,8 @@ class TargetBraze(Plugin):
             accept=self.summary.accepted,
             reject=self._reject_change,
             # What was not sent must come again with the next run.
-            emit=_keep_quiet if self.config["dry_run"] else _write_state,
-            failed=self._wake,
+            emit=_keep_quiet if self.config["dry_run"] else standard_streams.write_line,
+            failed=self._give_up,
             max_objects=self.config["max_objects_per_request"],
             concurrency=self.config["concurrency"],
             # Nothing can be seen too late that was never sent.
@@ -206,11 +209,7 @@ class TargetBraze(Plugin):
 
     @override
     def _process_record_message(self, message_dict: dict[str, Any]) -> None:
-        self.message = message_dict
-        if marked := self._marked.get(message_dict["stream"]):
-            message_dict["record"] = _renamed(message_dict["record"], marked)
-        if self._expects_letters and FIELD in message_dict:
-            self._take_back(message_dict)
+        self._receive(message_dict)
         sink = self._direct.get(message_dict["stream"])
         if sink is not None:
             sink.process_record(message_dict["record"], {})
@@ -238,6 +237,17 @@ class TargetBraze(Plugin):
         self.delivery.finish()
         self.entries.check()
 
+    def _reject_damaged(self, message: dict[str, Any], reason: str) -> None:
+        """Reject a RECORD with values that are not JSON, in each stream that stream maps make of its own."""
+        self._receive(message)
+        stream = message["stream"]
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+        for stream_map in self.mapper.stream_maps[stream]:
+            if not isinstance(stream_map, RemoveRecordTransform):
+                sink = cast("BrazeSink", self.get_sink(stream_map.stream_alias))
+                self.reject(self.record(sink.stream_name, tuple(sink.key_properties)), Rejection(reason))
+
     # The run.
 
     @override
@@ -247,53 +257,47 @@ class TargetBraze(Plugin):
         Raises:
             LedgerError: the ledger cannot be used; nothing has been read.
         """
-        ledger = self.ledger
-        ended: Literal["completed", "stopped", "failed"] = "failed"
-        try:
-            self.listen(file_input)
-            ended = "completed"
-        except BaseException as reason:
-            # A condition that a signal meets half-way into its wait says that its lock is not held.
-            stopped = self.message_reader.stopped if isinstance(reason, _Terminated | RuntimeError) else None
-            ended = "failed" if stopped is None else "stopped"
-            with shielded():
+        with ExitStack() as at_end:
+            # A signal only makes the next message, or the wait for room or answers, raise; see `stop`.
+            at_end.enter_context(handled(self.stop))
+            at_end.push(self._summarize)
+            if self._dead_letters is not None:
+                at_end.push(self._close_dead_letters)
+            if self.ledger is not None:
+                at_end.callback(self.ledger.close)
+            delivery = self.delivery
+            try:
+                self.listen(file_input)
+            except BaseException as reason:  # noqa: BLE001 - it, or its cause, is raised again
                 self._client.stop()
-                self.delivery.abort()
-            if stopped is not None:
-                raise stopped from None
-            raise
-        finally:
-            with shielded():
-                if ledger is not None:
-                    ledger.close()
-                if self._dead_letters is not None:
-                    self._dead_letters.close()
-                    self._dead_letters.report(self.summary, completed=ended == "completed")
-                self._summarize(ended)
+                delivery.abort()
+                # Whoever is stopped is not the cause.
+                failure = delivery.failure if isinstance(reason, _Stopped | StoppedError) else None
+                raise failure or reason from None
 
     @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        if self.delivery.failure is not None:
-            # From `_wake`. Where nothing is waited for, the failure is about to be noticed anyway.
-            if self.message_reader.waiting:
-                self.message_reader.waiting = False
-                raise self.delivery.failure
-            return
-        # The SDK would write a STATE that covers what is still in flight, and exit with 0.
-        for again in STOPPING:
-            signal.signal(again, nothing)
-        _log.warning("%s: waiting for the answers under way, then stopping", signal.Signals(signum).name)
-        stopped = _Terminated(128 + signum)
-        # What a signal raises is lost where it meets a finalizer.
-        self.message_reader.stopped = stopped
-        raise stopped
+    def stop(self, signum: signal.Signals) -> None:
+        reason = _Stopped(signum)
+        self.message_reader.interrupt(reason)
+        if (delivery := self.__dict__.get("delivery")) is not None:
+            delivery.interrupt(reason)
 
-    def _wake(self) -> None:
-        """Interrupt the reading of a tap that is silent, for delivery has failed."""
-        if hasattr(signal, "pthread_kill") and signal.getsignal(signal.SIGTERM) == self._handle_termination:
-            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
+    def _give_up(self, failure: BaseException) -> None:
+        """End what the main thread waits for, for delivery takes nothing more."""
+        if isinstance(failure, _Stopped):
+            _log.warning("%s: waiting for the answers under way, then stopping", failure.signal_name)
+        self._client.stop()
+        self.message_reader.interrupt(failure)
 
     # Helpers.
+
+    def _receive(self, message: dict[str, Any]) -> None:
+        """Make the RECORD the current one."""
+        self.message = message
+        if marked := self._marked.get(message["stream"]):
+            message["record"] = _renamed(message["record"], marked)
+        if self._expects_letters and FIELD in message:
+            self._take_back(message)
 
     def _take_back(self, letter: dict[str, Any]) -> None:
         """Look whether it is our own dead letters that come in: at the first letter after each SCHEMA."""
@@ -301,25 +305,32 @@ class TargetBraze(Plugin):
         if self._dead_letters is not None:
             self._dead_letters.take_back(letter)
 
-    def _summarize(self, ended: Literal["completed", "stopped", "failed"]) -> None:
+    def _close_dead_letters(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if self._dead_letters is not None:
+            self._dead_letters.close()
+            self._dead_letters.report(self.summary, completed=error is None)
+
+    def _summarize(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         dry_run = self.config["dry_run"]
-        self.summary.log(dry_run=dry_run)
-        if dry_run:
-            client = self._client if self.config["preflight"] else None
-            points = {stream: counts.data_points for stream, counts in self.summary.streams.items()}
-            for line in self._estimate.table(points, self.config["rate_limit_reserve"], client):
-                _log.info("%s", line)
         waited = {
             "rate_limits": self._client.limit_waits.seconds,
             "retries": self._client.retry_waits.seconds,
             "dependent_steps": self.delivery.rests.seconds,
         }
-        self.summary.write(
-            ended,
-            dry_run=dry_run,
-            retries=self._client.retries,
-            seconds_waited={what: round(seconds, 3) for what, seconds in waited.items()},
-        )
+        try:
+            self.summary.log(dry_run=dry_run)
+            if dry_run:
+                client = self._client if self.config["preflight"] else None
+                points = {stream: counts.data_points for stream, counts in self.summary.streams.items()}
+                for line in self._estimate.table(points, self.config["rate_limit_reserve"], client):
+                    _log.info("%s", line)
+        finally:
+            self.summary.write(
+                "completed" if error is None else "stopped" if isinstance(error, _Stopped) else "failed",
+                dry_run=dry_run,
+                retries=self._client.retries,
+                seconds_waited={what: round(seconds, 3) for what, seconds in waited.items()},
+            )
 
     def _send(self, request: Request, resend: bool) -> Answer:  # noqa: FBT001
         endpoint = request.endpoint
@@ -348,13 +359,5 @@ def _renamed(values: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {names.get(name, name): value for name, value in values.items()}
 
 
-def _keep_quiet(state: dict[str, Any]) -> None:
+def _keep_quiet(state: bytes) -> None:
     """Write no STATE."""
-
-
-def _write_state(state: dict[str, Any]) -> None:
-    try:
-        sys.stdout.write(json.dumps(state, default=float) + "\n")
-        sys.stdout.flush()
-    except OSError as error:
-        raise OSError(f"STATE cannot be written to standard output: {error.strerror}") from None

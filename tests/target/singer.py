@@ -34,6 +34,7 @@ class Run:
     stdout: str
     stderr: str
     exception: BaseException | None = None
+    stdout_bytes: bytes = b""
 
     @property
     def states(self) -> list[dict[str, Any]]:
@@ -124,7 +125,7 @@ def run_cli(arguments: list[str], stdin: bytes = b"", env: dict[str, str] | None
         assert secret not in result.stdout
         assert secret not in stderr
     assert "Traceback" not in stderr
-    return Run(result.exit_code, result.stdout, stderr, result.exception)
+    return Run(result.exit_code, result.stdout, stderr, result.exception, result.stdout_bytes)
 
 
 def the(profile: Profile | None) -> Profile:

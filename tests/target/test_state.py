@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import random
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze import delivery, target
+from target_braze import delivery, standard_streams
 from target_braze.braze_api import BrazeError
 from target_braze.target import TargetBraze
 
@@ -46,13 +47,14 @@ def ahead(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """STATEs that were ahead of the sandbox at the moment they left."""
     found: list[int] = []
 
-    def watched(value: dict[str, Any]) -> None:
-        if not holds(sandbox).issuperset(range(value["upto"] + 1)):
-            found.append(value["upto"])
-        write(value)
+    def watched(line: bytes) -> None:
+        upto = json.loads(line)["upto"]
+        if not holds(sandbox).issuperset(range(upto + 1)):
+            found.append(upto)
+        write(line)
 
-    write = target._write_state
-    monkeypatch.setattr(target, "_write_state", watched)
+    write = standard_streams.write_line
+    monkeypatch.setattr(standard_streams, "write_line", watched)
     monkeypatch.setattr(delivery, "_STATE_EVERY", 0.0)
     return found
 

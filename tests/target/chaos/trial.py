@@ -22,6 +22,7 @@ from braze_sandbox.faults import Fault
 from braze_sandbox.instance import Options
 from braze_sandbox.limits import Limits
 from target_braze.braze_api import BrazeError
+from target_braze.signals import handle
 from target_braze.target import TargetBraze
 
 from tests.target.chaos import invariants
@@ -71,11 +72,13 @@ class _Output:
     def __init__(self, see: Callable[[int], None]) -> None:
         self._see = see
 
-    def write(self, line: str) -> None:
-        self._see(json.loads(line)["upto"])
+    @property
+    def buffer(self) -> _Output:
+        return self
 
-    def flush(self) -> None:
-        """Nothing is kept."""
+    def write(self, line: memoryview) -> int:
+        self._see(json.loads(bytes(line))["upto"])
+        return len(line)
 
 
 class Trial:
@@ -194,12 +197,13 @@ class Trial:
     def _here(self, source: list[bytes | None], stop: Stop | None) -> Ended:
         states: list[int] = []
         output = cast("IO[str]", _Output(lambda upto: self._see(upto, states)))
-        with _own_signals(), redirect_stdout(output), redirect_stderr(StringIO()) as said:
-            try:
-                with self._stopping(stop, _send_here):
-                    code = _run(self._config, source)
-            except SystemExit:  # the signal came when all was done
-                code = 128 + signal.SIGTERM
+        with (
+            _own_signals(),
+            redirect_stdout(output),
+            redirect_stderr(StringIO()) as said,
+            self._stopping(stop, _send_here),
+        ):
+            code = _run(self._config, source)
         return Ended(code, states, said.getvalue())
 
     # A run in a process of its own.
@@ -268,7 +272,7 @@ class Trial:
 def _own_signals() -> Iterator[None]:
     """Let a target have the signals, and have what comes after its end do nothing."""
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.getsignal(number) for number in numbers]
+    before = [signal.signal(number, _ignore) for number in numbers]
     # pytest reports what a signal raises in a finalizer, of which the processes of earlier schedules have left some.
     gc.disable()
     try:
@@ -279,14 +283,22 @@ def _own_signals() -> Iterator[None]:
             signal.signal(number, handler)
 
 
+def _ignore(_signum: int, _frame: object) -> None:
+    """Do nothing: what comes before or after the run is no matter of it."""
+
+
 def _send_here(number: signal.Signals) -> None:
     signal.pthread_kill(threading.main_thread().ident or 0, number)
 
 
-def _run(config: dict[str, Any], source: list[bytes | None]) -> int:
+def _run(
+    config: dict[str, Any], source: list[bytes | None], before_run: Callable[[TargetBraze], object] = lambda _: None
+) -> int:
     """Run the target as its command line does; answer the exit code."""
+    target = TargetBraze(config=config)
+    before_run(target)
     try:
-        TargetBraze(config=config).run(cast("IO[str]", _Source(source)))
+        target.run(cast("IO[str]", _Source(source)))
     except SystemExit as exit_:
         return int(cast("int", exit_.code))
     except BrazeError as error:
@@ -303,5 +315,5 @@ def _child(config: dict[str, Any], source: list[bytes | None], skew: float, out:
     with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried(skew):  # noqa: PTH123
         faulthandler.dump_traceback_later(STUCK / 3, file=errors)
         with redirect_stdout(output), redirect_stderr(errors):
-            code = _run(config, source)
+            code = _run(config, source, lambda target: handle(target.stop))
     sys.exit(code)

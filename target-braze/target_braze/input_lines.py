@@ -1,0 +1,71 @@
+"""Lines of standard input, read in a wait that a signal handler or another thread can end."""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+import weakref
+from contextlib import suppress
+from typing import IO, TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# Bytes. Each time this many are read, all other threads have a turn.
+_CHUNK: Final = 1_000_000
+# On Windows, select() takes sockets only; there an interruption takes effect at the next line.
+_CAN_WAIT: Final = sys.platform != "win32"
+
+
+class InputLines:
+    """Read lines until the input ends or `interrupt` is called."""
+
+    def __init__(self) -> None:
+        self.interruption: BaseException | None = None
+        self._woken, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        weakref.finalize(self, _close, self._woken, self._wake)
+
+    def interrupt(self, reason: BaseException) -> None:
+        """End the reading with `reason`; safe in signal handlers and threads. The first reason counts."""
+        if self.interruption is None:
+            self.interruption = reason
+        with suppress(BlockingIOError):  # the pipe is full: the reader is awake already
+            os.write(self._wake, b"\0")
+
+    def read(self, source: IO[bytes] | IO[str]) -> Iterator[list[bytes]]:
+        """Yield the lines of a file, as many at a time as are there; stop early after an interruption."""
+        try:
+            descriptor = source.fileno() if _CAN_WAIT else None
+        except (AttributeError, io.UnsupportedOperation):
+            descriptor = None
+        if descriptor is not None:
+            yield from self._of_descriptor(descriptor)
+            return
+        while self.interruption is None and (line := source.readline()):
+            yield [line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line]
+
+    def _of_descriptor(self, descriptor: int) -> Iterator[list[bytes]]:
+        # Parts of a line longer than a chunk; joining them one by one would take quadratic time.
+        parts: list[bytes] = []
+        while self.interruption is None:
+            if self._woken in select.select([descriptor, self._woken], [], [])[0]:
+                return
+            chunk = os.read(descriptor, _CHUNK)
+            if not chunk:
+                if parts:
+                    yield [b"".join(parts)]
+                return
+            first, *lines = chunk.split(b"\n")
+            parts.append(first)
+            if lines:
+                lines.insert(0, b"".join(parts))
+                parts = [lines.pop()]
+                yield lines
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
