@@ -78,7 +78,8 @@ class Record(msgspec.Struct, eq=False):
 
 def _short(value: object) -> str:
     """A key's value in one line of a message, however long it is and whatever control characters it holds."""
-    text = str(value)
+    # A value that was not JSON stands as its bytes.
+    text = bytes(value).decode("utf-8", "replace") if isinstance(value, msgspec.Raw) else str(value)
     cut = text if len(text) <= _KEY_LENGTH else f"{text[:_KEY_LENGTH]}..."
     return "".join(letter if letter.isprintable() else " " for letter in cut)
 
