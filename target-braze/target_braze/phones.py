@@ -62,12 +62,15 @@ def _check_american(text: str) -> None:
     ):
         raise ValueError(
             "expected a phone number with the code of its country, such as +12025550123: Braze takes ten digits for an "
-            "American number, and this is none"
+            "American number, and this is not one"
         )
 
 
 def _usual(number: str) -> re.Pattern[str] | None:
-    """The pattern of numbers that are E.164 beyond doubt, of the country of this one: a hundred times as quick."""
+    """Return the pattern of numbers that `_parsed` would return as they are, for the country of this one.
+
+    Matching it takes a tenth of the time of parsing, and most sources write E.164.
+    """
     for length in range(1, _LONGEST_CODE + 1):
         if (found := _pattern(number[1 : 1 + length])) is not None:
             return found

@@ -34,6 +34,8 @@ _EPOCH_IDIOMS: Final[Mapping[tuple[str, str], str]] = {
     ("format", "utc-millisec"): "epoch-milliseconds",
     ("format", "unix-time"): "epoch-seconds",
 }
+# The last two are Avro's.
+_NUMBERS: Final = ("integer", "number", "int", "long")
 # Where a schema has schemas inside of it.
 _LISTS: Final = ("anyOf", "oneOf", "allOf")
 # Definitions that refer to each other grow with each level; no column is worth more.
@@ -69,17 +71,14 @@ class _Resolver:
             target = self.resolve(self._target(reference), (*path, reference))
             return {**target, **own} if isinstance(target, Mapping) else own
         found = dict(schema)
-        for key in _LISTS:
+        for key in (*_LISTS, "type"):
             if isinstance(branches := schema.get(key), list):
                 found[key] = [self.resolve(branch, path) for branch in branches]
         if isinstance(properties := schema.get("properties"), Mapping):
             found["properties"] = {name: self.resolve(one, path) for name, one in properties.items()}
         if "items" in schema:
             found["items"] = self.resolve(schema["items"], path)
-        for (keyword, word), epoch in _EPOCH_IDIOMS.items():
-            if schema.get(keyword) == word and {"integer", "number"} & {*_types(schema)}:
-                found["type"], found["format"] = ["string", "null"], epoch
-        return found
+        return _with_epochs(found)
 
     def _target(self, reference: str) -> Any:  # noqa: ANN401
         """Return what a JSON pointer (RFC 6901) in a `$ref` leads to."""
@@ -98,6 +97,13 @@ class _Resolver:
         return here
 
 
+def _with_epochs(schema: dict[str, Any]) -> dict[str, Any]:
+    for (keyword, word), epoch in _EPOCH_IDIOMS.items():
+        if schema.get(keyword) == word and any(kind in _NUMBERS for kind in _types(schema)):
+            return {**schema, "type": ["string", "null"], "format": epoch}
+    return schema
+
+
 def branches_of(schema: object) -> list[tuple[str, Mapping[str, Any]]]:
     """The types a schema allows but null, each with the schema that describes it."""
     if not isinstance(schema, Mapping):
@@ -106,13 +112,15 @@ def branches_of(schema: object) -> list[tuple[str, Mapping[str, Any]]]:
     for keyword in _LISTS:
         for branch in schema.get(keyword) or ():
             found += branches_of(branch)
-    found += [(kind, schema) for kind in _types(schema) if kind != "null"]
+    for kind in _types(schema):
+        # Draft 3 of JSON Schema and Avro allow schemas among the types.
+        found += branches_of(kind) if isinstance(kind, Mapping) else [(kind, schema)] if kind != "null" else []
     return found
 
 
-def _types(schema: Mapping[str, Any]) -> list[str]:
+def _types(schema: Mapping[str, Any]) -> list[Any]:
     types = schema.get("type", ())
-    return [types] if isinstance(types, str) else [*types]
+    return [*types] if isinstance(types, list | tuple) else [types]
 
 
 def kinds_of(schema: object) -> set[str]:

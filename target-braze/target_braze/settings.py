@@ -230,9 +230,9 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         th.StringType(nullable=False, allowed_values=["reject", "drop_field"]),
         default="reject",
         title="On bad value",
-        description="What an attribute or property does whose value or name Braze would not take, such as the date "
-        "9999-12-31 or an unknown country: reject the record, or stay out of it, which is reported. Identifiers, "
-        "operators, items of catalogs and what an event or purchase cannot lack always reject it.",
+        description="How to handle an attribute or property that Braze would not take, such as the date 9999-12-31 or "
+        "an unknown country: reject the record, or drop_field: send the record without it, which is reported. "
+        "Identifiers, operators, catalog items and what an event or purchase cannot lack always reject the record.",
     ),
     th.Property(
         "placeholder_ids",

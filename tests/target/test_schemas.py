@@ -138,6 +138,7 @@ def test_a_number_is_a_time_where_types_says_so(run_target: Callable[..., Run], 
         ({"type": "integer", "logicalType": "timestamp-micros"}, 1_772_611_811_250_000, MOMENT),
         ({"type": "number", "format": "unix-time"}, 1_772_611_811.25, MOMENT),
         ({"type": "integer", "format": "utc-millisec"}, 1_772_611_811_250, MOMENT),
+        ({"type": [{"type": "long", "logicalType": "timestamp-millis"}, "null"]}, 1_772_611_811_250, MOMENT),
         ({"type": "integer", "logicalType": "date"}, 20_516, datetime(2026, 3, 4, tzinfo=timezone.utc)),
     ],
 )
