@@ -91,7 +91,7 @@ def test_braze_s_own_headers_name_an_alias(run_target: Callable[..., Run], sandb
         (("email", "user_alias_name"), "[{user_alias: {name: user_alias_name, label: the_label}}, {email: email}]"),
     ],
 )
-def test_an_identifier_but_for_its_spelling_stops_and_the_line_to_write_mends_it(
+def test_a_misspelled_identifier_stops_and_the_line_to_write_mends_it(
     run_target: Callable[..., Run], sandbox: Sandbox, columns: tuple[str, ...], line: str
 ) -> None:
     run = run_target(people(*columns), streams={}, expect=1)
@@ -152,7 +152,7 @@ PURCHASE = {"external_id": TEXT, "product_id": TEXT, "price": NUMBER, "currency"
         ("", "Quantity", "purchase.quantity: Quantity"),
     ],
 )
-def test_parts_of_a_purchase_but_for_their_spelling(
+def test_misspelled_parts_of_a_purchase_stop(
     run_target: Callable[..., Run], missing: str, given: str, line: str
 ) -> None:
     columns = {name: schema for name, schema in PURCHASE.items() if name != missing} | {given: INTEGER}
@@ -160,7 +160,7 @@ def test_parts_of_a_purchase_but_for_their_spelling(
     assert f"rite streams.purchases.{line}" in run.errors[0]
 
 
-def test_an_app_id_but_for_its_spelling_is_reported(run_target: Callable[..., Run]) -> None:
+def test_a_misspelled_app_id_is_reported(run_target: Callable[..., Run]) -> None:
     run = run_target(Stream("purchases", PURCHASE | {"appId": TEXT}))
     assert any("column 'appId' becomes a property" in line for line in run.warnings)
 
@@ -177,9 +177,7 @@ def test_an_app_id_but_for_its_spelling_is_reported(run_target: Callable[..., Ru
         ("Date of birth", "dob"),
     ],
 )
-def test_a_field_of_braze_s_but_for_its_spelling_is_reported(
-    run_target: Callable[..., Run], column: str, field: str
-) -> None:
+def test_a_misspelled_field_of_braze_s_is_reported(run_target: Callable[..., Run], column: str, field: str) -> None:
     run = run_target(Stream("people", {"external_id": TEXT, column: TEXT}))
     assert any(f"streams.people.rename: {{{column}: {field}}}" in line for line in run.warnings)
     run = run_target(Stream("people", {"external_id": TEXT, column: TEXT, field: TEXT}))

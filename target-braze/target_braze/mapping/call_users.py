@@ -29,7 +29,7 @@ class CallUsers:
     `candidates` are the ways to name the user of a call, `anonymous` is the one of them that is the anonymous id.
 
     Raises:
-        MappingError: a column is unknown, no column names users, or one would but for its spelling.
+        MappingError: a column is unknown, no column names users, or one is misspelled.
     """
 
     def __init__(self, columns: Columns, layout: Layout, defaults: Defaults, notice: Callable[[str], None]) -> None:
@@ -127,7 +127,7 @@ def _check_spelling(columns: Columns, layout: Layout) -> None:
         check_identifiers(columns)
     elif layout.user_id is None and (spelled := almost(columns, "userId")):
         raise columns.error(
-            f"column '{spelled}' is not 'userId' but for its spelling, so it would not identify users. Write "
+            f"column '{spelled}' differs from 'userId' only in spelling, so it would not identify users. Write "
             f"{columns.at}.user: [{{external_id: {spelled}}}, {{user_alias: {{name: {layout.anonymous_id}, label: "
             f"{layout.anonymous_label}}}}}]"
         )

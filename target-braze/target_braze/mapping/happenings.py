@@ -216,8 +216,8 @@ class Purchases(Happening):
         spelled = almost(columns, "quantity")
         if spelled and "quantity" not in given and spelled not in columns.entry.get("properties", ()):
             raise columns.error(
-                f"column '{spelled}' is not Braze's 'quantity' but for its spelling, and each purchase would count as "
-                f"one. Write {columns.at}.purchase.quantity: {spelled}, or name it in {columns.at}.properties"
+                f"column '{spelled}' differs from Braze's 'quantity' only in spelling, and each purchase would count "
+                f"as one. Write {columns.at}.purchase.quantity: {spelled}, or name it in {columns.at}.properties"
             )
         if "quantity" in given or "quantity" in columns:
             self._quantity = self._column("purchase", given, "quantity", to_quantity)

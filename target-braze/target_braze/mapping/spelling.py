@@ -60,11 +60,11 @@ def almost(columns: Columns, name: str) -> str | None:
 
 
 def check_identifiers(columns: Columns, kinds: Collection[str] = DEFAULT, *, always: bool = True) -> None:
-    """Check that no column that nobody speaks of is an identifier but for its spelling.
+    """Check that no column that the mapping does not name is a misspelled identifier.
 
-    Where the stream goes by the names of its columns, the record would be about another user than meant, or a new one.
-    With `always` False, only what would go before the identifiers that the stream has matters: a property of an event
-    may be spelled as it likes.
+    In a stream that goes by the names of its columns, the record would be about another user than meant, or a new one.
+    With `always` False, only what takes precedence over the identifiers of the stream matters: a property of an event
+    may have any spelling.
 
     Raises:
         MappingError: there is one; says which setting to write.
@@ -74,7 +74,7 @@ def check_identifiers(columns: Columns, kinds: Collection[str] = DEFAULT, *, alw
         wrong = [(name, column) for name, column in spelled.items() if column != name and not _named(columns, column)]
         if wrong:
             name, column = wrong[0]
-            like = f"is not Braze's identifier '{name}' but for its spelling"
+            like = f"differs from Braze's identifier '{name}' only in spelling"
             if column is None:
                 like, column = f"lacks the column '{name}' that belongs to it", next(filter(None, spelled.values()))
             raise columns.error(
