@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections import deque
-from contextlib import suppress
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from target_braze.damaged_json import UNDECODABLE, decode_damaged
+from target_braze.dead_letter_file import FIELD, Retry, attempts, holds, mend_end
 from target_braze.delivery import RejectedError
 from target_braze.encode import encode
 
@@ -26,8 +22,6 @@ _log = logging.getLogger("target-braze")
 
 # A share is judged as if at least so many records had been read: one bad record among the first is no trend.
 _SHARE_OF: Final = 100
-# Beside `record` in the message, where targets ignore what they do not know.
-FIELD: Final = "dead_letter"
 
 
 class TooManyDeadLettersError(RejectedError):
@@ -38,23 +32,41 @@ class DeadLetters:
     """A file of RECORD messages as they came, each with the reason, after the SCHEMA of its stream.
 
     The file is appended to, so that a second run never destroys what the first could not deliver. Where it is itself
-    what comes in, it is `set_aside` under another name first: it would grow while it is read, and never end.
+    what comes in, it gets another name first: it would grow while it is read, and never end. If the run is killed then,
+    the next one that ends puts the letters back into the file.
 
     `most` is how many there may be in this run: a number of records, or below 1 a share of those that were read. With
     `dry_run` they are only counted, for what they would have gone with has not been sent either.
     """
 
     def __init__(self, path: Path, most: float | None, *, dry_run: bool) -> None:
-        self.path = path
+        # Renaming a link would leave the letters to come in another folder.
+        self.path = path.resolve() if path.is_symlink() else path
         self._most = most
         self._dry_run = dry_run
         self.count = 0
-        self.set_aside: Path | None = None
+        # What comes in, and what came into runs that did not end well.
+        self._retries: list[Retry] = []
+        self._unfinished: list[Retry] = []
         self._file: IO[bytes] | None = None
         # Where in the file the letters of this run begin.
         self._begins = 0
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Look for retries that were not finished, and say so."""
+        if self._dry_run:
+            return
+        self._unfinished = [*Retry.unfinished(self.path)]
+        for retry in self._unfinished:
+            _log.warning(
+                "a run in which the dead letters of %s came in again did not end well. They are in %s, and go back to "
+                "%s at the end of this run, unless they come in themselves",
+                self.path,
+                retry.path,
+                self.path,
+            )
 
     def write(self, record: Record, why: Rejection) -> None:
         """Append one record; it is in the file when this returns.
@@ -66,7 +78,7 @@ class DeadLetters:
             "reason": why.reason,
             "braze": why.braze,
             "status": why.status,
-            "attempt": _attempts(record.message) + 1,
+            "attempt": attempts(record.message) + 1,
             "at": datetime.now(timezone.utc).isoformat(),
         }
         note = {key: value for key, value in note.items() if value is not None}
@@ -96,26 +108,30 @@ class DeadLetters:
         )
 
     def take_back(self, message: Mapping[str, Any]) -> None:
-        """Look whether a dead letter that comes in is one of this file, and set the file aside then.
+        """Look whether a dead letter that comes in is one of this file, and rename the file then.
 
         Raises:
             OSError: it cannot be renamed.
         """
+        if self._dry_run:
+            return
         with self._lock:
-            if self._dry_run or not self.path.is_file() or not _holds(self.path, message[FIELD]):
-                return
-            now = datetime.now(timezone.utc)
-            self.set_aside = self.path.with_name(f"{self.path.name}.retried-{now:%Y%m%dT%H%M%S%f}")
-            self.path.rename(self.set_aside)
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-                self._schemas.clear()
-                with self.set_aside.open("r+b") as old:
-                    old.seek(self._begins)
-                    self.path.touch(mode=0o600)
-                    self.path.write_bytes(old.read())
-                    old.truncate(self._begins)
+            note = message[FIELD]
+            if self.path.is_file() and holds(self.path, note):
+                retry = Retry.begin(self.path)
+                self._retries.append(retry)
+                self._begin_anew(retry.path)
+                _log.warning(
+                    "the dead letters of %s come in again, so that the file is called %s until this run ends; if the "
+                    "run is killed, the next one puts them back",
+                    self.path,
+                    retry.path,
+                )
+            for retry in self._unfinished:
+                if holds(retry.path, note):
+                    self._unfinished.remove(retry)
+                    self._retries.append(retry)
+                    break
 
     def report(self, summary: Summary, *, completed: bool) -> None:
         """Say at the end of the run where dead letters are, and what to do with them."""
@@ -134,24 +150,55 @@ class DeadLetters:
                 self.path,
                 summary.most_frequent_reasons(),
             )
-        if self.set_aside is not None:
-            _log.warning(
-                "the dead letters that came in were those of %s; they are in %s, %s",
-                self.path,
-                self.set_aside,
-                "which can be deleted" if completed else "which has to come in again, for the run did not end well",
-            )
+        try:
+            self._settle_retries(completed=completed)
+        except OSError as error:
+            _log.error("dead letters that came in again cannot be put where they belong: %s", error)
 
     def close(self) -> None:
         """Close the file, if there is one."""
         if self._file is not None:
             self._file.close()
 
+    def _settle_retries(self, *, completed: bool) -> None:
+        for retry in self._retries:
+            if completed:
+                done = retry.finish()
+                _log.warning(
+                    "the dead letters that came in were those of %s; they are in %s, which can be deleted",
+                    self.path,
+                    done,
+                )
+            else:
+                retry.close()
+                _log.warning(
+                    "the dead letters that came in were those of %s; they are in %s, which has to come in again, for "
+                    "the run did not end well. Otherwise the next run puts them back",
+                    self.path,
+                    retry.path,
+                )
+        for retry in self._unfinished:
+            retry.put_back(self.path)
+            _log.warning("the dead letters of %s are in %s again: pipe it in", retry.path, self.path)
+
+    def _begin_anew(self, aside: Path) -> None:
+        """Move the letters of this run from the renamed file to one of their own."""
+        if self._file is None:
+            return
+        self._file.close()
+        self._file = None
+        self._schemas.clear()
+        with aside.open("r+b") as old:
+            old.seek(self._begins)
+            self.path.touch(mode=0o600)
+            self.path.write_bytes(old.read())
+            old.truncate(self._begins)
+
     def _append(self, lines: bytes) -> None:
         try:
             if self._file is None:
                 if self.path.is_file():
-                    _mend_end(self.path)
+                    mend_end(self.path)
                     self._begins = self.path.stat().st_size
                 self.path.touch(mode=0o600)
                 # Without a buffer, nothing is left to be written when the run ends.
@@ -161,35 +208,3 @@ class DeadLetters:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             raise OSError(f"dead letters cannot be written to {self.path}: {error.strerror}") from None
-
-
-def _holds(path: Path, note: Any) -> bool:  # noqa: ANN401 - someone may have edited it
-    """Whether there is a letter with the note in the file, in whatever way its JSON is written by now."""
-    with path.open("rb") as lines:
-        for line in lines:
-            with suppress(*UNDECODABLE):
-                message = decode_damaged(line)
-                if isinstance(message, dict) and message.get(FIELD) == note:
-                    return True
-    return False
-
-
-def _mend_end(path: Path) -> None:
-    """Give the last line its end, or take away what a run that was killed has left of one."""
-    with path.open("r+b") as file:
-        last = deque(file, maxlen=1)
-        if not last or last[0].endswith(b"\n"):
-            return
-        try:
-            msgspec.json.decode(last[0])
-        except msgspec.DecodeError:
-            file.truncate(file.tell() - len(last[0]))
-        else:
-            file.write(b"\n")
-
-
-def _attempts(message: Mapping[str, Any]) -> int:
-    """How often the record of a message has become a dead letter."""
-    note = message.get(FIELD)
-    attempts = note.get("attempt") if isinstance(note, dict) else None
-    return attempts if isinstance(attempts, int) else 0

@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from target_braze import limits
+from target_braze import dead_letter_file, limits
 from target_braze.braze_api import EndpointError, base_url
 
 
@@ -32,6 +32,7 @@ def mistakes(config: dict[str, Any]) -> list[str]:
     found = []
     if config["on_error"] == "dead_letter" and not config.get("dead_letter_path"):
         found.append("setting 'dead_letter_path': name a file, for 'on_error' is dead_letter")
+    found += dead_letter_file.mistakes(config)
     most = config.get("max_dead_letters")
     if most is not None and most > 1 and most % 1:
         found.append(f"setting 'max_dead_letters': {most} is neither a number of records nor a share below 1")

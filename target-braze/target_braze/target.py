@@ -17,7 +17,8 @@ from typing_extensions import override
 
 from target_braze import standard_streams
 from target_braze.braze_api import Answer, Client, StoppedError, base_url
-from target_braze.dead_letters import FIELD, DeadLetters
+from target_braze.dead_letter_file import FIELD
+from target_braze.dead_letters import DeadLetters
 from target_braze.deletion_guard import DeletionGuard
 from target_braze.delivery import Delivery, RejectedError
 from target_braze.entries import Entries
@@ -262,6 +263,7 @@ class TargetBraze(Plugin):
             at_end.enter_context(handled(self.stop))
             at_end.push(self._summarize)
             if self._dead_letters is not None:
+                self._dead_letters.begin()
                 at_end.push(self._close_dead_letters)
             if self.ledger is not None:
                 at_end.callback(self.ledger.close)

@@ -116,7 +116,7 @@ def test_values_in_a_refusal_are_not_shown() -> None:
     words = error_texts(json.dumps(body).encode(), Secrets("k-1"))
     assert words == (
         "<email> and <email> are bad, <number> and <number> too",
-        '{"id": "invalid-fields", "message": "no", "parameters": ["city"], "parameter_values": "..."}',
+        "invalid-fields: no",
     )
     (text,) = error_texts(f"<html>{PERSON} {'x' * 10_000}</html>".encode(), Secrets("k-1"))
     assert PERSON not in text
