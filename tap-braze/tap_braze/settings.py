@@ -154,7 +154,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         th.NumberType(exclusive_minimum=0),
         default=60,
         title="Request timeout",
-        description="Seconds that one request may take.",
+        description="Seconds that one request may take in all, and that a download may go without progress.",
     ),
     th.Property(
         "scheduled_broadcasts",

@@ -6,6 +6,7 @@ import logging
 import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from singer_sdk import typing as th
 
@@ -62,7 +63,9 @@ class Storage:
         """
         from fsspec.core import url_to_fs  # noqa: PLC0415 - takes a while, and few need it
 
-        self._setting, self._url, self._options = setting, url, options
+        self._setting = setting
+        self.shown = without_credentials(url)
+        self._secrets = sorted({*_texts(options), *_secrets(url)}, key=len, reverse=True)
         scheme = url.partition("://")[0]
         with self._told("opened"):
             try:
@@ -126,12 +129,30 @@ class Storage:
             raise
         except Exception as error:
             text = " ".join(str(error).split())
-            for secret in sorted(_texts(self._options), key=len, reverse=True):
+            for secret in self._secrets:
                 text = text.replace(secret, "***")
             raise StorageError(
-                f"setting '{self._setting}': {self._url} cannot be {what} ({type(error).__name__}: {text[:300]}); "
+                f"setting '{self._setting}': {self.shown} cannot be {what} ({type(error).__name__}: {text[:300]}); "
                 f"check it, the credentials, and that they may list and read"
             ) from error
+
+
+def without_credentials(url: str) -> str:
+    """The URL of a bucket or folder without user, password and query."""
+    scheme, mark, rest = url.partition("://")
+    place = rest.partition("/")[0]
+    if "@" in place or ("@" in rest and ":" in place):  # or a slash in the password
+        rest = rest.rpartition("@")[2]
+    return scheme + mark + rest.partition("?")[0]
+
+
+def _secrets(url: str) -> Iterator[str]:
+    """What a URL holds that is not shown, in each way in which an error may write it."""
+    shown = without_credentials(url).partition("://")[2]
+    for part in re.split("[/?&=:@]", url.partition("://")[2].replace(shown, "", 1)):
+        for form in {part, unquote(part)}:
+            if len(form) > _SHORT:
+                yield form
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON

@@ -111,7 +111,7 @@ class TapBraze(Tap):
         settings = self.settings.currents
         url = settings.url or ""
         storage = Storage("currents.url", url, settings.storage_options)
-        return Files(storage, url, settings.wants, self.settings.concurrency, self.logger.warning)
+        return Files(storage, settings.wants, self.settings.concurrency, self.logger.warning)
 
     def list_of(self, kind: type[S]) -> S:
         """The one stream of this class, for its ids."""

@@ -335,7 +335,7 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         th.NumberType(nullable=False, minimum=1),
         default=60,
         title="Request timeout",
-        description="Seconds to wait for an answer.",
+        description="Seconds that one request may take in all, its answer included.",
     ),
     th.Property(
         "dry_run",

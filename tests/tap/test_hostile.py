@@ -12,7 +12,10 @@ import zipfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tap_braze import parts, user_exports
+from tap_braze.storage import without_credentials
 from tap_braze.streams import STREAMS
 
 from tests.hostile import DRIPS, Hostile, whole
@@ -162,3 +165,26 @@ def test_what_braze_adds_to_an_answer_is_shown_without_the_key(run_tap: RunTap) 
         run = run_tap("segments", endpoint=server.url, api_key=KEY)
     assert run.exit_code == 0, run.stderr
     assert "*** of <email>" in run.stderr
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://jane:pa55word@127.0.0.1:1/currents",
+        "ftp://jane:pa55%77ord@127.0.0.1:1/currents",
+        "nothing://jane:pa55word/@bucket/currents",
+        "https://127.0.0.1:1/currents?token=pa55word",
+    ],
+)
+def test_credentials_in_the_url_of_a_bucket_are_not_shown(url: str, cli: Callable[..., Any], tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"api_key": KEY, "endpoint": "US-01", "currents": {"url": url}}))
+    run = cli(["--config", str(config), "--discover"])
+    assert "setting 'currents.url'" in run.stderr
+    assert "pa55" not in run.stdout + run.stderr
+
+
+@given(st.text("abc/@:?%", min_size=4), st.text("xyz", min_size=1))
+def test_of_a_url_the_bucket_is_shown_and_no_password(password: str, bucket: str) -> None:
+    shown = without_credentials(f"s3://key:{password}@{bucket}/folder?token=no")
+    assert shown == f"s3://{bucket}/folder"

@@ -58,10 +58,9 @@ class Files:
     """The files of those event types that are wanted; for one thread."""
 
     def __init__(
-        self, storage: Storage, url: str, wants: Callable[[str], bool], threads: int, warn: Callable[[str], None]
+        self, storage: Storage, wants: Callable[[str], bool], threads: int, warn: Callable[[str], None]
     ) -> None:
         self._storage = storage
-        self._url = url
         self._wants = wants
         self._threads = threads
         self._warn = warn
@@ -155,12 +154,12 @@ class Files:
     def _why_none(self) -> str:
         if not self._storage.exists:
             return (
-                f"setting 'currents.url': there is nothing at {self._url}; check the bucket and the folder path, "
-                "which are those of the Currents connector in Braze"
+                f"setting 'currents.url': there is nothing at {self._storage.shown}; check the bucket and the folder "
+                "path, which are those of the Currents connector in Braze"
             )
         return (
-            f"setting 'currents.url': no folder at {self._url} is called event_type=…; give the folder path of the "
-            "Currents connector in Braze, or a folder above it"
+            f"setting 'currents.url': no folder at {self._storage.shown} is called event_type=…; give the folder path "
+            "of the Currents connector in Braze, or a folder above it"
         )
 
     def _each(self, plan: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
