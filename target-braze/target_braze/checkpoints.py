@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 # The value of a STATE message, byte for byte.
 State = bytes
 
+# Seconds to within which it is known when a record was taken in.
+_GRAIN: Final = 1.0
+
 
 class Checkpoints:
     """Records and states in the order of the stream; a record is settled when all its changes are."""
@@ -20,10 +24,11 @@ class Checkpoints:
     def __init__(self) -> None:
         # How many changes of a record are not settled, by its position, oldest first.
         self._open: OrderedDict[int, int] = OrderedDict()
-        self._last = 0
-        # Each with the position of the last record before it.
+        # When records were taken in: positions, each some time after the one before it.
+        self._moments: deque[tuple[int, float]] = deque()
+        # Each with the position of the last record read before it.
         self._states: deque[tuple[int, State]] = deque()
-        self._settled: State | None = None
+        self._settled: tuple[int, State] | None = None
 
     def __len__(self) -> int:
         """How many records are open."""
@@ -34,16 +39,31 @@ class Checkpoints:
         """Whether there is a STATE that may leave and has not."""
         return self._settled is not None
 
-    def open(self, record: Record, changes: int) -> None:
-        """The record comes next, with so many changes."""
-        self._last = record.position
-        self._open[record.position] = changes
+    @property
+    def oldest(self) -> float:
+        """The position of the first record that is open; infinite if none is."""
+        return next(iter(self._open), math.inf)
 
-    def add(self, state: State) -> None:
-        """The STATE comes next; it takes the place of one directly before it."""
-        if self._states and self._states[-1][0] == self._last:
+    @property
+    def since(self) -> float:
+        """Since when at least, to within _GRAIN seconds, the first open record has been open; infinite if none is."""
+        oldest, moments = self.oldest, self._moments
+        while len(moments) > 1 and moments[1][0] <= oldest:
+            moments.popleft()
+        return moments[0][1] if self._open else math.inf
+
+    def open(self, record: Record, changes: int, now: float) -> None:
+        """The record comes next, with so many changes."""
+        position = record.position
+        if not self._moments or now >= self._moments[-1][1] + _GRAIN:
+            self._moments.append((position, now))
+        self._open[position] = changes
+
+    def add(self, state: State, position: int) -> None:
+        """The STATE comes next, after the record of that position; it takes the place of one directly before it."""
+        if self._states and self._states[-1][0] == position:
             self._states.pop()
-        self._states.append((self._last, state))
+        self._states.append((position, state))
         self._advance()
 
     def settle(self, changes: Iterable[Change]) -> list[Record]:
@@ -60,13 +80,13 @@ class Checkpoints:
         self._advance()
         return settled
 
-    def take(self) -> State | None:
-        """The last STATE that may leave, once."""
+    def take(self) -> tuple[int, State] | None:
+        """The last STATE that may leave, once, with the position of the last record that it covers."""
         state, self._settled = self._settled, None
         return state
 
     def _advance(self) -> None:
         if self._states:
-            oldest = next(iter(self._open), self._last + 1)
+            oldest = self.oldest
             while self._states and self._states[0][0] < oldest:
-                self._settled = self._states.popleft()[1]
+                self._settled = self._states.popleft()

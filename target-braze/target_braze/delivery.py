@@ -9,6 +9,8 @@ inbox what is new, and so wait for no lock and for each other only where there i
 
 from __future__ import annotations
 
+import logging
+import math
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -31,12 +33,25 @@ if TYPE_CHECKING:
     from target_braze.ledger import Ledger
     from target_braze.records import Change, Rejection
 
+_log = logging.getLogger("target-braze")
+
 # A request that is not full leaves when its oldest change has waited this long (seconds).
 _LINGER: Final = 1.0
 # Meltano stores every STATE that it is given; more often than this (seconds) helps nobody.
 _STATE_EVERY: Final = 1.0
 # Bytes of the lines of records under way; what Python makes of them takes five times as much.
 _MOST_BYTES: Final = 32_000_000
+# No record is read that is so far after the oldest one that is not settled, in records or seconds: a run that is killed
+# repeats no more. While a user waits for the time of a step that depends on another, so many times as far.
+_SPAN: Final = 100_000
+_SPAN_SECONDS: Final = 60.0
+_SPANS_AT_REST: Final = 10
+# What the last run had read beyond its last STATE may come with some records from before that, as taps repeat the last
+# ones, and with new ones in between: so many more are held back, or a fourth more.
+_SLACK: Final = 100
+# Longer than so many seconds, or than so many bytes of lines fill, nothing is held back.
+_HOLD_SECONDS: Final = _SPAN_SECONDS * _SPANS_AT_REST
+_MOST_HELD_BYTES: Final = 64_000_000
 
 
 class RejectedError(Exception):
@@ -50,6 +65,9 @@ class Delivery:
     run. `emit` writes a STATE. All are called from threads of this class.
 
     `wait` is the most seconds that one lies between a change and another that depends on it.
+
+    Where by the `ledger` the last run has sent changes of records beyond its last STATE, older values would come again
+    before newer ones: until these records have been read, of each user only the newest state leaves.
 
     `failed` is called when a request has failed for good, or after `interrupt`: the caller may be waiting for input
     that does not come.
@@ -79,13 +97,22 @@ class Delivery:
 
         # The dispatcher's own.
         ceilings = Ceilings(max_objects)
-        self._lanes = Lanes(_LINGER, ceilings, wait)
+        stretch = ledger.stretch if ledger is not None else 0
+        self._lanes = Lanes(_LINGER, ceilings, wait, holds_back=stretch > 0)
         self._checkpoints = Checkpoints()
         self._concurrency = Concurrency(concurrency)
         self._in_flight = 0
         self._closing = False
         self._next_emit = 0.0
         self._now = 0.0
+        self._hold_until = math.inf
+        self._ledger = ledger
+
+        # Positions of records: the last of those held back, the last that was read, and that before which the next has
+        # to be.
+        self._stretch = stretch + max(_SLACK, stretch // 4) if stretch else -1
+        self._read = 0
+        self._end_of_span = math.inf
 
         # Records: enough to fill every request in flight and its successor, and to find users that are not under way.
         self._room = 3 * concurrency * max_objects
@@ -109,25 +136,38 @@ class Delivery:
         self._dispatched = threading.Event()
         threading.Thread(target=self._dispatch, name="dispatcher", daemon=True).start()
 
-    def add(self, *changes: Change) -> None:
-        """Take in all that one record changes; waits while too many records are under way.
+    def wait_for_room(self, position: int) -> None:
+        """Wait while too many records are under way, or the record at the position is too far ahead of the oldest.
 
         Raises:
             BrazeError: an earlier request failed for good.
             RejectedError: an earlier change was rejected, and that ends the run.
         """
+        if self._read <= self._stretch < position:
+            self._inbox.put((self._let_go, ""))
+        self._read = position
         if not self._has_room():
             with self._room_made:
                 self._room_made.wait_for(lambda: self._has_room() or self.failure)
         if self.failure is not None:
             raise self.failure
+
+    def add(self, *changes: Change) -> None:
+        """Take in all that one record changes, when there is room.
+
+        Raises:
+            BrazeError: an earlier request failed for good.
+            RejectedError: an earlier change was rejected, and that ends the run.
+        """
+        record = changes[0].records[0]
+        self.wait_for_room(record.position)
         self._given += 1
-        self._given_bytes += changes[0].records[0].size
+        self._given_bytes += record.size
         self._inbox.put((self._take_in, changes))
 
     def checkpoint(self, state: State) -> None:
         """Take in a STATE: it is emitted when all records before it are settled."""
-        self._inbox.put((self._checkpoints.add, state))
+        self._inbox.put((self._take_state, (state, self._read)))
 
     def finish(self) -> None:
         """Send what waits, wait for all answers, emit the last STATE.
@@ -150,10 +190,12 @@ class Delivery:
         self._end()
 
     def _has_room(self) -> bool:
+        held, size = self._lanes.held, self._given_bytes - self._settled_bytes
+        if self._lanes.holds_back:
+            return size < _MOST_HELD_BYTES
         # What waits for the end of the input may not keep that end away.
-        held = self._lanes.held
-        return self._given - self._settled < self._room + held and (
-            self._given_bytes - self._settled_bytes < _MOST_BYTES or held > 0
+        return (held > 0 and self._given - self._settled < self._room + held) or (
+            self._given - self._settled < self._room and size < _MOST_BYTES and self._read < self._end_of_span
         )
 
     def _end(self) -> None:
@@ -169,6 +211,7 @@ class Delivery:
         try:
             while not self._is_done():
                 self._listen()
+                self._look_back()
                 while (work := self._next_request()) is not None:
                     self._in_flight += 1
                     self._workers.submit(self._deliver, *work)
@@ -198,12 +241,45 @@ class Delivery:
             with self._room_made:
                 self._room_made.notify()
 
+    def _look_back(self) -> None:
+        """Say how far may be read, for what is not settled yet, and let go what was held back for too long."""
+        lanes, now = self._lanes, time.monotonic()
+        if lanes.holds_back:
+            if now >= self._hold_until or self._given_bytes - self._settled_bytes >= _MOST_HELD_BYTES:
+                self._let_go("more is read again than can be held back: older values may come before newer ones")
+            return
+        if lanes.held:
+            return
+        spans = _SPANS_AT_REST if lanes.some_rest else 1
+        is_late = now >= self._checkpoints.since + _SPAN_SECONDS * spans
+        end = 0 if is_late else self._checkpoints.oldest + _SPAN * spans
+        if end != self._end_of_span:
+            with self._room_made:
+                self._end_of_span = end
+                self._room_made.notify()
+
+    def _let_go(self, why: str) -> None:
+        """Hold nothing back any more."""
+        if self._lanes.holds_back:
+            if why:
+                _log.warning("%s", why)
+            self._lanes.let_go(time.monotonic())
+            with self._room_made:
+                self._room_made.notify()
+
     def _take_in(self, changes: tuple[Change, ...]) -> None:
-        self._checkpoints.open(changes[0].records[0], len(changes))
+        self._checkpoints.open(changes[0].records[0], len(changes), self._now)
+        if self._lanes.holds_back:
+            self._hold_until = min(self._hold_until, self._now + _HOLD_SECONDS)
+            changes[0].records[0].pack()
         for change in changes:
             self._lanes.add(change, self._now)
 
+    def _take_state(self, given: tuple[State, int]) -> None:
+        self._checkpoints.add(*given)
+
     def _close(self, _: None) -> None:
+        self._let_go("")
         self._closing = True
 
     def _hear_answer(self, answer: Answer) -> None:
@@ -238,13 +314,21 @@ class Delivery:
             moments.append(due)
         if self._checkpoints.has_settled:
             moments.append(self._next_emit)
+        if self._lanes.holds_back:
+            moments += [self._hold_until] if self._hold_until < math.inf else []
+        elif self._end_of_span and self._checkpoints and not self._lanes.held:
+            moments.append(self._checkpoints.since + _SPAN_SECONDS * (_SPANS_AT_REST if self._lanes.some_rest else 1))
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _emit_settled(self) -> None:
-        state = self._checkpoints.take()
-        if state is not None:
+        taken = self._checkpoints.take()
+        if taken is not None:
+            position, state = taken
             self._next_emit = time.monotonic() + _STATE_EVERY
             self._emit(state)
+            if self._ledger is not None:
+                # Not before: a crash in between has the next run hold back more than it must.
+                self._ledger.covered(position)
 
     # A worker's thread.
 

@@ -89,9 +89,14 @@ class Lanes:
 
     `linger` is how long a request waits to become full, `ceilings` say when it is, `wait` is the most seconds that one
     lies between a change and another that depends on it.
+
+    While it `holds_back`, a change that a later one may replace stays in its lane, and what comes after it in the lane.
     """
 
-    def __init__(self, linger: float, ceilings: Ceilings, wait: float = float("inf")) -> None:
+    def __init__(
+        self, linger: float, ceilings: Ceilings, wait: float = float("inf"), *, holds_back: bool = False
+    ) -> None:
+        self.holds_back = holds_back
         self._linger = linger
         self._most = ceilings.of
         self._wait = wait
@@ -112,7 +117,12 @@ class Lanes:
     @property
     def only_rest(self) -> bool:
         """Whether something waits, but all of it for its time."""
-        return self._pending > 0 and not any(queue.changes for queue in self._queues.values())
+        return self._pending > 0 and not (self.holds_back or any(queue.changes for queue in self._queues.values()))
+
+    @property
+    def some_rest(self) -> bool:
+        """Whether a user, at least, waits for the time of a step that depends on another."""
+        return bool(self._resting)
 
     def add(self, change: Change, now: float) -> None:
         """Take in a change."""
@@ -132,10 +142,17 @@ class Lanes:
         elif (
             lane.leading == len(changes) - 1
             and changes[0].endpoint is endpoint
-            and not (endpoint.single or change.apart)
+            and not (endpoint.single or change.apart or self._is_held_back(change))
         ):
             lane.leading += 1
             self._queues[endpoint].changes += 1
+
+    def let_go(self, now: float) -> None:
+        """Hold nothing back any more."""
+        self.holds_back = False
+        for lane in [*self._of.values()]:
+            if lane.changes:
+                self._enter(lane, now)
 
     def next_request(self, now: float, *, hurry: bool) -> tuple[Request, list[Lane]] | None:
         """A request that is full, or has waited long enough, or any in a hurry; and the lanes that it is for."""
@@ -222,6 +239,8 @@ class Lanes:
                 self._rest(lane)
             return
         first = changes[0]
+        if self._is_held_back(first):
+            return
         endpoint = first.endpoint
         after = endpoint.after if endpoint is not lane.answered_by else 0.0
         if after or first.apart:
@@ -232,7 +251,11 @@ class Lanes:
             return
         leading = len(changes)
         if leading > 1:
-            ends = (n for n, one in enumerate(changes) if n and (one.apart or one.endpoint is not endpoint))
+            ends = (
+                n
+                for n, one in enumerate(changes)
+                if n and (one.apart or one.endpoint is not endpoint or self._is_held_back(one))
+            )
             leading = 1 if endpoint.single else next(ends, leading)
         lane.leading = leading
         queue = self._queues[endpoint]
@@ -240,6 +263,9 @@ class Lanes:
             queue.since = now
         queue.lanes.append(lane)
         queue.changes += leading
+
+    def _is_held_back(self, change: Change) -> bool:
+        return self.holds_back and change.folds_as is not None
 
     def _rest(self, lane: Lane) -> None:
         heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))

@@ -8,9 +8,11 @@ Braze has no key that would make it forget repetitions by itself, and counts an 
 
 from __future__ import annotations
 
+import sqlite3
 import struct
 import threading
 from collections import Counter, defaultdict
+from contextlib import suppress
 from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -19,10 +21,12 @@ import msgspec
 
 from target_braze.endpoints import IDENTIFY, MERGE
 from target_braze.identity import DEFAULT
-from target_braze.ledger_file import open_file, today
+from target_braze.ledger_file import LedgerError, open_file, today
 from target_braze.members import TABLES as MEMBERS
 from target_braze.members import Members
 from target_braze.records import accumulates
+from target_braze.runs import TABLE as RUN
+from target_braze.runs import Runs
 from target_braze.sample import TABLE as SAMPLE
 from target_braze.sample import Sample
 from target_braze.user_endpoints import ALIAS_UPDATE, DELETE, REMOVE, RENAME
@@ -52,6 +56,7 @@ CREATE TABLE IF NOT EXISTS made (
 ) WITHOUT ROWID;
 {MEMBERS}
 {SAMPLE}
+{RUN}
 """
 
 
@@ -62,11 +67,21 @@ class Ledger:
     be there and to say so itself.
     """
 
-    def __init__(self, path: Path, workspace: str | None = None) -> None:
+    def __init__(self, path: Path, workspace: str | None = None, *, synchronous: str = "full") -> None:
+        self.path = path
         self._lock = threading.Lock()
-        self._db, self.workspace = open_file(path, workspace)
-        self._db.executescript(_TABLES)
-        self._forget_asked()
+        self._db, self.workspace = open_file(path, workspace, synchronous)
+        try:
+            with self._db:
+                for table in filter(str.strip, _TABLES.split(";")):
+                    self._db.execute(table)
+                self._runs = Runs(self._db)
+            self._forget_asked()
+        except LedgerError:
+            self._db.close()
+            raise
+        # Records after the last STATE of the last run that this one may read again, and had sent changes of.
+        self.stretch = self._runs.beyond
         self._ids: dict[str, int] = dict(self._db.execute("SELECT name, id FROM attributes"))
         # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
         self._unsettled: Counter[User] = Counter()
@@ -77,6 +92,36 @@ class Ledger:
         self._doubted: set[bytes] = set()
         self.members = Members(self._db, self._lock)
         self._sample = Sample(self._db)
+
+    def begin(self) -> None:
+        """Count a run that begins.
+
+        Raises:
+            LedgerError: the file is an older copy of the ledger.
+        """
+        with self._lock:
+            with self._db:
+                self._runs.begin()
+            self._runs.seal()
+
+    def covered(self, position: int) -> None:
+        """A STATE is out that covers the records up to this position."""
+        with self._lock:
+            self._runs.covered(position)
+
+    def completed(self) -> None:
+        """The run has read and settled all there was."""
+        with self._lock:
+            self._runs.completed()
+
+    def recover(self) -> None:
+        """Make an older copy of the ledger one that can be used: know nothing of attributes."""
+        with self._lock:
+            with self._db:
+                for table in ("users", "sample"):
+                    self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+                self._runs.catch_up()
+            self._runs.seal()
 
     def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
         """Note what attributes a stream sets; answer those that it alone replaces, now or in an earlier run."""
@@ -130,6 +175,7 @@ class Ledger:
         rows = [(change.fingerprint, _UNDER_WAY, day) for change in changes if change.fingerprint is not None]
         with self._lock, self._db:
             self.members.write()
+            self._runs.sending(changes)
             self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
             self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", _askers(changes))
 
@@ -210,6 +256,7 @@ class Ledger:
     def counts(self) -> dict[str, int]:
         """How much it holds."""
         queries = {
+            "runs": "SELECT number FROM run",
             "users": "SELECT count(*) FROM users",
             "attribute names": "SELECT count(*) FROM attributes",
             "events and purchases accepted": f"SELECT count(*) FROM sent WHERE outcome = {_ACCEPTED}",  # noqa: S608
@@ -221,8 +268,12 @@ class Ledger:
 
     def close(self) -> None:
         """Let go of the file."""
-        self.members.flush()
-        with self._lock:
+        # Where it cannot be written any more the run has failed of that already, or what is lost here comes again.
+        with suppress(LedgerError):
+            self.members.flush()
+            with self._lock, self._db:
+                self._runs.write()
+        with self._lock, suppress(sqlite3.DatabaseError):
             self._db.close()
 
     def _fresh(self, change: Change, absent: Iterable[str]) -> bool:
@@ -294,23 +345,17 @@ class Ledger:
         return None if row is None else int(row[0])
 
 
-def fingerprint(change: Change, place: int) -> bytes | None:
-    """What tells one event or purchase from another; None for a change that may be sent again without harm.
+def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
+    """Return what tells one event or purchase from another; None for a change that may be sent again without harm.
 
-    With a key in the source, a record is the same happening as long as its key, user, name and time are; without, as
-    long as all of it is. `place` is that of the change among those of its record.
+    Two are the same if all that is sent of them is equal, and so is their stream's `key`: the values of its columns,
+    after stream maps and flattening. A key alone does not tell: it may be blank, made by a stream map, or not unique.
+    `place` is that of the change among those of its record.
     """
     if change.kind not in _COUNTED:
         return None
-    record = change.records[0]
-    values = record.message["record"]
-    fields = change.fields
-    if record.keys:
-        what: list[Any] = [[values.get(key) for key in record.keys], fields.get("name"), fields.get("product_id")]
-    else:
-        what = [fields]
     text = msgspec.json.encode(
-        [record.stream, change.kind, change.user, fields.get("time"), place, *what], order="sorted"
+        [change.records[0].stream, change.kind, change.user, place, key, change.fields], order="sorted"
     )
     return blake2b(text, digest_size=16).digest()
 

@@ -80,22 +80,17 @@ def prune(file: Path, days: int) -> None:
 def verify(context: click.Context, file: Path, config: _ConfigInput, sample: int, *, forget_different: bool) -> None:
     """Ask Braze for some of the users in FILE and compare; exit with 1 if it has other attributes, or lacks some."""
     target = _target(config)
-    operated = _operated(target.config["streams"])
+    operated = read_back.operated(target.config["streams"])
     found: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
     users: Counter[bool] = Counter()
     with _opened(file, target) as held:
-        for external_id, values in read_back.read(target.client, held.sample(sample)):
-            users[values is not None] += 1
-            user = ("external_id", external_id)
-            wrong = []
-            for name, accepted in held.accepted(user).items():
-                value = (values or {}).get(name)
-                verdict = read_back.compare(name, accepted, value, operated=name in operated)
+        for external_id, present, verdicts in read_back.verify(target.client, held, held.sample(sample), operated):
+            users[present] += 1
+            for name, verdict in verdicts.items():
                 found[name][verdict] += 1
-                if verdict in {"different", "missing"}:
-                    wrong.append(name)
             if forget_different:
-                held.forget(user, wrong)
+                wrong = [name for name, verdict in verdicts.items() if verdict in {"different", "missing"}]
+                held.forget(("external_id", external_id), wrong)
     click.echo(f"users: {users.total():,} compared, of whom Braze lacks {users[False]:,}")
     _echo_table(found)
     counts = sum(found.values(), Counter[Any]())
@@ -134,6 +129,15 @@ def rebuild(file: Path, config: _ConfigInput, ids: IO[str] | None, profiles: IO[
     click.echo(f"entered: {entered:,} attributes of {users[True]:,} users; {users[False]:,} are not in Braze")
 
 
+@ledger.command()
+@_PRESENT
+def recover(file: Path) -> None:
+    """Make an older copy of the ledger usable: forget all attributes, which are then sent once more."""
+    with _opened(file) as held:
+        held.recover()
+    click.echo("forgotten: all attributes; events, purchases and members of streams stay as they were in this copy")
+
+
 def _target(config: _ConfigInput) -> TargetBraze:
     try:
         return TargetBraze(config=config.config, parse_env_config=config.parse_env)
@@ -154,15 +158,6 @@ def _opened(file: Path, target: TargetBraze | None = None) -> Iterator[Ledger]:
             held.close()
     except (BrazeError, LedgerError, msgspec.DecodeError) as error:
         raise click.ClickException(str(error)) from None
-
-
-def _operated(streams: Mapping[str, Any]) -> set[str]:
-    """The attributes that a mapping does not set but changes."""
-    found = set()
-    for entry in streams.values():
-        found |= {entry.get("rename", {}).get(column, column) for column in entry.get("operators", {})}
-        found |= {entry["cohort"]["array"]} if "array" in entry.get("cohort", {}) else set()
-    return found
 
 
 def _echo_table(found: Mapping[str, Counter[Verdict]]) -> None:

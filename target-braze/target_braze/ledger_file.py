@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from typing_extensions import override
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from types import TracebackType
 
-_FORMAT: Final = 1
+_FORMAT: Final = "2"
 _SECONDS_A_DAY: Final = 86_400
-_META: Final = "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
+_META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 
 
 class LedgerError(Exception):
@@ -24,47 +27,117 @@ def today() -> int:
     return int(time.time()) // _SECONDS_A_DAY
 
 
-def open_file(path: Path, workspace: str | None) -> tuple[sqlite3.Connection, str]:
-    """The database and the workspace that it is of; without one given, the file has to be there and to say so itself.
+class Database(sqlite3.Connection):
+    """A connection that raises LedgerError, also in the midst of a run, where the file is damaged or the disk full."""
+
+    path = Path()
+
+    @override
+    def execute(self, *given: Any) -> sqlite3.Cursor:
+        try:
+            return super().execute(*given)
+        except sqlite3.DatabaseError as error:
+            _explain(self.path, error)
+
+    @override
+    def executemany(self, *given: Any) -> sqlite3.Cursor:
+        try:
+            return super().executemany(*given)
+        except sqlite3.DatabaseError as error:
+            _explain(self.path, error)
+
+    @override
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> Any:
+        try:
+            return super().__exit__(kind, error, trace)
+        except sqlite3.DatabaseError as failure:
+            _explain(self.path, failure)
+
+
+def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Database, str]:
+    """Return the database and its workspace; without one given, the file has to be there and to name it.
+
+    `synchronous` is that of SQLite: `full`, so that what is committed survives a loss of power, or `normal`, so that it
+    survives the end of this process only (https://www.sqlite.org/pragma.html#pragma_synchronous).
 
     Raises:
-        LedgerError: it is no ledger, of another workspace, or another process has it.
+        LedgerError: it is no ledger, of another workspace or format, or another process has it.
     """
     if workspace is not None:
         # SQLite gives the files beside it (-wal, -shm) the same mode.
         with suppress(OSError):  # sqlite3.connect says what is wrong
             path.touch(mode=0o600)
     try:
-        db = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE")
+        db = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE", factory=Database)
+    except sqlite3.DatabaseError as error:
+        _explain(path, error)
+    db.path = path
+    try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        # Before anything is written: another program's database is left as it is.
+        tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if workspace is not None and not tables:
+            db.execute("PRAGMA journal_mode = WAL")
+            with db:
+                db.execute(_META)
+                db.executemany("INSERT INTO meta VALUES (?, ?)", [("format", _FORMAT), ("workspace", workspace)])
+            tables = {"meta"}
+        found = _workspace(db, path, tables, workspace)
         db.execute("PRAGMA journal_mode = WAL")
-        # What is committed survives the end of this process; that of the machine may cost the last commits, which
-        # are then sent again.
-        db.execute("PRAGMA synchronous = NORMAL")
+        db.execute(f"PRAGMA synchronous = {synchronous}")
         db.execute("PRAGMA cache_size = -65536")
         # 40 MB instead of 4: users lie all over the file, and every checkpoint waits for the disk.
         db.execute("PRAGMA wal_autocheckpoint = 10000")
-        if workspace is not None:
-            with db:
-                db.execute(_META)
-                for key, value in (("format", str(_FORMAT)), ("workspace", workspace)):
-                    db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, value))
-        meta = dict(db.execute("SELECT key, value FROM meta"))
-    except sqlite3.OperationalError as error:
-        if "no such table" in str(error):
-            raise LedgerError(f"{path} is no ledger") from None
-        if "locked" in str(error):
-            raise LedgerError(
-                f"the ledger {path} is in use by another run; wait for its end, or give each its own file"
-            ) from None
-        raise LedgerError(f"the ledger {path} cannot be opened: {error}") from None
-    except sqlite3.DatabaseError as error:
-        raise LedgerError(f"the ledger {path} is no ledger: {error}; move it away to begin a new one") from None
-    found: str = meta["workspace"]
-    if workspace not in {None, found}:
+    except LedgerError:
         db.close()
-        raise LedgerError(
-            f"the ledger {path} is of {found}, but setting 'endpoint' is {workspace}: what one "
-            "has says nothing of the other; give each workspace its own file"
-        )
+        raise
     return db, found
+
+
+def _workspace(db: Database, path: Path, tables: set[str], expected: str | None) -> str:
+    """The workspace of a database that is a ledger of this version, and of the expected workspace if there is one."""
+    if "meta" not in tables:
+        raise LedgerError(f"{path} is no ledger; set 'ledger_path' to another file")
+    with closing(db.execute("SELECT key, value FROM meta")) as rows:
+        meta: dict[str, str] = dict(rows)
+    if "workspace" not in meta or "format" not in meta:
+        raise LedgerError(f"{path} is no ledger; set 'ledger_path' to another file")
+    if meta["format"] != _FORMAT:
+        raise LedgerError(
+            f"the ledger {path} has format {meta['format']}, but this version of target-braze reads format {_FORMAT}; "
+            "use the version that wrote it, or move the file away to begin a new one: then everything that comes is "
+            "sent once more"
+        )
+    found = meta["workspace"]
+    if expected not in {None, found}:
+        raise LedgerError(
+            f"the ledger {path} is of {found}, but setting 'endpoint' is {expected}; a ledger belongs to one "
+            "workspace: give each its own file"
+        )
+    return found
+
+
+def _explain(path: Path, error: sqlite3.DatabaseError) -> NoReturn:
+    """Raise what SQLite says, and what to do; by its text, because Python 3.10 knows no codes."""
+    text = str(error)
+    if "locked" in text:
+        raise LedgerError(
+            f"the ledger {path} is in use by another run; wait for its end, or give each its own file"
+        ) from None
+    if "not a database" in text:
+        raise LedgerError(f"the ledger {path} is no ledger ({text}); set 'ledger_path' to another file") from None
+    if "malformed" in text or "corrupt" in text:
+        raise LedgerError(
+            f"the ledger {path} is damaged ({text}). Put back its newest copy and run `target-braze ledger recover` on "
+            "it, or move it away to begin a new one: then everything that comes is sent once more"
+        ) from None
+    if "full" in text:
+        raise LedgerError(
+            f"the disk is full, and the ledger {path} cannot be written ({text}); make room and run again. The last "
+            "STATE holds"
+        ) from None
+    raise LedgerError(
+        f"the ledger {path} cannot be used: {text}; look at its folder, its permissions and its disk"
+    ) from None

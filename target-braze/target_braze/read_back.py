@@ -6,6 +6,8 @@ other value for that: https://www.braze.com/docs/api/endpoints/export/user_data/
 
 from __future__ import annotations
 
+import logging
+import threading
 from datetime import time, timezone
 from functools import partial
 from itertools import islice
@@ -16,13 +18,17 @@ import msgspec
 from target_braze import outcomes
 from target_braze.braze_api import BrazeError, ForbiddenError
 from target_braze.ledger import digest
+from target_braze.ledger_file import LedgerError
 from target_braze.standard_fields import STANDARD
 from target_braze.times import looks_like_time, to_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
     from target_braze.braze_api import Client
+    from target_braze.ledger import Ledger
+
+_log = logging.getLogger("target-braze")
 
 Verdict = Literal["equal", "different", "missing", "cannot compare"]
 
@@ -78,6 +84,60 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
                 yield one, attributes(profiles[one])
             elif one in found.get("invalid_user_ids", ()):
                 yield one, None
+
+
+def verify(
+    client: Client, ledger: Ledger, external_ids: Iterable[str], operated: Container[str]
+) -> Iterator[tuple[str, bool, dict[str, Verdict]]]:
+    """Compare users with the ledger: yield the external id, whether Braze has the user, a verdict on each attribute.
+
+    Raises:
+        BrazeError: Braze does not answer that.
+    """
+    for external_id, values in read(client, external_ids):
+        accepted = ledger.accepted(("external_id", external_id))
+        verdicts = {
+            name: compare(name, value, (values or {}).get(name), operated=name in operated)
+            for name, value in accepted.items()
+        }
+        yield external_id, values is not None, verdicts
+
+
+def check(client: Client, ledger: Ledger, count: int, operated: Container[str], wait: float) -> None:
+    """Compare so many users with the ledger before a run; those that differ once more after `wait` seconds.
+
+    Braze may not show yet what is new.
+
+    Raises:
+        LedgerError: Braze has other values than the ledger says.
+        BrazeError: Braze does not answer.
+    """
+    ids = ledger.sample(count)
+    for seconds in (0.0, wait):
+        if seconds and ids:
+            _log.info("the ledger differs from Braze in %d users; comparing these again in %g s", len(ids), seconds)
+            threading.Event().wait(seconds)
+        names: set[str] = set()
+        found = [one for one in verify(client, ledger, ids, operated) if "different" in one[2].values()]
+        for _, _, verdicts in found:
+            names.update(name for name, verdict in verdicts.items() if verdict == "different")
+        ids = [external_id for external_id, _, _ in found]
+    if ids:
+        raise LedgerError(
+            f"Braze has other values than the ledger {ledger.path} says, for {len(ids):,} of {count:,} users at most "
+            f"({', '.join(sorted(names))}). Either the file is an older copy: put the newest one back, or run "
+            f"`target-braze ledger recover {ledger.path}`. Or something else changes these attributes in Braze: run "
+            "`target-braze ledger verify --forget-different`, or set 'ledger_verify' to 0"
+        )
+
+
+def operated(streams: Mapping[str, Any]) -> set[str]:
+    """The attributes that a mapping does not set but changes."""
+    found = set()
+    for entry in streams.values():
+        found |= {entry.get("rename", {}).get(column, column) for column in entry.get("operators", {})}
+        found |= {entry["cohort"]["array"]} if "array" in entry.get("cohort", {}) else set()
+    return found
 
 
 def of_messages(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:

@@ -12,7 +12,7 @@ import msgspec
 from typing_extensions import override
 
 from target_braze.costs import data_points
-from target_braze.encode import decode
+from target_braze.encode import decode, encode
 from target_braze.endpoints import TRACK, Endpoint
 from target_braze.folding import folded
 
@@ -61,6 +61,11 @@ class Record(msgspec.Struct, eq=False):
         sent = decode(self.sent) if isinstance(self.sent, bytes) else self.sent
         self.sent = sent
         return sent
+
+    def pack(self) -> None:
+        """Keep the message as JSON, which takes a fifth of the memory."""
+        if not isinstance(self.sent, bytes):
+            self.sent = encode(self.sent)
 
     @property
     def lacks_key(self) -> bool:

@@ -285,6 +285,24 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         "twice. One file for each workspace.",
     ),
     th.Property(
+        "ledger_verify",
+        th.IntegerType(nullable=False, minimum=0, maximum=10_000),
+        default=0,
+        title="Ledger verify",
+        description="How many users of the ledger to compare with Braze before a run, which stops if Braze has other "
+        "values: the ledger is then an older copy, or something else changes them. Needs a key with users.export.ids; "
+        "50 are one request. Default: none.",
+    ),
+    th.Property(
+        "ledger_synchronous",
+        th.StringType(nullable=False, allowed_values=["full", "normal"]),
+        default="full",
+        title="Ledger synchronous",
+        description="When the ledger is on disk: with `full` before each request and after each answer, so that a loss "
+        "of power loses nothing; `normal` waits less for a slow disk, but the machine's crash can make it lag behind "
+        "Braze, and an attribute that returns to an older value is then not sent.",
+    ),
+    th.Property(
         "ambiguous",
         th.StringType(nullable=False, allowed_values=["resend", "hold"]),
         default="resend",

@@ -78,6 +78,7 @@ class BrazeSink(RecordSink):
     @override
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
         source = self._target.record(self.stream_name, self._keys)
+        self._target.delivery.wait_for_room(source.position)
         try:
             changes = self._changes(record, source)
         except RecordError as error:
@@ -95,7 +96,7 @@ class BrazeSink(RecordSink):
             if self._target.defaults.guard.counts_users:
                 self._target.defaults.guard.see(change.users)
         if self._target.ledger is not None:
-            changes = self._news(self._target.ledger, source, changes)
+            changes = self._news(self._target.ledger, record, source, changes)
             if not changes:
                 return
         if len(changes) > 1:
@@ -198,10 +199,11 @@ class BrazeSink(RecordSink):
                         "as they are in Braze"
                     )
 
-    def _news(self, ledger: Ledger, source: Record, changes: list[Change]) -> list[Change]:
+    def _news(self, ledger: Ledger, record: Mapping[str, Any], source: Record, changes: list[Change]) -> list[Change]:
         """The changes that Braze does not have; none where it is in doubt whether it has one of them."""
+        key = [record.get(column) for column in self._keys]
         for place, change in enumerate(changes):
-            change.fingerprint = fingerprint(change, place)
+            change.fingerprint = fingerprint(change, key, place)
         if self.config["ambiguous"] == "hold" and any(map(ledger.in_doubt, changes)):
             why = "an earlier run sent it and saw no answer: it is in doubt whether Braze has it"
             self._target.reject(source, Rejection(why, in_doubt=True))

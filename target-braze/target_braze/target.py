@@ -15,8 +15,8 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from typing_extensions import override
 
-from target_braze import standard_streams
-from target_braze.braze_api import Answer, Client, StoppedError, base_url
+from target_braze import read_back, standard_streams
+from target_braze.braze_api import Answer, BrazeError, Client, StoppedError, base_url
 from target_braze.dead_letter_file import FIELD
 from target_braze.dead_letters import DeadLetters
 from target_braze.deletion_guard import DeletionGuard
@@ -24,6 +24,7 @@ from target_braze.delivery import Delivery, RejectedError
 from target_braze.entries import Entries
 from target_braze.estimate import Estimate
 from target_braze.ledger import Ledger
+from target_braze.ledger_file import LedgerError
 from target_braze.mapping.base import Defaults
 from target_braze.mapping.spelling import unmarked_columns
 from target_braze.plugin import Plugin
@@ -132,12 +133,22 @@ class TargetBraze(Plugin):
         """What Braze has, where setting `ledger_path` names the file; a dry run leaves it alone.
 
         Raises:
-            LedgerError: the file is no ledger of this workspace, or another run has it.
+            LedgerError: the file is no ledger of this workspace, another run has it, or it lags behind Braze.
+            BrazeError: setting `ledger_verify` has it compared with Braze, which does not answer.
         """
         path = self.config.get("ledger_path")
         if not path or self.config["dry_run"]:
             return None
-        return Ledger(Path(path), base_url(self.config["endpoint"]))
+        ledger = Ledger(Path(path), base_url(self.config["endpoint"]), synchronous=self.config["ledger_synchronous"])
+        try:
+            ledger.begin()
+            if count := self.config["ledger_verify"]:
+                operated = read_back.operated(self.config["streams"])
+                read_back.check(self._client, ledger, count, operated, self.config["dependent_wait"])
+        except (BrazeError, LedgerError):
+            ledger.close()
+            raise
+        return ledger
 
     @cached_property
     def defaults(self) -> Defaults:
@@ -236,6 +247,8 @@ class TargetBraze(Plugin):
         super().process_endofpipe()
         self.defaults.guard.check()
         self.delivery.finish()
+        if self.ledger is not None:
+            self.ledger.completed()
         self.entries.check()
 
     def _reject_damaged(self, message: dict[str, Any], reason: str) -> None:

@@ -288,6 +288,7 @@ def test_the_file_can_be_looked_into_and_made_smaller(sandbox: Sandbox, run_targ
     assert run.exit_code == 0
     assert run.stdout.splitlines() == [
         f"workspace: {sandbox.url}",
+        "runs: 1",
         "users: 1",
         "attribute names: 1",
         "events and purchases accepted: 1",
