@@ -327,10 +327,12 @@ class TargetBraze(Plugin):
 
     def _summarize(self, _type: object, error: BaseException | None, _traceback: object) -> None:
         dry_run = self.config["dry_run"]
+        # There is none where the ledger could not be opened.
+        delivery = self.__dict__.get("delivery")
         waited = {
             "rate_limits": self._client.limit_waits.seconds,
             "retries": self._client.retry_waits.seconds,
-            "dependent_steps": self.delivery.rests.seconds,
+            "dependent_steps": 0.0 if delivery is None else delivery.rests.seconds,
         }
         try:
             self.summary.log(dry_run=dry_run)
