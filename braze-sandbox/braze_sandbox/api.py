@@ -7,6 +7,7 @@ import json
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from math import isinf
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -45,15 +46,14 @@ from braze_sandbox import (
     track_beta,
     translations,
 )
-from braze_sandbox.endpoint import Answer, Call, Refusal
+from braze_sandbox.endpoint import BODY_BYTES, READ_BYTES, Answer, Call, Refusal, encode, send_answer
 from braze_sandbox.instance import ALL
-from braze_sandbox.limits import date_header
 from braze_sandbox.recorder import Recorded
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-    from braze_sandbox.endpoint import Endpoint
+    from braze_sandbox.endpoint import Endpoint, Json
     from braze_sandbox.faults import Fault
     from braze_sandbox.instance import Instance
 
@@ -94,6 +94,9 @@ ENDPOINTS: list[Endpoint] = [
 _NO_LIMITS = tuple((name, b"") for name in (b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"))
 """The headers of an answer to a wrong key: recorded as there, and empty."""
 
+DEPTH = 100
+"""How deep arrays and objects may be nested. Braze's limit is not documented."""
+
 DROP = "braze_sandbox.drop"
 """The key of the scope under which the server puts a function that closes the connection."""
 
@@ -117,9 +120,9 @@ class Api:
         method, path = scope["method"], scope["path"]
         pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query = dict(pairs)
-        raw = await _read(receive) if method != "GET" else b""
+        raw, size, complete = await _read(receive) if method != "GET" else (b"", 0, True)
         if instance.null and path in instance.null.PATHS:
-            await _send(send, await instance.null.answer(len(raw)), ())
+            await send_answer(send, await instance.null.answer(size))
             return
         fault, latency = instance.faults.match(method, path, query, raw)
         wait = (latency + instance.options.latency_ms) / 1000
@@ -141,20 +144,22 @@ class Api:
             status=answer.status if answer else None,
             started=started,
             finished=time.monotonic(),
-            body_size=len(raw),
+            body_size=size,
             raw=raw or None,
             raw_headers=scope["headers"],
         )
         # Before the answer goes out: whoever has it may look for the record at once.
         instance.recorder.add(request)
         instance.hooks.run(request)
+        if not complete:
+            headers += ((b"connection", b"close"),)
         if answer is None:
             await _drop(scope, receive)
         elif fault and fault.do == "drop_during":
-            await _send(send, answer, headers, len(answer.body) // 2)
+            await send_answer(send, answer, headers, len(answer.body) // 2)
             await _drop(scope, receive)
         else:
-            await _send(send, answer, headers)
+            await send_answer(send, answer, headers)
 
     async def _work(
         self, scope: Scope, pairs: list[tuple[str, str]], raw: bytes, fault: Fault | None, wait: float
@@ -220,16 +225,21 @@ class Api:
             raise Refusal(403, "Access Denied", [f"the API key lacks the permission {endpoint.permission}"])
 
 
-async def _read(receive: Receive) -> bytes:
+async def _read(receive: Receive) -> tuple[bytes, int, bool]:
+    """Read a body: what is kept of it, its size, and whether it has come to its end."""
     message = await receive()
-    body: bytes = message.get("body", b"")
+    kept: bytes = message.get("body", b"")
+    size = len(kept)
     if not message.get("more_body"):
-        return body
-    chunks = [body]
-    while message.get("more_body"):
+        return kept, size, True
+    chunks = [kept]
+    while message.get("more_body") and size <= READ_BYTES:
         message = await receive()
-        chunks.append(message.get("body", b""))
-    return b"".join(chunks)
+        chunk: bytes = message.get("body", b"")
+        # One byte more than any endpoint takes is enough to refuse it.
+        chunks.append(chunk[: max(0, BODY_BYTES + 1 - size)])
+        size += len(chunk)
+    return b"".join(chunks), size, not message.get("more_body")
 
 
 def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal | None:
@@ -240,30 +250,43 @@ def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal
     if len(raw) > endpoint.body_bytes:
         return Refusal(endpoint.too_large, "Request Entity Too Large")
     try:
-        body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant)
+        body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
+        if b"\\ud" in raw or b"\\uD" in raw:
+            encode(body)
     except (ValueError, RecursionError) as error:
+        # Half a surrogate pair is no text, which shows as it is encoded.
         return Refusal(400, "Bad Request", [f"the body is not JSON: {error}"])
     if not isinstance(body, dict):
         return Refusal(400, "Bad Request", ["the body must be a JSON object"])
+    if raw.count(b"[") + raw.count(b"{") > DEPTH and _too_deep(body):
+        return Refusal(400, "Bad Request", [f"the body is nested more than {DEPTH} levels deep"])
     call.body = body
     return None
 
 
+def _finite(text: str) -> float:
+    number = float(text)
+    if isinf(number):
+        raise ValueError(f"{text[:20]} is beyond a double")
+    return number
+
+
+def _too_deep(value: Json) -> bool:
+    level = [value]
+    for _ in range(DEPTH):
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        if not level:
+            return False
+    return any(isinstance(one, (dict, list)) for one in level)
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
-
-
-async def _send(send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], ...], sent: int | None = None) -> None:
-    """Send an answer, or only so many bytes of its body."""
-    merged = {
-        b"content-type": b"application/json",
-        b"content-length": b"%d" % len(answer.body),
-        b"date": date_header(),
-        **dict(headers),
-        **dict(answer.headers),
-    }
-    await send({"type": "http.response.start", "status": answer.status, "headers": list(merged.items())})
-    await send({"type": "http.response.body", "body": answer.body[:sent], "more_body": sent is not None})
 
 
 async def _drop(scope: Scope, receive: Receive) -> None:

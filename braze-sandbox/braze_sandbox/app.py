@@ -7,10 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
+from starlette.routing import Mount, Router
 
 from braze_sandbox import flat_protocol, server
 from braze_sandbox.api import Api
+from braze_sandbox.guard import Guard
 from braze_sandbox.inspection import routes
 from braze_sandbox.null_protocol import protocol_of
 
@@ -49,15 +50,17 @@ def create_app(instance: Instance) -> Starlette:
             instance.later.finish()
             instance.profiles.close()
 
-    return Starlette(
+    app = Starlette(
         routes=[
             # Downloads are requests of the client under test: they meet faults and are recorded.
             Mount("/sandbox/exports", app=api),
-            Mount("/sandbox", routes=routes(instance)),
-            Mount("", app=api),
+            Mount("/sandbox", app=Guard(Router(routes(instance)))),
         ],
         lifespan=lifespan,
     )
+    # Not a mount, whose pattern would leave out paths with a line break.
+    app.router.default = api
+    return app
 
 
 async def _save(instance: Instance) -> None:

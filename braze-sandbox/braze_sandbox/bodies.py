@@ -150,5 +150,5 @@ def _identifiers(name: str, value: Json) -> Iterator[tuple[str, Json]]:
                 yield "alias", (label, value[part])
         for inner, one in value.items():
             yield from _identifiers(inner, one)
-    elif isinstance(value, (str, int)) and name in _KINDS:
+    elif isinstance(as_text(value), str) and name in _KINDS:
         yield _KINDS[name], as_text(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import float_info
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -130,6 +131,8 @@ def check_purchase(obj: dict[str, Any], now: datetime, note: Callable[[str, str]
     price = obj.get("price")
     if isinstance(price, bool) or not isinstance(price, (int, float)):
         raise Rejected("'price' is required and must be a number")
+    if abs(price) > float_info.max:
+        raise Rejected("'price' is beyond a double")
     quantity = obj.get("quantity", 1)
     if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= QUANTITY:
         # Over 100: docs silent.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.clock import parse_iso
 from braze_sandbox.endpoint import Answer, Call, Endpoint, Refusal, encode, success
-from braze_sandbox.query import flag
+from braze_sandbox.query import flag, whole_number
 from braze_sandbox.templates import zoneless
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ def _positive(call: Call, name: str, default: int, words: str) -> int:
     text = call.query.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.removeprefix("-").isdecimal()):
+    number = whole_number(text)
+    if number is None:
         raise Refusal(400, f"{words} is invalid.")
-    if int(text) <= 0:
+    if number <= 0:
         raise Refusal(400, f"{words} must be greater than 0.")
-    return int(text)
+    return number
 
 
 def list_(call: Call) -> Answer:

@@ -6,13 +6,20 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from braze_sandbox.limits import date_header
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+
+    from starlette.types import Send
 
     from braze_sandbox.instance import Instance
 
 BODY_BYTES = 4_000_000
 """Braze says 4 MB; whether decimal or binary is not documented, so the stricter."""
+
+READ_BYTES = 4 * BODY_BYTES
+"""How much of a body is read before the answer goes out and the connection is closed."""
 
 Json: TypeAlias = Any
 """Whatever JSON can hold."""
@@ -55,6 +62,21 @@ class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a re
         if self.errors:
             body["errors"] = self.errors
         return Answer(encode(body), self.status, self.headers)
+
+
+async def send_answer(
+    send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], ...] = (), sent: int | None = None
+) -> None:
+    """Send an answer, or only so many bytes of its body."""
+    merged = {
+        b"content-type": b"application/json",
+        b"content-length": b"%d" % len(answer.body),
+        b"date": date_header(),
+        **dict(headers),
+        **dict(answer.headers),
+    }
+    await send({"type": "http.response.start", "status": answer.status, "headers": list(merged.items())})
+    await send({"type": "http.response.body", "body": answer.body[:sent], "more_body": sent is not None})
 
 
 @dataclass(slots=True)

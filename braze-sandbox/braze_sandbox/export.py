@@ -39,7 +39,7 @@ def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, Json]]:
     external, aliases = body.get("external_ids", []), body.get("user_aliases", [])
     if not _all(external, lambda one: isinstance(as_text(one), str)):
         raise Refusal(400, "'external_ids' must be an array of strings")
-    if not _all(aliases, lambda one: isinstance(one, dict) and {"alias_name", "alias_label"} <= one.keys()):
+    if not _all(aliases, _is_alias):
         raise Refusal(400, "'user_aliases' must be an array of objects with alias_name and alias_label")
     if len(external) + len(aliases) > IDS:
         # "Ids or aliases": the docs do not say whether they count together.
@@ -61,6 +61,10 @@ def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, Json]]:
 
 
 _SINGLE = {"braze_id": "braze_id", "email_address": "email", "phone": "phone", "device_id": "device"}
+
+
+def _is_alias(one: Json) -> bool:
+    return isinstance(one, dict) and all(isinstance(one.get(name), str) for name in ("alias_name", "alias_label"))
 
 
 def _all(values: Json, check: Callable[[Json], bool]) -> bool:

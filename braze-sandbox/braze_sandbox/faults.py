@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -12,7 +13,7 @@ from braze_sandbox.endpoint import Answer, encode
 from braze_sandbox.limits import Headers, ResetForm, reset_headers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from braze_sandbox.endpoint import Json
 
@@ -69,6 +70,7 @@ class Fault:
     hits: int = 0
 
     def __post_init__(self) -> None:
+        self._check_types()
         if self.do not in get_args(Kind):
             raise ValueError(f"do is {self.do!r}, not one of {', '.join(get_args(Kind))}")
         if self.reset not in get_args(ResetForm):
@@ -79,6 +81,20 @@ class Fault:
             self.status = 500 if self.do == "status" else 400
         if self.times is not None and self.times < 1:
             raise ValueError("times is less than 1")
+
+    def _check_types(self) -> None:
+        """Refuse what would fail only once a request met the rule."""
+        for name, (is_right, what) in _TYPES.items():
+            if not is_right(getattr(self, name)):
+                raise ValueError(f"{name} must be {what}")
+        errors: list[Any] = self.errors
+        for error in errors:
+            if not isinstance(error, dict) or not isinstance(error.get("input_array"), str):
+                raise ValueError("errors must be objects with an input_array")
+            if not (_is_count(error.get("index")) or isinstance(error.get("contains"), str)):
+                raise ValueError("errors must have an index or the text that an object contains")
+            if not isinstance(error.get("type", ""), str):
+                raise ValueError("the type of an error must be a string")
 
     def matches(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> bool:
         """Whether the rule is about this request, spent or not."""
@@ -129,14 +145,60 @@ class Fault:
         return Answer(encode(body), self.status, given)
 
     @classmethod
-    def parse(cls, rule: Mapping[str, Any]) -> Fault:
+    def parse(cls, rule: Json) -> Fault:
         """A rule from JSON; ValueError names what is wrong with it."""
+        if not isinstance(rule, dict):
+            raise ValueError("a rule must be an object")
         known = {item.name for item in fields(cls)} - {"hits"}
         if unknown := sorted(set(rule) - known):
             raise ValueError(f"unknown: {', '.join(unknown)}; a rule has {', '.join(sorted(known))}")
         if "do" not in rule:
             raise ValueError("do is missing")
         return cls(**{name: value for name, value in rule.items() if value is not None or name == "body"})
+
+
+def _is_text(value: Json) -> bool:
+    # Half a surrogate pair cannot be encoded.
+    return isinstance(value, str) and bool(encode(value))
+
+
+def _is_count(value: Json) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_time(value: Json) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= _LONGEST
+
+
+def _is_query(value: Json) -> bool:
+    return isinstance(value, dict) and not any(isinstance(one, (dict, list)) for one in value.values())
+
+
+def _are_headers(value: Json) -> bool:
+    return isinstance(value, dict) and all(
+        _NAME.fullmatch(name) and _VALUE.fullmatch(str(text)) for name, text in value.items()
+    )
+
+
+_LONGEST = 1e9
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[!-~][ -~]*(?<! ))?")
+_TYPES: dict[str, tuple[Callable[[Any], object], str]] = {
+    "do": (_is_text, "a string"),
+    "path": (_is_text, "a string"),
+    "method": (lambda value: value is None or _is_text(value), "a string"),
+    "query": (_is_query, "an object of names and values"),
+    "contains": (_is_text, "a string"),
+    "times": (lambda value: value is None or _is_count(value), "a whole number"),
+    "after": (_is_count, "a whole number"),
+    "status": (lambda value: value in (0, *range(200, 600)) and _is_count(value), "a status from 200 to 599"),
+    "headers": (_are_headers, "an object of header names and values"),
+    "body": (lambda value: bool(encode(value)), "JSON"),
+    "latency_ms": (_is_time, "a number of milliseconds"),
+    "errors": (lambda value: isinstance(value, list), "an array"),
+    "reset": (_is_text, "a string"),
+    "reset_in": (_is_time, "a number of seconds"),
+}
 
 
 @lru_cache

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
 from starlette.routing import Route
 
-from braze_sandbox.endpoint import encode
+from braze_sandbox.endpoint import BODY_BYTES, READ_BYTES, encode
 from braze_sandbox.profiles import plain
 
 if TYPE_CHECKING:
@@ -16,6 +17,17 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from braze_sandbox.instance import Instance
+
+
+async def _body(request: Request) -> bytes | None:
+    """Return the body of a request, or None if it is too large to be one of fault rules."""
+    body, size = b"", 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > READ_BYTES:
+            break
+        body = body + chunk if size <= BODY_BYTES else b""
+    return body if size <= BODY_BYTES else None
 
 
 def _json(value: object, status: int = 200) -> Response:
@@ -54,10 +66,15 @@ class _Pages:
         faults = self._instance.faults
         if request.method == "POST":
             try:
-                rules = await request.json()
+                body = await _body(request)
+                if body is None:
+                    answer = _json({"message": "Request Entity Too Large"}, 413)
+                    answer.headers["connection"] = "close"
+                    return answer
+                rules = json.loads(body)
                 for rule in rules if isinstance(rules, list) else [rules]:
                     faults.add(rule)
-            except (ValueError, TypeError, KeyError) as error:
+            except (ValueError, RecursionError) as error:
                 return _json({"message": f"not a fault rule: {error}"}, 400)
         if request.method == "DELETE":
             faults.clear()

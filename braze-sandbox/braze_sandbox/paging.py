@@ -6,7 +6,7 @@ import base64
 import binascii
 from typing import TYPE_CHECKING, TypeVar
 
-from braze_sandbox.query import integer
+from braze_sandbox.query import integer, whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Headers = tuple[tuple[bytes, bytes], ...]
 
-_WORD = b"skip:"
+_WORD = "skip:"
 
 
 def encode_cursor(skip: int) -> str:
     """The cursor of a place in a list: an offset in base64, as in the samples of the docs."""
-    return base64.b64encode(_WORD + b"%d" % skip).decode()
+    return base64.b64encode(f"{_WORD}{skip}".encode()).decode()
 
 
 def _skip(cursor: str) -> int | None:
     try:
-        text = base64.b64decode(cursor, validate=True)
+        text = base64.b64decode(cursor, validate=True).decode("ascii")
     except (binascii.Error, ValueError):
         return None
-    number = text.removeprefix(_WORD)
-    return int(number) if text.startswith(_WORD) and number.isdigit() else None
+    skip = whole_number(text.removeprefix(_WORD)) if text.startswith(_WORD) else None
+    return skip if skip is not None and skip >= 0 else None
 
 
 def by_cursor(

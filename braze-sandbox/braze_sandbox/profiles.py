@@ -7,6 +7,8 @@ import sqlite3
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from math import isfinite
+from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.clock import iso, parse_iso
@@ -65,7 +67,7 @@ class Profile:
     def total_revenue(self) -> float:
         """Price times quantity over all purchases; currencies are not converted."""
         revenue: float = sum(bought["price"] * bought["quantity"] for bought in self.purchases)
-        return round(revenue, 2)
+        return round(revenue, 2) if isfinite(revenue) else float_info.max
 
     def as_json(self) -> dict[str, Any]:
         """The profile for /sandbox/users."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, TypeVar
 
 from braze_sandbox.clock import parse_iso
@@ -24,14 +25,18 @@ def required(call: Call, name: str) -> str:
     return value
 
 
+def whole_number(text: str) -> int | None:
+    """Return the number that a text of ASCII digits stands for; None for other texts and for absurdly long ones."""
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else None
+
+
 def integer(call: Call, name: str, default: int | None, low: int, high: int | None = None) -> int:
     """A whole number between bounds, both included; without a default it must be there."""
     text = call.query.get(name)
     if text is None and default is not None:
         return default
     text = required(call, name)
-    # isdecimal alone would let other scripts' digits through.
-    value = int(text) if text.isascii() and text.removeprefix("-").isdecimal() else None
+    value = whole_number(text)
     if value is None or value < low or (high is not None and value > high):
         bounds = f"an integer from {low} to {high}" if high is not None else f"an integer of at least {low}"
         raise Refusal(400, f"'{name}' must be {bounds}")

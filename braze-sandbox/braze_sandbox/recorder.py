@@ -40,7 +40,7 @@ class Recorded:
         """The decoded body; None if there is none or if it is not JSON."""
         try:
             return json.loads(self.raw) if self.raw else None
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
 
     @property
