@@ -22,9 +22,7 @@ _SMALLEST: Final = 1e-290
 def exact(text: str) -> float | Decimal:
     """The number that a decimal text says: a float, unless that would lose some of its digits."""
     number = float(text)
-    if len(text) <= _EXACT and _SMALLEST < abs(number) < math.inf:
-        return number
-    if repr(number) == text:
+    if (len(text) <= _EXACT and _SMALLEST < number < math.inf) or repr(number) == text:
         return number
     decimal = Decimal(text)
     return number if Decimal(repr(number)) == decimal else decimal

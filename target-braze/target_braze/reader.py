@@ -29,7 +29,7 @@ _NEEDED: Final = {
 _TYPES: Final = {"stream": str, "record": dict, "schema": dict}
 _BOM: Final = b"\xef\xbb\xbf"
 # The first text in the line that may be the name of its stream; the decoder of that stream finds out.
-_find_stream: Final = re.compile(rb'"stream"\s*:\s*("(?:[^"\\]|\\.)*")').search
+_find_stream: Final = re.compile(rb'"stream": ?("[^"]*")').search
 
 
 class _State(msgspec.Struct):
