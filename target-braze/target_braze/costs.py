@@ -48,11 +48,11 @@ def data_points(change: Change) -> int:
 
 def _points(value: Any) -> int:  # noqa: ANN401
     if isinstance(value, dict) and value and value.keys() <= _OPERATORS:
-        return sum(map(_points_of_operator, value, value.values()))
+        return max(1, sum(map(_points_of_operator, value, value.values())))
     if isinstance(value, dict):
         return max(1, len(value))
     if isinstance(value, list) and value and isinstance(value[0], dict):
-        return sum(len(item) for item in value if isinstance(item, dict))
+        return max(1, sum(len(item) for item in value if isinstance(item, dict)))
     return 1
 
 

@@ -60,6 +60,8 @@ class BrazeSink(RecordSink):
         if target.ledger is not None:
             alone = target.ledger.made(stream_name, self._mapping.attributes)
             self._vanishing = alone if self._entry.get("vanished") == "unset" else self._vanishing
+        elif self._entry.get("vanished") == "unset":  # a dry run, which leaves the ledger alone: at most all of them
+            self._vanishing = frozenset(self._mapping.attributes)
         if self._mapping.catalog is not None and target.sends:
             catalogs.prepare(target.client, self._mapping.catalog, self._notice)
 
@@ -105,8 +107,8 @@ class BrazeSink(RecordSink):
 
     @property
     def quick_record(self) -> type[msgspec.Struct] | None:
-        """The struct that `process_quick` takes; None if it takes none, for a ledger has to look at each value."""
-        looks = self._target.ledger is not None or self._target.defaults.guard.counts_users
+        """The struct that `process_quick` takes; None where each record has to be looked at."""
+        looks = not self._target.sends or self._target.ledger is not None or self._target.defaults.guard.counts_users
         return None if looks else self._mapping.quick_record
 
     def process_quick(self, record: msgspec.Struct) -> bool:
@@ -155,10 +157,13 @@ class BrazeSink(RecordSink):
         if self._vanishing:
             self._absent = [] if is_deleted else self._mapping.absent(record, self._vanishing)
         try:
-            return self._mapping.removed(record) if is_deleted else self._mapping.changes(record)
+            changes = self._mapping.removed(record) if is_deleted else self._mapping.changes(record)
         except RecursionError:
             column = max(record, key=lambda name: levels(record[name]))
             raise RecordError(f"column '{column}' has {TOO_DEEP}") from None
+        if not self._target.sends:
+            self._target.estimate.read(self.stream_name, changes, len(self._absent))
+        return changes
 
     def _keep(self, record: Mapping[str, Any], source: Record, *, is_deleted: bool) -> None:
         """Remember what the stream lists, to know with its next version what it lists no more."""

@@ -69,7 +69,7 @@ class TargetBraze(Plugin):
         super().__init__(**options)
         self.message_reader.reject_damaged = self._reject_damaged
         self.summary = Summary()
-        self._estimate = Estimate()
+        self.estimate = Estimate(ledger=bool(self.config.get("ledger_path")))
         self.message: dict[str, Any] = {}
         self._position = 0
         # Ids of the items of catalogs that each version of a stream has listed.
@@ -335,12 +335,15 @@ class TargetBraze(Plugin):
             "dependent_steps": 0.0 if delivery is None else delivery.rests.seconds,
         }
         try:
+            if dry_run:
+                for stream, counts in self.summary.streams.items():
+                    counts.data_points, counts.saved_by_folding = self.estimate.most_points(stream), 0
             self.summary.log(dry_run=dry_run)
             if dry_run:
                 client = self._client if self.config["preflight"] else None
-                points = {stream: counts.data_points for stream, counts in self.summary.streams.items()}
-                for line in self._estimate.table(points, self.config["rate_limit_reserve"], client):
+                for line in self.estimate.table(self.config["rate_limit_reserve"], client):
                     _log.info("%s", line)
+                _log.info("%s", self.estimate.data_points)
         finally:
             self.summary.write(
                 "completed" if error is None else "stopped" if isinstance(error, _Stopped) else "failed",
@@ -364,7 +367,7 @@ class TargetBraze(Plugin):
 
     def _pretend(self, request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         self.summary.sending(request)
-        self._estimate.add(request)
+        self.estimate.add(request)
         return Answer(201, {}, b'{"message": "success"}')
 
     def _reject_change(self, change: Change, why: Rejection) -> None:

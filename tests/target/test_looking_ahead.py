@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from tests.target.singer import (
     ANY_OBJECT,
@@ -231,14 +234,89 @@ def test_explain_beside_the_target_leaves_its_command_as_it_is(sandbox: Sandbox)
 def table(run: Run) -> list[list[str]]:
     rows = [line.split(" | ")[-1] for line in run.stderr.splitlines() if not line.startswith("{")]
     start = next(number for number, row in enumerate(rows) if row.startswith("stream  "))
-    return [[cell.strip() for cell in row.split("  ") if cell.strip()] for row in rows[start:]]
+    end = next(number for number, row in enumerate(rows) if row.startswith("all streams together"))
+    return [[cell.strip() for cell in row.split("  ") if cell.strip()] for row in rows[start:end]]
+
+
+def promised(run: Run) -> tuple[int, int]:
+    """Return the range of data points that a dry run names."""
+    found = re.search(r"all streams together: ([\d,]+) to ([\d,]+) data points", run.stderr)
+    assert found
+    least, most = (int(number.replace(",", "")) for number in found.groups())
+    assert sum(counts["data_points"] for counts in run.summary["streams"].values()) == most
+    return least, most
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.integers(0, 3),
+    st.lists(st.sampled_from(["a", "b"]), max_size=2),
+    st.lists(st.dictionaries(st.sampled_from("pq"), st.integers(0, 1), max_size=2), max_size=2),
+    st.dictionaries(st.sampled_from("xyz"), st.integers(0, 1), max_size=3),
+    st.builds(lambda n: {"inc": n}, st.integers(1, 2)),
+    st.builds(lambda elements: {"add": elements}, st.lists(st.sampled_from("ab"), min_size=1)),
+    st.builds(lambda elements: {"remove": elements}, st.lists(st.sampled_from("ab"), min_size=1)),
+)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    records=st.lists(
+        st.tuples(
+            st.sampled_from(["people", "others", "web"]),
+            st.sampled_from(["c-1", "c-2"]),
+            st.dictionaries(st.sampled_from(["n", "o", "email"]), VALUES, max_size=3),
+        ),
+        max_size=25,
+    ),
+    most=st.integers(1, 75),
+)
+def test_what_a_run_spends_lies_in_the_range_of_the_dry_run(
+    records: list[tuple[str, str, dict[str, Any]]],
+    most: int,
+    run_target: Callable[..., Run],
+    sandbox: Sandbox,
+    tmp_path: Path,
+) -> None:
+    sandbox.reset()
+    columns = {"external_id": TEXT, "n": {}, "o": {}, "email": TEXT, "kind": TEXT, "at": TEXT}
+    streams = {name: Stream(name, columns) for name in ("people", "others", "web")}
+    messages: list[Any] = [stream.schema for stream in streams.values()]
+    for name, user, fields in records:
+        event = {"kind": "visit", "at": "2026-03-04T12:00:00Z"} if name == "web" else {}
+        messages.append(streams[name].record({"external_id": user, **event, **fields}))
+    given: dict[str, Any] = {
+        "streams": {"web": {"to": "events", "event": {"name_field": "kind"}, "time_field": "at"}},
+        "max_objects_per_request": most,
+        # What is rejected costs nothing in either.
+        "on_error": "dead_letter",
+        "dead_letter_path": str(tmp_path / "dead.singer"),
+    }
+    least, upper = promised(run_target(*messages, dry_run=True, **given))
+    spent = run_target(*messages, **given).summary["total"]["data_points"]
+    assert least <= spent <= upper
+
+
+def test_the_range_of_a_dry_run_is_from_one_change_of_a_user_to_each_by_itself(run_target: Callable[..., Run]) -> None:
+    people = customers(*many(70, 10), n=INTEGER)
+    assert promised(run_target(people, dry_run=True)) == (10, 70)
+    assert promised(run_target(people, EVENTS, streams={"web": WEB}, dry_run=True)) == (15, 75)
+
+
+def test_with_a_ledger_the_range_begins_at_nothing(run_target: Callable[..., Run], tmp_path: Path) -> None:
+    people = customers({"external_id": "c-1", "n": 1}, {"external_id": "c-1"}, n=INTEGER, m=INTEGER)
+    path = str(tmp_path / "ledger.sqlite")
+    assert promised(run_target(people, dry_run=True, ledger_path=path)) == (0, 1)
+    # What a record no longer has may be removed.
+    unset = {"customers": {"vanished": "unset"}}
+    assert promised(run_target(people, dry_run=True, ledger_path=path, streams=unset)) == (0, 4)
 
 
 def test_a_dry_run_ends_with_a_table_by_stream(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
     people = customers(*many(150, 150), n=INTEGER)
     run = run_target(people, EVENTS, streams={"web": WEB}, dry_run=True, max_objects_per_request=150)
     head, *rows = table(run)
-    assert head == ["stream", "objects", "requests", "data points", "minutes at the limits", "new profiles"]
+    assert head == ["stream", "objects", "requests", "data points at most", "minutes at the limits", "new profiles"]
     assert int(rows[0].pop(2)) in {1, 2}
     assert rows == [
         ["customers", "150 attributes", "150", "0.0", "not looked up"],
