@@ -25,6 +25,7 @@ Kind = Literal[
     "drop_during",
     "drop_after",
     "partial_errors",
+    "refuse_named",
     "garbage",
     "headers",
     "export_fails",
@@ -62,7 +63,7 @@ class Fault:
     body: Any = None
     latency_ms: float = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
-    """For `partial_errors`: `input_array`, `index` or `contains`, and `type` of the objects to refuse."""
+    """For `partial_errors`, `refuse_named`: `input_array`, `index` or `contains`, and `type` of what to refuse."""
     reset: ResetForm = "epoch"
     """For status 429: which of the three header forms says when to come back."""
     reset_in: float = 1.0

@@ -42,6 +42,9 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
     counts: dict[str, int] = {}
     errors: list[dict[str, Any]] = []
     works: list[Work] = []
+    if call.fault == "refuse_named" and call.rejects:
+        named = [{"type": why, "input_array": array, "index": index} for (array, index), why in call.rejects.items()]
+        raise Refusal(400, ALL_REFUSED, named)
     for array in ARRAYS:
         if array not in arrays:
             continue

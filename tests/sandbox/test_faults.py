@@ -76,6 +76,17 @@ def test_partial_errors(sandbox: Sandbox, client: Client) -> None:
     assert answer["events_processed"] == 2
 
 
+def test_a_whole_request_is_refused_for_objects_that_are_named(sandbox: Sandbox, client: Client) -> None:
+    wrong = {"input_array": "attributes", "contains": "c-2", "type": "no"}
+    sandbox.fault(path="/users/track", do="refuse_named", errors=[wrong], times=1)
+    answer = client.post(
+        "/users/track", {"attributes": [{"external_id": "c-1", "n": 1}, {"external_id": "c-2", "n": 1}]}
+    )
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [{"type": "no", "input_array": "attributes", "index": 1}]
+    assert not sandbox.profiles()
+
+
 def test_garbage_and_latency(sandbox: Sandbox, client: Client) -> None:
     sandbox.fault(do="garbage", times=1)
     sandbox.fault(do="latency", latency_ms=80, path="/segments/*")

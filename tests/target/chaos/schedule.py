@@ -13,17 +13,23 @@ from tests.target.chaos.streams import COUNTED, MAPPINGS, STREAMS, Item, item
 from tests.target.singer import lines
 
 # What makes records of the streams poisonous. These rules are the first, so that no other takes their place.
+_NAMED: Final = ("poison-one", "poison-all")
 _POISONS: Final[tuple[dict[str, Any], ...]] = (
     {"do": "refuse_if", "contains": "poison-400", "status": 400},
     {"do": "refuse_if", "contains": "poison-413", "status": 413},
-    {
-        "do": "partial_errors",
-        "contains": "poison-one",
-        "errors": [
-            {"input_array": array, "contains": "poison-one", "type": "no"}
-            for array in ("attributes", "events", "purchases")
-        ],
-    },
+    *(
+        {
+            "do": do,
+            "contains": text,
+            "errors": [
+                {"input_array": array, "contains": named, "type": "no"}
+                for array in ("attributes", "events", "purchases")
+                for named in _NAMED
+            ],
+        }
+        # Braze names what it refuses of a request, or refuses the request for what it names.
+        for do, text in (("refuse_named", "poison-all"), ("partial_errors", "poison-one"))
+    ),
 )
 
 _STATUS: Final = {"do": "status"}
@@ -45,9 +51,20 @@ _FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     ),
     # A request of two objects or more is too large, for once.
     "split": ({"do": "refuse_if", "contains": "},{", "status": 413},),
-    # The run ends; where the answer is not Braze's, in doubt.
+    # The run ends.
     "fatal": ({**_STATUS, "status": 401}, {**_STATUS, "status": 403}),
-    "fatal and doubtful": ({"do": "garbage"},),
+    # A 2xx that says nothing, or counts nothing, carried out or not. The run ends if more than two come in a row.
+    "fatal and doubtful": (
+        {"do": "garbage"},
+        *(
+            {**fault, "status": 201, "body": body}
+            for fault in (_STATUS, {"do": "garbage"})
+            for body in (
+                {"error": "session expired"},
+                {"message": "success", **{f"{array}_processed": 0 for array in ("attributes", "events", "purchases")}},
+            )
+        ),
+    ),
 }
 # Headers of good answers that are no numbers, or of no use; the last are those of a server whose window never ends.
 _LIES: Final = (
@@ -63,6 +80,7 @@ _MIXTURES: Final = (
     ("clear", "split", "fatal"),
     ("doubtful",),
     ("doubtful", "doubtful", "clear"),
+    ("fatal and doubtful",),
     tuple(_FAULTS),
 )
 
@@ -145,7 +163,7 @@ class Schedule:
             f"at most {self.most} objects; rate limit {self.limit}, told in {self.reset}; skew {self.skew}",
             f"overlap {self.overlap}, again {self.again}",
         ]
-        told += (f"rule: {rule}" for rule in self.rules if rule["do"] != "partial_errors")
+        told += (f"rule: {rule}" for rule in self.rules if "errors" not in rule)
         told += (f"stop: {stop}" for stop in self.stops)
         return "\n".join(told)
 

@@ -18,7 +18,7 @@ AT: Final = "2026-03-04T09:10:11Z"
 COUNTED: Final = frozenset({"events", "purchases", "counters"})
 
 # A text with one of these is refused: the request that holds it by 400 or 413, or the object by an entry in `errors`.
-POISONS: Final = ("poison-400", "poison-413", "poison-one")
+POISONS: Final = ("poison-400", "poison-413", "poison-one", "poison-all")
 # Braze takes a quantity of 100 at most, which the mapping knows.
 _TOO_MANY: Final = 250
 
