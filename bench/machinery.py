@@ -30,9 +30,11 @@ class Cost:
 
 
 @contextmanager
-def sandbox(*options: str) -> Iterator[str]:
-    """Serve a sandbox on a free port; yields its URL."""
+def sandbox(*options: str, module: str | None = None) -> Iterator[str]:
+    """Serve a sandbox on a free port, or what a module of the benchmarks serves; yields its URL."""
     command = [str(Path(sys.executable).parent / "braze-sandbox"), "serve", "--port", "0", *options]
+    if module:
+        command = [sys.executable, "-m", module, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             found = re.search(r"http://\S+", process.stdout.readline() if process.stdout else "")

@@ -71,9 +71,8 @@ def main() -> None:
             for concurrency in given.concurrency:
                 results = []
                 for _ in range(given.repeat):
-                    with sandbox(
-                        "--seed", "bench", "--latency-ms", str(latency), *(["--flat"] if given.flat else [])
-                    ) as url:
+                    server = "bench.flat_server" if given.flat else None
+                    with sandbox("--seed", "bench", "--latency-ms", str(latency), module=server) as url:
                         results.append(_run(Path(folder), url, concurrency, streams))
                 middle = sorted(results, key=lambda result: result.cost.wall)[len(results) // 2]
                 print(f"latency {latency:3} ms, concurrency {concurrency:3}: {middle}", flush=True)
@@ -84,7 +83,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--latency-ms", type=int, nargs="+", default=[50, 0], help="of each answer")
     parser.add_argument("--concurrency", type=int, nargs="+", default=[16, 32], help="requests under way")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each, of which the median is shown")
-    parser.add_argument("--flat", action="store_true", help="have the sandbox spend less on series of campaigns")
+    parser.add_argument("--flat", action="store_true", help="read from a server that spends less on them")
     parser.add_argument("--long-forms", action="store_true", help="read the long forms too, out of the same answers")
     return parser.parse_args()
 

@@ -64,12 +64,12 @@ def _arguments() -> argparse.Namespace:
 
 
 def _measure(folder: Path, source: Path, latency: int, concurrency: int, records: int) -> None:
-    with sandbox("--null", "--seed", "empty", "--latency-ms", str(latency)) as url:
+    with sandbox("--latency-ms", str(latency), module="bench.null_server") as url:
         config = folder / "config.json"
         config.write_text(json.dumps({"api_key": "sandbox-key", "endpoint": url, "concurrency": concurrency}))
         cost = timed([sys.executable, "-m", "target_braze", "--config", str(config)], folder / "log", source)
-        with urlopen(f"{url}/sandbox/summary") as answer:  # noqa: S310 - a sandbox of our own
-            requests = json.load(answer)["null_requests"]
+        with urlopen(f"{url}/bench/null") as answer:  # noqa: S310 - a sandbox of our own
+            requests = json.load(answer)["requests"]
     figures = (
         f"{cost.wall:6.1f} s",
         f"{records / cost.wall:7,.0f} records/s",

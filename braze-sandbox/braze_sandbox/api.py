@@ -121,9 +121,6 @@ class Api:
         pairs = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         query = dict(pairs)
         raw, size, complete = await _read(receive) if method != "GET" else (b"", 0, True)
-        if instance.null and path in instance.null.PATHS:
-            await send_answer(send, await instance.null.answer(size))
-            return
         fault, latency = instance.faults.match(method, path, query, raw)
         wait = (latency + instance.options.latency_ms) / 1000
         headers: tuple[tuple[bytes, bytes], ...] = ()

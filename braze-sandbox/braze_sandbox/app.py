@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.routing import Mount, Router
 
-from braze_sandbox import flat_protocol, server
+from braze_sandbox import server
 from braze_sandbox.api import Api
 from braze_sandbox.guard import Guard
 from braze_sandbox.inspection import routes
-from braze_sandbox.null_protocol import protocol_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import ASGIApp
 
     from braze_sandbox.instance import Instance
 
 SAVE_SECONDS = 1.0
 
 
-def create_server(instance: Instance) -> server.Server:
-    """The server of an instance."""
-    http = server.Protocol
-    if instance.null:
-        http = protocol_of(instance.null)
-    elif instance.flat:
-        http = flat_protocol.protocol_of(instance, instance.flat)
-    return server.make(create_app(instance), http)
+def create_server(
+    instance: Instance,
+    http: type[server.Protocol] = server.Protocol,
+    wrapped: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+) -> server.Server:
+    """Return the server of an instance, with another protocol or an application around its own if that is wanted."""
+    return server.make(wrapped(create_app(instance)), http)
 
 
 def create_app(instance: Instance) -> Starlette:

@@ -187,8 +187,6 @@ def active_days(call: Call, first: datetime | None, last: datetime | None) -> tu
 
 def data_series(call: Call) -> Answer:
     """GET /campaigns/data_series. Archived campaigns and drafts answer too (docs silent)."""
-    if call.instance.flat:
-        return Answer(call.instance.flat.body(call))
     campaign = lookup(call, "campaign_id", call.instance.workspace.campaigns, UNKNOWN)
     length = integer(call, "length", None, 1, DAYS)
     clock = call.instance.clock

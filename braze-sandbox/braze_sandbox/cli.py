@@ -58,11 +58,6 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     serve.add_argument(
         "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="hold the calendar still at this day"
     )
-    serve.add_argument(
-        "--flat",
-        action="store_true",
-        help="for benchmarks: /campaigns/data_series at once, all days alike",
-    )
     serve.add_argument("--latency-ms", type=float, default=0, help="what every answer takes at least")
     serve.add_argument(
         "--ending-day",
@@ -76,9 +71,6 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     serve.add_argument("--shuffle", type=int, metavar="SEED", help="what waits takes effect in an order by chance")
     serve.add_argument(
         "--track-objects", type=positive, default=75, metavar="N", help="the most objects in a request to /users/track"
-    )
-    serve.add_argument(
-        "--null", action="store_true", help="for benchmarks: answer /users/track at once without a look at its body"
     )
     _add_exports(serve.add_argument_group("exports of segments"))
 
@@ -127,8 +119,6 @@ def _serve(given: argparse.Namespace) -> None:
         lag_ms=given.lag_ms,
         shuffle=given.shuffle,
         track_objects=given.track_objects,
-        null=given.null,
-        flat=given.flat,
         ending_day_included=given.ending_day == "included",
         export_to=given.export_to,
         export_storage=given.export_storage,

@@ -103,8 +103,6 @@ def summary(instance: Instance) -> dict[str, Any]:
         "requests": sum(recorder.totals.values()),
         "requests_by_path": dict(recorder.totals),
         "violations": len(recorder.violations),
-        "null_requests": instance.null.requests if instance.null else 0,
-        "null_bytes": instance.null.bytes if instance.null else 0,
         "campaigns": len(workspace.campaigns),
         "canvases": len(workspace.canvases),
         "segments": len(workspace.segments),

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from braze_sandbox.clock import Clock
 from braze_sandbox.exports import Exports
 from braze_sandbox.faults import Faults
-from braze_sandbox.flat import Flat
 from braze_sandbox.hooks import Hooks
 from braze_sandbox.later import Later
 from braze_sandbox.limits import Limits, ResetForm
 from braze_sandbox.membership import name_members
-from braze_sandbox.null import Null
 from braze_sandbox.profiles import Profiles
 from braze_sandbox.recorder import Recorder
 from braze_sandbox.seed import SEEDS, plant
@@ -57,8 +55,6 @@ class Options:
     """Oldest or newest row first in a series (docs silent)."""
     limits: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     """Rate limits that differ from the documented ones: pool to requests and seconds."""
-    flat: bool = False
-    """Answer /campaigns/data_series at hardly any cost, with figures that are the same on all days."""
     link_aliasing: bool = True
     """Whether the workspace has link aliasing turned on: otherwise no key has the permission for its endpoints."""
     reset: ResetForm = "epoch"
@@ -75,8 +71,6 @@ class Options:
     """The most objects in a request to /users/track/bulk: fewer by an account's policy."""
     beta_refusal: Literal[403, 404] | None = None
     """What an account outside the limited betas gets from /users/track/bulk and /users/track/sync (docs silent)."""
-    null: bool = False
-    """Answer /users/track and /users/track/bulk with success, at once and without a look at the request."""
     unknown_groups: Literal["refused", "kept"] = "refused"
     """Whether /subscription/status/set takes subscription groups that the workspace does not have."""
     fields_required: bool = True
@@ -100,13 +94,11 @@ class Instance:
         self.options = options
         self.keys: dict[str, frozenset[str]] = {options.api_key: ALL}
         self.clock = Clock(options.time_zone, options.today, ending_day_included=options.ending_day_included)
-        self.flat = Flat(self.clock, newest_first=options.row_order == "desc") if options.flat else None
         self.faults = Faults()
         self.hooks = Hooks()
         self.recorder = Recorder()
         self.limits = Limits(options.limits)
         self.later = Later(self.recorder, options.lag_ms / 1000, options.shuffle)
-        self.null = Null(options.latency_ms / 1000) if options.null else None
         self.exports = Exports(options, self.clock, self.recorder)
         self.workspace = self._plant()
         self.profiles = Profiles(self.workspace, self._populate, options.data)

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from braze_sandbox.null import Null
-
 __all__ = ["Profile", "Recorded", "Sandbox", "Workspace"]
 
 
@@ -29,7 +27,7 @@ class Sandbox:
 
     Takes the fields of `Options` as keyword arguments: `seed`, `users`, `data`, `api_key`, `time_zone`, `today`,
     `latency_ms`, `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`, `lag_ms`, `shuffle`,
-    `track_objects`, `bulk_objects`, `beta_refusal`, `null`, `export_seconds`, `export_file_users`,
+    `track_objects`, `bulk_objects`, `beta_refusal`, `export_seconds`, `export_file_users`,
     `export_url_seconds`, `export_to`, `export_storage`. The seed is `small` unless you say otherwise.
     """
 
@@ -78,13 +76,6 @@ class Sandbox:
     def violations(self) -> list[dict[str, Any]]:
         """What Braze would have dropped or changed in silence: `reason`, `path` and `object` of each."""
         return list(self.instance.recorder.violations)
-
-    @property
-    def null(self) -> Null:
-        """What was answered in null mode: its `requests` and `bytes`."""
-        if self.instance.null is None:
-            raise RuntimeError("this sandbox is not in null mode")
-        return self.instance.null
 
     @property
     def waiting(self) -> int:

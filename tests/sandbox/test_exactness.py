@@ -1,8 +1,7 @@
-"""What tests of a client's exactness turn: hours, changes between pages, forms of limits, flat series."""
+"""What tests of a client's exactness turn: hours, changes between pages, forms of limits."""
 
 from __future__ import annotations
 
-import time
 from datetime import date
 from typing import Any
 
@@ -109,40 +108,3 @@ def test_all_endpoints_can_tell_their_limits_as_seconds() -> None:
         assert over.status_code == 429
         assert 0 < int(over.headers["x-ratelimit-retry-after"]) <= 3600
         client.close()
-
-
-def test_flat_series_have_the_same_days_and_form(sandbox: Sandbox, client: Client) -> None:
-    with Sandbox(flat=True, today=TODAY) as flat:
-        quick = Client(flat)
-        for query in ({"length": 100}, {"length": 3, "ending_at": "2026-03-10T23:00:00+05:30"}, {"length": 1}):
-            for campaign in sandbox.workspace.campaigns:
-                rows = data(client, "/campaigns/data_series", campaign_id=campaign, **query)
-                flat_rows = data(quick, "/campaigns/data_series", campaign_id=campaign, **query)
-                assert [row["time"] for row in flat_rows] == [row["time"] for row in rows]
-                assert [row.keys() for row in flat_rows] == [row.keys() for row in rows]
-                assert len({str({**row, "time": ""}) for row in flat_rows}) == 1
-        assert len(flat.requests) == 3 * len(sandbox.workspace.campaigns)
-        assert flat.requests[-1].query["length"] == "1"
-        quick.close()
-
-
-def test_flat_series_are_refused_limited_and_faulted_as_others() -> None:
-    with Sandbox(flat=True, today=TODAY, latency_ms=20, limits={"b": (3, 3600)}) as flat:
-        quick = Client(flat)
-        flat.add_key("other", ["campaigns.list"])
-        other = Client(flat, "other")
-        query = {"campaign_id": next(iter(flat.workspace.campaigns)), "length": 2}
-        started = time.monotonic()
-        first = quick.get("/campaigns/data_series", **query)
-        assert time.monotonic() - started >= 0.02
-        assert first.headers["x-ratelimit-remaining"] == "2"
-        assert other.get("/campaigns/data_series", **query).status_code == 403
-        assert quick.get("/campaigns/data_series", campaign_id="x", length=2).status_code == 400
-        flat.fault(path="/campaigns/data_series", do="status", status=503, times=1)
-        assert quick.get("/campaigns/data_series", **query).status_code == 503
-        flat.clear_faults()
-        statuses = [quick.get("/campaigns/data_series", **query).status_code for _ in range(2)]
-        assert statuses == [200, 429]
-        assert quick.get("/campaigns/list").status_code == 200
-        quick.close()
-        other.close()

@@ -1,13 +1,10 @@
-"""/users/track/bulk and /users/track/sync, writes that take effect later, the null mode, faults by content."""
+"""/users/track/bulk and /users/track/sync, writes that take effect later, faults by content."""
 
 from __future__ import annotations
 
-import socket
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import requests
 from braze_sandbox.testing import Sandbox
 
 from .conftest import Client
@@ -178,59 +175,6 @@ def test_a_shuffle_changes_the_order() -> None:
     if all(waiting == [*range(1, 9)] for waiting, _ in orders):
         assert orders[0] == orders[1] != orders[2]
         assert orders[0][1] != sorted(orders[0][1])
-
-
-@pytest.fixture
-def null() -> Iterator[Sandbox]:
-    with Sandbox(seed="empty", null=True) as sandbox:
-        yield sandbox
-
-
-def test_null_counts_and_does_nothing(null: Sandbox) -> None:
-    session = requests.Session()
-    for size in (1, 30_000, 3_000_000):
-        for path in ("/users/track", "/users/track/bulk"):
-            answer = session.post(null.url + path, data=b"x" * size, timeout=10)
-            assert (answer.status_code, answer.json()) == (201, {"message": "success"})
-        # Everything else on the same connection is as ever.
-        health = session.get(null.url + "/sandbox/health", timeout=10)
-        assert health.json()["message"] == "success"
-    assert (null.null.requests, null.null.bytes) == (6, 2 * 3_030_001)
-    assert session.get(null.url + "/sandbox/summary", timeout=10).json()["null_requests"] == 6
-    session.post(null.url + "/users/track", data=iter([b"abc", b"de"]), timeout=10)
-    session.post(null.url + "/users/track", data=b"abc", headers={"Connection": "close"}, timeout=10)
-    assert null.null.bytes == 2 * 3_030_001 + 8
-    assert session.post(null.url + "/users/merge", json={}, timeout=10).status_code == 401
-    assert null.profiles() == []
-    session.close()
-
-
-def test_null_reads_heads_and_bodies_in_pieces(null: Sandbox) -> None:
-    text = b"POST /users/track HTTP/1.1\r\nHost: x\r\ncontent-LENGTH: 5\r\n\r\nabcde"
-    port = int(null.url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-        for cut in (3, 30, len(text) - 7, len(text) - 2):
-            connection.sendall(text[:cut])
-            threading.Event().wait(0.02)
-            connection.sendall(text[cut:])
-            assert connection.recv(1000).startswith(b"HTTP/1.1 201 ")
-        connection.sendall(text * 3)
-        answers = b""
-        while answers.count(b'{"message":"success"}') < 3:
-            answers += connection.recv(1000)
-    assert null.null.requests == 7
-
-
-def test_null_may_take_its_time() -> None:
-    with Sandbox(seed="empty", null=True, latency_ms=30) as sandbox:
-        answer = requests.post(sandbox.url + "/users/track", data=b"x", timeout=10)
-        assert answer.elapsed.total_seconds() >= 0.03
-        assert answer.status_code == 201
-
-
-def test_null_has_to_be_asked_for(sandbox: Sandbox) -> None:
-    with pytest.raises(RuntimeError, match="not in null mode"):
-        _ = sandbox.null
 
 
 def test_a_guilty_object_refuses_its_request_and_is_not_named(client: Client, sandbox: Sandbox) -> None:

@@ -1,24 +1,58 @@
-"""HTTP/1.1 of the null mode: as little work per request as uvicorn allows."""
+"""A sandbox that answers /users/track without a look at what it holds: `python -m bench.null_server`.
+
+GET /bench/null returns how many requests it has answered so, and the bytes of their bodies. Keys, limits and faults do
+not apply to them; all other requests are the sandbox's.
+"""
 
 from __future__ import annotations
 
+import argparse
 import re
 from typing import TYPE_CHECKING, Any
 
 import h11
-
-from braze_sandbox.null import BODY
+from braze_sandbox.app import create_server
+from braze_sandbox.endpoint import Answer, encode, send_answer
+from braze_sandbox.instance import Instance, Options
 from braze_sandbox.server import Protocol
 
-if TYPE_CHECKING:
-    from braze_sandbox.null import Null
+from bench.serving import serve
 
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+BODY = b'{"message":"success"}'
 _RAW = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
 _START = re.compile(rb"POST /users/track(?:/bulk)? HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _SPECIAL = re.compile(rb"\r\n(?:expect|connection: *close|transfer-encoding)", re.IGNORECASE)
 _HEAD_BYTES = 16_384
+
+
+class Null:
+    """What was answered: requests and bytes of bodies."""
+
+    def __init__(self, latency: float) -> None:
+        self.latency = latency
+        self.requests = 0
+        self.bytes = 0
+
+    def count(self, size: int) -> None:
+        """Count a request by the size of its body."""
+        self.requests += 1
+        self.bytes += size
+
+    def shown_by(self, app: ASGIApp) -> ASGIApp:
+        """Return an application that also shows the counts."""
+
+        async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope.get("path") == "/bench/null":
+                await send_answer(send, Answer(encode({"requests": self.requests, "bytes": self.bytes})))
+            else:
+                await app(scope, receive, send)
+
+        return wrapped
 
 
 class NullProtocol(Protocol):
@@ -78,5 +112,19 @@ class NullProtocol(Protocol):
 
 
 def protocol_of(null: Null) -> type[NullProtocol]:
-    """The protocol that counts there."""
+    """Return the protocol that counts there."""
     return type("CountingProtocol", (NullProtocol,), {"null": null})
+
+
+def main() -> None:
+    """Serve until stopped."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--latency-ms", type=float, default=0, help="of each answer")
+    latency = parser.parse_args().latency_ms
+    null = Null(latency / 1000)
+    instance = Instance(Options(seed="empty", latency_ms=latency))
+    serve(create_server(instance, protocol_of(null), null.shown_by))
+
+
+if __name__ == "__main__":
+    main()
