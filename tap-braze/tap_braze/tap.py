@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import gc
+import signal
+import threading
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
@@ -27,7 +29,7 @@ from tap_braze.report import Report
 from tap_braze.settings import CONFIG_SCHEMA, Settings, config_errors
 from tap_braze.storage import Storage
 from tap_braze.streams import STREAMS, currents
-from tap_braze.writer import Writer
+from tap_braze.writer import OutputError, Writer, check_standard_streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -165,6 +167,7 @@ class TapBraze(Tap):
         # of the run.
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         with cls._plain_errors():
+            check_standard_streams()
             super().invoke(**arguments)
 
     @classmethod
@@ -200,7 +203,7 @@ class TapBraze(Tap):
             yield
         except ConfigValidationError as error:
             lines = list(error.errors)
-        except BrazeError as error:
+        except (BrazeError, OutputError) as error:
             lines = [str(error)]
         except FileNotFoundError as error:
             lines = [f"option --config: {error}"]
@@ -211,6 +214,14 @@ class TapBraze(Tap):
         for line in lines:
             cls.logger.error(line)
         raise SystemExit(1)
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Have SIGHUP stop the run like SIGTERM, unless `nohup` has it ignored."""
+        super()._setup_signal_handlers()
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        if in_main_thread and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._handle_termination)
 
     @override
     def _handle_termination(self, signum: int, frame: FrameType | None) -> None:

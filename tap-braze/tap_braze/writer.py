@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
@@ -17,6 +20,24 @@ if TYPE_CHECKING:
 
 _ENOUGH_BYTES: Final = 65_536
 _LONG_ENOUGH: Final = 1.0
+_STANDARD_ERROR: Final = 2
+
+
+class OutputError(Exception):
+    """Standard output takes no more messages."""
+
+
+def check_standard_streams() -> None:
+    """Occupy closed descriptors, lest a file or a connection become standard input, output or error.
+
+    Raises:
+        OutputError: standard output is closed.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
+        pass
+    os.close(descriptor)
+    if sys.stdout is None:
+        raise OutputError("standard output is closed: pipe the tap into a target, or send it to a file")
 
 
 class Writer(MsgSpecWriter):
@@ -49,13 +70,22 @@ class Writer(MsgSpecWriter):
         return len(self._lines) >= _ENOUGH_BYTES or time.monotonic() - self._flushed > _LONG_ENOUGH
 
     def flush(self) -> None:
-        """Write what is kept back."""
+        """Write what is kept back.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         self._writing = True
         try:
             while self._lines:
                 # Under PYTHONUNBUFFERED a write that a signal interrupts is a part of what it should be.
                 del self._lines[: sys.stdout.buffer.write(self._lines)]
             sys.stdout.flush()
+        except OSError as error:
+            # Whatever a buffer still holds would fail again when the process ends, and decide its exit code.
+            with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            raise OutputError(f"standard output cannot be written: {error.strerror}") from None
         finally:
             self._writing = False
         self._flushed = time.monotonic()

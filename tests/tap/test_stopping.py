@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
 
@@ -65,7 +65,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
     [
         (signal.SIGTERM, {"do": "latency", "latency_ms": 30_000}),
         (signal.SIGINT, {"do": "status", "status": 429, "reset_in": 1800}),
-        (signal.SIGTERM, {"do": "status", "status": 503}),
+        (signal.SIGHUP, {"do": "status", "status": 503}),
     ],
     ids=["while an answer is awaited", "while a limit is waited out", "between retries"],
 )
@@ -121,3 +121,36 @@ def test_a_signal_while_the_reader_is_slow_tears_no_line(
     assert [json.loads(line) for line in stdout.splitlines()]
     assert stdout.endswith("\n")
     assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("redirection", "error"),
+    [
+        (">&-", "standard output is closed"),
+        pytest.param(
+            ">/dev/full",
+            "standard output cannot be written: No space left",
+            marks=pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has /dev/full"),
+        ),
+    ],
+)
+def test_a_standard_output_that_takes_nothing_is_named_in_one_line(
+    redirection: str, error: str, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, "start_date": "2026-01-01"}))
+    command = f'exec "{sys.executable}" -m tap_braze --config "{config}" {redirection}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert error in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+
+
+def test_standard_error_may_be_closed(sandbox: Sandbox, tmp_path: Path) -> None:
+    config = tmp_path / "config.json"
+    config.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, "start_date": "2026-01-01"}))
+    command = f'exec "{sys.executable}" -m tap_braze --config "{config}" 2>&-'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0
+    assert '"STATE"' in done.stdout
