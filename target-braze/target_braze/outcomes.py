@@ -71,11 +71,15 @@ def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Ite
     `attributes_processed` counts external ids, so that it may be smaller than the number of objects; whether users who
     may not be created, or have no external id, count as such is not documented.
     """
-    for array, most in Counter(change.kind for change in taken).items() or {"attributes": 0}.items():
-        least = most
-        if array == "attributes" and document.get("attributes_processed") != most:
+    sent = Counter(change.kind for change in taken)
+    for array in ("attributes", "events", "purchases"):
+        key = f"{array}_processed"
+        least = most = sent[array]
+        count = document.get(key)
+        if array == "attributes" and type(count) is int and count < most:
+            # Only now, because it costs as much as all else: objects are decoded for it.
             least = max(1, len({change.user for change in taken if _has_external_id(change)}))
-        yield from _miscount(document, f"{array}_processed", min(least, most), most)
+        yield from _miscount(document, key, least, most)
 
 
 def alias_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:

@@ -179,6 +179,8 @@ COUNTED: list[tuple[Endpoint, int, dict[str, Any], bool]] = [
     (TRACK, 3, {"attributes_processed": 2}, False),
     (TRACK, 3, {"attributes_processed": 3.0}, False),
     (TRACK, 3, {"attributes_processed": None}, False),
+    (TRACK, 3, {"attributes_processed": 3, "events_processed": 1}, False),
+    (TRACK, 3, {"attributes_processed": 3, "events_processed": 0}, True),
     (TRACK_BULK, 3, {"attributes_processed": 4}, False),
     (TRACK, 3, {"attributes_processed": 2, "errors": [{"type": "x", "input_array": "attributes", "index": 1}]}, True),
     (TRACK, 3, {"attributes_processed": 3, "errors": [{"type": "x", "input_array": "attributes", "index": 1}]}, False),
