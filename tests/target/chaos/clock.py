@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from braze_sandbox import limits
+from target_braze import delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,11 +55,16 @@ _STAND_INS: dict[str, tuple[object, object]] = {
 
 
 @contextmanager
-def hurried(skew: float = 0) -> Iterator[None]:
-    """Let the fast clock tick, for the target with so many seconds before what it shows the sandbox."""
+def hurried(skew: float = 0, span: int = 100_000) -> Iterator[None]:
+    """Let the fast clock tick, for the target with so many seconds before what it shows the sandbox.
+
+    Schedules have few records: the target reads only a `span` of them ahead, and holds back no more than it must.
+    """
     hasty = [module for name, module in list(sys.modules.items()) if name.startswith("target_braze.")]
     with ExitStack() as patches:
         patches.enter_context(mock.patch.object(limits, "time", _time(0)))
+        patches.enter_context(mock.patch.object(delivery, "_SPAN", span))
+        patches.enter_context(mock.patch.object(delivery, "_SLACK", 0))
         for module in hasty:
             for name, (original, stand_in) in {**_STAND_INS, "time": (time, _time(skew))}.items():
                 if getattr(module, name, None) is original:

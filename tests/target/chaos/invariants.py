@@ -89,7 +89,7 @@ def not_as_it_should_be(schedule: Schedule, held: Held, dead: set[int], *, runs:
     counted = {item.n: item.stream for item in schedule.items if item.stream in COUNTED}
     repeated = Counter(item.n for item in schedule.items)
     # A ledger says of events and purchases across runs what was sent; nothing says so of increments.
-    known = schedule.hold or not schedule.doubtful
+    known = (schedule.hold or not schedule.doubtful) and not (schedule.restored and runs > 1)
     once = {"events": known and (schedule.ledger or runs == 1), "counters": known and runs == 1}
     once["purchases"] = once["events"]
     for n, count in held.counts.items():
@@ -144,6 +144,45 @@ def wrong_requests(schedule: Schedule, requests: list[Recorded]) -> Iterator[str
             yield f"a request holds {size} objects"
     if (most := _at_once(requests)) > schedule.settings["concurrency"]:
         yield f"{most} requests were under way"
+
+
+def gone_backwards(schedule: Schedule, requests: list[Recorded]) -> Iterator[str]:
+    """Older values that were sent after newer ones, of users of whom any two records can become one object."""
+    whole = {"profiles", "tiers", "events", "purchases"}
+    users = {item.user for item in schedule.items} - {item.user for item in schedule.items if item.stream not in whole}
+    newest: Counter[str] = Counter()
+    for request in sorted(requests, key=lambda one: one.started):
+        for attributes in (request.body or {}).get("attributes", []):
+            user, number = attributes["external_id"], attributes.get("last", 0)
+            if user in users and number:
+                if number < newest[user]:
+                    yield f"{user}: record {number} was sent after {newest[user]}"
+                newest[user] = number
+
+
+def read_too_far(schedule: Schedule, requests: list[Recorded]) -> Iterator[str]:
+    """Records that were sent while one was not settled that came more than a span before, in one run."""
+    # What there is room for may be read before it is looked at how far that is.
+    room = 3 * schedule.settings["concurrency"] * schedule.settings["max_objects_per_request"]
+    span = schedule.span + room
+    started: dict[int, float] = {}
+    settled: dict[int, float] = {}
+    for request in requests:
+        for number in _numbers(request):
+            started[number] = min(request.started, started.get(number, request.started))
+            settled[number] = max(request.finished, settled.get(number, request.finished))
+    for number, moment in started.items():
+        for earlier, end in settled.items():
+            if number - earlier > span and end > moment:
+                yield f"record {number} was sent when {earlier} was not settled; the span is {span}"
+
+
+def _numbers(request: Recorded) -> Iterator[int]:
+    """The numbers of the records in a request, as far as its objects have them."""
+    body = request.body or {}
+    for kind in ("events", "purchases"):
+        yield from (one["properties"]["n"] for one in body.get(kind, []))
+    yield from (one["last"] for one in body.get("attributes", []) if "last" in one)
 
 
 def violations(sandbox: Sandbox) -> Iterator[str]:

@@ -114,6 +114,10 @@ class Schedule:
     reset: str
     # Seconds that the target's clock is before the sandbox's.
     skew: float
+    # How many records are read ahead of the oldest that is not settled.
+    span: int
+    # Whether an old copy of the ledger is put back after the second run.
+    restored: bool
     # How many records before its STATE a further run begins, and whether the end is followed by a run over everything.
     overlap: int
     again: bool
@@ -161,7 +165,7 @@ class Schedule:
             f"{len(self.items)} records of {len(users)} users, {poisoned} of them poisoned",
             f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
             f"at most {self.most} objects; rate limit {self.limit}, told in {self.reset}; skew {self.skew}",
-            f"overlap {self.overlap}, again {self.again}",
+            f"overlap {self.overlap}, again {self.again}; span {self.span}, restored {self.restored}",
         ]
         told += (f"rule: {rule}" for rule in self.rules if "errors" not in rule)
         told += (f"stop: {stop}" for stop in self.stops)
@@ -198,6 +202,8 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
         limit=chance.choice([(3_000, 3.0), (3_000, 3.0), (12, 3.0)]),
         reset=chance.choice(["epoch", "seconds"]),
         skew=_clocks(seed, rules),
+        span=random.Random(f"span {seed}").choice([100_000, 100_000, 30, 5]),
+        restored=ledger and random.Random(f"restored {seed}").random() < 0.2,
         # Without a ledger, what comes again is sent again.
         overlap=chance.choice([0, 0, 5, 1000]) if ledger else 0,
         again=ledger and chance.random() < 0.5,

@@ -7,6 +7,7 @@ import gc
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -15,6 +16,7 @@ import traceback
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 from unittest import mock
 
@@ -22,6 +24,7 @@ from braze_sandbox.faults import Fault
 from braze_sandbox.instance import Options
 from braze_sandbox.limits import Limits
 from target_braze.braze_api import BrazeError
+from target_braze.ledger import Ledger
 from target_braze.signals import handle
 from target_braze.target import TargetBraze
 
@@ -31,7 +34,6 @@ from tests.target.chaos.invariants import Held
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
 
@@ -39,6 +41,9 @@ if TYPE_CHECKING:
 
 # A schedule takes a fraction of a second; what takes this many has got stuck.
 STUCK = 60
+
+# An older copy of the ledger is put back after so many runs.
+_COPIED = 2
 
 # Processes that are forked from one that has the target loaded already, and has no threads.
 _processes = multiprocessing.get_context("forkserver")
@@ -105,7 +110,7 @@ class Trial:
         alarm = threading.Timer(STUCK, self._give_up)
         alarm.start()
         try:
-            with hurried(self._schedule.skew):
+            with hurried(self._schedule.skew, self._schedule.span):
                 self._prepare()
                 self._run_until_through()
         finally:
@@ -142,7 +147,9 @@ class Trial:
         schedule = self._schedule
         stops, again = list(schedule.stops), schedule.again
         start = last = 0
-        for _ in range(len(stops) + schedule.fatal + 3):
+        for number in range(len(stops) + schedule.fatal + 3):
+            if schedule.restored:
+                self._go_back(number, start)
             ended = self._run_once(start, stops.pop(0) if stops else None)
             last = max([*ended.states, last])
             start = max(0, last - schedule.overlap)
@@ -151,10 +158,39 @@ class Trial:
             if last != len(schedule.items):
                 self.problems.append(f"the last STATE is {last}, of {len(schedule.items)} records")
             if not again:
+                if not schedule.again:
+                    self._check_order()
                 return
+            self._check_order()
             # All over again: whoever does so forgets the STATE.
             start, last, again = 0, 0, False
         self.problems.append(f"the runs never get through the stream; the last says: {ended.said}")
+
+    def _check_order(self) -> None:
+        """What went out so far did not go backwards, though runs were cut off: the ledger knows how far they were."""
+        schedule = self._schedule
+        if schedule.ledger and not schedule.overlap and not (schedule.restored and len(self.runs) > _COPIED):
+            self.problems += invariants.gone_backwards(schedule, self._sandbox.requests)
+
+    def _go_back(self, runs: int, start: int) -> None:
+        """Copy the ledger after the first run; put the copy back after the second, which the target has to notice."""
+        path = self._folder / "ledger.sqlite"
+        files = [path, path.with_name(f"{path.name}-wal")]
+        if runs == 1:
+            for file in filter(Path.exists, files):
+                shutil.copy(file, self._folder / f"{file.name}.copy")
+        elif runs == _COPIED:
+            for file in files:
+                file.unlink(missing_ok=True)
+            for file in files:
+                if (copy := self._folder / f"{file.name}.copy").exists():
+                    shutil.copy(copy, file)
+            ended = self._here(self._schedule.input(start), None)
+            if not ended.code or "is an older copy" not in ended.said or ended.states:
+                self.problems.append(f"an older copy of the ledger was not noticed: {ended}")
+            ledger = Ledger(path)
+            ledger.recover()
+            ledger.close()
 
     def _run_once(self, start: int, stop: Stop | None) -> Ended:
         before = len(invariants.letters(self._dead))
@@ -166,6 +202,9 @@ class Trial:
         self.problems += invariants.wrong_letters(self._schedule, found)
         self.problems += invariants.wrong_states(ended.states)
         self.problems += invariants.wrong_requests(self._schedule, self._sandbox.requests[requests:])
+        if len(self.runs) == 1 and not self._schedule.ledger:
+            sent = self._sandbox.requests[requests:]
+            self.problems += invariants.read_too_far(self._schedule, sent)
         if ended.code >= 0:
             self.problems += invariants.wrong_counts(ended.said, len(found))
         self._check_code(ended, stop)
@@ -213,7 +252,7 @@ class Trial:
         for path in (out, err):
             path.write_bytes(b"")
         process = _processes.Process(
-            target=_child, args=(self._config, source, self._schedule.skew, str(out), str(err))
+            target=_child, args=(self._config, source, self._schedule.skew, self._schedule.span, str(out), str(err))
         )
         # joblib, which comes with the SDK, has semaphores otherwise, and those of the killed are complained of.
         with mock.patch.dict(os.environ, JOBLIB_MULTIPROCESSING="0"):
@@ -310,9 +349,11 @@ def _run(
     return 0
 
 
-def _child(config: dict[str, Any], source: list[bytes | None], skew: float, out: str, err: str) -> None:
+def _child(  # noqa: PLR0917
+    config: dict[str, Any], source: list[bytes | None], skew: float, span: int, out: str, err: str
+) -> None:
     """A process of its own."""
-    with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried(skew):  # noqa: PTH123
+    with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried(skew, span):  # noqa: PTH123
         faulthandler.dump_traceback_later(STUCK / 3, file=errors)
         with redirect_stdout(output), redirect_stderr(errors):
             code = _run(config, source, lambda target: handle(target.stop))
