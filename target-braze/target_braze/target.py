@@ -286,9 +286,9 @@ class TargetBraze(Plugin):
             except BaseException as reason:  # noqa: BLE001 - it, or its cause, is raised again
                 self._client.stop()
                 delivery.abort()
-                # Whoever is stopped is not the cause.
+                # Whoever is stopped is not the cause, neither this thread nor one with a request.
                 failure = delivery.failure if isinstance(reason, _Stopped | StoppedError) else None
-                raise failure or reason from None
+                raise (None if isinstance(failure, StoppedError) else failure) or reason from None
 
     @override
     def stop(self, signum: signal.Signals) -> None:
