@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
-import msgspec
-
 from tap_braze.ahead import in_order
 from tap_braze.braze_api import BrazeError, RefusedError, UnavailableError
+from tap_braze.foreign import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -82,8 +81,8 @@ def _get(client: Client, request: Request) -> Document:
             request.method, request.path, params=request.params, pool=request.pool, body=request.body
         )
         try:
-            document = msgspec.json.decode(answer.body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            document = decode_json(answer.body)
+        except ValueError:
             continue
         # A 2xx without the data is no answer: in times of maintenance Braze has said "queued" so.
         if isinstance(document, dict) and request.payload in document:

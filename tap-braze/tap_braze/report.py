@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tap_braze.braze_api import UnavailableError
+from tap_braze.foreign import one_line
 
 if TYPE_CHECKING:
     from logging import Logger, LoggerAdapter
@@ -35,7 +36,9 @@ class Report:
         of_stream = self._refused.setdefault(stream, {})
         if named not in of_stream:
             of_stream[named] = None
-            self._logger.warning("stream '%s': %s was refused and is passed over: %s", stream, named, error)
+            self._logger.warning(
+                "stream '%s': %s was refused and is passed over: %s", stream, one_line(named), one_line(str(error))
+            )
 
     def fail(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
         """Note that what `named` names got no answer after all retries; answers the first of them if all do not."""
@@ -47,8 +50,10 @@ class Report:
 
     def lack(self, stream: str, named: str, error: Exception) -> None:
         """Note that the stream lacks what `named` names, whatever becomes of others."""
-        self._failed.setdefault(stream, {})[named] = str(error)
-        self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, error)
+        of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
+        if named not in of_stream:
+            of_stream[named] = text
+            self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, text)
 
     def skip(self, stream: str, error: BrazeError) -> None:
         """Note that a whole stream was skipped, for a permission that is missing."""
@@ -77,5 +82,5 @@ class Report:
 
 
 def _few(names: dict[str, object] | dict[str, str] | dict[str, None] | list[str]) -> str:
-    some = list(names)[:_NAMED]
+    some = [one_line(name) for name in [*names][:_NAMED]]
     return "; ".join(some) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -302,7 +302,7 @@ def _explain(error: Any, env_prefix: str) -> str:  # noqa: ANN401 - jsonschema i
         return f"setting '{name}' is missing: give it in the config, or as {env_prefix}{name.upper()} with --config=ENV"
     name = ".".join(str(part) for part in error.path)
     text = error.message
-    if error.schema.get("writeOnly"):
+    if error.schema.get("writeOnly") or {"url", "storage_options"} & {*error.path}:
         text = "that is not text that can be an API key" if name == "api_key" else "its value has not the right type"
     return f"setting '{name}': {text}"
 

@@ -69,7 +69,7 @@ class Currents:
     `start` is what a first run begins with; no run reads files from before `not_before`, if it is set.
     """
 
-    url: str | None
+    url: str | None = field(repr=False)
     storage_options: Mapping[str, Any] = field(repr=False)
     event_types: tuple[str, ...]
     start: datetime

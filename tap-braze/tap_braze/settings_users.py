@@ -95,7 +95,7 @@ class Users:
     fields: tuple[str, ...]
     custom_attributes: tuple[str, ...]
     ids: Ids
-    url: str | None
+    url: str | None = field(repr=False)
     storage_options: Mapping[str, Any] = field(repr=False)
     output_format: str
     patience: float

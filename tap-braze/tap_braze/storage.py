@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from singer_sdk import typing as th
 
 from tap_braze.braze_api import BrazeError
+from tap_braze.foreign import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# At this level they would write down requests, with the tokens of sessions and the signatures in them.
-for _name in ("aiobotocore", "botocore"):
+# At level DEBUG they would write down requests and arguments, with tokens, signatures and keys in them.
+for _name in ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs"):
     logging.getLogger(_name).setLevel(logging.INFO)
 
 # As every setting has them that names a bucket or folder.
@@ -113,7 +115,7 @@ class Storage:
         Raises:
             StorageError: it cannot be read.
         """
-        with self._told(f"read ({path})"), self._files.open(self._path(path), "rb", block_size=_AHEAD) as file:
+        with self._told(f"read ({short(path)})"), self._files.open(self._path(path), "rb", block_size=_AHEAD) as file:
             while chunk := file.read(_READ):
                 yield chunk
 
@@ -127,14 +129,16 @@ class Storage:
             yield
         except BrazeError:
             raise
-        except Exception as error:
-            text = " ".join(str(error).split())
+        except Exception as error:  # noqa: BLE001 - each kind of storage has its own
+            text = str(error)
             for secret in self._secrets:
                 text = text.replace(secret, "***")
+            text = " ".join(text.split())
+            # Without its cause, which a log at level DEBUG would show as it is.
             raise StorageError(
                 f"setting '{self._setting}': {self.shown} cannot be {what} ({type(error).__name__}: {text[:300]}); "
                 f"check it, the credentials, and that they may list and read"
-            ) from error
+            ) from None
 
 
 def without_credentials(url: str) -> str:
@@ -150,17 +154,21 @@ def _secrets(url: str) -> Iterator[str]:
     """What a URL holds that is not shown, in each way in which an error may write it."""
     shown = without_credentials(url).partition("://")[2]
     for part in re.split("[/?&=:@]", url.partition("://")[2].replace(shown, "", 1)):
-        for form in {part, unquote(part)}:
-            if len(form) > _SHORT:
-                yield form
+        yield from _texts(part)
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    """The texts in a value, in each way in which an error may write them."""
     if isinstance(value, dict):
         for inner in value.values():
             yield from _texts(inner)
     elif isinstance(value, list):
         for inner in value:
             yield from _texts(inner)
-    elif isinstance(value, str) and len(value) > _SHORT:
-        yield value
+    elif isinstance(value, (str, bytes)):
+        text = value if isinstance(value, str) else value.decode("utf-8", "replace")
+        forms = {text, unquote(text), quote(text, safe=""), quote(text), repr(text)[1:-1], json.dumps(text)[1:-1]}
+        lines = [line.strip() for line in text.splitlines()]  # of a private key
+        yield from (form for form in {*forms, *lines} if len(form) > _SHORT)
+    elif isinstance(value, (int, float)) and not isinstance(value, bool) and len(str(value)) > _SHORT:
+        yield str(value)

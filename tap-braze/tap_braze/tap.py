@@ -24,6 +24,7 @@ from typing_extensions import override
 from tap_braze import access
 from tap_braze.braze_api import BrazeError, Client
 from tap_braze.currents.files import Files
+from tap_braze.foreign import one_line
 from tap_braze.progress import Progress
 from tap_braze.report import Report
 from tap_braze.settings import CONFIG_SCHEMA, Settings, config_errors
@@ -212,7 +213,7 @@ class TapBraze(Tap):
         else:
             return
         for line in lines:
-            cls.logger.error(line)
+            cls.logger.error(one_line(line))
         raise SystemExit(1)
 
     @override

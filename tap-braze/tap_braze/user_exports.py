@@ -22,6 +22,8 @@ import urllib3
 from tap_braze import parts
 from tap_braze.braze_api import BrazeError, StoppedError, UnavailableError
 from tap_braze.connection import Adapter, Deadlines
+from tap_braze.foreign import decode_json, short
+from tap_braze.parts import BrokenPartError
 from tap_braze.windows import DAY
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ _BREAKS: Final = 5
 
 _FOLDER: Final = "segment-export"
 _SUFFIXES: Final = (".zip", ".gz")
+_SCHEMES: Final = ("https://", "http://")
 
 
 class ExportError(BrazeError):
@@ -193,11 +196,9 @@ class Exports:
                 if not attempt:
                     _log.warning("%s: waiting until an export can be started (%s)", named(ask), error)
                 continue
-            with suppress(msgspec.DecodeError, UnicodeDecodeError):
-                document = msgspec.json.decode(answer.body)
-                if isinstance(document, dict) and (document.get("url") or document.get("object_prefix")):
-                    _log.info("%s: export started", named(ask))
-                    return Export(ask, started, document.get("object_prefix") or "", document.get("url"))
+            if (export := _begun(ask, started, answer.body)) is not None:
+                _log.info("%s: export started", named(ask))
+                return export
             raise ExportError(
                 f"POST {ask.path}: HTTP {answer.status}, but neither 'url' nor 'object_prefix' in the answer"
             )
@@ -315,8 +316,16 @@ class Exports:
                 "Braze writes exports to the cloud storage that is connected to the workspace: name the bucket or "
                 "folder in the setting 'users.url', and what opens it in 'users.storage_options'"
             )
+        broken: list[BrokenPartError] = []
         for path in self._files(export, self._storage):
-            yield from parts.profiles(self._storage.read(path), path)
+            try:
+                yield from parts.profiles(self._storage.read(path), short(path))
+            except BrokenPartError as error:  # noqa: PERF203 - the other files are whole
+                broken.append(error)
+        if len(broken) > 1:
+            raise BrokenPartError(f"{broken[0]}; {len(broken):,} files in all are broken")
+        if broken:
+            raise broken[0]
 
     def _files(self, export: Export, storage: Storage) -> Iterator[str]:
         """The files of an export, each when it does not grow any more, until none has come for a while."""
@@ -359,6 +368,21 @@ class Exports:
                 }
             day += DAY
         return found
+
+
+def _begun(ask: Ask, started: datetime, body: bytes) -> Export | None:
+    """The export that an answer names, by a URL or by how its files begin; None if it names none."""
+    document: Any = None
+    with suppress(ValueError):
+        document = decode_json(body)
+    if not isinstance(document, dict):
+        return None
+    url, prefix = document.get("url") or None, document.get("object_prefix") or ""
+    if not isinstance(prefix, str) or not (url or prefix):
+        return None
+    if url is not None and not (isinstance(url, str) and url.startswith(_SCHEMES)):
+        return None
+    return Export(ask, started, prefix, url)
 
 
 def named(ask: Ask) -> str:

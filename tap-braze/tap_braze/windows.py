@@ -49,7 +49,7 @@ class Window:
     def wants(self, stamp: str, zone: tzinfo = timezone.utc) -> bool:
         """Whether a row of this `time` belongs to the window."""
         if not self.hourly:
-            return self.first.isoformat() <= stamp[:10] <= self.last.isoformat()
+            return self.first <= date.fromisoformat(stamp[:10]) <= self.last
         return self.first <= moment(stamp, zone).astimezone(zone).date() <= self.last
 
 

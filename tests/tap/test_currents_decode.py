@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import bz2
+import json
+import lzma
+import zlib
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -10,7 +14,10 @@ import fastavro
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tap_braze.currents.decode import AvroFile, BrokenFileError
+from tap_braze.currents import container as avro_container
+from tap_braze.currents.container import BrokenFileError
+from tap_braze.currents.decode import AvroFile
+from tap_braze.currents.lines import BROKEN, Task, frames
 
 from .currents import avro, event, events
 
@@ -107,3 +114,115 @@ def test_the_fields_of_a_file() -> None:
 def test_an_empty_file_has_no_events() -> None:
     assert list(AvroFile(avro([])).records()) == []
     assert list(AvroFile(avro(events("a"), codec="deflate")).records()) == events("a")
+
+
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+def container(schema: Any, block: bytes, *, count: int = 1, codec: bytes = b"null") -> bytes:
+    """An Avro file that fastavro would not write."""
+
+    def number(value: int) -> bytes:
+        value = (value << 1) ^ (value >> 63)
+        out = bytearray()
+        while value > 0x7F:
+            out.append(value & 0x7F | 0x80)
+            value >>= 7
+        return bytes([*out, value])
+
+    def text(value: bytes) -> bytes:
+        return number(len(value)) + value
+
+    described = schema if isinstance(schema, bytes) else json.dumps(schema).encode()
+    head = number(2) + text(b"avro.schema") + text(described) + text(b"avro.codec") + text(codec) + number(0)
+    return b"Obj\x01" + head + b"s" * 16 + number(count) + number(len(block)) + block + b"s" * 16
+
+
+def record(*fields: tuple[str, Any], name: str = "Event") -> dict[str, Any]:
+    return {"type": "record", "name": name, "fields": [{"name": field, "type": kind} for field, kind in fields]}
+
+
+def nested(depth: int) -> bytes:
+    kind = b'{"type":"array","items":' * depth + b'"string"' + b"}" * depth
+    return b'{"type":"record","name":"E","fields":[{"name":"id","type":' + kind + b"}]}"
+
+
+def chained(length: int) -> list[tuple[str, Any]]:
+    """Records that each have two of the one before: a chain of names, which is as deep."""
+    kinds: list[tuple[str, Any]] = [("f0", record(("x", "string"), name="R0"))]
+    kinds += [(f"f{n}", record(("a", f"R{n - 1}"), ("b", f"R{n - 1}"), name=f"R{n}")) for n in range(1, length)]
+    return kinds
+
+
+NODE = record(("next", ["null", "Node"]), name="Node")
+MANY = b"\x80\x80\x80\x80\x80\x80\x01"  # 2^40 or so
+HOSTILE = {
+    "recursive": (container(record(("id", NODE)), b"\x02" * 1_000_000 + b"\x00"), "recursive"),
+    "recursive by its namespace": (
+        container({**record(("id", ["null", "a.Event"])), "namespace": "a"}, b"\x02" * 1_000_000),
+        "recursive",
+    ),
+    "nested a little too deep": (container(nested(40), b""), "nested more than 32"),
+    "nested deep": (container(nested(5_000), b""), "nested|JSON"),
+    "nested deeper than JSON may": (container(b'{"type":' * 200_000, b""), "JSON"),
+    "a long chain of names": (container(record(*chained(60)), b""), "nested more than 32"),
+    "an array of nulls": (container(record(("id", {"type": "array", "items": "null"})), MANY), "take no bytes"),
+    "a map of nulls": (container(record(("id", {"type": "map", "values": "null"})), MANY), "take no bytes"),
+    "an array of nothing": (
+        container(record(("id", {"type": "array", "items": {"type": "fixed", "name": "F", "size": 0}})), MANY),
+        "fixed size of 0",
+    ),
+    "an array of empty records": (container(record(("id", {"type": "array", "items": record(name="E")})), MANY), "E"),
+    "events of nothing": (container(record(("id", "null")), b"", count=2**40), "without a value"),
+    "more events than bytes": (container(record(("id", "string")), b"\x02a", count=2**40), "cannot be decoded"),
+    "a text longer than the file": (container(record(("id", "string")), MANY), "cannot be decoded"),
+    "no type": (container(record(("id", {})), b""), "no Avro schema"),
+    "no name": (container({"type": "record", "name": "E", "fields": [{"type": "string"}]}, b""), "no Avro schema"),
+    "fields that are none": (container({"type": "record", "name": "E", "fields": 7}, b""), "no Avro schema"),
+    "an unknown type": (container(record(("id", "Nobody")), b""), "'Nobody' that it does not describe"),
+    "a number without an end": (container(record(("id", "long")), b"\xff" * 20), "64 bits"),
+    "a deflated block that is none": (container(record(("id", "string")), b"abc", codec=b"deflate"), "unpacked"),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_hostile_file_is_broken(case: str) -> None:
+    data, said = HOSTILE[case]
+    with pytest.raises(BrokenFileError, match=said):
+        list(AvroFile(data).records())
+    *_, last = frames(Task(stream="s", extracted="now"), data)
+    assert last.kind == BROKEN
+
+
+@pytest.mark.parametrize(("codec", "pack"), [("deflate", _deflated), ("bzip2", bz2.compress), ("xz", lzma.compress)])
+def test_a_bomb_is_broken_before_it_is_large(monkeypatch: pytest.MonkeyPatch, codec: str, pack: Any) -> None:
+    text = b"a" * 3_000_000
+    data = container(record(("id", "string")), pack(b"\x80\x9b\xee\x02" + text), codec=codec.encode())
+    assert [each["id"] for each in AvroFile(data).records()] == [text.decode()]
+    monkeypatch.setattr(avro_container, "_UNPACKED_BYTES", 1_000_000)
+    asked = []
+    unpacker = avro_container._unpacker
+
+    def watched(name: str) -> Callable[[bytes, int], bytes]:
+        def unpack(packed: bytes, most: int) -> bytes:
+            asked.append(most)
+            return unpacker(name)(packed, most)
+
+        return unpack
+
+    monkeypatch.setattr(avro_container, "_unpacker", watched)
+    with pytest.raises(BrokenFileError, match=r"it is larger than 1,000,000 bytes when it is unpacked"):
+        list(AvroFile(data).records())
+    assert asked == [1_000_001]
+
+
+def test_other_types_are_those_of_fastavro() -> None:
+    """What Braze does not use: nested records, maps, enums, names that are used again."""
+    inner = record(("x", "long"), name="Inner")
+    color = {"type": "enum", "name": "Color", "symbols": ["RED", "BLUE"]}
+    kinds = {"id": "string", "one": inner, "two": {"type": "map", "values": "Inner"}, "three": ["null", color]}
+    events = [{"id": "a", "one": {"x": 1}, "two": {"k": {"x": 2}}, "three": "BLUE"}] * 3
+    data = avro(events, kinds)
+    assert list(AvroFile(data).records()) == list(fastavro.reader(BytesIO(data))) == events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from braze_sandbox.instance import Instance
 from braze_sandbox.instance import Options as InstanceOptions
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from tap_braze.currents import files as listing
 from tap_braze.streams import currents as streams
 
 from .conftest import catalog_of
@@ -166,7 +168,8 @@ BROKEN = {
     "a codec that nobody knows": avro(events("a")).replace(b"null", b"rot3", 1),
 }
 WORDS = {
-    "truncated": "it is no whole Avro file (Expected ",
+    "truncated": "it is no whole Avro file (it is cut off)",
+    "a codec that nobody knows": "it is compressed by 'rot3'",
     "an event without id": "it has an event without 'id': number 2",
     "an event with id null": "it has an event without 'id': number 2",
     "an event without time": "it has an event without 'time': number 1",
@@ -406,3 +409,42 @@ def test_a_signal_ends_the_run_between_two_lines(bucket: Bucket) -> None:
     seen = {message["record"]["id"] for message in messages if message["type"] == "RECORD"}
     assert 0 < len(seen) < 60_000
     assert len(seen | set(ids(bucket.run()))) == 60_000
+
+
+def test_odd_file_names_are_named_in_one_line(bucket: Bucket) -> None:
+    whole = bucket.write(events("whole"))
+    (whole.parent / "new\nline.avro").write_bytes(avro(events("read")))
+    (whole.parent / "broken\nERROR\x1b[31m.avro").write_bytes(b"no Avro")
+    (whole.parent / os.fsdecode(b"latin\xe9.avro")).write_bytes(avro(events("lost")))
+    run = bucket.run()
+    assert sorted(ids(run)) == ["read", "whole"]
+    assert run.exit_code == 1
+    (error,) = run.errors
+    assert r"broken\nERROR\x1b[31m.avro" in error
+    assert r"latin\udce9.avro" in error
+    assert all("| " in line for line in run.stderr.splitlines())
+
+
+def test_a_folder_in_lower_case_is_the_same_event_type(bucket: Bucket) -> None:
+    bucket.write(events("a"))
+    other = bucket.write(events("b"))
+    folder = next(each for each in other.parents if each.name.startswith("event_type="))
+    lower = folder.with_name(folder.name.lower())
+    other.rename(_beside(other, folder, lower))
+    run = bucket.run()
+    assert (sorted(ids(run)), run.exit_code) == (["a", "b"], 0)
+
+
+def _beside(path: Path, folder: Path, other: Path) -> Path:
+    moved = other / path.relative_to(folder)
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    return moved
+
+
+def test_a_file_that_is_too_large_is_not_read(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "_LARGEST", 2_000)
+    bucket.write(events("a"))
+    bucket.write(b"x" * 2_001)
+    run = bucket.run()
+    assert (ids(run), run.exit_code) == (["a"], 1)
+    assert "it has 2,001 bytes, more than the 2,000 that are read at once" in run.errors[0]

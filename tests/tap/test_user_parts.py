@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tap_braze import parts
 from tap_braze.parts import BrokenPartError, profiles
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ def test_a_damaged_file_is_an_error(packed: Callable[..., bytes]) -> None:
         (b'{"braze_id": "secret"', "line 3 is no profile"),
         (b'["secret"]', "line 3 is no profile"),
         (b'{"braze_id": "\xff"}', "line 3 is no profile"),
-        (b'{"email": "secret"}', "line 3 is a profile without 'braze_id'"),
+        (b'{"email": "secret"}', "line 3 is no profile"),
     ],
 )
 def test_a_broken_line_is_named_and_not_shown(line: bytes, said: str) -> None:
@@ -115,3 +116,60 @@ def test_memory_does_not_grow_with_the_file() -> None:
         tracemalloc.stop()
     assert count == 120_000
     assert peak < 0.2 * len(line) * count
+
+
+HALF = b'{"braze_id": "half", "first_name": "\\ud83d"}'
+OLD = b'{"appboy_id": "old", "created_at": "2020-01-01T20:01:33.385Z"}'
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: zipped_text("users.txt", text)])
+def test_one_line_costs_no_other(pack: Callable[[bytes], bytes]) -> None:
+    odd = [b"[1]", b"7", b"{", b'{"braze_id": 7}', b"[" * 100_000, b'"\xff"']
+    lines = [b'{"braze_id": "first"}', HALF, *odd, OLD, b'{"braze_id": "last"}']
+    got: list[dict[str, Any]] = []
+    with pytest.raises(
+        BrokenPartError, match=r"^part 1(, file 'users.txt')?, line 3 is no profile .*6 lines"
+    ) as raised:
+        collect(profiles([pack(b"\n".join(lines))], "part 1"), got)
+    assert [profile["braze_id"] for profile in got] == ["first", "half", "old", "last"]
+    assert got[1]["first_name"] == "\ufffd"
+    assert "[1]" not in str(raised.value)
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, lambda text: zipped_text("users.txt", text)])
+def test_a_line_without_an_end_is_no_bomb(monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
+    monkeypatch.setattr(parts, "_LONGEST_LINE", 1_000_000)
+    taken = 0
+
+    def watched() -> Iterator[bytes]:
+        nonlocal taken
+        packed = pack(b'{"braze_id": "a"}\n' + b" " * 200_000_000)
+        for at in range(0, len(packed), 1_000):
+            taken = at
+            yield packed[at : at + 1_000]
+        taken = len(packed)
+
+    got: list[dict[str, Any]] = []
+    with pytest.raises(BrokenPartError, match="line 2 is longer than 1,000,000 bytes"):
+        collect(profiles(watched(), "part 1"), got)
+    assert [profile["braze_id"] for profile in got] == ["a"]
+    assert taken < 20_000  # of 200,000
+
+
+def test_a_hostile_file_name_is_one_line() -> None:
+    with pytest.raises(BrokenPartError) as raised:
+        list(profiles([zipped_text("a\nb\x1b" + "x" * 5_000, b"no profile")], "part 1"))
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+def zipped_text(name: str, text: bytes) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr(name, text)
+    return content.getvalue()
+
+
+def collect(batches: Iterator[list[dict[str, Any]]], into: list[dict[str, Any]]) -> None:
+    for batch in batches:
+        into += batch

@@ -1,6 +1,6 @@
 """Avro files to records, in Braze's types in half the time of fastavro, in others by fastavro; nothing of Singer.
 
-fastavro reads the container. Its decoder looks up for each field of each record what is the same for all of them.
+The decoder of fastavro looks up for each field of each record what is the same for all of them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import fastavro
 
+from tap_braze.currents.container import BrokenFileError, Container, read_long
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -20,9 +22,6 @@ _Reader: TypeAlias = "Callable[[bytes, int], tuple[Any, int]]"
 # Name; the byte that says null, if there is one; what reads the value, None for a text.
 _Field: TypeAlias = "tuple[str, int | None, _Reader | None]"
 
-_VALUE_BITS: Final = 0x7F
-_MORE: Final = 0x80
-_LONGEST: Final = 70  # bits of ten bytes, the most that a long takes
 _NOT_SHORT: Final = 0x81  # set in the first byte of a length that is negative, or takes more bytes
 _FLOAT: Final = Struct("<f")
 _DOUBLE: Final = Struct("<d")
@@ -39,10 +38,6 @@ _JSON_TYPES: Final = {
 }
 
 
-class BrokenFileError(ValueError):
-    """A file is not what it should be; the message says how, and calls it `it`."""
-
-
 class AvroFile:
     """The events in the bytes of an Avro file."""
 
@@ -50,17 +45,10 @@ class AvroFile:
         """Look at the file as far as that it is whole.
 
         Raises:
-            BrokenFileError: it is no Avro file, or is truncated, or compressed by what is not installed.
+            BrokenFileError: it is no Avro file, or truncated, or compressed by what is not installed, or hostile.
         """
-        try:
-            found = fastavro.block_reader(BytesIO(data))
-            self._blocks: list[Any] = list(found)
-        except Exception as error:  # noqa: BLE001 - whatever fastavro makes of bytes that are no Avro
-            raise BrokenFileError(f"it is no whole Avro file ({_words(error)})") from None
-        schema: Any = found.writer_schema
-        if not isinstance(schema, dict) or schema.get("type") != "record":
-            raise BrokenFileError("it is an Avro file, but not of records")
-        self._declared = schema["fields"]
+        self._container = Container(data)
+        self._declared: list[dict[str, Any]] = self._container.schema["fields"]
 
     @property
     def fields(self) -> dict[str, list[str]]:
@@ -76,11 +64,15 @@ class AvroFile:
         fields = [_field(declared) for declared in self._declared]
         plain = [field for field in fields if field is not None]
         try:
-            for block in self._blocks:
-                if len(plain) == len(fields):
-                    yield from _records(block.bytes_.getvalue(), block.num_records, plain)
-                else:
-                    yield from block
+            if len(plain) == len(fields):
+                for count, block in self._container.blocks():
+                    yield from _records(block, count, plain)
+            else:
+                schema = fastavro.parse_schema(self._container.schema)
+                for count, block in self._container.blocks():
+                    yield from _records_of_fastavro(block, count, schema)
+        except BrokenFileError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever becomes of bytes that are something else
             raise BrokenFileError(f"it has an event that cannot be decoded ({_words(error)})") from None
 
@@ -113,6 +105,15 @@ def _records(data: bytes, count: int, fields: list[_Field]) -> Iterator[Record]:
             position = end
         yield record
     if position != len(data):
+        raise ValueError("events end elsewhere than their block")
+
+
+def _records_of_fastavro(data: bytes, count: int, schema: Any) -> Iterator[Record]:  # noqa: ANN401
+    stream = BytesIO(data)
+    for _ in range(count):
+        record: Any = fastavro.schemaless_reader(stream, schema, None)
+        yield record
+    if stream.tell() != len(data):
         raise ValueError("events end elsewhere than their block")
 
 
@@ -150,23 +151,8 @@ def _plain(kind: Any) -> Any:  # noqa: ANN401
     return kind
 
 
-def _long(data: bytes, position: int) -> tuple[int, int]:
-    byte = data[position]
-    position += 1
-    value = byte & _VALUE_BITS
-    shift = 7
-    while byte & _MORE:
-        if shift >= _LONGEST:
-            raise ValueError("a number without an end")
-        byte = data[position]
-        position += 1
-        value |= (byte & _VALUE_BITS) << shift
-        shift += 7
-    return (value >> 1) ^ -(value & 1), position
-
-
 def _size(data: bytes, position: int) -> tuple[int, int]:
-    size, position = _long(data, position)
+    size, position = read_long(data, position)
     if not 0 <= size <= len(data) - position:
         raise ValueError("a text longer than its block")
     return size, position
@@ -193,11 +179,11 @@ def _array(item: _Reader, null: int | None, data: bytes, position: int) -> tuple
     """A list in its blocks; the size in bytes stands behind a count that is negative."""
     found: list[Any] = []
     while True:
-        count, position = _long(data, position)
+        count, position = read_long(data, position)
         if not count:
             return found, position
         if count < 0:
-            _, position = _long(data, position)
+            _, position = read_long(data, position)
         for _ in range(abs(count)):
             if null is not None:
                 branch = data[position]
@@ -211,8 +197,8 @@ def _array(item: _Reader, null: int | None, data: bytes, position: int) -> tuple
 
 _READERS: Final[dict[str, _Reader]] = {
     "string": _string,
-    "int": _long,
-    "long": _long,
+    "int": read_long,
+    "long": read_long,
     "float": _float,
     "double": _double,
     "boolean": _boolean,

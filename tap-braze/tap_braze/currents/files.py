@@ -19,8 +19,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tap_braze.ahead import in_order
-from tap_braze.currents.decode import BrokenFileError
+from tap_braze.currents.container import BrokenFileError
 from tap_braze.currents.position import moment_of
+from tap_braze.currents.schemas import known_as
 from tap_braze.storage import StorageError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ _HOUR: Final = re.compile(r"date=(\d{4}-\d\d-\d\d)(?:-(\d\d))?", re.ASCII)
 # integration's.
 _LEVELS: Final = 4
 _MARK_LETTERS: Final = 10
+_LARGEST: Final = 1_073_741_824  # bytes; Braze's files have some megabytes
 
 
 @dataclass(frozen=True, order=True)
@@ -106,10 +108,17 @@ class Files:
             StorageError: it cannot be read.
             BrokenFileError: it is not as long as it was when it was listed.
         """
-        data = b"".join(self._storage.read(file.path))
+        if file.size > _LARGEST:
+            raise BrokenFileError(f"it has {file.size:,} bytes, more than the {_LARGEST:,} that are read at once")
+        data = bytearray()
+        for chunk in self._storage.read(file.path):
+            data += chunk
+            if len(data) > file.size:
+                break
         if len(data) != file.size:
-            raise BrokenFileError(f"it changed while it was read: from {file.size:,} to {len(data):,} bytes")
-        return data
+            more = "more" if len(data) > file.size else f"{len(data):,}"
+            raise BrokenFileError(f"it changed while it was read: from {file.size:,} to {more} bytes")
+        return bytes(data)
 
     def _hour(self, folder: str, name: str) -> str:
         """The hour of a folder, nothing if its name tells none."""
@@ -136,7 +145,7 @@ class Files:
                 for path in below:
                     name = path.rpartition("/")[2]
                     if name.startswith(_EVENT_TYPE):
-                        found[name.removeprefix(_EVENT_TYPE)].append(path)
+                        found[known_as(name.removeprefix(_EVENT_TYPE))].append(path)
                     else:
                         level.append(path)
             return dict(found) if found else StorageError(self._why_none())

@@ -16,7 +16,8 @@ from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
-from tap_braze.currents.decode import AvroFile, BrokenFileError
+from tap_braze.currents.container import BrokenFileError
+from tap_braze.currents.decode import AvroFile
 from tap_braze.currents.schemas import COMMON, REQUIRED
 
 if TYPE_CHECKING:
@@ -70,7 +71,9 @@ def frames(task: Task, data: bytes) -> Iterator[Frame]:
         yield Frame(FIELDS, _encoder.encode(file.fields))
         yield from _lines(task, file)
     except BrokenFileError as error:
-        yield Frame(BROKEN, str(error).encode())
+        yield Frame(BROKEN, str(error).encode("utf-8", "replace"))
+    except (OverflowError, RecursionError, TypeError, ValueError) as error:
+        yield Frame(BROKEN, f"it has an event that cannot be written as JSON ({type(error).__name__})".encode())
     else:
         yield Frame(END, b"")
 

@@ -128,6 +128,11 @@ _MEANINGS: Final = {
 }
 
 
+def known_as(event_type: str) -> str:
+    """An event type as Braze documents it: folders have been seen with other cases of its letters."""
+    return _BY_LOWER_CASE.get(event_type.lower(), event_type)
+
+
 def stream_name(event_type: str) -> str:
     """The name of the stream of an event type: `users.messages.email.SoftBounce` is `…_email_soft_bounce`."""
     return "currents_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", event_type).replace(".", "_").lower()
@@ -195,4 +200,5 @@ def _read() -> dict[str, tuple[str, ...]]:
 
 
 EVENT_TYPES: Final = _read()
+_BY_LOWER_CASE: Final = {name.lower(): name for name in EVENT_TYPES}
 """The names of the fields of each event type that is known."""

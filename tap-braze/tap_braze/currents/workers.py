@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from tap_braze.currents.decode import BrokenFileError
+from tap_braze.currents.container import BrokenFileError
 from tap_braze.currents.lines import BROKEN, END, FILE, TASK, Frame, frames, read_frames, write_frame
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from tap_braze.braze_api import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
 from tap_braze.fetch import Request, get
+from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.times import moment_or_none
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ class BrazeStream(Stream):
         """Go on without a parent that keeps failing; the run fails at its end. An outage fails it now."""
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
             self.fail(error, about=f", {named}")
-        if outage := self.tap.report.fail(self.name, named, error):
+        if isinstance(error, MalformedError):
+            self.tap.report.lack(self.name, named, error)
+        elif outage := self.tap.report.fail(self.name, named, error):
             self.fail(outage[1], about=f", {outage[0]}")
 
     def fail(self, error: BrazeError, *, about: str = "") -> NoReturn:
@@ -157,6 +160,14 @@ class BrazeStream(Stream):
             text += ". Run again later: it goes on from the last STATE"
         self.tap.message_writer.flush()
         raise type(error)(text, status=error.status, errors=error.errors) from error
+
+    def is_identified(self, row: Record, keys: Iterable[str]) -> bool:
+        """Whether a row has what names it; one that has not is reported and left out."""
+        for key in keys:
+            if not isinstance(row.get(key), (str, int)):
+                self.tap.report.lack(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
+                return False
+        return True
 
     def edited_since(self, latest: datetime | None) -> datetime | None:
         """From when on edits are read: an overlap before the latest one seen, and not before a start date that is set.
@@ -314,16 +325,20 @@ class ListStream(BrazeStream):
         while True:
             request = Request(self.path, {**params, "page": str(page)}, self.pool, self.payload)
             try:
-                items = get(self.tap.client, request)[self.payload] or []
+                with expected_shape(f"GET {self.path}"):
+                    items = get(self.tap.client, request)[self.payload] or []
+                    if not isinstance(items, list):
+                        raise TypeError(self.payload)
                 self.tap.progress.answered()
             except BrazeError as error:
                 self.fail(error, about="" if reader == self.name else f" (read for '{reader}')")
             rows = [item if isinstance(item, dict) else {key: item} for item in items]
+            rows = [row for row in rows if self.is_identified(row, (key,))]
             fresh = list({row[key]: row for row in rows if row[key] not in seen}.values())
             seen.update(row[key] for row in fresh)
             yield from fresh
             page += 1
-            if self._is_last(page - 1, len(rows), len(rows) if again else len(fresh)):
+            if self._is_last(page - 1, len(items), len(items) if again else len(fresh)):
                 return page
 
     def _is_last(self, page: int, rows: int, fresh: int) -> bool:

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from tap_braze.ahead import in_order
 from tap_braze.currents import schemas
-from tap_braze.currents.decode import BrokenFileError
+from tap_braze.currents.container import BrokenFileError
 from tap_braze.currents.lines import FIELDS, IDS, Task, read_frames
 from tap_braze.currents.position import Position, hour_of
 from tap_braze.currents.recent import Recent
@@ -207,7 +207,13 @@ class _FilesStream(BrazeStream):
         aside = files.at(pending)
         if gone := set(pending) - {file.path for file in aside}:
             self.logger.info("stream '%s': no longer there, and so not tried again: %s", self.name, sorted(gone))
-        return position.plan(files.since(event_type, since), aside)
+        listed = []
+        for file in files.since(event_type, since):
+            if _is_utf8(file.path):  # STATE names files that are set aside
+                listed.append(file)
+            else:
+                self.tap.report.lack(self.name, file.path, BrokenFileError("its name is not UTF-8; rename it"))
+        return position.plan(listed, aside)
 
     def _set_aside(self, file: File, error: Exception, position: Position) -> bool:
         """Note a file for the next run; whether there is still room for it."""
@@ -258,6 +264,15 @@ class _FilesStream(BrazeStream):
             repeated,
             seconds,
         )
+
+
+def _is_utf8(path: str) -> bool:
+    """Whether a name can be written down; on a file system it may be any bytes."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class CurrentsStream(_FilesStream):

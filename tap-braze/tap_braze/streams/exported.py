@@ -9,6 +9,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
 from tap_braze.braze_api import RefusedError, UnavailableError
+from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.parts import BrokenPartError
 from tap_braze.seen import Seen
 from tap_braze.storage import Storage, StorageError
@@ -95,7 +96,7 @@ class ExportedStream(OfProfiles):
         try:
             storage = Storage("users.url", settings.url, settings.storage_options)
             if not storage.exists:
-                self.logger.warning("setting 'users.url': there is nothing yet in %s", settings.url)
+                self.logger.warning("setting 'users.url': there is nothing yet in %s", storage.shown)
         except StorageError as error:
             self.fail(error)
         return storage
@@ -232,7 +233,13 @@ class _Reading:
             is_new = self._seen.add(profile[BRAZE_ID])
             for stream in streams:
                 if is_new or stream.by_segment:
-                    for record in stream.unfold(profile, segment, exported_at):
+                    try:
+                        with expected_shape("a profile"):
+                            records = list(stream.unfold(profile, segment, exported_at))
+                    except MalformedError as error:
+                        stream.set_aside(f"a profile of segment {segment!r}", error)
+                        continue
+                    for record in records:
                         yield stream, record
 
     def _note(self, segment: str) -> None:

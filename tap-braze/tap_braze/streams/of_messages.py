@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from tap_braze.braze_api import BrazeError, RefusedError
 from tap_braze.fetch import Request, fetch_in_order
+from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.streams.campaigns import CampaignsDetails
 from tap_braze.streams.canvases import CanvasesDetails
 from tap_braze.streams.paged import PagedStream
@@ -37,14 +38,23 @@ class OfMessages(PagedStream):
         )
         with closing(fetch_in_order(asks, tap.client, tap.settings.concurrency)) as answers:
             for request, answer in answers:
+                named = f"{key} {request.tags[key]!r}"
                 if isinstance(answer, RefusedError):
-                    tap.report.refuse(self.name, f"{key} {request.tags[key]!r}", answer)
-                elif isinstance(answer, BrazeError):
+                    tap.report.refuse(self.name, named, answer)
+                    continue
+                if isinstance(answer, BrazeError):
                     details.fail(answer, about=f" (read for '{self.name}')")
-                else:
-                    for names, message in self.messages(answer):
-                        if not self.channels or message.get("channel") in self.channels:
-                            yield self.request(tags={**request.tags, **names})
+                try:
+                    with expected_shape(f"GET {request.path}"):
+                        asked = [
+                            self.request(tags={**request.tags, **names})
+                            for names, message in self.messages(answer)
+                            if not self.channels or message.get("channel") in self.channels
+                        ]
+                except MalformedError as error:
+                    self.set_aside(named, error)
+                    continue
+                yield from asked
 
     def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
         """The variations in the details, each with the fields that name it. A control group has no message."""

@@ -16,6 +16,7 @@ from typing_extensions import override
 
 from tap_braze.braze_api import BrazeError, RefusedError
 from tap_braze.fetch import Request, fetch_in_order, get
+from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.streams.base import ZONE_DOUBT, BrazeStream, bad_bookmark
 from tap_braze.times import moment_or_none, rfc3339
 from tap_braze.windows import DAY, Window, first_day
@@ -59,6 +60,7 @@ class PagedStream(BrazeStream):
 
     def __init__(self, tap: TapBraze) -> None:
         super().__init__(tap)
+        self.held = False  # whether a parent that is lacking keeps the bookmark from going on
         self._rows: list[Record] | None = None
         described = self.schema["properties"].items()
         self._moments = [name for name, field in described if field.get("format") == "date-time"]
@@ -111,9 +113,13 @@ class PagedStream(BrazeStream):
         """Go on without what Braze refuses of a parent: it was deleted since it was listed, say."""
         error = self.discreet(error)
         named = ", ".join(f"{name} {value!r}" for name, value in request.tags.items())
-        if not isinstance(error, RefusedError) or not named:
+        if named and isinstance(error, MalformedError):
+            self.set_aside(named, error)
+            self.held = True
+        elif named and isinstance(error, RefusedError):
+            self.tap.report.refuse(self.name, named, error)
+        else:
             self.fail(error, about=f", {named}" if named else "")
-        self.tap.report.refuse(self.name, named, error)
 
     def discreet(self, error: BrazeError) -> BrazeError:
         """The error without what no message should say."""
@@ -137,29 +143,45 @@ class PagedStream(BrazeStream):
         seen: set[tuple[Any, ...]] = set()
         page: Request | None = request
         while page is not None:
-            if isinstance(answer, BrazeError):
+            understood = self._understood(request, answer)
+            if isinstance(understood, BrazeError):
                 if reader != self.name:
-                    self.fail(answer, about=f" (read for '{reader}')")
-                self.pass_over(request, answer)
+                    self.fail(understood, about=f" (read for '{reader}')")
+                self.pass_over(request, understood)
                 return
-            rows = self.rows(request, answer)
+            rows, cursor = understood
             self.tap.report.answered()
             self.tap.progress.answered(records=len(rows))
             before = len(seen)
             for row in rows:
-                for name in self._moments:
-                    if isinstance(text := row.get(name), str):
-                        row[name] = rfc3339(text)
-                which = tuple(row.get(name) for name in identity)
+                which = tuple(repr(row.get(name)) for name in identity)
                 if which not in seen:
                     seen.add(which)
-                    yield row
-            page = self._after(page, answer.cursor, len(rows)) if len(seen) > before else None
+                    if self.is_identified(row, type(self).primary_keys):
+                        yield row
+            page = self._after(page, cursor, len(rows)) if len(seen) > before else None
             if page is not None:
                 try:
                     answer = get(self.tap.client, page)
                 except BrazeError as error:
                     answer = error
+
+    def _understood(
+        self, request: Request, answer: Document | BrazeError
+    ) -> tuple[list[Record], str | None] | BrazeError:
+        """The rows of an answer, and the cursor of the next page; or what is wrong."""
+        if isinstance(answer, BrazeError):
+            return answer
+        try:
+            with expected_shape(f"{request.method} {request.path}"):
+                rows = self.rows(request, answer)
+                for row in rows:
+                    for name in self._moments:
+                        if isinstance(text := row.get(name), str):
+                            row[name] = rfc3339(text)
+                return rows, answer.cursor
+        except MalformedError as error:
+            return error
 
     def _after(self, page: Request, cursor: str | None, rows: int) -> Request | None:
         """The request for the page after one, None after the last."""
@@ -200,7 +222,7 @@ class ChangesStream(PagedStream):
                 latest, bookmark = changed, stamp
         if unsettled is not None:
             bookmark = unsettled[1]
-        if bookmark is not None:
+        if bookmark is not None and not self.held:
             self.set_bookmark(bookmark)
 
     @override

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tap_braze.braze_api import BrazeError, RefusedError, UnavailableError
 from tap_braze.fetch import fetch_in_order
+from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.gaps import Gaps
 from tap_braze.times import moment
 from tap_braze.windows import DAY
@@ -123,10 +124,15 @@ class Reading:
         if isinstance(answer, BrazeError):
             self._pass_over(tags, window, answer)
             return
-        self._tap.report.answered()
         zone = self._tap.settings.zone
-        by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
-        rows = [{**tags, **row} for stamp, row in by_time.items() if window.wants(stamp, zone)]
+        try:
+            with expected_shape(f"GET {request.path}"):
+                by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
+                rows = [{**tags, **row, **tags} for stamp, row in by_time.items() if window.wants(stamp, zone)]
+        except MalformedError as error:
+            self._pass_over(tags, window, error)
+            return
+        self._tap.report.answered()
         if self._first_days and self._reader.trimmed:
             rows = [row for row in rows if not self._is_nothing(row, tags)]
         self._tap.progress.answered(window, len(rows))

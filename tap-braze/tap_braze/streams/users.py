@@ -12,6 +12,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.fetch import Request
+from tap_braze.parts import named
 from tap_braze.seen import Seen
 from tap_braze.streams import fields, profiles
 from tap_braze.streams.exported import ExportedStream, OfProfiles, OfSegments
@@ -112,7 +113,7 @@ class UsersById(_WholeProfiles, PagedStream):
         if unmatched := document.get("invalid_user_ids"):
             self._unmatched += len(unmatched)
             self.logger.debug("stream '%s': these ids match nobody: %s", self.name, unmatched)
-        return [self.record(profile, request.tags[EXPORTED_AT]) for profile in document[self.payload] or []]
+        return [self.record(named(profile), request.tags[EXPORTED_AT]) for profile in document[self.payload] or []]
 
     @override
     def pass_over(self, request: Request, error: BrazeError) -> None:

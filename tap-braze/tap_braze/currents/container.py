@@ -1,0 +1,245 @@
+"""The container of an Avro file: its schema and its blocks, unpacked one by one within bounds; nothing of values.
+
+A file is not trusted. What its schema allows can use no stack and no memory that its bytes do not pay for, since
+fastavro, which decodes what is not in Braze's types, follows any schema: a recursive one until the process crashes.
+https://avro.apache.org/docs/1.12.0/specification/#object-container-files
+"""
+
+from __future__ import annotations
+
+import bz2
+import lzma
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_MAGIC: Final = b"Obj\x01"
+_SYNC_BYTES: Final = 16
+_SCHEMA_BYTES: Final = 4_194_304
+_DEEPEST: Final = 32
+# Of a block, and of all blocks of a small file; a large one may be this many times as large when it is unpacked.
+_UNPACKED_BYTES: Final = 268_435_456
+_UNPACKED_TIMES: Final = 100
+
+_VALUE_BITS: Final = 0x7F
+_MORE: Final = 0x80
+_LONG_BITS: Final = 63  # below those of the tenth byte
+_PRIMITIVES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
+
+
+class BrokenFileError(ValueError):
+    """A file is not what it should be; the message says how, and calls it `it`."""
+
+
+class Container:
+    """The schema and the blocks in the bytes of an Avro file."""
+
+    def __init__(self, data: bytes) -> None:
+        """Look at the file as far as that it is whole.
+
+        Raises:
+            BrokenFileError: it is no Avro file, or truncated, or compressed by what is not installed, or hostile.
+        """
+        self._data = data
+        try:
+            metadata, self._start = _metadata(data)
+            self._sync = data[self._start - _SYNC_BYTES : self._start]
+            self.schema = _decoded(metadata)
+            for _ in self._packed():
+                pass
+        except IndexError:
+            raise BrokenFileError("it is no whole Avro file (it is cut off)") from None
+        codec = metadata.get(b"avro.codec", b"null").decode("utf-8", "replace")
+        self._unpack = _unpacker(codec)
+        _check(self.schema)
+
+    def blocks(self) -> Iterator[tuple[int, bytes]]:
+        """The blocks: how many records each has, and their bytes.
+
+        Raises:
+            BrokenFileError: one cannot be unpacked, or is too large.
+        """
+        left = max(_UNPACKED_BYTES, _UNPACKED_TIMES * len(self._data))
+        for count, start, end in self._packed():
+            most = min(left, _UNPACKED_BYTES)
+            try:
+                block = self._unpack(self._data[start:end], most + 1)
+            except BrokenFileError:
+                raise
+            except Exception as error:  # noqa: BLE001 - each codec has its own
+                raise BrokenFileError(f"it has a block that cannot be unpacked ({type(error).__name__})") from None
+            if len(block) > most:
+                raise BrokenFileError(f"it is larger than {most:,} bytes when it is unpacked")
+            left -= len(block)
+            yield count, block
+
+    def _packed(self) -> Iterator[tuple[int, int, int]]:
+        """How many records each block has, and where its bytes begin and end."""
+        data, position = self._data, self._start
+        while position < len(data):
+            count, start = read_long(data, position)
+            size, start = read_long(data, start)
+            end = start + size
+            position = end + _SYNC_BYTES
+            if count < 0 or size < 0 or position > len(data):
+                raise IndexError
+            if data[end:position] != self._sync:
+                raise BrokenFileError("it is no whole Avro file (a block ends elsewhere than it says)")
+            yield count, start, end
+
+
+def read_long(data: bytes, position: int) -> tuple[int, int]:
+    """The number at a position, and the position after it.
+
+    Raises:
+        IndexError: the bytes end within it.
+        ValueError: it has more than 64 bits.
+    """
+    byte = data[position]
+    position += 1
+    value = byte & _VALUE_BITS
+    shift = 7
+    while byte & _MORE:
+        byte = data[position]
+        if shift > _LONG_BITS or (shift == _LONG_BITS and byte > 1):
+            raise BrokenFileError("it has a number of more than 64 bits")
+        position += 1
+        value |= (byte & _VALUE_BITS) << shift
+        shift += 7
+    return (value >> 1) ^ -(value & 1), position
+
+
+def _metadata(data: bytes) -> tuple[dict[bytes, bytes], int]:
+    """What stands before the blocks, and where these begin."""
+    if not data.startswith(_MAGIC):
+        raise BrokenFileError("it is no whole Avro file (it does not begin as one)")
+    found: dict[bytes, bytes] = {}
+    position = len(_MAGIC)
+    while True:
+        count, position = read_long(data, position)
+        if count < 0:  # the size of these entries in bytes follows
+            _, position = read_long(data, position)
+        for _ in range(abs(count)):
+            name, position = _bytes(data, position)
+            found[name], position = _bytes(data, position)
+        if not count:
+            break
+    if len(data) < position + _SYNC_BYTES:
+        raise IndexError
+    return found, position + _SYNC_BYTES
+
+
+def _bytes(data: bytes, position: int) -> tuple[bytes, int]:
+    size, position = read_long(data, position)
+    if not 0 <= size <= len(data) - position:
+        raise IndexError
+    return data[position : position + size], position + size
+
+
+def _decoded(metadata: dict[bytes, bytes]) -> dict[str, Any]:
+    text = metadata.get(b"avro.schema", b"")
+    if len(text) > _SCHEMA_BYTES:
+        raise BrokenFileError(f"its schema has {len(text):,} bytes, more than {_SCHEMA_BYTES:,}")
+    try:
+        schema = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BrokenFileError(f"it is no whole Avro file (its schema is no JSON: {type(error).__name__})") from None
+    if not isinstance(schema, dict) or schema.get("type") != "record":
+        raise BrokenFileError("it is an Avro file, but not of records")
+    return schema
+
+
+def _check(schema: dict[str, Any]) -> None:
+    """Refuse a schema whose values can be nested without end, or be there without a byte for them."""
+    try:
+        _Schema().look_at(schema, "", 0)
+    except (AttributeError, KeyError, TypeError):
+        raise BrokenFileError("its schema is no Avro schema") from None
+
+
+class _Schema:
+    """What is known of the named types of a schema: how deep their values are."""
+
+    def __init__(self) -> None:
+        self._depths: dict[str, int | None] = {}  # None while the definition is open
+
+    def look_at(self, kind: Any, namespace: str, level: int) -> tuple[int, bool]:  # noqa: ANN401, PLR0911 - a schema
+        """How deep the values of a type are, and whether these take no bytes."""
+        if level > _DEEPEST:
+            raise BrokenFileError(f"its schema is nested more than {_DEEPEST} levels deep")
+        if isinstance(kind, list):
+            return max((self.look_at(branch, namespace, level + 1)[0] for branch in kind), default=0), False
+        if isinstance(kind, str):
+            return self._named(kind, namespace, level)
+        inner = kind["type"]
+        if not isinstance(inner, str):
+            return self.look_at(inner, namespace, level + 1)
+        if inner in {"array", "map"}:
+            depth, is_empty = self.look_at(kind["items" if inner == "array" else "values"], namespace, level + 1)
+            if is_empty:
+                raise BrokenFileError(f"its schema has values of type {inner} whose items take no bytes")
+            return depth + 1, False
+        if inner in {"record", "error"}:
+            return self._record(kind, namespace, level)
+        if inner in {"enum", "fixed"}:
+            self._depths[_full(kind, namespace)] = 0
+            if inner == "fixed" and not kind["size"] > 0:
+                raise BrokenFileError("its schema has values of a fixed size of 0 bytes")
+            return 0, False
+        return self._named(inner, namespace, level)
+
+    def _named(self, name: str, namespace: str, level: int) -> tuple[int, bool]:
+        if name in _PRIMITIVES:
+            return 0, name == "null"
+        full = _full({"name": name}, namespace)
+        depth = self._depths.get(full, self._depths.get(name, -1))
+        if depth is None:
+            raise BrokenFileError(f"its schema is recursive: {name[:100]!r} has itself in it")
+        if depth < 0:
+            raise BrokenFileError(f"its schema has a type {name[:100]!r} that it does not describe")
+        if level + depth > _DEEPEST:
+            raise BrokenFileError(f"its schema is nested more than {_DEEPEST} levels deep")
+        return depth, False
+
+    def _record(self, kind: dict[str, Any], namespace: str, level: int) -> tuple[int, bool]:
+        name = _full(kind, namespace)
+        self._depths[name] = None
+        found = [self.look_at(field["type"], name.rpartition(".")[0], level + 1) for field in kind["fields"]]
+        if not all(isinstance(field["name"], str) for field in kind["fields"]):
+            raise TypeError
+        if all(is_empty for _, is_empty in found):
+            raise BrokenFileError(f"its schema has records without a value: {name[:100]!r}")
+        depth = 1 + max(depth for depth, _ in found)
+        self._depths[name] = depth
+        return depth, False
+
+
+def _full(kind: dict[str, Any], namespace: str) -> str:
+    """The name of a type with its namespace."""
+    name: str = kind["name"]
+    namespace = kind.get("namespace") or namespace
+    return name if "." in name or not namespace else f"{namespace}.{name}"
+
+
+def _unpacker(codec: str) -> Callable[[bytes, int], bytes]:
+    """What unpacks a block, up to so many bytes."""
+    if codec == "null":
+        return lambda data, _: data
+    if codec == "deflate":
+        return lambda data, most: _whole(zlib.decompressobj(-zlib.MAX_WBITS), data, most)
+    if codec == "bzip2":
+        return lambda data, most: _whole(bz2.BZ2Decompressor(), data, most)
+    if codec == "xz":
+        return lambda data, most: _whole(lzma.LZMADecompressor(), data, most)
+    raise BrokenFileError(f"it is compressed by {codec[:100]!r}, which the tap does not unpack")
+
+
+def _whole(packer: Any, data: bytes, most: int) -> bytes:  # noqa: ANN401 - the standard library has no type for it
+    found: bytes = packer.decompress(data, most)
+    if len(found) < most and not packer.eof:
+        raise EOFError
+    return found

@@ -1,0 +1,86 @@
+"""What comes from outside, read without trust: JSON of any text, answers of any shape, names of any characters."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import msgspec
+
+from tap_braze.braze_api import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_decode = msgspec.json.Decoder().decode
+# JSON can write half of a pair of code units, and Braze keeps such texts; UTF-8 has no form for it.
+_SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_REPLACEMENT: Final = "\ufffd"
+_LONGEST_NAME: Final = 300
+
+
+def decode_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
+    """Decode JSON; half a surrogate pair becomes U+FFFD, so that the rest of the text is not lost.
+
+    Raises:
+        ValueError: it is no JSON, or is nested too deep; the message shows nothing of it.
+    """
+    try:
+        return _decode(text)
+    except RecursionError:
+        raise ValueError("JSON is nested too deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if not _SURROGATE_ESCAPE.search(text):
+            raise ValueError(str(error)) from None
+    try:
+        return _without_surrogates(json.loads(text, parse_constant=_refuse))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"JSON is malformed ({type(error).__name__})") from None
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(constant)
+
+
+def _without_surrogates(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, str):
+        return _SURROGATE.sub(_REPLACEMENT, value)
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(each) for name, each in value.items()}
+    return value
+
+
+class MalformedError(UnavailableError):
+    """An answer is not what Braze documents: that of one parent says nothing of the others."""
+
+
+@contextmanager
+def expected_shape(where: str) -> Iterator[None]:
+    """Name `where` as an answer that has not the documented form, if it is read as if it had.
+
+    Raises:
+        MalformedError: a field is missing or of another type; no value is shown.
+    """
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else "a field has another type or form"
+        raise MalformedError(f"{where}: the answer is not what Braze documents ({one_line(what)})") from None
+
+
+def one_line(text: str) -> str:
+    """A text for a message: in one line, without control characters and without what UTF-8 cannot write."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def short(name: str) -> str:
+    """A name for a message, which somebody else has made up: in one line, and cut."""
+    name = one_line(name)
+    return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

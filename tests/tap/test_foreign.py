@@ -1,0 +1,229 @@
+"""Answers that are not what Braze documents: one named error for one parent, and the rest goes on; or they are read."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tap_braze.foreign import decode_json, one_line
+from tap_braze.times import moment, moment_or_none, rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from braze_sandbox.testing import Sandbox
+
+    RunTap = Callable[..., Any]
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+@given(JSON)
+def test_json_is_decoded_as_it_is(value: Any) -> None:
+    assert decode_json(json.dumps(value).encode()) == value
+    assert decode_json(json.dumps({"half": "\ud83d", "value": value}).encode()) == {"half": "\ufffd", "value": value}
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[" * 100_000, b'{"a": "\\ud800", "b": NaN}', b'"\xff"', b'["\\ud800"' + b"[" * 100_000]
+)
+def test_what_is_no_json_is_a_value_error_that_shows_nothing(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r"JSON|utf-8|truncated"):
+        decode_json(text)
+
+
+def test_names_are_one_line() -> None:
+    assert one_line("a\nb\x1b[31m\ud800é") == "a\\nb\\x1b[31m\\ud800é"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected", "written"),
+    [
+        ("2020-01-01T20:01:33.385Z", "2020-01-01T20:01:33.385000+00:00", "2020-01-01T20:01:33.385Z"),
+        ("2020-06-28T23:59:59-5:00", "2020-06-28T23:59:59-05:00", "2020-06-28T23:59:59-05:00"),
+        ("2020-06-28 23:59:59 +0530", "2020-06-28T23:59:59+05:30", "2020-06-28T23:59:59+05:30"),
+        ("2020-06-28 23:59:59 UTC", "2020-06-28T23:59:59+00:00", "2020-06-28T23:59:59Z"),
+        ("2020-06-28T23:59:59.1", "2020-06-28T23:59:59.100000+00:00", "2020-06-28T23:59:59.1Z"),
+        ("2020-06-28T23:59:59.123456789Z", "2020-06-28T23:59:59.123456+00:00", "2020-06-28T23:59:59.123456789Z"),
+        ("2020-06-28", "2020-06-28T00:00:00+00:00", "2020-06-28"),
+    ],
+)
+def test_all_recorded_forms_of_times_are_read(text: str, expected: str, written: str) -> None:
+    assert moment(text).isoformat() == expected
+    assert rfc3339(text) == written
+
+
+@pytest.mark.parametrize(
+    "text", [None, 7, {}, "", "soon", "2020-13-01", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"]
+)
+def test_what_is_no_time_is_none(text: Any) -> None:
+    assert moment_or_none(text) is None
+
+
+ROWS = [
+    {"new_users": 5},
+    {"time": None},
+    {"time": 7},
+    {"time": "soon"},
+    {"time": "2026-06-31"},
+    {"time": ["2026-06-30"]},
+    "2026-06-30",
+    None,
+    7,
+]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_row_of_a_series_without_a_time_costs_its_parent_alone(sandbox: Sandbox, run_tap: RunTap, row: Any) -> None:
+    bad, *others = sandbox.workspace.campaigns
+    query = {"campaign_id": bad}
+    sandbox.fault(path="/campaigns/data_series", query=query, do="status", status=200, body={"data": [row]})
+    run = run_tap("campaigns_analytics", "campaigns_messages_analytics", start_date="2026-06-20")
+    assert run.exit_code == 1
+    (error,) = run.errors
+    assert f"campaign_id '{bad}' failed: GET /campaigns/data_series: the answer is not what Braze documents" in error
+    assert {record["campaign_id"] for record in run.records("campaigns_analytics")} == set(others)
+    sandbox.clear_faults()
+    mended = run_tap("campaigns_analytics", start_date="2026-06-20", lookback_days=0, state=run.state)
+    assert mended.exit_code == 0
+    assert len([r for r in mended.records("campaigns_analytics") if r["campaign_id"] == bad]) == 11
+
+
+@pytest.mark.parametrize("body", [{"data": {"stats": 7}}, {"data": ["x"]}, {"data": "x"}, {"data": 7}])
+def test_a_canvas_of_another_shape_costs_itself_alone(sandbox: Sandbox, run_tap: RunTap, body: Any) -> None:
+    bad, *others = sandbox.workspace.canvases
+    for path in ("/canvas/data_series", "/canvas/data_summary"):
+        sandbox.fault(path=path, query={"canvas_id": bad}, do="status", status=200, body=body)
+    run = run_tap("canvases_analytics", "canvases_steps_analytics", "canvases_summary", start_date="2026-06-20")
+    assert run.exit_code == 1
+    assert f"canvas_id '{bad}' failed" in run.errors[0]
+    assert {record["canvas_id"] for record in run.records("canvases_steps_analytics")} == set(others)
+
+
+@pytest.mark.parametrize("odd", [{"name": "no id"}, {"id": None}, {"id": ["x"]}, {"id": {}}, [], None])
+def test_a_row_of_a_list_without_an_id_is_named_and_left_out(sandbox: Sandbox, run_tap: RunTap, odd: Any) -> None:
+    rows = [{"id": "a", "name": "a"}, odd, {"id": "b", "name": "b"}]
+    sandbox.fault(path="/segments/list", do="status", status=200, body={"segments": rows})
+    run = run_tap("segments")
+    assert [record["id"] for record in run.records("segments")] == ["a", "b"]
+    assert run.exit_code == 1
+    assert "stream 'segments': a row without 'id' failed" in run.errors[0]
+
+
+@pytest.mark.parametrize("odd", [{}, {"name": None}, {"name": ["x"]}, {"name": {"a": 1}}])
+def test_a_row_of_a_cursor_list_without_a_key_is_named_and_left_out(
+    sandbox: Sandbox, run_tap: RunTap, odd: Any
+) -> None:
+    body = {"events": [{"name": "a", "tag_names": None}, odd, {"name": "b", "tag_names": ["x"]}]}
+    sandbox.fault(path="/events", do="status", status=200, body=body)
+    run = run_tap("events_details")
+    assert [(record["name"], record["tag_names"]) for record in run.records("events_details")] == [
+        ("a", None),
+        ("b", ["x"]),
+    ]
+    assert "stream 'events_details': a row without 'name' failed" in run.errors[0]
+
+
+@pytest.mark.parametrize(
+    ("stream", "path", "payload"),
+    [("segments", "/segments/list", "segments"), ("events_details", "/events", "events")],
+)
+@pytest.mark.parametrize("items", [7, True, "x", [["x"]]])
+def test_what_is_no_list_is_one_error(
+    sandbox: Sandbox, run_tap: RunTap, *, stream: str, path: str, payload: str, items: Any
+) -> None:
+    sandbox.fault(path=path, do="status", status=200, body={payload: items})
+    run = run_tap(stream)
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert run.errors[0].startswith(f"stream '{stream}': ")
+
+
+def test_details_that_are_no_details_cost_one_object(sandbox: Sandbox, run_tap: RunTap) -> None:
+    bad, *others = sandbox.workspace.campaigns
+    query = {"campaign_id": bad}
+    body = {"created_at": {}, "updated_at": 7, "first_sent": [], "messages": ["x"], "message": "success"}
+    sandbox.fault(path="/campaigns/details", query=query, do="status", status=200, body=body)
+    run = run_tap("campaigns_details", "campaigns_translations")
+    assert {record["campaign_id"] for record in run.records("campaigns_details")} == {bad, *others}
+    assert f"stream 'campaigns_translations': campaign_id '{bad}' failed" in run.errors[0]
+
+
+def test_an_answer_with_half_a_surrogate_pair_is_read(sandbox: Sandbox, run_tap: RunTap) -> None:
+    body = '{"segments": [{"id": "a", "name": "half \\ud83d a pair"}], "message": "success"}'
+    sandbox.fault(path="/segments/list", do="status", status=200, body=body)
+    run = run_tap("segments")
+    assert run.exit_code == 0, run.stderr
+    assert [record["name"] for record in run.records("segments")] == ["half \ufffd a pair"]
+
+
+def test_metrics_and_channels_are_an_open_set(sandbox: Sandbox, run_tap: RunTap) -> None:
+    email = {"sent": 5, "machine_open": 2, "machine_amp_open": 1, "carousel_slide_1_click": 3}
+    messages = {"email": [email], "banner": [{"dismissals": 1, "unique_daily_impressions": 2}], "odd": 7}
+    row = {"time": "2026-06-30", "conversions4": 1, "messages": messages}
+    sandbox.fault(path="/campaigns/data_series", do="status", status=200, body={"data": [row]})
+    run = run_tap("campaigns_analytics", "campaigns_messages_analytics", start_date="2026-06-30")
+    assert run.exit_code == 0, run.stderr
+    assert all(record["messages"] == messages for record in run.records("campaigns_analytics"))
+    assert {r["channel"] for r in run.records("campaigns_messages_analytics")} == {"email", "banner"}
+
+
+@pytest.mark.parametrize(
+    ("stream", "path", "key", "message"),
+    [
+        (
+            "campaigns",
+            "/campaigns/data_series",
+            "campaign_id",
+            "campaign_id must be a string of the campaign api identifier",
+        ),
+        ("canvases", "/canvas/data_series", "canvas_id", "canvas_id must be a string of the Canvas api identifier"),
+        ("segments", "/segments/data_series", "segment_id", "Analytics tracking is not enabled"),
+    ],
+)
+def test_a_parent_that_is_refused_costs_itself_alone(
+    sandbox: Sandbox, run_tap: RunTap, *, stream: str, path: str, key: str, message: str
+) -> None:
+    bad, *others = getattr(sandbox.workspace, stream)
+    sandbox.fault(path=path, query={key: bad}, do="status", status=400, body={"message": message})
+    run = run_tap(f"{stream}_analytics", start_date="2026-06-20")
+    assert run.exit_code == 0, run.stderr
+    assert message in run.stderr
+    assert {record[key] for record in run.records(f"{stream}_analytics")} == set(others)
+
+
+def test_inclusion_data_may_be_objects(sandbox: Sandbox, run_tap: RunTap) -> None:
+    used = [
+        {"campaign_id": "c", "message_variation_id": "m"},
+        {"canvas_step_id": "s", "message_variation_id": "n"},
+        "text",
+    ]
+    block = next(iter(sandbox.workspace.content_blocks))
+    now = datetime.now(timezone.utc).isoformat()
+    body = {"content_block_id": block, "last_edited": now, "inclusion_data": used, "message": "success"}
+    sandbox.fault(path="/content_blocks/info", do="status", status=200, body=body)
+    run = run_tap("content_blocks_details", start_date="2020-01-01")
+    assert run.exit_code == 0, run.stderr
+    assert run.records("content_blocks_details")
+    assert all(record["inclusion_data"] == used for record in run.records("content_blocks_details"))
+
+
+def test_users_by_id_of_2020(sandbox: Sandbox, run_tap: RunTap) -> None:
+    profile = {"appboy_id": "b-1", "external_id": "u-1", "created_at": "2020-01-01T20:01:33.385Z", "user_aliases": []}
+    sandbox.fault(path="/users/export/ids", do="status", status=201, body={"users": [profile], "message": "success"})
+    run = run_tap("users_by_id", users={"external_ids": ["u-1"]})
+    assert run.exit_code == 0, run.stderr
+    (record,) = run.records("users_by_id")
+    assert (record["braze_id"], record["created_at"]) == ("b-1", "2020-01-01T20:01:33.385Z")
