@@ -20,7 +20,7 @@ _END_OF_ZIP: Final = b"PK\x05\x06"
 _END_BYTES: Final = 22  # of the end of a zip, before its comment
 _TAIL: Final = 65_535 + _END_BYTES  # bytes, in which the end of a zip is
 _UNPACKED: Final = 131_072  # bytes at a time
-_LONGEST_LINE: Final = 67_108_864  # bytes of a profile
+_MOST_LINE: Final = 64_000_000  # bytes: more than any profile has, and what a few bytes that are packed can become
 
 
 class BrokenPartError(BrazeError):
@@ -112,8 +112,8 @@ class _Lines:
                 number += len(lines)
             pieces.append(rest)
             size += len(rest)
-            if size > _LONGEST_LINE:
-                raise BrokenPartError(f"{file}, line {number} is longer than {_LONGEST_LINE:,} bytes")
+            if size > _MOST_LINE:
+                raise BrokenPartError(f"{file}, line {number} does not end in {_MOST_LINE // 1_000_000} MB")
         if pieces:
             yield self._decoded([b"".join(pieces)], number, file)
 

@@ -138,7 +138,7 @@ def test_one_line_costs_no_other(pack: Callable[[bytes], bytes]) -> None:
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda text: zipped_text("users.txt", text)])
 def test_a_line_without_an_end_is_no_bomb(monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
-    monkeypatch.setattr(parts, "_LONGEST_LINE", 1_000_000)
+    monkeypatch.setattr(parts, "_MOST_LINE", 1_000_000)
     taken = 0
 
     def watched() -> Iterator[bytes]:
@@ -150,7 +150,7 @@ def test_a_line_without_an_end_is_no_bomb(monkeypatch: pytest.MonkeyPatch, pack:
         taken = len(packed)
 
     got: list[dict[str, Any]] = []
-    with pytest.raises(BrokenPartError, match="line 2 is longer than 1,000,000 bytes"):
+    with pytest.raises(BrokenPartError, match="line 2 does not end in 1 MB"):
         collect(profiles(watched(), "part 1"), got)
     assert [profile["braze_id"] for profile in got] == ["a"]
     assert taken < 20_000  # of 200,000

