@@ -153,7 +153,10 @@ def without_credentials(url: str) -> str:
 def _secrets(url: str) -> Iterator[str]:
     """What a URL holds that is not shown, in each way in which an error may write it."""
     shown = without_credentials(url).partition("://")[2]
-    for part in re.split("[/?&=:@]", url.partition("://")[2].replace(shown, "", 1)):
+    place, _, query = url.partition("://")[2].partition("?")
+    user = place.rpartition("@")[0] if "@" not in shown else ""
+    # Whole too: a password may have a slash in it, and pieces of it may be too short to be told from other text.
+    for part in (user, user.partition(":")[2], *re.split("[/:@]", user), query, *re.split("[&=]", query)):
         yield from _texts(part)
 
 
