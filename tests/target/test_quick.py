@@ -193,10 +193,10 @@ def test_each_record_says_whose_it_is(run_target: Callable[..., Run], names: lis
     assert {name: counts["read"] for name, counts in run.summary["streams"].items()} == dict.fromkeys(names, 1)
 
 
-def test_a_line_that_is_not_utf_8_ends_the_run_wherever_that_is(run_target: Callable[..., Run]) -> None:
+def test_a_record_that_is_not_utf_8_is_rejected_wherever_that_is(run_target: Callable[..., Run]) -> None:
     line = b'{"type":"RECORD","stream":"customers","record":{"external_id":"c-1"},"time_extracted":"\xff"}'
     run = run_target(customers(), line, expect=1)
-    assert any("line 2 of the input is not JSON" in error for error in run.errors)
+    assert any("cannot decode 'time_extracted'" in error and "on line 2" in error for error in run.errors)
 
 
 def test_a_schema_that_comes_again_and_one_that_changes(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
