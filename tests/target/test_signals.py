@@ -13,6 +13,8 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.testing import Sandbox
+from target_braze.braze_api import StoppedError
+from target_braze.delivery import Delivery
 from target_braze.target import TargetBraze
 from typing_extensions import override
 
@@ -205,3 +207,24 @@ def test_a_signal_raises_nothing_and_stops_the_run_before_the_next_message(slow:
         TargetBraze(config={"api_key": slow.api_key, "endpoint": slow.url}).run(source)
     assert ended.value.code == 128 + signal.SIGTERM
     assert source.lines == 100
+
+
+def test_a_request_that_is_turned_away_before_the_signal_is_heard_does_not_hide_it(
+    slow: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Delivery, reason: BaseException) -> None:
+        self._fail(StoppedError("stopped before the request was sent"))
+        meet(self, reason)
+
+    meet = Delivery.interrupt
+    monkeypatch.setattr(Delivery, "interrupt", interrupt)
+
+    class Source(StringIO):
+        @override
+        def readline(self, *_: Any) -> Any:
+            signal.raise_signal(signal.SIGTERM)
+            return super().readline().encode()
+
+    with pytest.raises(SystemExit) as ended:
+        TargetBraze(config={"api_key": slow.api_key, "endpoint": slow.url}).run(Source(events().decode()))
+    assert ended.value.code == 128 + signal.SIGTERM
