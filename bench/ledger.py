@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--users", type=int, default=500_000)
     parser.add_argument("--attributes", type=int, default=10, help="of each user")
     parser.add_argument("--others", type=int, default=0, help="users who are in the file before")
+    parser.add_argument("--synchronous", choices=["full", "normal"], default="full", help="as ledger_synchronous")
     given = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
@@ -50,7 +51,7 @@ def main() -> None:
             with sqlite3.connect(path) as db:
                 db.execute(_FILL, (given.others, given.attributes * _ENTRY_BYTES))
             db.close()
-        ledger = Ledger(path)
+        ledger = Ledger(path, synchronous=given.synchronous)
         accepted, looked_up = _Watch("accepted"), _Watch("looked up")
         changes = (_change(number, given.attributes) for number in range(given.users))
         while request := list(islice(changes, _OBJECTS_A_REQUEST)):

@@ -196,7 +196,8 @@ class Ledger:
     def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
         """Note what became of changes; it is in the file when this returns."""
         day = today()
-        with self._lock, self._db:
+        # Without it, `under_way` still says that Braze may have them: then they are only sent once more.
+        with self._lock, self._db.unsynced():
             self.members.settle(changes, accepted=outcome == "accepted")
             for change in changes:
                 for user in change.users:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import TracebackType
 
 _FORMAT: Final = "2"
@@ -31,6 +32,17 @@ class Database(sqlite3.Connection):
     """A connection that raises LedgerError, also in the midst of a run, where the file is damaged or the disk full."""
 
     path = Path()
+    synchronous = "full"
+
+    @contextmanager
+    def unsynced(self) -> Iterator[None]:
+        """A transaction that a loss of power may undo."""
+        self.execute("PRAGMA synchronous = normal")
+        try:
+            with self:
+                yield
+        finally:
+            self.execute(f"PRAGMA synchronous = {self.synchronous}")
 
     @override
     def execute(self, *given: Any) -> sqlite3.Cursor:
@@ -73,7 +85,7 @@ def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Data
         db = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE", factory=Database)
     except sqlite3.DatabaseError as error:
         _explain(path, error)
-    db.path = path
+    db.path, db.synchronous = path, synchronous
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
         # Before anything is written: another program's database is left as it is.

@@ -84,8 +84,12 @@ class Runs:
 
     def sending(self, changes: Iterable[Change]) -> None:
         """Note how far the changes reach that are about to be sent, of those that a later one can replace."""
-        positions = [change.records[-1].position for change in changes if change.folds_as is not None]
-        self._sent = max(self._sent, *positions, 0)
+        sent = self._sent
+        for change in changes:
+            # As `folds_as` is not None, for each object that is sent.
+            if change.kind == "attributes" or change.key is not None:
+                sent = max(sent, change.records[-1].position)
+        self._sent = sent
         self._reach = max(self._reach, self._sent)
         self.write()
 

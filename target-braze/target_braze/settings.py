@@ -298,8 +298,8 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         th.StringType(nullable=False, allowed_values=["full", "normal"]),
         default="full",
         title="Ledger synchronous",
-        description="When the ledger is on disk: with `full` before each request and after each answer, so that a loss "
-        "of power loses nothing; `normal` waits less for a slow disk, but the machine's crash can make it lag behind "
+        description="When the ledger is on disk: with `full` before each request, so that a loss of power "
+        "loses nothing; `normal` waits less for a slow disk, but the machine's crash can make it lag behind "
         "Braze, and an attribute that returns to an older value is then not sent.",
     ),
     th.Property(
