@@ -14,23 +14,25 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 import h11
-from braze_sandbox import campaigns
-from braze_sandbox.app import create_server
-from braze_sandbox.endpoint import Call, Refusal
-from braze_sandbox.instance import Instance, Options
-from braze_sandbox.query import ending_at, integer, lookup
-from braze_sandbox.recorder import Recorded
-from braze_sandbox.replies import DAYS
-from braze_sandbox.series import Line
-from braze_sandbox.server import Protocol
+from braze_sandbox.endpoints.analytics.series import Line
+from braze_sandbox.endpoints.analytics.series_responses import DAYS
+from braze_sandbox.endpoints.messaging import campaigns
+from braze_sandbox.request.endpoint import Call
+from braze_sandbox.request.query import ending_at, integer, lookup
+from braze_sandbox.server.app import create_server
+from braze_sandbox.server.http import Protocol
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options
+from braze_sandbox.state.recorder import Recorded
+from braze_sandbox.wire.answer import Refusal
 
 from bench.serving import serve
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from braze_sandbox.clock import Clock
-    from braze_sandbox.workspace import Campaign
+    from braze_sandbox.model.clock import Clock
+    from braze_sandbox.model.workspace import Campaign
 
 _PATH = "/campaigns/data_series"
 _START = re.compile(rb"GET /campaigns/data_series\?(\S*) HTTP/1\.1\r\n")

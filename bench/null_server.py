@@ -11,10 +11,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import h11
-from braze_sandbox.app import create_server
-from braze_sandbox.endpoint import Answer, encode, send_answer
-from braze_sandbox.instance import Instance, Options
-from braze_sandbox.server import Protocol
+from braze_sandbox.server.app import create_server
+from braze_sandbox.server.http import Protocol
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options
+from braze_sandbox.wire.answer import Answer, encode, send_answer
 
 from bench.serving import serve
 

@@ -6,10 +6,10 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from braze_sandbox.server import bind
+from braze_sandbox.server.http import bind
 
 if TYPE_CHECKING:
-    from braze_sandbox.server import Server
+    from braze_sandbox.server.http import Server
 
 
 def serve(server: Server) -> None:

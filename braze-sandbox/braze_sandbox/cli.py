@@ -10,11 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from braze_sandbox import currents_cli, server
-from braze_sandbox.app import create_server
 from braze_sandbox.arguments import json_object, positive, zone
-from braze_sandbox.instance import Instance, Options
-from braze_sandbox.seed import SEEDS
+from braze_sandbox.currents import commands as currents_cli
+from braze_sandbox.seeds.workspaces import SEEDS
+from braze_sandbox.server import http as server
+from braze_sandbox.server.app import create_server
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

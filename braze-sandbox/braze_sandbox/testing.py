@@ -6,12 +6,13 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from braze_sandbox import server
-from braze_sandbox.app import create_server
-from braze_sandbox.instance import Instance, Options
-from braze_sandbox.profiles import Profile
-from braze_sandbox.recorder import Recorded
-from braze_sandbox.workspace import Workspace
+from braze_sandbox.model.profile import Profile
+from braze_sandbox.model.workspace import Workspace
+from braze_sandbox.server import http as server
+from braze_sandbox.server.app import create_server
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options
+from braze_sandbox.state.recorder import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -80,7 +81,7 @@ class Sandbox:
     @property
     def waiting(self) -> int:
         """How many writes wait for their lag."""
-        return len(self.instance.later)
+        return len(self.instance.write_lag)
 
     def settle(self, seconds: float = 10) -> None:
         """Wait until no write waits for its lag."""
@@ -114,7 +115,7 @@ class Sandbox:
         return list(self.instance.profiles)
 
     def fault(self, **rule: Any) -> None:  # noqa: ANN401 - the fields of a rule
-        """Put a fault rule in force: see `braze_sandbox.faults.Fault` for its fields."""
+        """Put a fault rule in force: see `braze_sandbox.state.faults.Fault` for its fields."""
         self.instance.faults.add(rule)
 
     def clear_faults(self) -> None:

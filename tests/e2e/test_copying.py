@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
-from braze_sandbox import currents
+from braze_sandbox.currents import files as currents
 from braze_sandbox.testing import Sandbox
 
 from tests.e2e.pipes import pipe, plugins, tap, target

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from braze_sandbox import currents
+from braze_sandbox.currents import files as currents
 from braze_sandbox.testing import Sandbox
 from psycopg.rows import dict_row
 

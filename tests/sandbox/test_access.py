@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from braze_sandbox.api import ENDPOINTS
+from braze_sandbox.endpoints.registry import ENDPOINTS
 from braze_sandbox.testing import Sandbox
 
 from .conftest import Client

@@ -12,10 +12,10 @@ import fastavro
 import fsspec
 import pytest
 from braze_sandbox.cli import main
-from braze_sandbox.currents import BEGINNING, INTEGRATION, Options, write
-from braze_sandbox.currents_types import EVENT_TYPES
-from braze_sandbox.instance import Instance
-from braze_sandbox.instance import Options as InstanceOptions
+from braze_sandbox.currents.files import BEGINNING, INTEGRATION, Options, write
+from braze_sandbox.currents.types import EVENT_TYPES
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options as InstanceOptions
 from moto.server import ThreadedMotoServer
 
 from .conftest import TODAY, Client

@@ -14,11 +14,12 @@ from urllib.parse import quote, unquote, urlencode, urlsplit
 
 import pytest
 import requests
-from braze_sandbox.api import ENDPOINTS
-from braze_sandbox.app import create_app
-from braze_sandbox.endpoint import BODY_BYTES, READ_BYTES
-from braze_sandbox.instance import Instance, Options
-from braze_sandbox.user_objects import FIELDS
+from braze_sandbox.endpoints.registry import ENDPOINTS
+from braze_sandbox.model.user_object import FIELDS
+from braze_sandbox.server.app import create_app
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options
+from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.objects import Broadcast, Send, Suppressed
+from braze_sandbox.model.objects import Broadcast, Send, Suppressed
 from braze_sandbox.testing import Sandbox
 
 from .conftest import TODAY, Client

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
-from braze_sandbox.api import ENDPOINTS
-from braze_sandbox.faults import Fault
-from braze_sandbox.instance import Options
+from braze_sandbox.endpoints.registry import ENDPOINTS
+from braze_sandbox.state.faults import Fault
+from braze_sandbox.state.options import Options
 from braze_sandbox.testing import Sandbox
 
 from .conftest import TODAY, Client

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.objects import SubscriptionGroup, Suppressed
+from braze_sandbox.model.objects import SubscriptionGroup, Suppressed
 
 if TYPE_CHECKING:
     from braze_sandbox.testing import Sandbox
@@ -64,7 +64,7 @@ def test_a_state_waits_for_its_address(client: Client, sandbox: Sandbox) -> None
 
 
 def test_it_waits_for_thirty_days(client: Client, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("braze_sandbox.orphans.KEPT_SECONDS", -1)
+    monkeypatch.setattr("braze_sandbox.model.pending_subscriptions.KEPT_SECONDS", -1)
     client.post("/subscription/status/set", body("email", "new@shop.example"))
     client.track(attributes=[{"external_id": "a", "email": "new@shop.example"}])
     assert state(sandbox, "a") is None

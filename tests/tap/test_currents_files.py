@@ -11,9 +11,9 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.currents import Options, write
-from braze_sandbox.instance import Instance
-from braze_sandbox.instance import Options as InstanceOptions
+from braze_sandbox.currents.files import Options, write
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options as InstanceOptions
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tap_braze.currents import files as listing

@@ -9,8 +9,9 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox import currents
-from braze_sandbox.instance import Instance, Options
+from braze_sandbox.currents import files as currents
+from braze_sandbox.state.instance import Instance
+from braze_sandbox.state.options import Options
 
 from .conftest import Run, catalog_of, run_cli
 

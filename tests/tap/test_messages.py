@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from braze_sandbox.links import links
-from braze_sandbox.translations import CHANNELS
+from braze_sandbox.endpoints.messaging.links import links
+from braze_sandbox.endpoints.messaging.translations import CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

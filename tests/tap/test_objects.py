@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.objects import Catalog, CustomAttribute, Integration, Run
+from braze_sandbox.model.objects import Catalog, CustomAttribute, Integration, Run
 from tap_braze.fetch import next_cursor
 from tap_braze.times import moment, rfc3339
 

@@ -6,7 +6,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.objects import Broadcast, SubscriptionGroup, Suppressed
+from braze_sandbox.model.objects import Broadcast, SubscriptionGroup, Suppressed
 from tap_braze.times import moment
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from braze_sandbox.objects import Send
+from braze_sandbox.model.objects import Send
 from braze_sandbox.testing import Sandbox
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.objects import Catalog
+from braze_sandbox.model.objects import Catalog
 from target_braze import catalogs
 
 from tests.target.singer import ANY_OBJECT, BOOLEAN, INTEGER, NUMBER, TEXT, TIME, Stream
@@ -96,7 +96,7 @@ def test_fields_are_added_and_those_of_others_are_told_of(run_target: Callable[.
 
 def test_new_fields_are_waited_for(sandbox: Sandbox, run_target: Callable[..., Run], monkeypatch: Any) -> None:
     run_target(products({"id": "a"}, id=TEXT), streams=MAPPING)
-    monkeypatch.setattr(sandbox.instance.later, "_lag", 0.1)
+    monkeypatch.setattr(sandbox.instance.write_lag, "_lag", 0.1)
     run_target(products({"id": "a", "name": "x"}, id=TEXT, name=TEXT), streams=MAPPING)
     sandbox.settle()
     assert sandbox.workspace.catalogs["products"].items["a"]["name"] == "x"

@@ -6,8 +6,8 @@ from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox.custom import apply_custom
-from braze_sandbox.values import Discard
+from braze_sandbox.rules.custom_attributes import apply_custom
+from braze_sandbox.rules.values import Discard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_braze.folding import folded

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from braze_sandbox import limits
+from braze_sandbox.state import limits
 from target_braze import delivery
 
 if TYPE_CHECKING:

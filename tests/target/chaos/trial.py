@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, cast
 from unittest import mock
 
-from braze_sandbox.faults import Fault
-from braze_sandbox.instance import Options
-from braze_sandbox.limits import Limits
+from braze_sandbox.state.faults import Fault
+from braze_sandbox.state.limits import Limits
+from braze_sandbox.state.options import Options
 from target_braze.braze_api import BrazeError
 from target_braze.ledger import Ledger
 from target_braze.signals import handle

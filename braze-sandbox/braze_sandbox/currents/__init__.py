@@ -1,0 +1,1 @@
+"""Event files as Currents writes them, and the command that writes them."""

@@ -1,0 +1,1 @@
+"""Braze's endpoints, one folder per family of its documentation."""

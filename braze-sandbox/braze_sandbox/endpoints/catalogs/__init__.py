@@ -1,0 +1,1 @@
+"""Endpoints of catalogs, their fields and their items."""

@@ -1,0 +1,1 @@
+"""Endpoints of addresses and numbers that get nothing more."""

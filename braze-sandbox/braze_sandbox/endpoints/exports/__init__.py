@@ -1,0 +1,1 @@
+"""Endpoints that export users, by id or by segment."""

@@ -1,0 +1,1 @@
+"""Endpoints that read campaigns, Canvases and what they send."""

@@ -1,0 +1,163 @@
+"""Translations of messages, templates and Content Blocks (docs: the translation endpoints, early access)."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from braze_sandbox.request.endpoint import Call, Endpoint
+from braze_sandbox.request.query import flag
+from braze_sandbox.wire.answer import Answer, Refusal, encode, success
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from braze_sandbox.model.objects import Locale, Translation
+
+CHANNELS = frozenset({"email", "ios_push", "android_push", "web_push", "kindle_push", "in_app_message"})
+"""What can be translated: email, push and in-app messages."""
+
+
+class TranslationRefusal(Refusal):
+    """A refusal as these endpoints word it: objects in `errors`, and no `message` beside them."""
+
+    def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
+        """The response that carries the refusal."""
+        return Answer(encode({"errors": [{"message": self.message}]}), self.status)
+
+
+def _given(call: Call, name: str, error: str) -> str:
+    value = call.query.get(name)
+    if not value:
+        raise TranslationRefusal(400, error)
+    return value
+
+
+def _message(call: Call, messages: Mapping[str, dict[str, Any]]) -> str:
+    key = _given(call, "message_variation_id", "INVALID_MESSAGE_VARIATION_ID")
+    if key not in messages:
+        raise TranslationRefusal(404, "MESSAGE_NOT_FOUND")
+    if messages[key]["channel"] not in CHANNELS:
+        raise TranslationRefusal(400, "UNSUPPORTED_CHANNEL")
+    return key
+
+
+def _of_campaign(call: Call) -> str:
+    campaign = call.instance.workspace.campaigns.get(_given(call, "campaign_id", "INVALID_CAMPAIGN_ID"))
+    if campaign is None:
+        raise TranslationRefusal(400, "INVALID_CAMPAIGN_ID")
+    return _message(call, campaign.messages)
+
+
+def _of_canvas(call: Call) -> str:
+    # The pages of Canvas speak of a campaign id, too.
+    canvas = call.instance.workspace.canvases.get(_given(call, "workflow_id", "INVALID_CAMPAIGN_ID"))
+    if canvas is None:
+        raise TranslationRefusal(400, "INVALID_CAMPAIGN_ID")
+    wanted = _given(call, "step_id", "MESSAGE_NOT_FOUND")
+    step = next((step for step in canvas.steps if step["id"] == wanted), None)
+    if step is None:
+        raise TranslationRefusal(404, "MESSAGE_NOT_FOUND")
+    return _message(call, step["messages"])
+
+
+def _of_template(call: Call) -> str:
+    key = _given(call, "template_id", "MESSAGE_NOT_FOUND")
+    if key not in call.instance.workspace.templates:
+        raise TranslationRefusal(404, "MESSAGE_NOT_FOUND")
+    return key
+
+
+def _of_content_block(call: Call) -> str:
+    key = _given(call, "content_block_id", "MESSAGE_NOT_FOUND")
+    block = call.instance.workspace.content_blocks.get(key)
+    if block is None or block.deleted:
+        raise TranslationRefusal(404, "MESSAGE_NOT_FOUND")
+    return key
+
+
+def _find(call: Call, owner: Callable[[Call], str]) -> Translation:
+    """The translation that is asked for, or a refusal.
+
+    The tables of errors have ids, the samples have prose: both samples are used, ids where there is no sample. Which
+    are 400 and which 404 is not documented: what is not found is 404, but for the locale, whose sample is a 400.
+    """
+    workspace = call.instance.workspace
+    if not workspace.multi_language:
+        raise TranslationRefusal(400, "MULTI_LANGUAGE_NOT_ENABLED")
+    translation = workspace.translations.get(owner(call))
+    if translation is None:
+        raise TranslationRefusal(400, "This message does not support multi-language.")
+    return translation
+
+
+def _wanted(call: Call, translation: Translation) -> str | None:
+    wanted = call.query.get("locale_id")
+    if wanted is None:
+        return None
+    try:
+        UUID(wanted)
+    except ValueError:
+        raise TranslationRefusal(400, "INVALID_LOCALE_ID") from None
+    if wanted not in call.instance.workspace.locales or wanted not in translation.locales:
+        raise TranslationRefusal(400, "The provided locale code does not exist.")
+    return wanted
+
+
+def _shown(locale: Locale) -> dict[str, str]:
+    return {
+        "uuid": locale.uuid,
+        "name": locale.name,
+        "country": locale.country,
+        "language": locale.language,
+        "locale_key": locale.name.lower(),
+    }
+
+
+def translations(call: Call, owner: Callable[[Call], str]) -> Answer:
+    """All locales, or that of `locale_id`, which is optional everywhere: its pages disagree; no `message` (samples)."""
+    flag(call, "post_launch_draft_version")
+    translation = _find(call, owner)
+    wanted = _wanted(call, translation)
+    locales = call.instance.workspace.locales
+    rows = [
+        {"translation_map": texts, "locale": _shown(locales[uuid])}
+        for uuid, texts in translation.locales.items()
+        if wanted in (None, uuid)
+    ]
+    return Answer(encode({"translations": rows}))
+
+
+def source(call: Call, owner: Callable[[Call], str]) -> Answer:
+    """The texts that are translated: an object, not an array."""
+    flag(call, "post_launch_draft_version")
+    translation = _find(call, owner)
+    _wanted(call, translation)
+    return success({"translations": {"translation_map": translation.source}})
+
+
+def _endpoint(path: str, permission: str, handler: Callable[..., Answer], owner: Callable[[Call], str]) -> Endpoint:
+    return Endpoint(
+        method="GET", path=path, permission=permission, pool="translations", handler=partial(handler, owner=owner)
+    )
+
+
+ENDPOINTS = [
+    # Some pages end these paths with a slash, others do not.
+    *(
+        _endpoint(path + end, permission, translations, owner)
+        for path, permission, owner in (
+            ("/campaigns/translations", "campaigns.translations.get", _of_campaign),
+            ("/canvas/translations", "canvas.translations.get", _of_canvas),
+            ("/templates/email/translations", "templates.translations.get", _of_template),
+        )
+        for end in ("", "/")
+    ),
+    # The other path of templates.
+    _endpoint("/templates/translations/email", "templates.translations.get", translations, _of_template),
+    _endpoint("/content_blocks/translations", "content_blocks.translations.get", translations, _of_content_block),
+    _endpoint("/campaigns/translations/source", "campaigns.translations.get", source, _of_campaign),
+    _endpoint("/canvas/translations/source", "canvas.translations.get", source, _of_canvas),
+    _endpoint("/templates/email/translations/source", "templates.email.info", source, _of_template),
+]

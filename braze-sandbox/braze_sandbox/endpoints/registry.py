@@ -1,0 +1,68 @@
+"""All endpoints: a family is registered by one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from braze_sandbox.endpoints.analytics import definitions, events, segments
+from braze_sandbox.endpoints.analytics import kpi as metrics
+from braze_sandbox.endpoints.catalogs import catalogs
+from braze_sandbox.endpoints.catalogs import items as catalog_items
+from braze_sandbox.endpoints.catalogs import structure as catalog_structure
+from braze_sandbox.endpoints.email import lists as suppression_lists
+from braze_sandbox.endpoints.email import suppression
+from braze_sandbox.endpoints.exports import by_ids as export
+from braze_sandbox.endpoints.exports import segments as segment_exports
+from braze_sandbox.endpoints.messaging import (
+    broadcasts,
+    campaigns,
+    canvases,
+    cards,
+    content_blocks,
+    links,
+    sends,
+    templates,
+    translations,
+)
+from braze_sandbox.endpoints.settings import integrations, sdk_keys
+from braze_sandbox.endpoints.subscriptions import lists as subscription_lists
+from braze_sandbox.endpoints.subscriptions import preference_centers
+from braze_sandbox.endpoints.subscriptions import status as subscriptions
+from braze_sandbox.endpoints.users import aliases, deletion, external_ids, merging, track, track_beta
+
+if TYPE_CHECKING:
+    from braze_sandbox.request.endpoint import Endpoint
+
+ENDPOINTS: list[Endpoint] = [
+    *campaigns.ENDPOINTS,
+    *canvases.ENDPOINTS,
+    *segments.ENDPOINTS,
+    *cards.ENDPOINTS,
+    *metrics.ENDPOINTS,
+    *events.ENDPOINTS,
+    *track.ENDPOINTS,
+    *track_beta.ENDPOINTS,
+    *aliases.ENDPOINTS,
+    *merging.ENDPOINTS,
+    *deletion.ENDPOINTS,
+    *external_ids.ENDPOINTS,
+    *subscriptions.ENDPOINTS,
+    *suppression.ENDPOINTS,
+    *catalog_structure.ENDPOINTS,
+    *catalog_items.ENDPOINTS,
+    *export.ENDPOINTS,
+    *segment_exports.ENDPOINTS,
+    *sends.ENDPOINTS,
+    *links.ENDPOINTS,
+    *definitions.ENDPOINTS,
+    *templates.ENDPOINTS,
+    *content_blocks.ENDPOINTS,
+    *translations.ENDPOINTS,
+    *catalogs.ENDPOINTS,
+    *preference_centers.ENDPOINTS,
+    *subscription_lists.ENDPOINTS,
+    *suppression_lists.ENDPOINTS,
+    *broadcasts.ENDPOINTS,
+    *integrations.ENDPOINTS,
+    *sdk_keys.ENDPOINTS,
+]

@@ -1,0 +1,1 @@
+"""Endpoints that read the settings of a workspace: integrations and SDK keys."""

@@ -1,0 +1,1 @@
+"""Endpoints of subscription groups and preference centers."""

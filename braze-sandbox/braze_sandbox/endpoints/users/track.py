@@ -1,0 +1,199 @@
+"""POST /users/track: each object in turn, attributes before events before purchases (docs: post_user_track)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox.request.endpoint import Call, Endpoint
+from braze_sandbox.rules.attributes import apply_attributes
+from braze_sandbox.rules.checks import check_attributes, check_event, check_purchase, check_user
+from braze_sandbox.rules.error_texts import ALL_REFUSED, recorded_text
+from braze_sandbox.rules.identity import Identity, Rejected, users_of
+from braze_sandbox.wire.answer import Answer, Refusal, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+    from typing import TypeAlias
+
+    from braze_sandbox.model.profile import Profile
+    from braze_sandbox.wire.answer import Json
+
+    Note: TypeAlias = Callable[[str, str], None]
+    Work: TypeAlias = Callable[[], Profile | None]
+    """Applies a checked object, and says to whom."""
+
+DISTINCT_NAMES = 20_000
+"""Event names, and product names, after which a profile is blocked."""
+
+ARRAYS = ("attributes", "events", "purchases")
+
+
+def track(call: Call) -> Answer:
+    """POST /users/track: 201 with an entry in `errors` for each refused object, or 400 with nothing applied.
+
+    A request whose objects are all refused was recorded as a 400 whose `errors` name each of them.
+    """
+    return take(call, arrays_of(call, call.instance.options.track_objects))
+
+
+def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
+    """Check each object, answer for it, and apply the good ones now or later."""
+    counts: dict[str, int] = {}
+    errors: list[dict[str, Any]] = []
+    works: list[Work] = []
+    if call.fault == "refuse_named" and call.rejects:
+        named = [{"type": why, "input_array": array, "index": index} for (array, index), why in call.rejects.items()]
+        raise Refusal(400, ALL_REFUSED, named)
+    for array in ARRAYS:
+        if array not in arrays:
+            continue
+        touched: set[int] = set()
+        processed = 0
+        for index, obj in enumerate(arrays[array]):
+            try:
+                work = check(call, array, index, obj)
+                if call.instance.write_lag.lags:
+                    # Who it is about is known only then.
+                    works.append(work)
+                    touched.add(index)
+                else:
+                    touched.add(id(work()))
+                processed += 1
+            except Rejected as why:  # noqa: PERF203 - each object stands alone
+                errors.append({"type": str(why), "input_array": array, "index": index})
+        # Described as a number of users for attributes, of objects for the others.
+        counts[f"{array}_processed"] = len(touched) if array == "attributes" else processed
+    if call.recorded and len(errors) == sum(map(len, arrays.values())):
+        raise Refusal(400, ALL_REFUSED, errors)
+    if works:
+        call.later(lambda: [work() for work in works])
+    body: dict[str, Any] = {"message": "success", **counts}
+    if errors:
+        body["errors"] = errors
+    return Answer(encode(body), 201)
+
+
+def check(call: Call, array: str, index: int, obj: Json) -> Work:
+    """What applies an object to its user; Rejected if Braze would refuse it."""
+    if (array, index) in call.rejects:
+        raise Rejected(call.rejects[array, index])
+    try:
+        return _CHECK[array](call, obj, _noter(call, f"{array}[{index}]", obj))
+    except Rejected as why:
+        raise Rejected(recorded_text(str(why)) if call.recorded else str(why)) from None
+
+
+def _noter(call: Call, where: str, obj: object) -> Note:
+    return lambda reason, path: call.instance.recorder.violation(reason, f"{where}.{path}", obj)
+
+
+def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
+    """The arrays of a request, which together hold something, but not too much."""
+    arrays: dict[str, list[Any]] = {}
+    for name in ARRAYS:
+        if name in call.body:
+            if not isinstance(call.body[name], list):
+                raise Refusal(400, "Bad Request", [f"'{name}' must be an array"])
+            arrays[name] = call.body[name]
+    total = sum(map(len, arrays.values()))
+    if total > most:
+        raise Refusal(400, "Max Input Length Exceeded", [f"{total} objects were sent, at most {most} may be"])
+    if not total:
+        # Docs silent; a request that does nothing is more likely a bug than a wish.
+        raise Refusal(400, ALL_REFUSED)
+    for name in sorted(call.body.keys() - set(ARRAYS)):
+        call.note("a field that /users/track does not have is ignored", name, call.body[name])
+    return arrays
+
+
+def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alias_creates: bool) -> Profile | None:
+    """The profile an object is about, made if need be; None if the object may only update and there is none."""
+    profiles = call.instance.profiles
+    if identity is None:
+        return profiles.create()
+    found = profiles.find(*identity)
+    if found or identity.kind == "braze_id":
+        return found
+    update_only = obj.get("_update_existing_only")
+    if update_only or (identity.kind == "alias" and not (alias_creates and update_only is False)):
+        return None
+    return profiles.create(*identity)
+
+
+def _attributes(call: Call, obj: Json, note: Note) -> Work:
+    workspace = call.instance.workspace
+    identity = check_user(obj, workspace)
+    check_attributes(obj, workspace)
+
+    def work() -> Profile | None:
+        profile = _profile(call, obj, identity, alias_creates=True)
+        if profile is None:
+            _lost(obj, identity, note, alias_creates=True)
+        else:
+            apply_attributes(call.instance.profiles, profile, obj, note)
+        return profile
+
+    return work
+
+
+def _happening(call: Call, obj: Json, note: Note, *, purchase: bool) -> Work:
+    identity = check_user(obj, call.instance.workspace)
+    stored = (check_purchase if purchase else check_event)(obj, datetime.now(timezone.utc), note)
+
+    def work() -> Profile | None:
+        profile = _profile(call, obj, identity, alias_creates=False)
+        if profile is None:
+            _lost(obj, identity, note, alias_creates=False)
+        else:
+            _happen(call, profile, stored, purchase=purchase)
+        return profile
+
+    return work
+
+
+def _happen(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: bool) -> None:
+    workspace = call.instance.workspace
+    if purchase:
+        names, name, kept = workspace.products, stored["product_id"], profile.purchases
+    else:
+        names, name, kept = workspace.events, stored["name"], profile.events
+    if profile.external_id and len(kept) >= DISTINCT_NAMES:
+        key = "product_id" if purchase else "name"
+        if len({one[key] for one in kept} | {name}) > DISTINCT_NAMES:
+            workspace.blocked_external_ids.add(profile.external_id)
+    names.add(name)
+    kept.append(stored)
+    call.instance.profiles.touch(profile)
+
+
+def _lost(obj: dict[str, Any], identity: Identity | None, note: Note, *, alias_creates: bool) -> None:
+    """Note an object that found no user, unless the sender asked for just that."""
+    if identity is None or (obj.get("_update_existing_only") is True):
+        return
+    if identity.kind == "braze_id":
+        note("nobody has this braze_id: nothing happens (docs silent)", "braze_id")
+    elif alias_creates:
+        note("nobody has this alias, and _update_existing_only is not false: nothing happens", "user_alias")
+    else:
+        note("nobody has this alias: events and purchases by alias never make a user", "user_alias")
+
+
+_CHECK: dict[str, Callable[[Call, Any, Note], Work]] = {
+    "attributes": _attributes,
+    "events": partial(_happening, purchase=False),
+    "purchases": partial(_happening, purchase=True),
+}
+
+
+def touches(call: Call) -> set[Hashable]:
+    """The users of a request."""
+    return users_of(call.instance.profiles, call.body)
+
+
+ENDPOINTS = [
+    Endpoint(
+        method="POST", path="/users/track", permission="users.track", pool="track", handler=track, touches=touches
+    ),
+]

@@ -1,0 +1,92 @@
+"""One user."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from math import isfinite
+from sys import float_info
+from typing import TYPE_CHECKING, Any
+
+from braze_sandbox.model.clock import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from braze_sandbox.wire.answer import Json
+
+
+@dataclass(slots=True)
+class Profile:
+    """A user. Times are aware datetimes in UTC."""
+
+    braze_id: str
+    external_id: str | None = None
+    deprecated_external_ids: list[str] = field(default_factory=list)
+    """Former ones, under which the user is still found (docs: post_external_ids_rename)."""
+    aliases: dict[str, str] = field(default_factory=dict)
+    """Label to name: one name per label (docs: post_user_alias)."""
+    attributes: dict[str, Any] = field(default_factory=dict)
+    """Standard fields."""
+    custom_attributes: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """`name`, `time`, `properties`, `app_id` of each event, in the order of arrival."""
+    purchases: list[dict[str, Any]] = field(default_factory=list)
+    """`product_id`, `currency`, `price`, `quantity`, `time`, `properties`, `app_id` of each purchase."""
+    observed: dict[str, Any] = field(default_factory=dict)
+    """What only apps and messages tell (`devices`, `apps`, `campaigns_received` ...), as the exports show it."""
+    created_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    updated: int = 0
+    """Counts the updates of all profiles: the larger, the more recent."""
+
+    @property
+    def email(self) -> str | None:
+        """The address, as it was sent."""
+        email: str | None = self.attributes.get("email")
+        return email
+
+    @property
+    def phone(self) -> str | None:
+        """The number, with its plus sign where it could be read."""
+        phone: str | None = self.attributes.get("phone")
+        return phone
+
+    @property
+    def random_bucket(self) -> int:
+        """A number from 0 to 9999 that belongs to the user."""
+        return int(self.braze_id[-6:], 16) % 10_000
+
+    @property
+    def total_revenue(self) -> float:
+        """Price times quantity over all purchases; currencies are not converted."""
+        revenue: float = sum(bought["price"] * bought["quantity"] for bought in self.purchases)
+        return round(revenue, 2) if isfinite(revenue) else float_info.max
+
+    def as_json(self) -> dict[str, Any]:
+        """The profile for /sandbox/users."""
+        profile: dict[str, Any] = plain(
+            {
+                "braze_id": self.braze_id,
+                "external_id": self.external_id,
+                "deprecated_external_ids": self.deprecated_external_ids,
+                "aliases": self.aliases,
+                "attributes": self.attributes,
+                "custom_attributes": self.custom_attributes,
+                "events": self.events,
+                "purchases": self.purchases,
+                "observed": self.observed,
+                "created_at": self.created_at,
+            }
+        )
+        return profile
+
+
+def plain(value: Json, stamp: Callable[[datetime], str] = iso) -> Json:
+    """A value with its times as ISO 8601 strings."""
+    if isinstance(value, datetime):
+        return stamp(value)
+    if isinstance(value, dict):
+        return {name: plain(inner, stamp) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner, stamp) for inner in value]
+    return value

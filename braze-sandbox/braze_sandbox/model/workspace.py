@@ -1,0 +1,216 @@
+"""A workspace: its campaigns, Canvases, segments and cards, and where everything else is kept."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timezone
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from braze_sandbox.model.objects import (
+        Broadcast,
+        Catalog,
+        ContentBlock,
+        CustomAttribute,
+        CustomEvent,
+        Integration,
+        Locale,
+        PreferenceCenter,
+        SdkKey,
+        Send,
+        SubscriptionGroup,
+        Suppressed,
+        Template,
+        Translation,
+    )
+
+Kind = Literal["campaigns", "canvases", "segments", "cards", "events", "products", "kpi", "sessions", "sends"]
+Archivable = Literal["campaigns", "canvases", "segments", "cards"]
+Editable = Literal[
+    "campaigns", "canvases", "segments", "cards", "templates", "content_blocks", "catalogs", "preference_centers"
+]
+Deletable = Literal[
+    "campaigns",
+    "canvases",
+    "segments",
+    "cards",
+    "templates",
+    "content_blocks",
+    "catalogs",
+    "preference_centers",
+    "integrations",
+    "sends",
+]
+
+
+@dataclass(slots=True, kw_only=True)
+class Campaign:
+    """A campaign; its figures follow from its id, its messages and the days on which it was sent."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    channels: list[str]
+    messages: dict[str, dict[str, Any]]
+    """By message variation id, as /campaigns/details shows them."""
+    description: str = ""
+    schedule_type: str = "time_based"
+    archived: bool = False
+    draft: bool = False
+    enabled: bool = True
+    has_post_launch_draft: bool = False
+    is_api_campaign: bool = False
+    multivariate: bool = False
+    """Series name the variations instead of giving their ids, as in the multivariate sample of the docs."""
+    first_sent: datetime | None = None
+    last_sent: datetime | None = None
+    """None with a `first_sent`: still being sent."""
+    tags: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    conversion_behaviors: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Canvas:
+    """A Canvas with its variants and steps."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    variants: list[dict[str, Any]]
+    """As /canvas/details shows them: `name`, `id`, `first_step_ids`."""
+    steps: list[dict[str, Any]]
+    """As /canvas/details shows them."""
+    deleted_steps: list[dict[str, Any]] = field(default_factory=list)
+    """Steps that only `include_deleted_step_data` shows."""
+    description: str = ""
+    schedule_type: str = "action_based"
+    archived: bool = False
+    draft: bool = False
+    enabled: bool = True
+    has_post_launch_draft: bool = False
+    first_entry: datetime | None = None
+    last_entry: datetime | None = None
+    """None with a `first_entry`: still being entered."""
+    channels: list[str] = field(default_factory=list)
+    tags: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    conversions: int = 1
+    """How many conversion events it has."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Segment:
+    """A segment."""
+
+    id: str
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    description: str = ""
+    text_description: str = ""
+    analytics_tracking_enabled: bool = True
+    archived: bool = False
+    tags: list[str] = field(default_factory=list)
+    teams: list[str] = field(default_factory=list)
+    share: float = 1.0
+    """Which part of all users is in it."""
+    members: set[str] | None = None
+    """Its users by external id or Braze id, whatever the `share`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Card:
+    """A card of the legacy News Feed."""
+
+    id: str
+    type: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    name: str = ""
+    description: str = ""
+    image_url: str = ""
+    publish_at: datetime | None = None
+    end_at: datetime | None = None
+    archived: bool = False
+    draft: bool = False
+    tags: list[str] = field(default_factory=list)
+    extras: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True, kw_only=True)
+class Workspace:
+    """Everything that the export endpoints read, by id; change it freely between requests."""
+
+    campaigns: dict[str, Campaign] = field(default_factory=dict)
+    canvases: dict[str, Canvas] = field(default_factory=dict)
+    segments: dict[str, Segment] = field(default_factory=dict)
+    cards: dict[str, Card] = field(default_factory=dict)
+    control_group: Segment | None = None
+    """The Global Control Group, which no list shows."""
+    events: set[str] = field(default_factory=set)
+    products: set[str] = field(default_factory=set)
+    apps: dict[str, str] = field(default_factory=dict)
+    """App identifiers to app names."""
+    blocked_external_ids: set[str] = field(default_factory=set)
+    """Users of whom no data is taken any more."""
+    event_definitions: dict[str, CustomEvent] = field(default_factory=dict)
+    """What is known of some of the `events`."""
+    attribute_definitions: dict[str, CustomAttribute] = field(default_factory=dict)
+    """Custom attributes, used or not; those that users have are listed without being here."""
+    blocked_attributes: set[str] = field(default_factory=set)
+    """Custom attributes of which no values are taken any more."""
+    sends: dict[str, Send] = field(default_factory=dict)
+    templates: dict[str, Template] = field(default_factory=dict)
+    content_blocks: dict[str, ContentBlock] = field(default_factory=dict)
+    catalogs: dict[str, Catalog] = field(default_factory=dict)
+    """By name."""
+    preference_centers: dict[str, PreferenceCenter] = field(default_factory=dict)
+    broadcasts: list[Broadcast] = field(default_factory=list)
+    hard_bounces: list[Suppressed] = field(default_factory=list)
+    unsubscribes: list[Suppressed] = field(default_factory=list)
+    spam_reports: list[Suppressed] = field(default_factory=list)
+    invalid_phone_numbers: list[Suppressed] = field(default_factory=list)
+    integrations: dict[str, Integration] = field(default_factory=dict)
+    sdk_keys: list[SdkKey] = field(default_factory=list)
+    subscription_groups: dict[str, SubscriptionGroup] = field(default_factory=dict)
+    multi_language: bool = True
+    """Whether the multi-language settings are turned on."""
+    locales: dict[str, Locale] = field(default_factory=dict)
+    """By uuid."""
+    translations: dict[str, Translation] = field(default_factory=dict)
+    """By the id of a message variation, a template or a Content Block; what is not here is not multi-language."""
+    restatements: Counter[tuple[str, str, date]] = field(default_factory=Counter)
+
+    def restate(self, kind: Kind, key: str, day: date, by: int) -> None:
+        """Change what a past day says by a number, as Braze does when late data comes in.
+
+        `key` is the id, event name or product; for `kpi` the metric (`dau`), for `sessions` it is `sessions`. What
+        moves: conversions of campaigns and Canvases, clicks of cards, and the one figure that the others have.
+        """
+        self.restatements[kind, key, day] += by
+
+    def edit(self, kind: Editable, key: str, **changes: Any) -> None:  # noqa: ANN401 - any field
+        """Change fields of an object and set its time of last edit to now."""
+        objects: dict[str, Any] = getattr(self, kind)
+        changes.setdefault("updated_at", datetime.now(timezone.utc).replace(microsecond=0))
+        objects[key] = replace(objects[key], **changes)
+
+    def archive(self, kind: Archivable, key: str) -> None:
+        """Archive an object, which counts as an edit (docs silent)."""
+        self.edit(kind, key, archived=True)
+
+    def delete(self, kind: Deletable, key: str) -> None:
+        """Delete an object. A Content Block leaves a trace: its details say that it was deleted."""
+        if kind == "content_blocks":
+            self.content_blocks[key].deleted = True
+        else:
+            del getattr(self, kind)[key]
+
+    def blocklist_attribute(self, name: str) -> None:
+        """Take no more values of a custom attribute, as the dashboard's blocklist does."""
+        self.blocked_attributes.add(name)

@@ -1,0 +1,1 @@
+"""What endpoints are made of: the call they get, and how they read its query, body and pages."""

@@ -1,0 +1,109 @@
+"""Query parameters: read, checked, and refused with a 400 that names the parameter."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, TypeVar
+
+from braze_sandbox.model.clock import parse_iso
+from braze_sandbox.wire.answer import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from braze_sandbox.model.clock import Clock
+    from braze_sandbox.request.endpoint import Call
+
+T = TypeVar("T")
+
+
+def required(call: Call, name: str) -> str:
+    """A parameter that must be there."""
+    value = call.query.get(name)
+    if not value:
+        raise Refusal(400, f"'{name}' is required")
+    return value
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a text of ASCII digits stands for; None for other texts and for absurdly long ones."""
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else None
+
+
+def integer(call: Call, name: str, default: int | None, low: int, high: int | None = None) -> int:
+    """A whole number between bounds, both included; without a default it must be there."""
+    text = call.query.get(name)
+    if text is None and default is not None:
+        return default
+    text = required(call, name)
+    value = whole_number(text)
+    if value is None or value < low or (high is not None and value > high):
+        bounds = f"an integer from {low} to {high}" if high is not None else f"an integer of at least {low}"
+        raise Refusal(400, f"'{name}' must be {bounds}")
+    return value
+
+
+def several(call: Call, name: str, most: int) -> list[str]:
+    """The values of a parameter that may come several times, as `name` or `name[]`; empty if it is missing."""
+    values = [value for given, value in call.pairs if given in (name, name + "[]") and value]
+    if len(values) > most:
+        raise Refusal(400, f"'{name}' may have at most {most} values")
+    return values
+
+
+def flag(call: Call, name: str) -> bool:
+    """A boolean; False if it is missing."""
+    text = call.query.get(name, "false")
+    if text not in ("true", "false"):
+        raise Refusal(400, f"'{name}' must be true or false")
+    return text == "true"
+
+
+def choice(call: Call, name: str, allowed: Sequence[str]) -> str:
+    """One of some words; the first of them if it is missing."""
+    text = call.query.get(name, allowed[0])
+    if text not in allowed:
+        raise Refusal(400, f"'{name}' must be one of {', '.join(allowed)}")
+    return text
+
+
+def moment(call: Call, name: str) -> datetime | None:
+    """An ISO 8601 date-time; UTC where it names no offset (docs silent)."""
+    text = call.query.get(name)
+    if text is None:
+        return None
+    parsed = parse_iso(text)
+    if parsed is None:
+        raise Refusal(400, f"'{name}' must be an ISO 8601 date-time")
+    return parsed[0]
+
+
+def calendar_day(call: Call, name: str) -> datetime | None:
+    """A date, `YYYY-MM-DD`, as its midnight in UTC."""
+    text = call.query.get(name)
+    if text is None:
+        return None
+    parsed = parse_iso(text) if len(text) == len("2024-01-01") else None
+    if parsed is None:
+        raise Refusal(400, f"'{name}' must be a date in the form YYYY-MM-DD")
+    return parsed[0]
+
+
+def ending_at(call: Call, clock: Clock) -> datetime:
+    """The end of a series; the time of the request if it is missing."""
+    return moment(call, "ending_at") or clock.now()
+
+
+def lookup(call: Call, name: str, objects: Mapping[str, T], text: str) -> T:
+    """The object that a parameter names. For an unknown one: 400 with `text` (docs silent)."""
+    found = objects.get(required(call, name))
+    if found is None:
+        raise Refusal(400, text)
+    return found
+
+
+def paged(call: Call, items: Sequence[T], size: int) -> Sequence[T]:
+    """The page that was asked for; pages count from 0, and one past the end is empty."""
+    page = integer(call, "page", 0, 0)
+    return items[page * size : (page + 1) * size]

@@ -1,0 +1,69 @@
+"""The Starlette application: Braze's API, and /sandbox/* to look at what it holds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.routing import Mount, Router
+
+from braze_sandbox.server import http as server
+from braze_sandbox.server.api import Api
+from braze_sandbox.server.guard import Guard
+from braze_sandbox.server.inspection import routes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from starlette.types import ASGIApp
+
+    from braze_sandbox.state.instance import Instance
+
+SAVE_SECONDS = 1.0
+
+
+def create_server(
+    instance: Instance,
+    http: type[server.Protocol] = server.Protocol,
+    wrapped: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+) -> server.Server:
+    """Return the server of an instance, with another protocol or an application around its own if that is wanted."""
+    return server.make(wrapped(create_app(instance)), http)
+
+
+def create_app(instance: Instance) -> Starlette:
+    """The application of an instance."""
+    api = Api(instance)
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        saving = asyncio.create_task(_save(instance))
+        try:
+            yield
+        finally:
+            saving.cancel()
+            with suppress(asyncio.CancelledError):
+                await saving
+            instance.exports.close()
+            instance.write_lag.finish()
+            instance.profiles.close()
+
+    app = Starlette(
+        routes=[
+            # Downloads are requests of the client under test: they meet faults and are recorded.
+            Mount("/sandbox/exports", app=api),
+            Mount("/sandbox", app=Guard(Router(routes(instance)))),
+        ],
+        lifespan=lifespan,
+    )
+    # Not a mount, whose pattern would leave out paths with a line break.
+    app.router.default = api
+    return app
+
+
+async def _save(instance: Instance) -> None:
+    while True:
+        await asyncio.sleep(SAVE_SECONDS)
+        instance.profiles.save()

@@ -1,0 +1,63 @@
+"""Keeps web sites out of /sandbox/*, which needs no key.
+
+A browser on this machine sends what any web site asks it to send. Such a request names the site in `Origin` or, after
+DNS rebinding, in `Host`.
+"""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from braze_sandbox.wire.answer import Refusal, send_answer
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+_OWN_DOMAINS = (".localhost", ".internal", ".test")
+"""Top-level domains that no web site can have (RFC 6761 and RFC 2606, and ICANN's of 2024 for private use)."""
+
+
+class Guard:
+    """An application that only requests from this machine, or from a program elsewhere, reach."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer 403 to what a web site may have sent."""
+        if scope["type"] == "http" and (why := _foreign(scope)):
+            await send_answer(send, Refusal(403, "Forbidden", [why]).answer())
+        else:
+            await self._app(scope, receive, send)
+
+
+def _foreign(scope: Scope) -> str:
+    """Return what is foreign about a request; empty if nothing is."""
+    headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    # HTTP/1.0 does without a Host; a browser does not.
+    host, origin = headers.get(b"host", ""), headers.get(b"origin")
+    if host and not _is_own(host):
+        return "the Host header names another host; use localhost, an IP address or a name without dots"
+    if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
+        return "the Origin header names another site"
+    return ""
+
+
+def _is_own(host: str) -> bool:
+    """Whether no web site can have a host: an address, or a name that the public DNS does not know."""
+    try:
+        name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if name and "." not in name and ":" not in name:
+        # A machine, a container, or a service of docker-compose.
+        return True
+    if name.endswith(_OWN_DOMAINS):
+        return True
+    try:
+        ip_address(name)
+    except ValueError:
+        return False
+    return True

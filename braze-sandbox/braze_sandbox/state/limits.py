@@ -1,0 +1,104 @@
+"""Rate limits: fixed windows per pool, and the headers that tell of them (docs: api_limits)."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Headers = tuple[tuple[bytes, bytes], ...]
+ResetForm = Literal["epoch", "seconds", "retry-after"]
+
+DEFAULTS: Mapping[str, tuple[int, float]] = {
+    "a": (250_000, 3600.0),
+    "b": (50_000, 60.0),
+    "c": (1_000, 3600.0),
+    "track": (3_000, 3.0),
+    "export_ids": (250, 60.0),
+    "export_ids_fields": (40, 1.0),
+    "track_bulk": (50, 1.0),
+    "track_sync": (500, 60.0),
+    "identity": (20_000, 60.0),
+    "external_ids_rename": (1_000, 60.0),
+    "external_ids_remove": (1_000, 60.0),
+    "subscriptions": (5_000, 60.0),
+    "catalogs": (50, 60.0),
+    "catalog_fields": (50, 60.0),
+    "catalog_item": (50, 60.0),
+    "catalog_items": (16_000, 60.0),
+    "preference_centers": (1_000, 60.0),
+    "cdi_list": (50, 60.0),
+    "cdi_status": (100, 60.0),
+    "translations": (250_000, 60.0),
+}
+"""Requests and seconds of each pool: `a` the big shared one, `b` campaign series, `c` event and product names.
+
+`identity` is shared by aliases, identify, merge and delete; `catalog_item` by the synchronous endpoints of items,
+`catalog_items` by the asynchronous ones. Whether the endpoints of preference centers and those of translations share
+one pool each is not documented: they do here.
+"""
+
+
+def reset_headers(form: ResetForm, limit: int, remaining: int, seconds_left: float) -> Headers:
+    """What the headers say of a window that ends in `seconds_left`.
+
+    `epoch` is the form of ordinary contracts. On MAU contracts /users/track gives the `seconds` left, and on 429
+    only the wait (`retry-after`).
+    """
+    if form == "retry-after":
+        return ((b"x-ratelimit-retry-after", b"%d" % math.ceil(seconds_left)),)
+    # Whole seconds, rounded up: a client that trusts the header must not come back inside the old window.
+    reset = math.ceil(seconds_left) if form == "seconds" else math.ceil(time.time() + seconds_left)
+    return (
+        (b"x-ratelimit-limit", b"%d" % limit),
+        (b"x-ratelimit-remaining", b"%d" % remaining),
+        (b"x-ratelimit-reset", b"%d" % reset),
+    )
+
+
+class Pool:
+    """A number of requests per window; windows are aligned to the clock, they do not roll."""
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit = limit
+        self.window = window
+        self._used = 0
+        self._ends = 0.0
+
+    def take(self) -> bool:
+        """Count a request; False if the window is used up."""
+        self._turn()
+        if self._used >= self.limit:
+            return False
+        self._used += 1
+        return True
+
+    def headers(self, form: ResetForm) -> Headers:
+        """The headers as they stand now."""
+        left = self._turn()
+        return reset_headers(form, self.limit, self.limit - self._used, left)
+
+    def _turn(self) -> float:
+        now = time.time()
+        if now >= self._ends:
+            self._used = 0
+            self._ends = (now // self.window + 1) * self.window
+        return self._ends - now
+
+
+class Limits:
+    """All pools of the workspace."""
+
+    def __init__(self, overrides: Mapping[str, tuple[int, float]]) -> None:
+        self._settings = {**DEFAULTS, **overrides}
+        self.reset()
+
+    def __getitem__(self, name: str) -> Pool:
+        return self._pools[name]
+
+    def reset(self) -> None:
+        """Start all windows afresh."""
+        self._pools = {name: Pool(limit, window) for name, (limit, window) in self._settings.items()}

@@ -1,0 +1,131 @@
+"""What the sandbox remembers of the requests it got: the requests, and what Braze would have dropped in silence."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, deque
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator, Mapping
+
+    from braze_sandbox.wire.answer import Json
+
+KEPT_REQUESTS = 50_000
+KEPT_BODY_BYTES = 64_000_000
+KEPT_VIOLATIONS = 10_000
+
+
+@dataclass(slots=True)
+class Recorded:
+    """A request and how it ended."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    status: int | None
+    """None: the connection was closed without an answer."""
+    started: float
+    finished: float
+    """Both on the monotonic clock."""
+    body_size: int
+    raw: bytes | None
+    """None once the body was too old to keep."""
+    raw_headers: list[tuple[bytes, bytes]]
+
+    @property
+    def body(self) -> Json:
+        """The decoded body; None if there is none or if it is not JSON."""
+        try:
+            return json.loads(self.raw) if self.raw else None
+        except (ValueError, RecursionError):
+            return None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Request headers, names in lower case, the API key left out."""
+        return {
+            name.decode("latin-1").lower(): value.decode("latin-1")
+            for name, value in self.raw_headers
+            if name.lower() != b"authorization"
+        }
+
+    def as_json(self) -> dict[str, Any]:
+        """The request for /sandbox/requests."""
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": dict(self.query),
+            "status": self.status,
+            "started": self.started,
+            "finished": self.finished,
+            "body_size": self.body_size,
+            "body": self.body,
+        }
+
+
+class Recorder:
+    """Requests, newest last, and violations."""
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but the requests that are under way."""
+        self.requests: deque[Recorded] = deque(maxlen=KEPT_REQUESTS)
+        self.violations: deque[dict[str, Any]] = deque(maxlen=KEPT_VIOLATIONS)
+        self.totals: Counter[str] = Counter()
+        self._with_body: deque[Recorded] = deque()
+        self._body_bytes = 0
+        self._under_way: Counter[Hashable] = Counter()
+
+    def add(self, request: Recorded) -> None:
+        """Remember a request; the bodies of the oldest make room."""
+        self.requests.append(request)
+        self.totals[f"{request.method} {request.path}"] += 1
+        if request.raw:
+            self._with_body.append(request)
+            self._body_bytes += len(request.raw)
+            while self._body_bytes > KEPT_BODY_BYTES:
+                oldest = self._with_body.popleft()
+                self._body_bytes -= oldest.body_size
+                oldest.raw = None
+
+    def violation(self, reason: str, path: str, obj: object) -> None:
+        """Note something that Braze would accept and then drop or change."""
+        self.violations.append({"reason": reason, "path": path, "object": obj})
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether anything is not done yet that is about some user."""
+        return bool(self._under_way)
+
+    @contextmanager
+    def under_way(self, path: str, users: set[Hashable]) -> Iterator[None]:
+        """Note a violation if another request is at this moment about one of these users.
+
+        Braze promises no order between requests (docs: post_user_track): they may apply either way round.
+        """
+        counts = self._under_way
+        if shared := sorted(str(user) for user in users if counts[user]):
+            self.violation(
+                "two requests about the same users overlap in time: their order is not defined", path, shared
+            )
+        self.hold(users)
+        try:
+            yield
+        finally:
+            self.release(users)
+
+    def hold(self, users: set[Hashable]) -> None:
+        """Something that is not done yet is about these users."""
+        self._under_way.update(users)
+
+    def release(self, users: set[Hashable]) -> None:
+        """It is done now."""
+        for user in users:
+            self._under_way[user] -= 1
+            if self._under_way[user] <= 0:
+                del self._under_way[user]
