@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fastavro
 from tap_braze.currents.schemas import of_event_type, stream_name
-from tap_braze.tap import TapBraze
+from tap_braze.singer.tap import TapBraze
 
 from bench.machinery import machine, timed
 

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.ledger import Ledger
+from target_braze.ledger.store import Ledger
 from target_braze.records import Change, Record
 
 from bench.machinery import machine

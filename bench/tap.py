@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.request import urlopen
 
-from tap_braze.tap import TapBraze
+from tap_braze.singer.tap import TapBraze
 from typing_extensions import override
 
 from bench.machinery import Cost, machine, sandbox, timed

@@ -21,9 +21,9 @@ PLUGINS = {"tap-braze": Tap, "target-braze": Target}
 BIN = Path(sys.executable).parent
 
 
-@pytest.mark.parametrize("module", ["braze_api.py", "connection.py", "error_texts.py", "rate_limits.py"])
+@pytest.mark.parametrize("module", ["client.py", "connection.py", "error_texts.py", "rate_limits.py"])
 def test_the_two_copies_of_a_module_are_one_text(module: str) -> None:
-    tap, target = (ROOT / name / PACKAGES[name] / module for name in PLUGINS)
+    tap, target = (ROOT / name / PACKAGES[name] / "braze" / module for name in PLUGINS)
     assert tap.read_bytes() == target.read_bytes(), f"copy the newer of {tap} and {target} over the other"
 
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Singer tap for Braze: campaigns, Canvases, statistics, profiles and Currents events."""

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tap_braze.tap import TapBraze
+from tap_braze.singer.tap import TapBraze
 
 TapBraze.cli()

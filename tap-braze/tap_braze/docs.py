@@ -6,10 +6,10 @@ import json
 import sys
 from pathlib import Path
 
-from tap_braze.settings import CONFIG_SCHEMA
+from tap_braze.settings.schema import CONFIG_SCHEMA
 from tap_braze.streams import STREAMS
+from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.currents import CurrentsEvents, CurrentsStream
-from tap_braze.streams.series import SeriesStream
 
 
 def with_tables(readme: str) -> str:

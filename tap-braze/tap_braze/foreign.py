@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import msgspec
 
-from tap_braze.braze_api import UnavailableError
+from tap_braze.braze.client import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

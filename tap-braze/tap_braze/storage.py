@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 
 from singer_sdk import typing as th
 
-from tap_braze.braze_api import BrazeError
+from tap_braze.braze.client import BrazeError
 from tap_braze.foreign import short
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_braze.target import TargetBraze
+from target_braze.singer.target import TargetBraze
 
 if __name__ == "__main__":
     TargetBraze.cli()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_braze.mapping import keys_of_kinds
-from target_braze.settings import CONFIG, STREAM
+from target_braze.settings.schema import CONFIG, STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

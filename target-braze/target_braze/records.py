@@ -11,10 +11,10 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from typing_extensions import override
 
-from target_braze.costs import data_points
+from target_braze.braze.data_points import data_points
+from target_braze.braze.endpoints import TRACK, Endpoint
+from target_braze.delivery.coalescing import folded
 from target_braze.encode import decode, encode
-from target_braze.endpoints import TRACK, Endpoint
-from target_braze.folding import folded
 
 # When the source deleted a record: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
 DELETED: Final = "_sdc_deleted_at"

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from tap_braze.tap import TapBraze
+from tap_braze.singer.tap import TapBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

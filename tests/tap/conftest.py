@@ -15,8 +15,10 @@ import pytest
 from braze_sandbox.testing import Sandbox
 from click.testing import CliRunner
 from singer_sdk.logging import ConsoleFormatter
-from tap_braze import braze_api, settings, user_exports
-from tap_braze.tap import TapBraze
+from tap_braze.braze import client as braze_api
+from tap_braze.exports import user_exports
+from tap_braze.settings import schema as settings
+from tap_braze.singer.tap import TapBraze
 from typing_extensions import override
 
 if TYPE_CHECKING:

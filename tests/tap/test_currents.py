@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.server import ThreadedMotoServer
-from tap_braze.currents import recent, workers
+from tap_braze.currents import dedupe as recent
+from tap_braze.currents import workers
 from tap_braze.currents.schemas import EVENT_TYPES
-from tap_braze.tap import TapBraze
+from tap_braze.singer.tap import TapBraze
 
 from .conftest import catalog_of, run_cli
 from .currents import (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tap_braze.docs import with_tables
-from tap_braze.tap import TapBraze
+from tap_braze.singer.tap import TapBraze
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

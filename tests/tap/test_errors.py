@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_braze import braze_api
+from tap_braze.braze import client as braze_api
 
 if TYPE_CHECKING:
     from collections.abc import Callable

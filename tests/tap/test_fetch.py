@@ -8,8 +8,8 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_braze.braze_api import Answer, BrazeError, Client, RefusedError, UnavailableError
-from tap_braze.fetch import Request, fetch_in_order, get
+from tap_braze.braze.client import Answer, BrazeError, Client, RefusedError, UnavailableError
+from tap_braze.fetching.fetch import Request, fetch_in_order, get
 from typing_extensions import override
 
 if TYPE_CHECKING:

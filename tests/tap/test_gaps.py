@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_braze.gaps import Gaps
+from tap_braze.fetching.gaps import Gaps
 
 FIRST = date(2026, 1, 1)
 steps = st.lists(st.tuples(st.booleans(), st.sampled_from("ab"), st.integers(0, 30), st.integers(0, 30)), max_size=20)

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_braze import parts, user_exports
+from tap_braze.exports import decoder as parts
+from tap_braze.exports import user_exports
 from tap_braze.storage import without_credentials
 from tap_braze.streams import STREAMS
 

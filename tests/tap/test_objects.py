@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.model.objects import Catalog, CustomAttribute, Integration, Run
-from tap_braze.fetch import next_cursor
+from tap_braze.fetching.fetch import next_cursor
 from tap_braze.times import moment, rfc3339
 
 if TYPE_CHECKING:

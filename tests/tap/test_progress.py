@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.testing import Sandbox
-from tap_braze import progress
-from tap_braze.progress import Progress
+from tap_braze.reporting import progress
+from tap_braze.reporting.progress import Progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable

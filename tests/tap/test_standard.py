@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from braze_sandbox.testing import Sandbox
 from singer_sdk.testing import SuiteConfig, get_tap_test_class
-from tap_braze import user_exports
-from tap_braze.tap import TapBraze
+from tap_braze.exports import user_exports
+from tap_braze.singer.tap import TapBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

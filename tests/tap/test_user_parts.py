@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_braze import parts
-from tap_braze.parts import BrokenPartError, profiles
+from tap_braze.exports import decoder as parts
+from tap_braze.exports.decoder import BrokenPartError, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

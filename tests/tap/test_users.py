@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from braze_sandbox.testing import Sandbox
-from tap_braze import parts
+from tap_braze.exports import decoder as parts
 
 from .conftest import catalog_of
 

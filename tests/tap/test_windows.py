@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_braze.windows import DAY, Window, first_day, windows
+from tap_braze.fetching.windows import DAY, Window, first_day, windows
 
 ZONES = ["UTC", "America/Los_Angeles", "Asia/Kolkata", "Pacific/Kiritimati", "Africa/Cairo", "America/Santiago"]
 days = st.dates(date(2015, 1, 1), date(2035, 1, 1))

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.testing import Sandbox
-from target_braze import braze_api
-from target_braze.signals import STOPPING
+from target_braze.braze import client as braze_api
+from target_braze.singer.signals import STOPPING
 
 from tests.target.singer import Run, Stream, customers, lines, run_cli, the
 

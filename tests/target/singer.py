@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 from singer_sdk.logging import ConsoleFormatter
-from target_braze.target import TargetBraze
+from target_braze.singer.target import TargetBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_braze import braze_api, rate_limits
-from target_braze.braze_api import (
+from target_braze.braze import client as braze_api
+from target_braze.braze import rate_limits
+from target_braze.braze.client import (
     INSTANCES,
     BrazeError,
     Client,
@@ -24,8 +25,8 @@ from target_braze.braze_api import (
     UnavailableError,
     base_url,
 )
-from target_braze.error_texts import Secrets, error_texts
-from target_braze.rate_limits import Pool, RateLimit, ServerClock
+from target_braze.braze.error_texts import Secrets, error_texts
+from target_braze.braze.rate_limits import Pool, RateLimit, ServerClock
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def test_headers_are_read_in_each_of_their_forms(given: dict[str, str], expected
 
 @pytest.mark.parametrize("form", ["epoch", "seconds", "retry-after"])
 def test_a_429_is_waited_out_in_each_form(form: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda _most: 0.0)
+    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda _most: 0.0)
     sandbox.fault(do="status", status=429, reset=form, reset_in=0.3, times=1)
     started = time.monotonic()
     assert track(client(sandbox)) == 201
@@ -186,7 +187,7 @@ def test_a_429_is_waited_out_in_each_form(form: str, sandbox: Sandbox, monkeypat
 def test_waiting_for_the_rate_limit_costs_no_patience_with_a_failing_server(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda _most: 0.0)
+    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda _most: 0.0)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 0.2)
     sandbox.fault(do="status", status=429, headers={"retry-after": "0.5"}, times=1)
     sandbox.fault(do="status", status=503, times=2)
@@ -244,7 +245,7 @@ def test_stopping_ends_retries_at_once(sandbox: Sandbox, monkeypatch: pytest.Mon
     monkeypatch.setattr(braze_api, "_FIRST_WAIT", 1000.0)
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 1000.0)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 10_000.0)
-    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda most: most)
+    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda most: most)
     sandbox.fault(do="status", status=503)
     one = client(sandbox)
     threading.Timer(0.1, one.stop).start()
@@ -379,7 +380,7 @@ def test_a_429_with_a_reset_that_is_none_is_waited_out_slower_and_slower(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(Pool, "close", lambda _, seconds: waits.append(seconds))
-    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda most: most)
+    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda most: most)
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 30.0)
     sandbox.fault(do="status", status=429, headers=headers(10, 0, 0) | {"x-ratelimit-reset": reset}, times=8)
     assert track(client(sandbox)) == 201

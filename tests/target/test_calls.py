@@ -6,9 +6,9 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze.ceilings import Ceilings
-from target_braze.endpoints import ALIAS_INTRODUCE, TRACK
-from target_braze.lanes import Lanes
+from target_braze.braze.endpoints import ALIAS_INTRODUCE, TRACK
+from target_braze.delivery.batch_limits import Ceilings
+from target_braze.delivery.user_queues import Lanes
 from target_braze.records import Change, Record
 
 from tests.target.cdp import calls

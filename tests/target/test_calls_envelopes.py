@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from target_braze.mapping.cdp.layouts import recognise
 from target_braze.mapping.columns import Columns
-from target_braze.mapping.layouts import recognise
 
 from tests.target.singer import ANY_OBJECT, TEXT, TIME, Stream, sent, the
 

@@ -10,9 +10,9 @@ import pytest
 from braze_sandbox.testing import Sandbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze.braze_api import Client
+from target_braze.braze.client import Client
 from target_braze.mapping import compile_mapping
-from target_braze.mapping.base import Defaults
+from target_braze.mapping.kinds.base import Defaults
 from target_braze.records import RecordError
 
 from tests.target.cdp import COLUMNS

@@ -9,8 +9,8 @@ import pytest
 from braze_sandbox.testing import Sandbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze import catalogs
-from target_braze.braze_api import Client
+from target_braze.braze import catalogs
+from target_braze.braze.client import Client
 from target_braze.encode import encode
 from target_braze.records import MappingError, RecordError
 

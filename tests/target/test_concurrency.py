@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_braze.concurrency import Concurrency
+from target_braze.delivery.adaptive_concurrency import Concurrency
 
 
 def rounds(one: Concurrency, count: int, seconds: float, *, attempt: int = 1, under_way: int = 99) -> None:

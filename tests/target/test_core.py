@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from braze_sandbox.testing import Sandbox
 from singer_sdk.testing import get_target_test_class
-from target_braze.target import TargetBraze
+from target_braze.singer.target import TargetBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze.dead_letter_file import Retry
+from target_braze.reporting.dead_letter_file import Retry
 
 from tests.target.singer import INTEGER, customers, lines, many, state
 

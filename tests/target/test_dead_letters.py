@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze.braze_api import Answer, Client, RefusedError
+from target_braze.braze.client import Answer, Client, RefusedError
 
 from tests.target.cdp import calls
 from tests.target.singer import INTEGER, NUMBER, TEXT, Stream, customers, lines, many, run_cli, sent, state, the

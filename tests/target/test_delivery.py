@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from target_braze import delivery as module
-from target_braze import limits
-from target_braze.braze_api import Answer, BrazeError, RefusedError, UnavailableError
-from target_braze.delivery import Delivery, RejectedError
-from target_braze.endpoints import TRACK, Request
+from target_braze.braze import limits
+from target_braze.braze.client import Answer, BrazeError, RefusedError, UnavailableError
+from target_braze.braze.endpoints import TRACK, Request
+from target_braze.delivery import dispatcher as module
+from target_braze.delivery.dispatcher import Delivery, RejectedError
 from target_braze.records import Change, Record, Rejection
 
 if TYPE_CHECKING:

@@ -227,8 +227,8 @@ def test_a_server_that_does_not_do_its_work_ends_the_run_and_no_state_says_other
 def test_a_fault_that_passes_costs_nothing_and_doubles_nothing(
     fault: dict[str, Any], run_target: Callable[..., Run], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_braze.braze_api.backoff.full_jitter", lambda most: most / 100)
-    monkeypatch.setattr("target_braze.braze_api.FIRST_ANSWER_WITHIN", 5.0)
+    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda most: most / 100)
+    monkeypatch.setattr("target_braze.braze.client.FIRST_ANSWER_WITHIN", 5.0)
     sandbox.fault(path="/users/track", times=4, **fault)
     happened = [{"external_id": f"c-{n % 7}", "name": f"e{n}", "time": "2026-03-04T12:00:00Z"} for n in range(60)]
     stream = Stream("events", {"external_id": TEXT, "name": TEXT, "time": TEXT}, happened)

@@ -10,7 +10,7 @@ from braze_sandbox.rules.custom_attributes import apply_custom
 from braze_sandbox.rules.values import Discard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze.folding import folded
+from target_braze.delivery.coalescing import folded
 
 from tests.target.singer import ANY_OBJECT, INTEGER, TEXT, Stream, customers, sent, the
 

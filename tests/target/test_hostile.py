@@ -13,8 +13,9 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze import braze_api, connection
-from target_braze.braze_api import Client, UnavailableError
+from target_braze.braze import client as braze_api
+from target_braze.braze import connection
+from target_braze.braze.client import Client, UnavailableError
 
 from tests.hostile import Hostile, whole
 from tests.target.singer import customers, lines, run_cli, state

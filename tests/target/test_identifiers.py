@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze.identity import PLACEHOLDERS
+from target_braze.mapping.identifiers import PLACEHOLDERS
 
 from tests.target.singer import ANY_OBJECT, BOOLEAN, INTEGER, TEXT, Stream, sent
 

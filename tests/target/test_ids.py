@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from target_braze.encode import decode
-from target_braze.scalars import to_id, to_integer, to_numeric_id
+from target_braze.mapping.values.scalars import to_id, to_integer, to_numeric_id
 
 from tests.target.singer import INTEGER, NUMBER, TEXT, TIME, Stream, sent, the
 

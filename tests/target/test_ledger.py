@@ -9,8 +9,8 @@ from subprocess import DEVNULL, PIPE
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze import braze_api
-from target_braze.ledger import Ledger
+from target_braze.braze import client as braze_api
+from target_braze.ledger.store import Ledger
 from target_braze.records import Change, Member, Record
 
 from tests.target.singer import ANY_OBJECT, INTEGER, TEXT, TIME, Run, Stream, customers, lines, run_cli, state, the

@@ -7,7 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze import ledger_file
+from target_braze.ledger import file as ledger_file
 
 from tests.target.singer import TEXT, Run, Stream, customers, run_cli, state, the
 
@@ -158,7 +158,7 @@ def test_a_full_disk_ends_the_run_and_holds_the_state_back(
         db.execute("PRAGMA max_page_count = 20")
         return db, workspace
 
-    monkeypatch.setattr("target_braze.ledger.open_file", small)
+    monkeypatch.setattr("target_braze.ledger.store.open_file", small)
     run = run_target(plan("gold", 5_000), state(1), ledger_path=str(ledger), expect=1)
     assert f"the disk is full, and the ledger {ledger} cannot be written" in run.errors[0]
     assert not run.states

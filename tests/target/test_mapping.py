@@ -408,8 +408,8 @@ def test_an_event_in_the_future_is_sent_and_noted(run_target: Callable[..., Run]
 
 
 def test_data_in_place_of_event_names_is_noted(run_target: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_braze.limits.MANY_EVENT_NAMES", 10)
-    monkeypatch.setattr("target_braze.limits.MANY_PRODUCTS", 10)
+    monkeypatch.setattr("target_braze.braze.limits.MANY_EVENT_NAMES", 10)
+    monkeypatch.setattr("target_braze.braze.limits.MANY_PRODUCTS", 10)
     run = run_target(
         events(*(EVENT | {"name": f"viewed {n}"} for n in range(12))),
         purchases(*(PURCHASE | {"product_id": f"order {n}"} for n in range(12))),

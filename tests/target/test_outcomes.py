@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze.braze_api import Answer, RefusedError, UnavailableError
-from target_braze.ceilings import Ceilings
-from target_braze.courier import Courier
-from target_braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE, TRACK, TRACK_BULK, Endpoint, Request
+from target_braze.braze.client import Answer, RefusedError, UnavailableError
+from target_braze.braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE, TRACK, TRACK_BULK, Endpoint, Request
+from target_braze.braze.user_endpoints import ALIAS_UPDATE, DELETE, EMAIL_STATUS, REMOVE, RENAME, SUBSCRIPTIONS
+from target_braze.delivery.batch_limits import Ceilings
+from target_braze.delivery.sender import Courier
 from target_braze.records import Change, Record
-from target_braze.user_endpoints import ALIAS_UPDATE, DELETE, EMAIL_STATUS, REMOVE, RENAME, SUBSCRIPTIONS
 
 from tests.target.singer import INTEGER, TEXT, Stream, customers, many, state
 

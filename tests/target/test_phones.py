@@ -8,7 +8,7 @@ import phonenumbers
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from target_braze import phones
+from target_braze.mapping.values import phones
 
 from tests.target.singer import NUMBER, TEXT, Stream, sent, the
 

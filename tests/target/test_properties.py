@@ -11,16 +11,16 @@ import pytest
 from braze_sandbox.testing import Sandbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze import limits
-from target_braze.braze_api import Client
+from target_braze.braze import limits
+from target_braze.braze.client import Client
 from target_braze.mapping import compile_mapping
-from target_braze.mapping.base import Defaults
+from target_braze.mapping.kinds.base import Defaults
 from target_braze.records import MappingError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_braze.mapping.base import StreamMapping
+    from target_braze.mapping.kinds.base import StreamMapping
 
 FORMATS = [{}, {"format": "date-time"}, {"format": "date"}, {"format": "singer.decimal"}]
 SCALARS: st.SearchStrategy[Any] = st.one_of(

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze.costs import data_points
+from target_braze.braze.data_points import data_points
 from target_braze.encode import decode, encode, exact
 from target_braze.records import DELETED, MappingError, RecordError
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from braze_sandbox.testing import Sandbox
-    from target_braze.mapping.base import StreamMapping
+    from target_braze.mapping.kinds.base import StreamMapping
     from target_braze.records import Change
 
     from tests.target.singer import Run

@@ -6,15 +6,15 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze import delivery as module
-from target_braze.braze_api import Answer
-from target_braze.ceilings import Ceilings
-from target_braze.delivery import Delivery
-from target_braze.endpoints import ALIAS_NEW, TRACK, Request
-from target_braze.lanes import Lanes
-from target_braze.ledger import Ledger
+from target_braze.braze.client import Answer
+from target_braze.braze.endpoints import ALIAS_NEW, TRACK, Request
+from target_braze.braze.user_endpoints import DELETE
+from target_braze.delivery import dispatcher as module
+from target_braze.delivery.batch_limits import Ceilings
+from target_braze.delivery.dispatcher import Delivery
+from target_braze.delivery.user_queues import Lanes
+from target_braze.ledger.store import Ledger
 from target_braze.records import Change, Record
-from target_braze.user_endpoints import DELETE
 
 from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, many, sent, state, the
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
-    from target_braze.endpoints import Endpoint
+    from target_braze.braze.endpoints import Endpoint
 
     RunTarget = Callable[..., Run]
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_braze.schemas import resolved
-from target_braze.times import EPOCHS, from_epoch, to_date, to_moment, to_time
+from target_braze.mapping.values.schemas import resolved
+from target_braze.mapping.values.times import EPOCHS, from_epoch, to_date, to_moment, to_time
 
 from tests.target.cdp import calls, track
 from tests.target.singer import ANY_OBJECT, INTEGER, NUMBER, TEXT, TIME, Stream, customers, sent, the

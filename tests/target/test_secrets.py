@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_braze.error_texts import Secrets, error_texts
-from target_braze.ledger import Ledger
+from target_braze.braze.error_texts import Secrets, error_texts
+from target_braze.ledger.store import Ledger
 
 from tests.hostile import Hostile, whole
 from tests.target.singer import INTEGER, Run, customers

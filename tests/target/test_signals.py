@@ -13,9 +13,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.testing import Sandbox
-from target_braze.braze_api import StoppedError
-from target_braze.delivery import Delivery
-from target_braze.target import TargetBraze
+from target_braze.braze.client import StoppedError
+from target_braze.delivery.dispatcher import Delivery
+from target_braze.singer.target import TargetBraze
 from typing_extensions import override
 
 from tests.target.singer import TEXT, Stream, lines

@@ -8,9 +8,10 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze import delivery, standard_streams
-from target_braze.braze_api import BrazeError
-from target_braze.target import TargetBraze
+from target_braze.braze.client import BrazeError
+from target_braze.delivery import dispatcher as delivery
+from target_braze.singer import standard_streams
+from target_braze.singer.target import TargetBraze
 
 from tests.target.singer import INTEGER, TEXT, Stream, customers, lines, many, reasons, state, the
 
@@ -63,7 +64,7 @@ def ahead(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_no_state_is_ahead_of_braze_through_latency_and_faults(
     seed: int, ahead: list[int], run_target: Callable[..., Run], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_braze.braze_api.FIRST_ANSWER_WITHIN", 5.0)
+    monkeypatch.setattr("target_braze.braze.client.FIRST_ANSWER_WITHIN", 5.0)
     chance = random.Random(seed)
     for _ in range(6):
         sandbox.fault(do="latency", latency_ms=chance.randrange(40), after=chance.randrange(20), times=3)
@@ -81,7 +82,7 @@ def test_no_state_is_ahead_of_braze_through_latency_and_faults(
 def test_a_run_that_fails_leaves_a_state_from_which_the_next_loses_nothing(
     after: int, ahead: list[int], run_target: Callable[..., Run], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_braze.braze_api.RETRY_FOR", 0.0)
+    monkeypatch.setattr("target_braze.braze.client.RETRY_FOR", 0.0)
     messages = events(600, 40)
     sandbox.fault(do="latency", latency_ms=5)
     sandbox.fault(do="status", status=503, after=after)

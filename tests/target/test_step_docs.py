@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from target_braze.target import TargetBraze
+from target_braze.singer.target import TargetBraze
 
 from tests.target.singer import TEXT, Stream
 

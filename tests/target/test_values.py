@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from target_braze.times import to_date, to_moment
-from target_braze.values import Place, compile_value
+from target_braze.mapping.values.nested import Place, compile_value
+from target_braze.mapping.values.times import to_date, to_moment
 
 from tests.target.singer import ANY_OBJECT, BOOLEAN, INTEGER, NUMBER, TEXT, TIME, customers, reasons, sent, the
 

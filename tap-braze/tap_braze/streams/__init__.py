@@ -27,7 +27,7 @@ from tap_braze.streams import (
 )
 
 if TYPE_CHECKING:
-    from tap_braze.streams.base import BrazeStream
+    from tap_braze.streams.base.stream import BrazeStream
 
 STREAMS: Final[tuple[type[BrazeStream], ...]] = (
     campaigns.Campaigns,

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.paged import PagedStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.paged import PagedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from singer_sdk.helpers.types import Record
 
-    from tap_braze.fetch import Document, Request
+    from tap_braze.fetching.fetch import Document, Request
 
 
 class ScheduledBroadcasts(PagedStream):

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.base import CAMPAIGN_SERIES, ListStream
-from tap_braze.streams.details import DetailsOfList
-from tap_braze.streams.long_form import unfold_messages
-from tap_braze.streams.series import SeriesStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.details import DetailsOfList
+from tap_braze.streams.base.long_form import unfold_messages
+from tap_braze.streams.base.series import SeriesStream
+from tap_braze.streams.base.stream import CAMPAIGN_SERIES, ListStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.base import ListStream
-from tap_braze.streams.details import DetailsOfList
-from tap_braze.streams.long_form import objects, unfold_messages
-from tap_braze.streams.series import SeriesStream
-from tap_braze.windows import DAY, Window
+from tap_braze.fetching.windows import DAY, Window
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.details import DetailsOfList
+from tap_braze.streams.base.long_form import objects, unfold_messages
+from tap_braze.streams.base.series import SeriesStream
+from tap_braze.streams.base.stream import ListStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.paged import CATALOG_ITEMS, CATALOGS, PagedStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.paged import CATALOG_ITEMS, CATALOGS, PagedStream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
-    from tap_braze.fetch import Document, Request
+    from tap_braze.fetching.fetch import Document, Request
 
 
 class Catalogs(PagedStream):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.paged import CDI_INTEGRATIONS, CDI_SYNC_RUNS, ChangesStream, PagedStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.paged import CDI_INTEGRATIONS, CDI_SYNC_RUNS, ChangesStream, PagedStream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record

@@ -15,15 +15,15 @@ from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_braze.ahead import in_order
 from tap_braze.currents import schemas
 from tap_braze.currents.container import BrokenFileError
+from tap_braze.currents.dedupe import Recent
 from tap_braze.currents.lines import FIELDS, IDS, Task, read_frames
 from tap_braze.currents.position import Position, hour_of
-from tap_braze.currents.recent import Recent
 from tap_braze.currents.workers import Workers
+from tap_braze.fetching.ordered_pool import in_order
 from tap_braze.storage import StorageError
-from tap_braze.streams.base import BrazeStream
+from tap_braze.streams.base.stream import BrazeStream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_braze.currents.files import File
-    from tap_braze.tap import TapBraze
+    from tap_braze.singer.tap import TapBraze
 
 _BYTES_AHEAD: Final = 33_554_432  # of files that are read before their turn; their lines are two to five times as many
 _RECORDS_BETWEEN_STATES: Final = 50_000

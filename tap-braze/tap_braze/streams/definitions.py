@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_braze.streams import fields
-from tap_braze.streams.base import HOURLY_1000
-from tap_braze.streams.paged import PagedStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.base.stream import HOURLY_1000
 
 
 class EventsDetails(PagedStream):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from tap_braze.streams import fields
-from tap_braze.streams.base import HOURLY_1000, ListStream
-from tap_braze.streams.series import SeriesStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.series import SeriesStream
+from tap_braze.streams.base.stream import HOURLY_1000, ListStream
 
 
 class Events(ListStream):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tap_braze.streams import fields
-from tap_braze.streams.series import SeriesStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.series import SeriesStream
 
 
 class KpiDailyNewUsers(SeriesStream):

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.of_messages import OfCampaignMessages, OfCanvasMessages, OfMessages
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.message_details import OfCampaignMessages, OfCanvasMessages, OfMessages
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
-    from tap_braze.fetch import Document, Request
+    from tap_braze.fetching.fetch import Document, Request
 
 _LINK: Final[tuple[th.Property[Any], ...]] = (
     fields.key("message_variation_id", "API identifier of the message variation."),

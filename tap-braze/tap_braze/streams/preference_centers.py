@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_braze.streams import fields
-from tap_braze.streams.paged import PREFERENCE_CENTERS, ChangesStream, DetailsStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.paged import PREFERENCE_CENTERS, ChangesStream, DetailsStream
 
 
 class PreferenceCenters(ChangesStream):

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
 
-from tap_braze.streams import fields
+from tap_braze.streams.base import fields
 
 if TYPE_CHECKING:
-    from tap_braze.settings_users import Users
+    from tap_braze.settings.users import Users
 
 BRAZE_ID: Final = "braze_id"
 EXPORTED_AT: Final = "exported_at"

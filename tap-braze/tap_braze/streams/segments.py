@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_braze.streams import fields
-from tap_braze.streams.base import ListStream
-from tap_braze.streams.details import DetailsOfList
-from tap_braze.streams.series import SeriesStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.details import DetailsOfList
+from tap_braze.streams.base.series import SeriesStream
+from tap_braze.streams.base.stream import ListStream
 
 
 class Segments(ListStream):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.paged import PagedStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.paged import PagedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Record
 
-    from tap_braze.braze_api import BrazeError
-    from tap_braze.fetch import Document, Request
+    from tap_braze.braze.client import BrazeError
+    from tap_braze.fetching.fetch import Document, Request
 
 # https://www.braze.com/docs/api/endpoints/subscription_groups/get_list_user_subscription_groups/
 _USERS: Final = 50

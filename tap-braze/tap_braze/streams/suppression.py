@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_braze.streams import fields
-from tap_braze.streams.paged import DailyStream
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.paged import DailyStream
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
-    from tap_braze.fetch import Document, Request
+    from tap_braze.fetching.fetch import Document, Request
 
 
 class HardBounces(DailyStream):

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.braze_api import RefusedError
-from tap_braze.streams import fields
-from tap_braze.streams.of_messages import OfCampaignMessages, OfCanvasMessages
-from tap_braze.streams.paged import TRANSLATIONS, PagedStream
+from tap_braze.braze.client import RefusedError
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.message_details import OfCampaignMessages, OfCanvasMessages
+from tap_braze.streams.base.paged import TRANSLATIONS, PagedStream
 from tap_braze.streams.templates import ContentBlocks, EmailTemplates
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_braze.braze_api import BrazeError
-    from tap_braze.fetch import Document, Request
+    from tap_braze.braze.client import BrazeError
+    from tap_braze.fetching.fetch import Document, Request
 
 _BAD_REQUEST: Final = 400
 _STEP_NAMES: Final = MappingProxyType({"canvas_id": "workflow_id", "canvas_step_id": "step_id"})

@@ -11,25 +11,26 @@ import msgspec
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.fetch import Request
-from tap_braze.parts import named
-from tap_braze.seen import Seen
-from tap_braze.streams import fields, profiles
-from tap_braze.streams.exported import ExportedStream, OfProfiles, OfSegments
-from tap_braze.streams.paged import PagedStream
+from tap_braze.exports.decoder import named
+from tap_braze.exports.dedupe import Seen
+from tap_braze.exports.user_exports import Batch
+from tap_braze.fetching.fetch import Request
+from tap_braze.streams import profiles
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.exported import ExportedStream, OfProfiles, OfSegments
+from tap_braze.streams.base.paged import PagedStream
 from tap_braze.streams.profiles import BRAZE_ID, CUSTOM_ATTRIBUTES, EXPORTED_AT
 from tap_braze.streams.segments import Segments
-from tap_braze.user_exports import Batch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_braze.braze_api import BrazeError
-    from tap_braze.fetch import Document
-    from tap_braze.parts import Profile
-    from tap_braze.tap import TapBraze
+    from tap_braze.braze.client import BrazeError
+    from tap_braze.exports.decoder import Profile
+    from tap_braze.fetching.fetch import Document
+    from tap_braze.singer.tap import TapBraze
 
 # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
 IDS: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second

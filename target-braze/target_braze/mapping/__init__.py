@@ -8,23 +8,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.mapping.attributes import Attributes
-from target_braze.mapping.calls import Calls
-from target_braze.mapping.catalogs import CatalogItems
-from target_braze.mapping.cohorts import Cohorts
 from target_braze.mapping.columns import Columns
-from target_braze.mapping.deletions import Deletions
-from target_braze.mapping.happenings import Events, Purchases
-from target_braze.mapping.identity_ops import Aliases, ExternalIds, Identifications, Merges
+from target_braze.mapping.kinds.aliases import Aliases, ExternalIds, Identifications, Merges
+from target_braze.mapping.kinds.attributes import Attributes
+from target_braze.mapping.kinds.calls import Calls
+from target_braze.mapping.kinds.catalog_items import CatalogItems
+from target_braze.mapping.kinds.cohorts import Cohorts
+from target_braze.mapping.kinds.deletions import Deletions
+from target_braze.mapping.kinds.events import Events, Purchases
+from target_braze.mapping.kinds.subscriptions import EmailStatuses, Subscriptions
 from target_braze.mapping.spelling import check_marks
 from target_braze.mapping.stream_kinds import check_kind, kind_of
-from target_braze.mapping.subscriptions import EmailStatuses, Subscriptions
 from target_braze.records import MappingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_braze.mapping.base import Defaults, StreamMapping
+    from target_braze.mapping.kinds.base import Defaults, StreamMapping
 
 KINDS: Final[Mapping[str, type[StreamMapping]]] = {
     "attributes": Attributes,

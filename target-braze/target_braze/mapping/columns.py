@@ -8,19 +8,28 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze import limits
-from target_braze.names import checked_name
+from target_braze.braze import limits
+from target_braze.mapping.values.names import checked_name
+from target_braze.mapping.values.nested import Place, compile_value
+from target_braze.mapping.values.scalars import to_numeric_id
+from target_braze.mapping.values.schemas import (
+    TYPES,
+    braze_type,
+    epoch_of,
+    is_decimal,
+    is_time,
+    kinds_of,
+    quick_type,
+    resolved,
+)
+from target_braze.mapping.values.times import from_epoch
 from target_braze.records import DELETED, MappingError, RecordError
-from target_braze.scalars import to_numeric_id
-from target_braze.schemas import TYPES, braze_type, epoch_of, is_decimal, is_time, kinds_of, quick_type, resolved
-from target_braze.times import from_epoch
-from target_braze.values import Place, compile_value
 
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from target_braze.identity import Candidate
-    from target_braze.scalars import Convert
+    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.values.scalars import Convert
 
 
 # Called with a field that a record goes without, and what is wrong with it.

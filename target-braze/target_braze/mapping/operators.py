@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze import limits
-from target_braze.mapping.bags import is_blank
+from target_braze.braze import limits
+from target_braze.mapping.property_sources import is_blank
+from target_braze.mapping.values.nested import Place, compile_value
+from target_braze.mapping.values.scalars import Convert, to_integer, to_string
+from target_braze.mapping.values.schemas import SCALARS, kinds_of
+from target_braze.mapping.values.times import show
 from target_braze.records import RecordError
-from target_braze.scalars import Convert, to_integer, to_string
-from target_braze.schemas import SCALARS, kinds_of
-from target_braze.times import show
-from target_braze.values import Place, compile_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.identity import ALIAS_COLUMNS, DEFAULT
+from target_braze.mapping.identifiers import ALIAS_COLUMNS, DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping

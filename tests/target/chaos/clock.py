@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from braze_sandbox.state import limits
-from target_braze import delivery
+from target_braze.delivery import dispatcher as delivery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,10 +23,10 @@ from unittest import mock
 from braze_sandbox.state.faults import Fault
 from braze_sandbox.state.limits import Limits
 from braze_sandbox.state.options import Options
-from target_braze.braze_api import BrazeError
-from target_braze.ledger import Ledger
-from target_braze.signals import handle
-from target_braze.target import TargetBraze
+from target_braze.braze.client import BrazeError
+from target_braze.ledger.store import Ledger
+from target_braze.singer.signals import handle
+from target_braze.singer.target import TargetBraze
 
 from tests.target.chaos import invariants
 from tests.target.chaos.clock import hurried

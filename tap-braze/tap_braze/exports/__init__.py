@@ -1,0 +1,1 @@
+"""Exports of user profiles: started, downloaded or found in a bucket, unpacked and decoded; nothing of streams."""

@@ -1,0 +1,151 @@
+"""The profiles in a file of an export: unpacked and decoded while the file arrives; nothing of where it lies."""
+
+from __future__ import annotations
+
+import zlib
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from tap_braze.braze.client import BrazeError
+from tap_braze.foreign import decode_json, short
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+Profile: TypeAlias = dict[str, Any]
+
+_ZIP: Final = b"PK"
+_GZIP: Final = b"\x1f\x8b"
+_END_OF_ZIP: Final = b"PK\x05\x06"
+_END_BYTES: Final = 22  # of the end of a zip, before its comment
+_TAIL: Final = 65_535 + _END_BYTES  # bytes, in which the end of a zip is
+_UNPACKED: Final = 131_072  # bytes at a time
+_MOST_LINE: Final = 64_000_000  # bytes: more than any profile has, and what a few bytes that are packed can become
+
+
+class BrokenPartError(BrazeError):
+    """A file of an export is not what it should be; the message names it, and the line."""
+
+
+def profiles(chunks: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
+    """The profiles of a zip (of all files in it) or a gzip, some at a time; `part` is its name in messages.
+
+    Which of the two it is its first bytes tell. Each line is a profile.
+    https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
+
+    Raises:
+        BrokenPartError: it is neither, or truncated, or damaged, or lines are no profiles; the latter is raised when
+            all others have come.
+    """
+    source = iter(chunks)
+    head = b""
+    while len(head) < len(_ZIP) and (chunk := next(source, b"")):
+        head += chunk
+    whole = chain((head,), source)
+    lines = _Lines(part)
+    if head.startswith(_ZIP):
+        yield from _of_zip(whole, part, lines)
+    elif head.startswith(_GZIP):
+        yield from lines.profiles(_gunzipped(whole, part), part)
+    else:
+        raise BrokenPartError(f"{part} is {'neither a zip nor a gzip file' if head else 'empty'}")
+    lines.close()
+
+
+def _of_zip(chunks: Iterable[bytes], part: str, lines: _Lines) -> Iterator[list[Profile]]:
+    from stream_unzip import TruncatedDataError, UnzipError, stream_unzip  # noqa: PLC0415 - takes 0.3 s, few need it
+
+    tail = b""
+
+    def watched() -> Iterator[bytes]:
+        nonlocal tail
+        for chunk in chunks:
+            tail = (tail + chunk)[-_TAIL:] if len(chunk) < _TAIL else chunk[-_TAIL:]
+            yield chunk
+
+    try:
+        for name, _, unpacked in stream_unzip(watched(), chunk_size=_UNPACKED):
+            yield from lines.profiles(unpacked, f"{part}, file {short(name.decode('utf-8', 'replace'))!r}")
+    except TruncatedDataError:
+        raise BrokenPartError(f"{part} is truncated") from None
+    except (UnzipError, zlib.error) as error:
+        raise BrokenPartError(f"{part} is damaged ({type(error).__name__})") from None
+    if not 0 <= tail.rfind(_END_OF_ZIP) <= len(tail) - _END_BYTES:
+        raise BrokenPartError(f"{part} is truncated")
+
+
+def _gunzipped(chunks: Iterable[bytes], part: str) -> Iterator[bytes]:
+    """What is in a gzip, which may be several put together."""
+    member = zlib.decompressobj(wbits=31)
+    try:
+        for chunk in chunks:
+            packed = chunk
+            while packed:
+                if member.eof:
+                    member = zlib.decompressobj(wbits=31)
+                yield member.decompress(packed, _UNPACKED)
+                packed = member.unconsumed_tail or member.unused_data
+    except zlib.error as error:
+        raise BrokenPartError(f"{part} is damaged ({error})") from None
+    if not member.eof:
+        raise BrokenPartError(f"{part} is truncated")
+
+
+class _Lines:
+    """The lines of the files of a part, and those of them that are no profiles: these cost no other line."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+        self._wrong = 0
+        self._first = ""
+
+    def profiles(self, texts: Iterable[bytes], file: str) -> Iterator[list[Profile]]:
+        """The profiles in what comes, which is cut anywhere; `file` is its name in messages."""
+        pieces: list[bytes] = []  # of a line that is not over
+        size, number = 0, 1
+        for text in texts:
+            *lines, rest = text.split(b"\n")
+            if lines:
+                lines[0] = b"".join((*pieces, lines[0]))
+                pieces, size = [], 0
+                yield self._decoded(lines, number, file)
+                number += len(lines)
+            pieces.append(rest)
+            size += len(rest)
+            if size > _MOST_LINE:
+                raise BrokenPartError(f"{file}, line {number} does not end in {_MOST_LINE // 1_000_000} MB")
+        if pieces:
+            yield self._decoded([b"".join(pieces)], number, file)
+
+    def close(self) -> None:
+        """Say which lines were no profiles.
+
+        Raises:
+            BrokenPartError: there are some.
+        """
+        if self._wrong > 1:
+            raise BrokenPartError(f"{self._first}; {self._wrong:,} lines of {self._part} in all are left out")
+        if self._wrong:
+            raise BrokenPartError(self._first)
+
+    def _decoded(self, lines: list[bytes], number: int, file: str) -> list[Profile]:
+        found = []
+        for place, line in enumerate(lines, number):
+            if not line.strip():
+                continue
+            try:
+                profile = decode_json(line)
+                if not isinstance(profile, dict) or not isinstance(named(profile).get("braze_id"), str):
+                    raise ValueError("it is no object with a 'braze_id'")  # noqa: TRY301
+                found.append(profile)
+            except ValueError as error:  # which does not show what is in the line
+                self._wrong += 1
+                self._first = self._first or f"{file}, line {place} is no profile ({error})"
+        return found
+
+
+def named(profile: Profile) -> Profile:
+    """A profile with its id as `braze_id`, which older recordings call `appboy_id`."""
+    if "braze_id" not in profile and "appboy_id" in profile:
+        profile["braze_id"] = profile.pop("appboy_id")
+    return profile

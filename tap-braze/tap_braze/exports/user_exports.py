@@ -1,0 +1,390 @@
+"""Exports of profiles: started, waited for, fetched by URL or found in cloud storage; nothing of streams.
+
+https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+import time
+from contextlib import closing, suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from queue import Empty, Full, Queue, SimpleQueue
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+import requests
+import urllib3
+
+from tap_braze.braze.client import BrazeError, StoppedError, UnavailableError
+from tap_braze.braze.connection import Adapter, Deadlines
+from tap_braze.exports import decoder as parts
+from tap_braze.exports.decoder import BrokenPartError
+from tap_braze.fetching.windows import DAY
+from tap_braze.foreign import decode_json, short
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+
+    from tap_braze.braze.client import Client
+    from tap_braze.braze.connection import Exchange
+    from tap_braze.exports.decoder import Profile
+    from tap_braze.storage import Storage
+
+_log = logging.getLogger("tap-braze")
+
+# Exports that a company may have under way.
+RUNNING: Final = 100
+# An export takes minutes to hours. Nothing tells how far it is, so it is asked for less and less often.
+_FIRST_WAIT: Final = 1.0
+_LONGEST_WAIT: Final = 60.0
+_GROWTH: Final = 1.5
+_CHUNK: Final = 262_144
+# Bytes that have to come within `timeout` seconds of waiting for them. Less is no progress, though it be some.
+_PROGRESS: Final = 65_536
+_TICK: Final = 1.0
+# What threads have read and nobody has taken yet.
+_AHEAD: Final = 16
+_STARTS: Final = 2
+_BREAKS: Final = 5
+
+_FOLDER: Final = "segment-export"
+_SUFFIXES: Final = (".zip", ".gz")
+_SCHEMES: Final = ("https://", "http://")
+
+
+class ExportError(BrazeError):
+    """An export did not come to its end; the message says where, without its URL."""
+
+
+class NoStorageError(ExportError):
+    """Braze exports to cloud storage, and no setting says where that is."""
+
+
+class _ExpiredError(Exception):
+    """The URL was good once."""
+
+
+@dataclass(frozen=True)
+class Ask:
+    """An export to start: the fields that name it (none: the control group), and what is sent where."""
+
+    tags: Mapping[str, str]
+    path: str
+    pool: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Export:
+    """An export that Braze has begun. The URL is as good as a key: it is in no message."""
+
+    ask: Ask
+    started: datetime
+    prefix: str
+    url: str | None = field(repr=False)
+
+    @property
+    def exported_at(self) -> str:
+        """The moment that no profile in it is older than."""
+        return self.started.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some profiles of an export."""
+
+    export: Export
+    profiles: list[Profile]
+
+
+class Exports:
+    """Runs exports, several at a time; for one use.
+
+    `patience` is how many seconds to wait for one, `quiet` after how many seconds without a new file one in cloud
+    storage is whole: nothing else tells. `storage` is where that is, if it is known.
+    """
+
+    def __init__(
+        self, client: Client, *, storage: Storage | None, patience: float, quiet: float, timeout: float
+    ) -> None:
+        self._client = client
+        self._storage = storage
+        self._patience, self._quiet = patience, quiet
+        self._stop = threading.Event()
+        self._timeout = timeout
+        self._deadlines = Deadlines(timeout)
+
+    def read(
+        self, asks: Iterable[Ask], concurrency: int, tick: Callable[[], None] = lambda: None
+    ) -> Generator[tuple[Ask, Batch | BrazeError | None], None, None]:
+        """What the exports bring, as it comes: batches of each, then None, or the error that ended it.
+
+        Closing the iterator stops it all; threads are daemons, so that none holds up the end of the program.
+        """
+        todo: SimpleQueue[Ask] = SimpleQueue()
+        found: Queue[tuple[Ask, Batch | BaseException | None]] = Queue(_AHEAD)
+        left = 0
+        for ask in asks:
+            todo.put(ask)
+            left += 1
+        try:
+            for number in range(min(left, concurrency, RUNNING)):
+                threading.Thread(target=self._work, args=(todo, found), daemon=True, name=f"export-{number}").start()
+            while left:
+                try:
+                    ask, what = found.get(timeout=_TICK)
+                except Empty:
+                    tick()
+                    continue
+                if isinstance(what, BaseException) and not isinstance(what, BrazeError):
+                    raise what
+                left -= not isinstance(what, Batch)
+                yield ask, what
+        finally:
+            self._stop.set()
+
+    def _work(self, todo: SimpleQueue[Ask], found: Queue[tuple[Ask, Batch | BaseException | None]]) -> None:
+        def hand_over(ask: Ask, what: Batch | BaseException | None) -> None:
+            while not self._stop.is_set():
+                with suppress(Full):
+                    found.put((ask, what), timeout=_TICK)
+                    return
+            raise StoppedError("stopped while an export was read")
+
+        with suppress(Empty, StoppedError):
+            while True:
+                ask = todo.get_nowait()
+                end: BaseException | None = None
+                try:
+                    for batch in self._batches(ask):
+                        hand_over(ask, batch)
+                except StoppedError:
+                    raise
+                except BaseException as error:  # noqa: BLE001 - whoever reads is who must see it
+                    end = error
+                hand_over(ask, end)
+
+    def _batches(self, ask: Ask) -> Iterator[Batch]:
+        for starts_left in reversed(range(_STARTS)):
+            export = self._start(ask)
+            try:
+                for profiles in self._download(export.url) if export.url else self._collect(export):
+                    yield Batch(export, profiles)
+            except _ExpiredError:
+                if starts_left:
+                    _log.warning("%s: its URL has expired; the export is started anew", named(ask))
+            else:
+                return
+        raise ExportError(f"the URL of the export expired {_STARTS} times before all was read")
+
+    def _start(self, ask: Ask) -> Export:
+        """Start an export, as soon as no other one of the same users is under way."""
+        for attempt in self._attempts():
+            started = datetime.now(timezone.utc)
+            try:
+                answer = self._client.request(
+                    "POST", ask.path, pool=ask.pool, body=msgspec.json.encode(ask.body), wait_out=False
+                )
+            except UnavailableError as error:
+                if error.status != requests.codes.too_many_requests:
+                    raise
+                # That may be somebody else's export, or one of ours whose answer was lost. Nothing says when it ends.
+                if not attempt:
+                    _log.warning("%s: waiting until an export can be started (%s)", named(ask), error)
+                continue
+            if (export := _begun(ask, started, answer.body)) is not None:
+                _log.info("%s: export started", named(ask))
+                return export
+            raise ExportError(
+                f"POST {ask.path}: HTTP {answer.status}, but neither 'url' nor 'object_prefix' in the answer"
+            )
+        raise ExportError(
+            f"POST {ask.path}: HTTP 429 for {self._patience:.0f} s: another export of the same users, or too many "
+            "others, did not end (setting 'users.export_timeout')"
+        )
+
+    def _attempts(self) -> Iterator[int]:
+        """Count from 0, slower and slower, till patience is over."""
+        until, wait, attempt = time.monotonic() + self._patience, _FIRST_WAIT, 0
+        while True:
+            yield attempt
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            self._sleep(min(wait, left))
+            wait, attempt = min(wait * _GROWTH, _LONGEST_WAIT), attempt + 1
+
+    def _sleep(self, seconds: float) -> None:
+        if self._stop.wait(seconds):
+            raise StoppedError("stopped while an export was waited for")
+
+    # By URL: one zip, which is there for some hours.
+
+    def _download(self, url: str) -> Iterator[list[Profile]]:
+        yield from parts.profiles(self._bytes(url), "the download")
+
+    def _bytes(self, url: str) -> Iterator[bytes]:
+        """The bytes of the file; one that breaks off is gone on with where it broke off."""
+        at = breaks = 0
+        while breaks < _BREAKS:
+            before = at
+            with self._deadlines.limit() as exchange, closing(self._open(url, at, exchange)) as response:
+                # A server without ranges begins at the beginning.
+                skip = at if response.status_code != requests.codes.partial_content else 0
+                try:
+                    for chunk in self._chunks(response, exchange):
+                        if wanted := chunk[skip:]:
+                            at += len(wanted)
+                            yield wanted
+                        skip = max(0, skip - len(chunk))
+                except (urllib3.exceptions.HTTPError, OSError) as fault:
+                    what = "too slow" if exchange.overdue else type(fault).__name__
+                    _log.warning("a download broke off after %s bytes (%s); going on", f"{at:,}", what)
+                    breaks = 1 if at > before else breaks + 1
+                else:
+                    return
+            self._sleep(_FIRST_WAIT)
+        raise ExportError(f"the download broke off {_BREAKS} times after {at:,} bytes")
+
+    def _chunks(self, response: requests.Response, exchange: Exchange) -> Iterator[bytes]:
+        """What comes, at once, so that a break costs nothing of it.
+
+        Raises:
+            HTTPError, OSError: it broke off, or was cut off because hardly anything came.
+        """
+        left, got = self._timeout, 0
+        while True:
+            began = time.monotonic()
+            exchange.deadline = began + left
+            chunk = response.raw.read1(_CHUNK)
+            exchange.deadline = math.inf  # nobody is waited for while the chunk is used
+            if exchange.overdue:
+                raise urllib3.exceptions.TimeoutError
+            if not chunk:
+                return
+            left, got = left - (time.monotonic() - began), got + len(chunk)
+            if got >= _PROGRESS:
+                left, got = self._timeout, 0
+            yield chunk
+
+    def _open(self, url: str, at: int, exchange: Exchange) -> requests.Response:
+        """The answer of the URL from a byte on, as soon as it has one.
+
+        403 and 404 are what it answers before the file is there, and once it is gone.
+        """
+        headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={at}-"} if at else {})}
+        last = ""
+        for _ in self._attempts():
+            exchange.deadline, exchange.overdue = time.monotonic() + self._timeout, False
+            try:
+                with requests.Session() as session:
+                    for scheme in ("https://", "http://"):
+                        session.mount(scheme, Adapter(self._deadlines, 1))
+                    # It is not Braze's: neither the API key nor a password for its host out of .netrc is sent.
+                    response = session.get(
+                        url,
+                        headers=headers,
+                        stream=True,
+                        timeout=(min(10.0, self._timeout), self._timeout),
+                        auth=lambda request: request,
+                    )
+            except requests.RequestException as fault:
+                last = "timed out" if exchange.overdue else type(fault).__name__  # its text has the URL
+                continue
+            if response.ok:
+                return response
+            expired = at > 0
+            with closing(response), suppress(urllib3.exceptions.HTTPError, OSError):
+                expired |= b"xpired" in response.raw.read(1_000)
+            if expired and response.status_code < 500:  # noqa: PLR2004
+                raise _ExpiredError
+            last = f"HTTP {response.status_code}"
+        raise ExportError(
+            f"the export was not ready after {self._patience:.0f} s (its URL: {last}). If it takes longer, raise the "
+            "setting 'users.export_timeout'; Braze does not tell whether it failed"
+        )
+
+    # In cloud storage: many files, that appear one by one.
+
+    def _collect(self, export: Export) -> Iterator[list[Profile]]:
+        if self._storage is None:
+            raise NoStorageError(
+                "Braze writes exports to the cloud storage that is connected to the workspace: name the bucket or "
+                "folder in the setting 'users.url', and what opens it in 'users.storage_options'"
+            )
+        broken: list[BrokenPartError] = []
+        for path in self._files(export, self._storage):
+            try:
+                yield from parts.profiles(self._storage.read(path), short(path))
+            except BrokenPartError as error:  # noqa: PERF203 - the other files are whole
+                broken.append(error)
+        if len(broken) > 1:
+            raise BrokenPartError(f"{broken[0]}; {len(broken):,} files in all are broken")
+        if broken:
+            raise broken[0]
+
+    def _files(self, export: Export, storage: Storage) -> Iterator[str]:
+        """The files of an export, each when it does not grow any more, until none has come for a while."""
+        known: dict[str, int] = {}
+        read: dict[str, int] = {}
+        until, wait = time.monotonic() + self._patience, _FIRST_WAIT
+        while True:
+            sizes = self._sizes(export, storage)
+            ready = sorted(path for path, size in sizes.items() if known.get(path) == size != read.get(path))
+            if sizes != known:
+                known, until, wait = sizes, time.monotonic() + self._quiet, _FIRST_WAIT
+            elif not ready and time.monotonic() >= until:
+                break
+            for path in ready:
+                yield path
+                read[path] = sizes[path]
+            self._sleep(max(min(wait, until - time.monotonic()), 0.0))
+            wait = min(wait * _GROWTH, _LONGEST_WAIT)
+        if not known:
+            raise ExportError(
+                f"no file of the export appeared within {self._patience:.0f} s under {_FOLDER}/ in the setting "
+                "'users.url'. Is it the storage that the workspace exports to? If an export takes longer, raise "
+                "'users.export_timeout'"
+            )
+
+    def _sizes(self, export: Export, storage: Storage) -> dict[str, int]:
+        """The files so far. The date in their path is that of the end of the export, in a zone that is not told."""
+        segment = export.ask.tags.get("segment_id")
+        # The control group has an id too, that no endpoint tells.
+        folders = [segment] if segment else storage.folders(_FOLDER)
+        found: dict[str, int] = {}
+        day, last = export.started.date() - DAY, datetime.now(timezone.utc).date() + DAY
+        while day <= last:
+            for folder in folders:
+                path = f"{_FOLDER}/{folder}/{day}/"
+                found |= {
+                    name: size
+                    for name, size in storage.sizes(path).items()
+                    if name.startswith(path + export.prefix) and name.endswith(_SUFFIXES)
+                }
+            day += DAY
+        return found
+
+
+def _begun(ask: Ask, started: datetime, body: bytes) -> Export | None:
+    """The export that an answer names, by a URL or by how its files begin; None if it names none."""
+    document: Any = None
+    with suppress(ValueError):
+        document = decode_json(body)
+    if not isinstance(document, dict):
+        return None
+    url, prefix = document.get("url") or None, document.get("object_prefix") or ""
+    if not isinstance(prefix, str) or not (url or prefix):
+        return None
+    if url is not None and not (isinstance(url, str) and url.startswith(_SCHEMES)):
+        return None
+    return Export(ask, started, prefix, url)
+
+
+def named(ask: Ask) -> str:
+    """What the export is of, in words."""
+    return ", ".join(f"{name} {value!r}" for name, value in ask.tags.items()) or "the global control group"

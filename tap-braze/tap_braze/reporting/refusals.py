@@ -1,0 +1,86 @@
+"""What went wrong with single parents, kept for the end of the run; nothing of requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from tap_braze.braze.client import UnavailableError
+from tap_braze.foreign import one_line
+
+if TYPE_CHECKING:
+    from logging import Logger, LoggerAdapter
+
+    from tap_braze.braze.client import BrazeError
+
+_NAMED: Final = 20
+# So many parents that fail one after the other, and none that answers in between, are an outage.
+_OUTAGE: Final = 3
+
+
+class Report:
+    """Parents that were refused or failed, by stream, and streams that were skipped."""
+
+    def __init__(self, logger: Logger | LoggerAdapter[Logger]) -> None:
+        self._logger = logger
+        self._refused: dict[str, dict[str, None]] = {}
+        self._failed: dict[str, dict[str, str]] = {}
+        self._skipped: list[str] = []
+        self._in_a_row: dict[str, BrazeError] = {}
+
+    def answered(self) -> None:
+        """Note that something was answered."""
+        self._in_a_row.clear()
+
+    def refuse(self, stream: str, named: str, error: BrazeError) -> None:
+        """Note that Braze refuses what `named` names; said at once too, for the first time."""
+        of_stream = self._refused.setdefault(stream, {})
+        if named not in of_stream:
+            of_stream[named] = None
+            self._logger.warning(
+                "stream '%s': %s was refused and is passed over: %s", stream, one_line(named), one_line(str(error))
+            )
+
+    def fail(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
+        """Note that what `named` names got no answer after all retries; answers the first of them if all do not."""
+        self._in_a_row[named] = error
+        if len(self._in_a_row) >= _OUTAGE:
+            return next(iter(self._in_a_row.items()))
+        self.lack(stream, named, error)
+        return None
+
+    def lack(self, stream: str, named: str, error: Exception) -> None:
+        """Note that the stream lacks what `named` names, whatever becomes of others."""
+        of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
+        if named not in of_stream:
+            of_stream[named] = text
+            self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, text)
+
+    def skip(self, stream: str, error: BrazeError) -> None:
+        """Note that a whole stream was skipped, for a permission that is missing."""
+        self._skipped.append(stream)
+        self._logger.warning("%s; skipped, as the setting 'on_missing_permission' says", error)
+
+    def close(self) -> None:
+        """Say it all again, once.
+
+        Raises:
+            UnavailableError: some parents failed.
+        """
+        for stream, named in self._refused.items():
+            self._logger.warning(
+                "stream '%s': %d in all were refused and passed over: %s", stream, len(named), _few(named)
+            )
+        if self._skipped:
+            self._logger.warning("%d streams in all were skipped: %s", len(self._skipped), _few(self._skipped))
+        failed, self._refused, self._skipped, self._failed = self._failed, {}, [], {}
+        if failed:
+            texts = [
+                f"stream '{stream}': {_few(errors)} failed: {next(iter(errors.values()))}"
+                for stream, errors in failed.items()
+            ]
+            raise UnavailableError(f"{'; '.join(texts)}. All else was read. Run again later: it reads what is missing")
+
+
+def _few(names: dict[str, object] | dict[str, str] | dict[str, None] | list[str]) -> str:
+    some = [one_line(name) for name in [*names][:_NAMED]]
+    return "; ".join(some) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

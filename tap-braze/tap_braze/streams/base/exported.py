@@ -1,0 +1,249 @@
+"""How streams are made of the files of exports, many of the same file; which streams there are is in `users`."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from singer_sdk.exceptions import ConfigValidationError
+from typing_extensions import override
+
+from tap_braze.braze.client import RefusedError, UnavailableError
+from tap_braze.exports.decoder import BrokenPartError
+from tap_braze.exports.dedupe import Seen
+from tap_braze.exports.user_exports import Ask, Batch, ExportError, Exports, NoStorageError, named
+from tap_braze.foreign import MalformedError, expected_shape
+from tap_braze.storage import Storage, StorageError
+from tap_braze.streams.base.stream import BrazeStream
+from tap_braze.streams.profiles import BRAZE_ID, CUSTOM_ATTRIBUTES
+from tap_braze.streams.segments import Segments
+from tap_braze.times import rfc3339
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_braze.braze.client import BrazeError
+    from tap_braze.exports.decoder import Profile
+    from tap_braze.singer.tap import TapBraze
+
+EXPORTED: Final = "exported"
+
+
+class OfProfiles(BrazeStream):
+    """Records that are made of profiles."""
+
+    selected_by_default = False
+
+    def __init__(self, tap: TapBraze) -> None:
+        super().__init__(tap)
+        described = self.schema["properties"].items()
+        self._moments = [name for name, field in described if field.get("format") == "date-time"]
+
+    @override
+    def post_process(self, row: Record, context: Context | None = None) -> Record:
+        """Times in one form. What no column is described for stays: Braze adds to profiles."""
+        for name in self._moments:
+            if isinstance(text := row.get(name), str):
+                row[name] = rfc3339(text)
+        return row
+
+    def wants(self, field: str) -> bool:
+        """Whether the column is selected."""
+        return bool(self.mask["properties", field])
+
+
+class ExportedStream(OfProfiles):
+    """Records out of the files of exports."""
+
+    def ask(self, fields: Iterable[str], custom_attributes: Sequence[str], **tags: str) -> Ask:
+        """The export of what the tags name, with these fields."""
+        body: dict[str, Any] = {
+            **tags,
+            "fields_to_export": list(fields),
+            "output_format": self.tap.settings.users.output_format,
+        }
+        if custom_attributes:
+            body["custom_attributes_to_export"] = list(custom_attributes)
+        return Ask(tags, self.path, self.pool, body)
+
+    def read_exports(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Batch | BrazeError | None]]:
+        """What the exports bring, as it comes; the end of each is None, or an error, which is reported."""
+        tap, settings = self.tap, self.tap.settings.users
+        exports = Exports(
+            tap.client,
+            storage=self._storage(),
+            patience=settings.patience,
+            quiet=settings.quiet,
+            timeout=float(tap.config["request_timeout"]),
+        )
+        with closing(exports.read(asks, tap.settings.concurrency, tap.progress.tick)) as found:
+            for ask, what in found:
+                if isinstance(what, Batch):
+                    tap.progress.read(len(what.profiles))
+                elif what is None:
+                    tap.report.answered()
+                    tap.progress.answered()
+                else:
+                    self._pass_over(ask, what)
+                yield ask, what
+
+    def _storage(self) -> Storage | None:
+        settings = self.tap.settings.users
+        if settings.url is None:
+            return None
+        try:
+            storage = Storage("users.url", settings.url, settings.storage_options)
+            if not storage.exists:
+                self.logger.warning("setting 'users.url': there is nothing yet in %s", storage.shown)
+        except StorageError as error:
+            self.fail(error)
+        return storage
+
+    def _pass_over(self, ask: Ask, error: BrazeError) -> None:
+        """Go on without what Braze refuses, or without an export that failed."""
+        if isinstance(error, RefusedError):
+            self.tap.report.refuse(self.name, named(ask), error)
+        elif isinstance(error, (StorageError, UnavailableError)):
+            self.set_aside(named(ask), error)
+        elif self._is_of_one(error) and self.ABORT_AT_RECORD_COUNT is None:  # a trial has no end
+            self.tap.report.lack(self.name, named(ask), error)  # Braze answered, so that this is no outage
+        else:
+            self.fail(error, about=f", {named(ask)}")
+
+    @staticmethod
+    def _is_of_one(error: BrazeError) -> bool:
+        """Whether the next export may come to a better end."""
+        return isinstance(error, (ExportError, BrokenPartError)) and not isinstance(error, NoStorageError)
+
+
+class OfSegments(ExportedStream):
+    """Records out of the exports of segments, each of which is started once for all streams that want it."""
+
+    path = "/users/export/segment"
+    permission = "users.export.segment"
+    by_segment: ClassVar[bool] = False  # whether a user of two segments has two records
+
+    def __init__(self, tap: TapBraze) -> None:
+        super().__init__(tap)
+        self.was_read = False
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        if self.was_read:
+            return  # with the stream whose exports these are
+        for stream, record in _Reading(self, self._readers()).records():
+            if stream is self:
+                yield record
+            else:
+                stream.emit(record)
+
+    def fields(self) -> Iterable[str]:
+        """The fields of a profile that the records are made of."""
+        raise NotImplementedError
+
+    def unfold(self, profile: Profile, segment: str, exported_at: str) -> Iterable[Record]:
+        """The records that a profile becomes."""
+        raise NotImplementedError
+
+    @property
+    def exported(self) -> list[str]:
+        """The segments that a run which was cut off, or lacked some, had read; the next run goes on without them."""
+        exported = self.stream_state.get(EXPORTED, [])
+        if not isinstance(exported, list):
+            text = f"stream '{self.name}': '{EXPORTED}' in the state is not a list; remove or correct it"
+            raise ConfigValidationError("Wrong state", errors=[text], schema={})
+        return exported
+
+    def _readers(self) -> list[OfSegments]:
+        """The streams that are made of the same exports.
+
+        Whole profiles come last, for the SDK takes what is not selected out of them in place.
+        """
+        if self.ABORT_AT_RECORD_COUNT is not None:  # a trial of this stream alone
+            return [self]
+        streams = [
+            stream
+            for stream in self.tap.streams.values()
+            if isinstance(stream, OfSegments) and stream.selected and not stream.was_read
+        ]
+        return sorted(streams, key=lambda stream: "created_at" in stream.schema["properties"])
+
+
+class _Reading:
+    """One export of each segment, for all streams."""
+
+    def __init__(self, reader: OfSegments, streams: Sequence[OfSegments]) -> None:
+        """`reader` is the stream whose turn it is."""
+        self._reader = reader
+        self._streams = streams
+        self._done = {stream.name: set(stream.exported) for stream in streams}
+        self._seen = Seen()
+
+    def records(self) -> Iterator[tuple[OfSegments, Record]]:
+        """The records of all streams; STATE follows each segment."""
+        resumed = any(self._done.values())
+        failed = accepted = False
+        refused: RefusedError | None = None
+        # The one of whole profiles, if it is selected: messages name that.
+        named_one = self._streams[-1]
+        for ask, what in named_one.read_exports(self._asks()):
+            segment = ask.tags["segment_id"]
+            if isinstance(what, RefusedError):
+                refused = what
+                continue
+            accepted = True
+            if isinstance(what, Batch):
+                yield from self._unfold(segment, what)
+            elif what is None:
+                self._note(segment)
+            else:
+                failed = True
+        if refused is not None and not accepted and not resumed:
+            # One segment may be archived meanwhile. That all of them are is a setting that is wrong.
+            named_one.tap.report.lack(named_one.name, "every segment", refused)
+        for stream in self._streams:
+            stream.was_read = True
+            # What failed is caught up with by the next run alone. If that fails too, the one after it reads everything,
+            # so that a segment that always fails does not keep the others from being read again.
+            if not failed or resumed:
+                stream.stream_state.pop(EXPORTED, None)
+        self._reader.write_state()
+
+    def _asks(self) -> list[Ask]:
+        tap, settings = self._reader.tap, self._reader.tap.settings.users
+        segments = settings.segment_ids or tap.list_of(Segments).ids(self._reader.name)
+        fields = list(dict.fromkeys([BRAZE_ID, *(name for stream in self._streams for name in stream.fields())]))
+        names: Sequence[str] = ()
+        if CUSTOM_ATTRIBUTES in fields and settings.custom_attributes:
+            # Among the fields it would mean all of them.
+            fields.remove(CUSTOM_ATTRIBUTES)
+            names = settings.custom_attributes
+        return [
+            self._reader.ask(fields, names, segment_id=segment)
+            for segment in segments
+            if any(segment not in self._done[stream.name] for stream in self._streams)
+        ]
+
+    def _unfold(self, segment: str, batch: Batch) -> Iterator[tuple[OfSegments, Record]]:
+        exported_at = batch.export.exported_at
+        streams = [stream for stream in self._streams if segment not in self._done[stream.name]]
+        for profile in batch.profiles:
+            is_new = self._seen.add(profile[BRAZE_ID])
+            for stream in streams:
+                if is_new or stream.by_segment:
+                    try:
+                        with expected_shape("a profile"):
+                            records = list(stream.unfold(profile, segment, exported_at))
+                    except MalformedError as error:
+                        stream.set_aside(f"a profile of segment {segment!r}", error)
+                        continue
+                    for record in records:
+                        yield stream, record
+
+    def _note(self, segment: str) -> None:
+        for stream in self._streams:
+            if segment not in self._done[stream.name]:
+                stream.stream_state.setdefault(EXPORTED, []).append(segment)
+        self._reader.write_state()

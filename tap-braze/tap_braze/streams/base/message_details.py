@@ -1,0 +1,86 @@
+"""What is read for each message variation of campaigns and Canvases; the streams of that stand beside."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
+
+from tap_braze.braze.client import BrazeError, RefusedError
+from tap_braze.fetching.fetch import Request, fetch_in_order
+from tap_braze.foreign import MalformedError, expected_shape
+from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.campaigns import CampaignsDetails
+from tap_braze.streams.canvases import CanvasesDetails
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    from tap_braze.streams.base.details import DetailsOfList
+
+
+class OfMessages(PagedStream):
+    """A request for each message variation; which there are, the details of all campaigns or Canvases tell."""
+
+    details: ClassVar[type[DetailsOfList]]
+    channels: ClassVar[frozenset[str]] = frozenset()  # empty: all
+    selected_by_default = False
+
+    @override
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        tap, details = self.tap, self.tap.list_of(self.details)
+        key = details.parent_key
+        asks = (
+            Request(details.path, {key: owner}, details.pool, details.payload, tags={key: owner})
+            for owner in tap.list_of(details.parent).ids(self.name)
+        )
+        with closing(fetch_in_order(asks, tap.client, tap.settings.concurrency)) as answers:
+            for request, answer in answers:
+                named = f"{key} {request.tags[key]!r}"
+                if isinstance(answer, RefusedError):
+                    tap.report.refuse(self.name, named, answer)
+                    continue
+                if isinstance(answer, BrazeError):
+                    details.fail(answer, about=f" (read for '{self.name}')")
+                try:
+                    with expected_shape(f"GET {request.path}"):
+                        asked = [
+                            self.request(tags={**request.tags, **names})
+                            for names, message in self.messages(answer)
+                            if not self.channels or message.get("channel") in self.channels
+                        ]
+                except MalformedError as error:
+                    self.set_aside(named, error)
+                    continue
+                yield from asked
+
+    def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+        """The variations in the details, each with the fields that name it. A control group has no message."""
+        raise NotImplementedError
+
+
+class OfCampaignMessages(OfMessages):
+    """By campaign."""
+
+    details = CampaignsDetails
+
+    @override
+    def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+        for variation, message in (document.get("messages") or {}).items():
+            if message.get("type") != "control":
+                yield {"message_variation_id": variation}, message
+
+
+class OfCanvasMessages(OfMessages):
+    """By Canvas and step."""
+
+    details = CanvasesDetails
+
+    @override
+    def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+        for step in document.get("steps") or []:
+            for variation, message in (step.get("messages") or {}).items():
+                if message.get("type") != "control":
+                    yield {"canvas_step_id": step["id"], "message_variation_id": variation}, message

@@ -1,0 +1,225 @@
+"""Time series by day or hour, as declarations; how they are read window by window is in `reading`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from tap_braze.fetching.fetch import Request
+from tap_braze.fetching.gaps import Gaps
+from tap_braze.fetching.windows import first_day, span, windows
+from tap_braze.streams.base import fields
+from tap_braze.streams.base.series_reader import Reading
+from tap_braze.streams.base.stream import BrazeStream, ListStream, bad_bookmark
+from tap_braze.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.singerlib import Catalog
+
+    from tap_braze.fetching.windows import Window
+    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.details import DetailsOfList
+
+# What a series can be read for one by one: the field that its rows get, the setting that names the ones to read, and
+# the parameter of the request.
+DIMENSIONS: Final = {
+    "app_id": ("app_ids", "app_id"),
+    "segment_id": ("segment_ids", "segment_id"),
+    "product_id": ("product_ids", "product"),
+}
+EVERY: Final = ("*",)
+MISSING: Final = "missing"
+# Windows at the newest end that are read for every parent. Reading details costs one request for each parent, which
+# pays only where many windows may lie before the first send; so daily runs do without.
+_NEWEST: Final = 8
+
+
+class SeriesStream(BrazeStream):
+    """A time series, read window by window, oldest first, in each window for every parent, app, segment and product.
+
+    So one bookmark holds for all parents, and a run that was cut off resumes at the first unfinished window.
+    """
+
+    payload = "data"
+    replication_key = "time"
+    parent: ClassVar[type[ListStream] | None] = None
+    parent_key: ClassVar[str] = ""  # the field of the rows that names their parent
+    parent_param: ClassVar[str] = ""  # the parameter that does, where it is called something else
+    details: ClassVar[type[DetailsOfList] | None] = None  # what tells from when on a parent can have data
+    dimensions: ClassVar[tuple[str, ...]] = ()
+    products: ClassVar[type[ListStream] | None] = None  # where the dimension of products finds all of them
+    trimmed: ClassVar[bool] = True  # whether each row is of one day
+    hourly: ClassVar[bool] = False  # whether the series is there by the hour too
+    longest: ClassVar[int] = 100  # days that one answer can hold
+    switches: ClassVar[tuple[str, ...]] = ()  # parameters that are sent as true
+    source: ClassVar[type[SeriesStream] | None] = None  # the series whose rows are unfolded, for a long form
+
+    def __init__(self, tap: TapBraze) -> None:
+        super().__init__(tap)
+        self.by_hour = self.hourly and tap.config.get("series_unit") == "hour"
+        self.split_by = tuple(name for name in self.dimensions if tap.config.get(DIMENSIONS[name][0]))
+        self.was_read = False
+        columns = {name: fields.DIMENSIONS[name] for name in self.split_by} | self.schema["properties"]
+        if self.by_hour:
+            columns |= fields.HOUR
+        self.primary_keys = (*self.split_by, *self.primary_keys)
+        self.schema = {**self.schema, "properties": columns}
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        form = self.schema["properties"]["time"].get("format")
+        super().apply_catalog(catalog)
+        if (entry := catalog.get_stream(self.name)) is None:
+            return
+        text = ""
+        for name, (setting, _) in DIMENSIONS.items():
+            if name in self.dimensions and (name in self.primary_keys) != (name in self.split_by):
+                text = f"setting '{setting}', which changes the key"
+        time = entry.schema.to_dict().get("properties", {}).get("time", {}).get("format", form)
+        if self.hourly and time != form:
+            text = "setting 'series_unit', which changes the type of 'time'"
+        if text:
+            text = f"stream '{self.name}': the catalog is of another {text}; make a new one (--discover)"
+            raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        if self.was_read:
+            return  # with the stream whose answers these are
+        for stream, record in Reading(self, self._readers()).records():
+            if stream is self:
+                yield record
+            else:
+                stream.emit(record)
+
+    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:  # noqa: ARG002 - of use to some
+        """The rows of an answer, each with its `time`."""
+        return document[self.payload] or []
+
+    def unfold(self, row: Record) -> Iterable[Record]:
+        """The records that a row becomes: itself, or those of the long form."""
+        return (row,)
+
+    def windows(self, first: date, last: date) -> Iterator[Window]:
+        """The windows of some days, oldest first."""
+        return windows(first, last, self.longest, hourly=self.by_hour)
+
+    def targets(self) -> Sequence[Mapping[str, str]]:
+        """What each window is asked for, as the fields that its rows get: parents, by app, segment and product."""
+        choices = [[{name: value} for value in self._values(name)] for name in self.split_by]
+        parents: list[dict[str, str]] = [{}]
+        if self.parent is not None:
+            parents = [{self.parent_key: parent} for parent in self.tap.list_of(self.parent).ids(self.name)]
+        return [
+            {**{name: value for choice in chosen for name, value in choice.items()}, **parent}
+            for parent in parents
+            for chosen in product(*choices)
+        ]
+
+    def request(self, tags: Mapping[str, str], window: Window) -> Request:
+        """The request for a window of what the tags name."""
+        ask = {self._param(name): value for name, value in tags.items()}
+        params = {**ask, **dict.fromkeys(self.switches, "true"), **self.dates(window)}
+        request = Request(self.path, params, self.pool, self.payload, tags=tags, window=window)
+        now = datetime.now(self.tap.settings.zone)
+        if moment(params["ending_at"]) <= now:
+            return request
+        # Whether Braze takes an end in the future the docs do not say.
+        return replace(request, otherwise={**params, "ending_at": now.replace(microsecond=0).isoformat()})
+
+    def dates(self, window: Window) -> dict[str, str]:
+        """The parameters that a window becomes."""
+        return window.params(self.tap.settings.zone)
+
+    @property
+    def first_day(self) -> date:
+        """The day that reading begins with."""
+        settings = self.tap.settings
+        bookmark = None
+        if (text := self.bookmark) is not None:
+            try:
+                bookmark = date.fromisoformat(text[:10])
+            except ValueError:
+                raise bad_bookmark(self.name, text) from None
+        return first_day(settings.start.date(), bookmark, settings.lookback)
+
+    @property
+    def newest(self) -> date:
+        """The first of the newest days: these are read for every parent, whatever its details say.
+
+        Counted from today, so that the days of a run do not depend on where it or an earlier one began or ended.
+        """
+        return self.tap.settings.today - _NEWEST * span(self.longest, hourly=self.by_hour)
+
+    @property
+    def gaps(self) -> Gaps:
+        """The days before the bookmark that single parents lack; those of other settings are forgotten."""
+        if not self._is_incremental:
+            return Gaps()
+        names = {*self.split_by, *self.parent_fields, "first", "last"}
+        try:
+            return Gaps(entry for entry in self.stream_state.get(MISSING, ()) if {*entry} == names)
+        except (TypeError, ValueError) as error:
+            text = f"stream '{self.name}': '{MISSING}' in the state is not what it should be ({error})"
+            raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
+
+    @property
+    def parent_fields(self) -> tuple[str, ...]:
+        """The fields that name a parent; where there are any, one that Braze refuses is passed over."""
+        return (self.parent_key,) if self.parent_key else ()
+
+    def note(self, last: date | None, gaps: Gaps) -> None:
+        """Note how far the stream is read, and who lags; STATE is written by whoever reads."""
+        if not self._is_incremental:
+            return
+        state = self.stream_state
+        if last is not None:
+            # A lookback may end before the bookmark, and an end date may lie before it; it does not go back.
+            bookmark = max(last.isoformat(), (self.bookmark or "")[:10])
+            state.update(replication_key=self.replication_key, replication_key_value=bookmark)
+        if gaps:
+            state[MISSING] = gaps.state()
+        else:
+            state.pop(MISSING, None)
+
+    @property
+    def _is_incremental(self) -> bool:
+        return self.replication_method == REPLICATION_INCREMENTAL
+
+    def _readers(self) -> list[SeriesStream]:
+        """The streams that are made of the same answers and want them; long forms first.
+
+        The row itself comes last, for the SDK takes what is not selected out of it in place.
+        """
+        if self.ABORT_AT_RECORD_COUNT is not None:  # a trial of this stream alone
+            return [self]
+        source = self.source or type(self)
+        readers = [
+            stream
+            for stream in self.tap.streams.values()
+            if isinstance(stream, SeriesStream)
+            and (stream.source or type(stream)) is source
+            and stream.selected
+            and not stream.was_read
+        ]
+        return sorted(readers, key=lambda stream: stream.source is None)
+
+    def _values(self, dimension: str) -> Iterable[str]:
+        values: tuple[str, ...] = getattr(self.tap.settings, DIMENSIONS[dimension][0])
+        if values == EVERY and dimension == "product_id" and self.products is not None:
+            return self.tap.list_of(self.products).ids(self.name)
+        return values
+
+    def _param(self, name: str) -> str:
+        if name == self.parent_key:
+            return self.parent_param or name
+        return DIMENSIONS[name][1] if name in DIMENSIONS else name

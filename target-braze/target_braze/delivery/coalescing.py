@@ -1,0 +1,135 @@
+"""Folding: two changes of one user's attributes as one that does the same, or the answer that there is none.
+
+https://www.braze.com/docs/api/objects_filters/user_attributes_object/ says what each operator does.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from target_braze.braze import limits
+from target_braze.encode import encode
+
+_ABSENT: Final = object()
+_ARRAY_OPERATORS: Final = frozenset({"add", "remove"})
+# The order in which Braze applies them, whatever their order in the object.
+_OBJECT_OPERATORS: Final = ("$add", "$remove", "$update")
+# Arrays in which each member is an instruction for itself, with what tells the members apart.
+_MEMBERS: Final = {"subscription_groups": ("subscription_group_id",), "push_tokens": ("app_id", "token")}
+
+
+class _Unsafe(Exception):  # noqa: N818 - nothing is wrong, there is just no such object
+    """No single object does what the two do one after the other."""
+
+
+def folded(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any] | None:
+    """One attributes object that does what two of the same user do one after the other; None if there is none."""
+    if earlier.get("_update_existing_only") != later.get("_update_existing_only"):
+        return None
+    merge = later.get("_merge_objects", False)
+    if earlier.get("_merge_objects", False) != merge and _has_objects(
+        later if earlier.get("_merge_objects") else earlier
+    ):
+        return None  # it would be merged though it is to replace
+    found = dict(earlier)
+    try:
+        for name, value in later.items():
+            if isinstance(value, dict) or name in _MEMBERS:
+                value = _value(name, earlier.get(name, _ABSENT), value, merge=merge)  # noqa: PLW2901
+            found[name] = value
+    except _Unsafe:
+        return None
+    return found
+
+
+def _value(name: str, earlier: Any, later: Any, *, merge: bool) -> Any:  # noqa: ANN401
+    if earlier is _ABSENT or name == "user_alias":
+        return later
+    if name in _MEMBERS:
+        keys = _MEMBERS[name]
+        return list({tuple(map(member.get, keys)): member for member in [*earlier, *later]}.values())
+    if _is_data(later):
+        if merge and not _is_data(earlier):
+            raise _Unsafe  # what it is merged with is not known
+        return _merged(earlier, later) if merge else later
+    fold = _increment if "inc" in later else _elements if later.keys() <= _ARRAY_OPERATORS else _objects
+    return fold(earlier, later)
+
+
+def _increment(earlier: Any, later: dict[str, int]) -> Any:  # noqa: ANN401
+    by = later["inc"]
+    if isinstance(earlier, dict) and earlier.keys() == {"inc"}:
+        return {"inc": earlier["inc"] + by}
+    # Braze adds to whole numbers. What it makes of an attribute that is null or a fraction is not documented.
+    if isinstance(earlier, int) and not isinstance(earlier, bool):
+        return earlier + by
+    raise _Unsafe
+
+
+def _elements(earlier: Any, later: dict[str, list[Any]]) -> Any:  # noqa: ANN401
+    """The last word on each element counts; what is added stands at the end of the array."""
+    touched = {_identity(element) for elements in later.values() for element in elements}
+
+    def untouched(elements: list[Any]) -> list[Any]:
+        return [element for element in elements if _identity(element) not in touched]
+
+    if isinstance(earlier, list) and not any(isinstance(element, dict) for element in earlier):
+        whole = untouched(earlier) + later.get("add", [])
+        if len(whole) > limits.ARRAY_ELEMENTS:
+            raise _Unsafe
+        return _of_size(whole)
+    if not isinstance(earlier, dict) or not earlier or not earlier.keys() <= _ARRAY_OPERATORS:
+        raise _Unsafe
+    both = {key: untouched(earlier.get(key, [])) + later.get(key, []) for key in ("add", "remove")}
+    return _of_size({key: elements for key, elements in both.items() if elements})
+
+
+def _objects(earlier: Any, later: dict[str, list[Any]]) -> Any:  # noqa: ANN401
+    if isinstance(earlier, list) and later.keys() == {"$add"} and all(isinstance(item, dict) for item in earlier):
+        return _of_size(earlier + later["$add"])
+    if not isinstance(earlier, dict) or not earlier or not earlier.keys() <= {*_OBJECT_OPERATORS}:
+        raise _Unsafe
+    # Exact where nothing of the earlier change would now happen after something of the later one.
+    if max(map(_OBJECT_OPERATORS.index, earlier)) > min(map(_OBJECT_OPERATORS.index, later)):
+        raise _Unsafe
+    return _of_size({key: earlier.get(key, []) + later.get(key, []) for key in {**earlier, **later}})
+
+
+def _merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    found = dict(earlier)
+    for key, value in later.items():
+        old = earlier.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict) and not {"$time"} & (old.keys() | value.keys())
+        found[key] = _merged(old, value) if both else value  # type: ignore[arg-type]  # both are objects
+    _of_size(found)
+    return found
+
+
+def _has_objects(fields: dict[str, Any]) -> bool:
+    """Whether there is anything that `_merge_objects` makes a difference to."""
+    return any(
+        _is_data(value) or (isinstance(value, dict) and "$update" in value)
+        for name, value in fields.items()
+        if name != "user_alias"
+    )
+
+
+def _is_data(value: Any) -> bool:  # noqa: ANN401
+    """Whether a value is an object and no command to change what is there."""
+    return (
+        isinstance(value, dict)
+        and value.keys() != {"inc"}
+        and not (value and value.keys() <= {*_ARRAY_OPERATORS, *_OBJECT_OPERATORS})
+    )
+
+
+def _of_size(value: Any) -> Any:  # noqa: ANN401
+    """What Braze stores as one attribute, if it is not too large for that."""
+    if len(encode(value)) > limits.OBJECT_BYTES:
+        raise _Unsafe
+    return value
+
+
+def _identity(element: Any) -> tuple[bool, Any]:  # noqa: ANN401
+    """Tells `true` from 1, which are equal in Python."""
+    return isinstance(element, bool), element

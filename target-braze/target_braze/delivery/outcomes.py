@@ -1,0 +1,125 @@
+"""What an answer says about the changes of a request: which Braze took, which it refused, or nothing to rely on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.braze.client import UnclearError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from target_braze.braze.client import Answer
+    from target_braze.records import Change
+
+# https://www.braze.com/docs/api/errors/; `queued` stands for what Braze takes now and does later.
+_DONE: Final = frozenset({"success", "queued"})
+# The docs have the first alone; other clients have met the other two where emails and phones are identified.
+_ALIASES: Final = ("aliases_processed", "emails_processed", "phone_numbers_processed")
+_UNKNOWN: Final = (
+    "so it is unknown what Braze did; is there a proxy in between, or is setting 'endpoint' another server's?"
+)
+
+
+def success(request: str, answer: Answer, alone: str = "") -> dict[str, Any]:
+    """Return the JSON object of an answer that says success.
+
+    Args:
+        request: method and path, for errors.
+        answer: a 2xx.
+        alone: the count that says success without a `message`, where the endpoint documents that.
+
+    Raises:
+        UnclearError: the answer says no such thing. Its content stays out of the error: it may be anybody's.
+    """
+    said = f"{request}: HTTP {answer.status}, but"
+    try:
+        document = answer.json()
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise UnclearError(f"{said} not in JSON as Braze answers, {_UNKNOWN}", status=answer.status)
+    message = document.get("message")
+    said_so = isinstance(message, str) and message.strip().lower() in _DONE
+    if not said_so and ("message" in document or alone not in document):
+        raise UnclearError(f"{said} the answer does not say success or queued, {_UNKNOWN}", status=answer.status)
+    return document
+
+
+def listed(request: str, key: str, answer: Answer) -> list[dict[str, Any]]:
+    """Return the list of objects that an answer has under a key.
+
+    Raises:
+        UnclearError: it has none.
+    """
+    found = success(request, answer, key).get(key)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise UnclearError(f"{request}: HTTP {answer.status}, but the answer lists no '{key}'", status=answer.status)
+    return found
+
+
+def entries(document: object, key: str = "errors") -> list[Any]:
+    """Return the errors of an answer: usually a list, sometimes one error alone."""
+    errors = document.get(key) if isinstance(document, dict) else None
+    return errors if isinstance(errors, list) else [errors] if errors else []
+
+
+def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+    """Compare the counts of an answer to /users/track; each is there only if Braze took something of that array.
+
+    `attributes_processed` counts external ids, so that it may be smaller than the number of objects; whether users who
+    may not be created, or have no external id, count as such is not documented.
+    """
+    sent = Counter(change.kind for change in taken)
+    for array in ("attributes", "events", "purchases"):
+        key = f"{array}_processed"
+        least = most = sent[array]
+        count = document.get(key)
+        if array == "attributes" and type(count) is int and count < most:
+            # Only now, because it costs as much as all else: objects are decoded for it.
+            least = max(1, len({change.user for change in taken if _has_external_id(change)}))
+        yield from _miscount(document, key, least, most)
+
+
+def alias_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+    """Compare the counts of an answer about aliases, or emails and phones to identify, which together count all."""
+    found = {key: document[key] for key in _ALIASES if key in document}
+    if not all(_is_count(value) for value in found.values()):
+        yield f"{' or '.join(found)} is no count"
+    elif found and sum(found.values()) != len(taken):
+        yield f"{' and '.join(found)} say {sum(found.values()):,} and not {len(taken):,}"
+
+
+def deleted_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+    """Compare `deleted`, which counts the users that Braze queued, whether or not it knows them."""
+    yield from _miscount(document, "deleted", len(taken), len(taken))
+
+
+def listed_miscounts(key: str, taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+    """Compare a list of what Braze did; its elements are strings by the docs, and objects have been recorded."""
+    done = document.get(key)
+    if isinstance(done, list) and len(done) != len(taken):
+        yield f"{key} lists {len(done):,} and not {len(taken):,}"
+
+
+def _miscount(document: Mapping[str, Any], key: str, least: int, most: int) -> Iterator[str]:
+    if key not in document:
+        return
+    count = document[key]
+    if not _is_count(count):
+        yield f"{key} is no count"
+    elif not least <= count <= most:
+        yield f"{key} says {count:,} and not {f'{least:,}' if least == most else f'{least:,} to {most:,}'}"
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int
+
+
+def _has_external_id(change: Change) -> bool:
+    return (
+        change.kind == "attributes"
+        and change.user[0] == "external_id"
+        and not change.fields.get("_update_existing_only")
+    )

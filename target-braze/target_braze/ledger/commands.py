@@ -1,0 +1,168 @@
+"""`target-braze ledger`: look into the file of `ledger_path`, make it smaller, compare it with Braze, fill it anew."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+import click
+import msgspec
+from singer_sdk.exceptions import ConfigValidationError
+
+from target_braze.braze.client import BrazeError, base_url
+from target_braze.ledger import verify as read_back
+from target_braze.ledger.file import LedgerError
+from target_braze.ledger.store import Ledger
+from target_braze.records import Change
+from target_braze.singer.target import TargetBraze
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from singer_sdk.plugin_base import _ConfigInput
+
+    from target_braze.ledger.verify import Verdict
+
+_FILE: Final = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+_PRESENT: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+_CONFIG: Final = click.option(
+    "--config",
+    multiple=True,
+    required=True,
+    callback=TargetBraze.cb_config,
+    help="The target's configuration file, or ENV.",
+)
+_TEXT: Final = click.File(encoding="utf-8-sig")
+_VERDICTS: Final[tuple[Verdict, ...]] = ("equal", "different", "missing", "cannot compare")
+# Users whose attributes are entered together.
+_TOGETHER: Final = 1_000
+
+
+@click.group()
+def ledger() -> None:
+    """Look into the file of setting ledger_path, make it smaller, compare it with Braze, or fill it from there."""
+
+
+@ledger.command()
+@_PRESENT
+def inspect(file: Path) -> None:
+    """Print of which workspace FILE is and how much it holds."""
+    with _opened(file) as held:
+        click.echo(f"workspace: {held.workspace}")
+        for what, count in held.counts().items():
+            click.echo(f"{what}: {count:,}")
+
+
+@ledger.command()
+@_PRESENT
+@click.option("--days", type=click.IntRange(min=1), required=True, help="Forget what was last accepted before so many.")
+def prune(file: Path, days: int) -> None:
+    """Forget what Braze accepted long ago; it is sent again if it comes again."""
+    with _opened(file) as held:
+        gone = held.prune(days)
+    counts = (
+        f"{gone['users']:,} users",
+        f"{gone['sent']:,} events and purchases",
+        f"{gone['members']:,} members of streams",
+    )
+    click.echo(f"forgotten: {', '.join(counts)}")
+
+
+@ledger.command()
+@_PRESENT
+@_CONFIG
+@click.option("--sample", type=click.IntRange(1), default=1_000, help="How many users to ask for; 1,000 by default.")
+@click.option("--forget-different", is_flag=True, help="Forget what differs, so that it is sent again.")
+@click.pass_context
+def verify(context: click.Context, file: Path, config: _ConfigInput, sample: int, *, forget_different: bool) -> None:
+    """Ask Braze for some of the users in FILE and compare; exit with 1 if it has other attributes, or lacks some."""
+    target = _target(config)
+    operated = read_back.operated(target.config["streams"])
+    found: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
+    users: Counter[bool] = Counter()
+    with _opened(file, target) as held:
+        for external_id, present, verdicts in read_back.verify(target.client, held, held.sample(sample), operated):
+            users[present] += 1
+            for name, verdict in verdicts.items():
+                found[name][verdict] += 1
+            if forget_different:
+                wrong = [name for name, verdict in verdicts.items() if verdict in {"different", "missing"}]
+                held.forget(("external_id", external_id), wrong)
+    click.echo(f"users: {users.total():,} compared, of whom Braze lacks {users[False]:,}")
+    _echo_table(found)
+    counts = sum(found.values(), Counter[Any]())
+    if counts["different"] or counts["missing"]:
+        if forget_different:
+            click.echo("what is different or missing was forgotten, of these users; the next run sends it again")
+        context.exit(1)
+
+
+@ledger.command()
+@_FILE
+@_CONFIG
+@click.option("--ids", type=_TEXT, help="File of external ids, one a line, that Braze is asked for; - is stdin.")
+@click.option("--profiles", type=_TEXT, help="File of Singer messages, as tap-braze's stream users; - is stdin.")
+def rebuild(file: Path, config: _ConfigInput, ids: IO[str] | None, profiles: IO[str] | None) -> None:
+    """Enter into FILE what users have in Braze, but for what Braze may write otherwise than it came."""
+    target = _target(config)
+    users: Counter[bool] = Counter()
+    entered = 0
+    with _opened(file, target) as held:
+        if ids is not None and profiles is None:
+            found = read_back.read(target.client, filter(None, map(str.strip, ids)))
+        elif profiles is not None and ids is None:
+            found = read_back.of_messages(profiles)
+        else:
+            raise click.UsageError("give one of --ids and --profiles")
+        while some := list(islice(found, _TOGETHER)):
+            changes = []
+            for external_id, values in some:
+                users[values is not None] += 1
+                fields = {name: value for name, value in (values or {}).items() if read_back.is_certain(value)}
+                if fields:
+                    changes.append(Change("attributes", ("external_id", external_id), fields))
+                entered += len(fields)
+            held.learn(changes)
+    click.echo(f"entered: {entered:,} attributes of {users[True]:,} users; {users[False]:,} are not in Braze")
+
+
+@ledger.command()
+@_PRESENT
+def recover(file: Path) -> None:
+    """Make an older copy of the ledger usable: forget all attributes, which are then sent once more."""
+    with _opened(file) as held:
+        held.recover()
+    click.echo("forgotten: all attributes; events, purchases and members of streams stay as they were in this copy")
+
+
+def _target(config: _ConfigInput) -> TargetBraze:
+    try:
+        return TargetBraze(config=config.config, parse_env_config=config.parse_env)
+    except ConfigValidationError as error:
+        raise click.ClickException("; ".join(error.errors)) from None
+    except BrazeError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@contextmanager
+def _opened(file: Path, target: TargetBraze | None = None) -> Iterator[Ledger]:
+    """The ledger of a file, which has to be of the target's workspace if there is one."""
+    try:
+        held = Ledger(file, None if target is None else base_url(target.config["endpoint"]))
+        try:
+            yield held
+        finally:
+            held.close()
+    except (BrazeError, LedgerError, msgspec.DecodeError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _echo_table(found: Mapping[str, Counter[Verdict]]) -> None:
+    width = max(map(len, [*found, "attribute"]))
+    click.echo("  ".join(["attribute".ljust(width), *_VERDICTS]))
+    for name in sorted(found):
+        cells = (f"{found[name][verdict]:,}".rjust(len(verdict)) for verdict in _VERDICTS)
+        click.echo("  ".join([name.ljust(width), *cells]))

@@ -1,0 +1,400 @@
+"""The ledger: what Braze has by its own answers, in one SQLite file, so that only changes are sent and nothing twice.
+
+Of attributes it keeps a hash of the last accepted value per user and name; of events and purchases a fingerprint, noted
+as under way before it is sent and as accepted after the answer, so that a crash in between is known and not guessed.
+Braze has no key that would make it forget repetitions by itself, and counts an unchanged value like a changed one
+(https://www.braze.com/docs/user_guide/data/infrastructure/data_points/).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+import threading
+from collections import Counter, defaultdict
+from contextlib import suppress
+from hashlib import blake2b
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from target_braze.braze.endpoints import IDENTIFY, MERGE
+from target_braze.braze.user_endpoints import ALIAS_UPDATE, DELETE, REMOVE, RENAME
+from target_braze.ledger.file import LedgerError, open_file, today
+from target_braze.ledger.members import TABLES as MEMBERS
+from target_braze.ledger.members import Members
+from target_braze.ledger.runs import TABLE as RUN
+from target_braze.ledger.runs import Runs
+from target_braze.ledger.sample import TABLE as SAMPLE
+from target_braze.ledger.sample import Sample
+from target_braze.mapping.identifiers import DEFAULT
+from target_braze.records import accumulates
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from target_braze.records import Change, User
+
+
+# Attribute name as a number, hash of its value. Six bytes take a wrong value for the right one once in 280 million
+# million comparisons, and let ten million users of ten attributes fit into two gigabytes.
+_ENTRY: Final = struct.Struct("<H6s")
+_UNDER_WAY: Final = 0
+_ACCEPTED: Final = 1
+
+_TABLES: Final = f"""
+CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS made (
+    stream TEXT NOT NULL, name TEXT NOT NULL, replaced INTEGER NOT NULL, day INTEGER NOT NULL,
+    PRIMARY KEY (stream, name)
+) WITHOUT ROWID;
+{MEMBERS}
+{SAMPLE}
+{RUN}
+"""
+
+
+class Ledger:
+    """One run's hold on the file; no other run can have it at the same time.
+
+    `workspace` is what the file is for: an answer of one workspace says nothing of another. Without it, the file has to
+    be there and to say so itself.
+    """
+
+    def __init__(self, path: Path, workspace: str | None = None, *, synchronous: str = "full") -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._db, self.workspace = open_file(path, workspace, synchronous)
+        try:
+            with self._db:
+                for table in filter(str.strip, _TABLES.split(";")):
+                    self._db.execute(table)
+                self._runs = Runs(self._db)
+            self._forget_asked()
+        except LedgerError:
+            self._db.close()
+            raise
+        # Records after the last STATE of the last run that this one may read again, and had sent changes of.
+        self.stretch = self._runs.beyond
+        self._ids: dict[str, int] = dict(self._db.execute("SELECT name, id FROM attributes"))
+        # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
+        self._unsettled: Counter[User] = Counter()
+        self._pending: set[bytes] = set()
+        # What changes of each stream may hold of which the table `made` knows, or which is no attribute.
+        self._made: defaultdict[str, set[str]] = defaultdict(lambda: {*_NOT_VALUES})
+        # What an earlier run has left in doubt and this one sends again.
+        self._doubted: set[bytes] = set()
+        self.members = Members(self._db, self._lock)
+        self._sample = Sample(self._db)
+
+    def begin(self) -> None:
+        """Count a run that begins.
+
+        Raises:
+            LedgerError: the file is an older copy of the ledger.
+        """
+        with self._lock:
+            with self._db:
+                self._runs.begin()
+            self._runs.seal()
+
+    def covered(self, position: int) -> None:
+        """A STATE is out that covers the records up to this position."""
+        with self._lock:
+            self._runs.covered(position)
+
+    def completed(self) -> None:
+        """The run has read and settled all there was."""
+        with self._lock:
+            self._runs.completed()
+
+    def recover(self) -> None:
+        """Make an older copy of the ledger one that can be used: know nothing of attributes."""
+        with self._lock:
+            with self._db:
+                for table in ("users", "sample"):
+                    self._db.execute(f"DELETE FROM {table}")  # noqa: S608
+                self._runs.catch_up()
+            self._runs.seal()
+
+    def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
+        """Note what attributes a stream sets; answer those that it alone replaces, now or in an earlier run."""
+        day = today()
+        self._made[stream] |= attributes.keys()
+        rows = [(stream, name, replaced, day) for name, replaced in attributes.items()]
+        with self._lock, self._db:
+            self._db.executemany("INSERT OR REPLACE INTO made VALUES (?, ?, ?, ?)", rows)
+            query = """SELECT name FROM made WHERE stream = :stream AND replaced
+                AND name NOT IN (SELECT name FROM made WHERE stream <> :stream)"""
+            return frozenset(name for (name,) in self._db.execute(query, {"stream": stream}))
+
+    def news(self, change: Change, absent: Iterable[str] = ()) -> bool:
+        """Leave in the change what Braze does not have; answer False where nothing is left of it.
+
+        The attributes that are `absent` from the record are removed, if the user has them. Every change for which it
+        answers True must be settled.
+        """
+        if change.kind == "attributes":
+            stream = change.records[0].stream
+            if not self._made[stream].issuperset(change.fields):
+                # Such as traits, which no SCHEMA announces.
+                self.made(stream, dict.fromkeys(change.fields.keys() - self._made[stream], False))
+            fresh = self._fresh(change, absent)
+        elif change.fingerprint is None:
+            fresh = True
+        elif change.fingerprint in self._pending:
+            fresh = False
+        else:
+            # Only now, for what is settled meanwhile is pending no more.
+            outcome = self._outcome(change.fingerprint)
+            fresh = outcome != _ACCEPTED
+            if outcome == _UNDER_WAY:
+                self._doubted.add(change.fingerprint)
+        if fresh:
+            with self._lock:
+                for user in change.users:
+                    self._unsettled[user] += 1
+                if change.fingerprint is not None:
+                    self._pending.add(change.fingerprint)
+        return fresh
+
+    def in_doubt(self, change: Change) -> bool:
+        """Whether an earlier run sent it and never saw the answer."""
+        fingerprint = change.fingerprint
+        return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == _UNDER_WAY
+
+    def under_way(self, changes: Sequence[Change]) -> None:
+        """Note changes before they are sent, for a crash before their answer, and who was listed so far."""
+        day = today()
+        rows = [(change.fingerprint, _UNDER_WAY, day) for change in changes if change.fingerprint is not None]
+        with self._lock, self._db:
+            self.members.write()
+            self._runs.sending(changes)
+            self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+            self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", _askers(changes))
+
+    def withdraw(self, changes: Sequence[Change]) -> None:
+        """They did not get to Braze after all: take the notes of `under_way` back."""
+        rows = [(one.fingerprint,) for one in changes if one.fingerprint and one.fingerprint not in self._doubted]
+        with self._lock, self._db:
+            self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
+            self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
+
+    def doubt(self, changes: Iterable[Change]) -> None:
+        """Nobody knows whether they got to Braze: know no attributes that they may have changed."""
+        with self._lock, self._db:
+            for change in changes:
+                if change.fingerprint is None:
+                    self._forget_users(change)
+
+    def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
+        """Note what became of changes; it is in the file when this returns."""
+        day = today()
+        # Without it, `under_way` still says that Braze may have them: then they are only sent once more.
+        with self._lock, self._db.unsynced():
+            self.members.settle(changes, accepted=outcome == "accepted")
+            for change in changes:
+                for user in change.users:
+                    self._unsettled[user] -= len(change.records)
+                    if not self._unsettled[user]:
+                        del self._unsettled[user]
+                if change.fingerprint is not None:
+                    self._note(change.fingerprint, outcome, day)
+                elif outcome == "rejected":
+                    continue
+                elif change.kind == "attributes" and outcome == "accepted":
+                    self._learn(change, day)
+                elif change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS:
+                    self._forget_users(change)
+            self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
+
+    def sample(self, count: int) -> list[str]:
+        """External ids of at most so many users, drawn by lot."""
+        with self._lock:
+            return self._sample.draw(count)
+
+    def accepted(self, user: User) -> dict[str, bytes]:
+        """The digests of the values that Braze has accepted of a user, by the names of the attributes."""
+        names = {number: name for name, number in self._ids.items()}
+        return {names[number]: value for number, value in (self._known(_id(user)) or {}).items()}
+
+    def learn(self, changes: Iterable[Change]) -> None:
+        """Enter attributes that Braze is known to have."""
+        day = today()
+        with self._lock, self._db:
+            for change in changes:
+                self._learn(change, day)
+
+    def forget(self, user: User, names: Iterable[str]) -> None:
+        """Know no more what Braze has of these attributes of a user."""
+        key = _id(user)
+        with self._lock, self._db:
+            known = self._known(key) or {}
+            for name in names:
+                known.pop(self._ids[name], None)
+            self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), key))
+
+    def prune(self, days: int) -> dict[str, int]:
+        """Forget what was settled more than `days` ago; answer how many rows of each table went."""
+        oldest = today() - days
+        with self._lock, self._db:
+            gone = {
+                table: self._db.execute(f"DELETE FROM {table} WHERE day < ?", (oldest,)).rowcount  # noqa: S608
+                for table in ("users", "sent")
+            }
+            self._db.execute("DELETE FROM made WHERE day < ?", (oldest,))
+            self._sample.prune()
+            gone["members"] = self.members.prune(oldest)
+        self._db.execute("VACUUM")
+        return gone
+
+    def counts(self) -> dict[str, int]:
+        """How much it holds."""
+        queries = {
+            "runs": "SELECT number FROM run",
+            "users": "SELECT count(*) FROM users",
+            "attribute names": "SELECT count(*) FROM attributes",
+            "events and purchases accepted": f"SELECT count(*) FROM sent WHERE outcome = {_ACCEPTED}",  # noqa: S608
+            "events and purchases in doubt": f"SELECT count(*) FROM sent WHERE outcome = {_UNDER_WAY}",  # noqa: S608
+            "members of streams": "SELECT count(*) FROM members",
+            "users by name to verify": "SELECT count(*) FROM sample",
+        }
+        return {what: self._db.execute(query).fetchone()[0] for what, query in queries.items()}
+
+    def close(self) -> None:
+        """Let go of the file."""
+        # Where it cannot be written any more the run has failed of that already, or what is lost here comes again.
+        with suppress(LedgerError):
+            self.members.flush()
+            with self._lock, self._db:
+                self._runs.write()
+        with self._lock, suppress(sqlite3.DatabaseError):
+            self._db.close()
+
+    def _fresh(self, change: Change, absent: Iterable[str]) -> bool:
+        with self._lock:
+            if self._unsettled[change.user]:
+                return True  # what is absent from this record is so from the next, too
+            known = self._known(_id(change.user))
+        if known is None:
+            return True
+        identifiers = _IDENTIFIERS[change.user[0]]
+        numbers, fields = self._ids, change.fields
+        for name in fields.keys() - identifiers:
+            accepted = known.get(numbers.get(name, -1))
+            if accepted is not None and accepted == digest(fields[name]) and not accumulates(fields[name]):
+                del fields[name]
+        for name in absent:
+            if name not in identifiers and known.get(self._ids.get(name, -1), _NULL) != _NULL:
+                fields.setdefault(name, None)
+        return not identifiers.issuperset(fields)
+
+    def _learn(self, change: Change, day: int) -> None:
+        key = _id(change.user)
+        known = self._known(key) or {}
+        identifiers = _IDENTIFIERS[change.user[0]]
+        numbers = self._ids
+        for name, value in change.fields.items():
+            if name in identifiers:
+                continue
+            number = numbers[name] if name in numbers else self._number(name)
+            if accumulates(value):
+                known.pop(number, None)
+            else:
+                known[number] = digest(value)
+        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), day))
+        self._sample.note(key, change.user)
+
+    def _forget_users(self, change: Change) -> None:
+        """What is known of these users holds no more."""
+        for number in map(_id, change.users):
+            self._db.execute("DELETE FROM users WHERE id = ?", (number,))
+            self._sample.forget(number)
+
+    def _forget_asked(self) -> None:
+        """Know nothing of those whose answer an earlier run did not live to see: Braze may have newer values."""
+        with self._db:
+            for table in ("users", "sample"):
+                self._db.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM asked)")  # noqa: S608
+            self._db.execute("DELETE FROM asked")
+
+    def _known(self, key: int) -> dict[int, bytes] | None:
+        row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
+        return None if row is None else dict(_ENTRY.iter_unpack(row[0]))
+
+    def _note(self, fingerprint: bytes, outcome: str, day: int) -> None:
+        self._pending.discard(fingerprint)
+        if outcome == "accepted":
+            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, _ACCEPTED, day))
+        elif outcome == "rejected":
+            self._db.execute("DELETE FROM sent WHERE fingerprint = ?", (fingerprint,))
+
+    def _number(self, name: str) -> int:
+        number = self._ids[name] = len(self._ids)
+        self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
+        return number
+
+    def _outcome(self, fingerprint: bytes) -> int | None:
+        with self._lock:
+            row = self._db.execute("SELECT outcome FROM sent WHERE fingerprint = ?", (fingerprint,)).fetchone()
+        return None if row is None else int(row[0])
+
+
+def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
+    """Return what tells one event or purchase from another; None for a change that may be sent again without harm.
+
+    Two are the same if all that is sent of them is equal, and so is their stream's `key`: the values of its columns,
+    after stream maps and flattening. A key alone does not tell: it may be blank, made by a stream map, or not unique.
+    `place` is that of the change among those of its record.
+    """
+    if change.kind not in _COUNTED:
+        return None
+    text = msgspec.json.encode(
+        [change.records[0].stream, change.kind, change.user, place, key, change.fields], order="sorted"
+    )
+    return blake2b(text, digest_size=16).digest()
+
+
+_COUNTED: Final = frozenset({"events", "purchases"})
+# Where attributes go from one user to another, or with the user.
+_CHANGES_USERS: Final = frozenset(
+    endpoint.path for endpoint in (ALIAS_UPDATE, IDENTIFY, MERGE, REMOVE, RENAME, *DELETE.values())
+)
+_NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
+
+
+_IDENTIFIERS: Final = {kind: _NOT_VALUES | {kind} for kind in DEFAULT}
+_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+def _pack(known: Mapping[int, bytes]) -> bytes:
+    return struct.pack("<" + "H6s" * len(known), *chain.from_iterable(known.items()))
+
+
+def digest(value: object) -> bytes:
+    """What the ledger keeps of a value."""
+    return blake2b(_ENCODE(value), digest_size=6).digest()
+
+
+_NULL: Final = digest(None)
+
+
+def _askers(changes: Iterable[Change]) -> list[tuple[int]]:
+    """The users whose attributes the changes set."""
+    return [
+        (_id(user),)
+        for change in changes
+        if change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS
+        for user in change.users
+    ]
+
+
+def _id(user: User) -> int:
+    """The user as a row number: 63 bits of a hash, on which two of ten million users meet once in 180,000 files."""
+    return int.from_bytes(blake2b("\0".join(user).encode(), digest_size=8).digest(), "big") >> 1

@@ -1,0 +1,219 @@
+"""Reading back: what Braze shows of users, and whether that is what the ledger says was accepted.
+
+Braze's documentation is silent on the form in which it shows times, numbers and lists, so a value of another form is no
+other value for that: https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import time, timezone
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+
+from target_braze.braze.client import BrazeError, ForbiddenError
+from target_braze.delivery import outcomes
+from target_braze.ledger.file import LedgerError
+from target_braze.ledger.store import digest
+from target_braze.mapping.values.standard_fields import STANDARD
+from target_braze.mapping.values.times import looks_like_time, to_moment
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Iterable, Iterator, Mapping
+
+    from target_braze.braze.client import Client
+    from target_braze.ledger.store import Ledger
+
+_log = logging.getLogger("target-braze")
+
+Verdict = Literal["equal", "different", "missing", "cannot compare"]
+
+_IDS_PER_REQUEST: Final = 50
+_STANDARD: Final = (
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "dob",
+    "gender",
+    "country",
+    "home_city",
+    "language",
+    "time_zone",
+    "push_subscribe",
+    "email_subscribe",
+)
+# Users change these themselves, so that another value is no fault that should be mended.
+_OF_USERS: Final = frozenset({"email_subscribe", "push_subscribe"})
+# Braze may write these otherwise than they came.
+_REWRITTEN: Final = frozenset({"email", "language", "phone", "time_zone"})
+_EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
+_NOTHING: Final = frozenset(map(digest, _EMPTY))
+# What a float, or a JSON reader on the way, holds without loss.
+_EXACT_INTEGER: Final = 2**53
+_EXACT_DIGITS: Final = 15
+
+
+def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """The attributes of each user by name, None of one whom Braze does not have; none of one it knows by another id.
+
+    Raises:
+        BrazeError: Braze does not answer that.
+    """
+    ids = iter(external_ids)
+    while some := list(islice(ids, _IDS_PER_REQUEST)):
+        body = {"external_ids": some, "fields_to_export": ["external_id", "custom_attributes", *_STANDARD]}
+        try:
+            answer = client.request(
+                "POST",
+                "/users/export/ids",
+                pool="users.export.ids",
+                body=msgspec.json.encode(body),
+                check=partial(outcomes.success, "POST /users/export/ids", alone="users"),
+            )
+        except ForbiddenError as error:
+            raise BrazeError(f"{error}. The API key needs the permission 'users.export.ids' for this") from None
+        found = answer.json()
+        profiles = {profile.get("external_id"): profile for profile in found.get("users", [])}
+        for one in some:
+            if one in profiles:
+                yield one, attributes(profiles[one])
+            elif one in found.get("invalid_user_ids", ()):
+                yield one, None
+
+
+def verify(
+    client: Client, ledger: Ledger, external_ids: Iterable[str], operated: Container[str]
+) -> Iterator[tuple[str, bool, dict[str, Verdict]]]:
+    """Compare users with the ledger: yield the external id, whether Braze has the user, a verdict on each attribute.
+
+    Raises:
+        BrazeError: Braze does not answer that.
+    """
+    for external_id, values in read(client, external_ids):
+        accepted = ledger.accepted(("external_id", external_id))
+        verdicts = {
+            name: compare(name, value, (values or {}).get(name), operated=name in operated)
+            for name, value in accepted.items()
+        }
+        yield external_id, values is not None, verdicts
+
+
+def check(client: Client, ledger: Ledger, count: int, operated: Container[str], wait: float) -> None:
+    """Compare so many users with the ledger before a run; those that differ once more after `wait` seconds.
+
+    Braze may not show yet what is new.
+
+    Raises:
+        LedgerError: Braze has other values than the ledger says.
+        BrazeError: Braze does not answer.
+    """
+    ids = ledger.sample(count)
+    for seconds in (0.0, wait):
+        if seconds and ids:
+            _log.info("the ledger differs from Braze in %d users; comparing these again in %g s", len(ids), seconds)
+            threading.Event().wait(seconds)
+        names: set[str] = set()
+        found = [one for one in verify(client, ledger, ids, operated) if "different" in one[2].values()]
+        for _, _, verdicts in found:
+            names.update(name for name, verdict in verdicts.items() if verdict == "different")
+        ids = [external_id for external_id, _, _ in found]
+    if ids:
+        raise LedgerError(
+            f"Braze has other values than the ledger {ledger.path} says, for {len(ids):,} of {count:,} users at most "
+            f"({', '.join(sorted(names))}). Either the file is an older copy: put the newest one back, or run "
+            f"`target-braze ledger recover {ledger.path}`. Or something else changes these attributes in Braze: run "
+            "`target-braze ledger verify --forget-different`, or set 'ledger_verify' to 0"
+        )
+
+
+def operated(streams: Mapping[str, Any]) -> set[str]:
+    """The attributes that a mapping does not set but changes."""
+    found = set()
+    for entry in streams.values():
+        found |= {entry.get("rename", {}).get(column, column) for column in entry.get("operators", {})}
+        found |= {entry["cohort"]["array"]} if "array" in entry.get("cohort", {}) else set()
+    return found
+
+
+def of_messages(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
+    """The attributes of each user with an external id among Singer messages that hold profiles as Braze exports them.
+
+    Raises:
+        DecodeError: a line is no message.
+    """
+    for line in lines:
+        record = msgspec.json.decode(line, type=_Message).record
+        if record is not None and isinstance(external_id := record.get("external_id"), str):
+            yield external_id, attributes(record)
+
+
+class _Message(msgspec.Struct):
+    record: dict[str, Any] | None = None
+
+
+def attributes(profile: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes of an exported user by the names under which they are sent."""
+    standard = {name: profile[name] for name in _STANDARD if name in profile}
+    return {**(profile.get("custom_attributes") or {}), **standard}
+
+
+def compare(name: str, accepted: bytes, value: object, *, operated: bool = False) -> Verdict:
+    """Whether the value that Braze shows of an attribute is the one whose digest the ledger has.
+
+    `operated` says that values are no whole ones, but change what is there.
+    """
+    if operated or name in _OF_USERS or not _is_shown(name):
+        return "cannot compare"
+    if accepted in _NOTHING or value in _EMPTY:
+        return (
+            "equal" if accepted in _NOTHING and value in _EMPTY else "different" if value not in _EMPTY else "missing"
+        )
+    if accepted in map(digest, _forms(value)):
+        return "equal"
+    return "different" if name not in _REWRITTEN and is_certain(value) else "cannot compare"
+
+
+def is_certain(value: object) -> bool:
+    """Whether a value that Braze shows has surely the form in which it was sent."""
+    if isinstance(value, bool):
+        return True
+    if isinstance(value, int):
+        return abs(value) < _EXACT_INTEGER
+    if isinstance(value, float):
+        return len(repr(value).lstrip("-").replace(".", "").partition("e")[0]) <= _EXACT_DIGITS
+    return isinstance(value, str) and not looks_like_time(value)
+
+
+def _is_shown(name: str) -> bool:
+    return name in _STANDARD or name not in STANDARD
+
+
+def _forms(value: object) -> Iterator[object]:
+    """The values that Braze may have made this one of."""
+    yield value
+    if isinstance(value, bool):
+        yield from (1, "1", "true", "t") if value else (0, "0", "false", "f")
+    elif isinstance(value, int | float):
+        yield from (str(value), float(value))
+        if value == value // 1:
+            yield from (int(value), str(int(value)))
+    elif isinstance(value, str):
+        yield from _text_forms(value)
+
+
+def _text_forms(text: str) -> Iterator[object]:
+    try:
+        if looks_like_time(text):
+            moment = to_moment(text, timezone.utc).astimezone(timezone.utc)
+            yield moment.isoformat()
+            if moment.time() == time.min:
+                yield moment.date().isoformat()
+        else:
+            yield msgspec.json.decode(text, type=int | float)
+    except (ValueError, msgspec.DecodeError):
+        return

@@ -1,0 +1,1 @@
+"""Calls of customer-data platforms: layouts, users, traits, orders and event names."""

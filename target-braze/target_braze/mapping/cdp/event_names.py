@@ -1,0 +1,71 @@
+"""The names of events that calls become: of pages and screens by a template, and which of all are sent."""
+
+from __future__ import annotations
+
+import re
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.braze import limits
+from target_braze.mapping.kinds.events import to_event_name, watch_names
+from target_braze.mapping.values.scalars import to_string
+from target_braze.records import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from target_braze.mapping.columns import Columns
+
+_PLACEHOLDER: Final = re.compile(r"\{(\w+)\}")
+_TEMPLATES: Final = {"page": "Viewed {name} Page", "screen": "Viewed {name} Screen"}
+
+
+class EventNames:
+    """Names events by `page` and `screen` of the mapping of calls, and lets those of `events` pass."""
+
+    def __init__(self, columns: Columns, given: Mapping[str, Any], notice: Callable[[str], None]) -> None:
+        self._notice = notice
+        self._filters: Mapping[str, Sequence[str]] = given.get("events", {})
+        self._templates = {method: given.get(method, default) for method, default in _TEMPLATES.items()}
+        self._seen: set[str] = set()
+        for method, template in self._templates.items():
+            if set("{}") & set(_PLACEHOLDER.sub("", template)):
+                raise columns.error(
+                    f"{template!r} is no template such as {_TEMPLATES[method]!r}, with names of properties in braces - "
+                    f"at {columns.at}.calls.{method}"
+                )
+
+    def of_view(self, method: str, properties: Mapping[str, Any]) -> str:
+        """The event's name of a page or screen call; what its template names and nobody says is left out."""
+
+        def shown(found: re.Match[str]) -> str:
+            value = properties.get(found[1])
+            return to_string(value) if isinstance(value, str | int | float) else ""
+
+        return " ".join(_PLACEHOLDER.sub(shown, self._templates[method]).split())
+
+    def checked(self, name: object) -> str | None:
+        """The name as Braze takes it, None of an event that is not to be sent.
+
+        Raises:
+            RecordError: it is none.
+        """
+        try:
+            event = to_event_name(name)
+        except ValueError as wrong:
+            raise RecordError(f"the event's name: {wrong}") from None
+        if not event:
+            raise RecordError("the event's name is blank")
+        only = self._filters.get("only", ["*"])
+        if _fits(event, only) and not _fits(event, self._filters.get("except", [])):
+            return event
+        self._notice(f"the event '{event}' is left out by 'calls.events'")
+        return None
+
+    def watch(self, event: str) -> None:
+        """Count the names, of which Braze allows a profile only so many."""
+        self._seen = watch_names(self._seen, event, limits.MANY_EVENT_NAMES, "event names", self._notice)
+
+
+def _fits(event: str, patterns: Sequence[str]) -> bool:
+    return any(event == pattern or fnmatchcase(event, pattern) for pattern in patterns)

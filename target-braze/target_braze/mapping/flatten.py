@@ -1,0 +1,67 @@
+"""Columns of objects whose members are attributes of their own, as the custom attributes in an export of Braze are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_braze.braze import limits
+from target_braze.mapping.property_sources import Bag, Members
+from target_braze.mapping.values.names import checked_name
+from target_braze.mapping.values.nested import compile_value
+from target_braze.mapping.values.standard_fields import compile_standard_field
+from target_braze.records import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.mapping.columns import Columns
+    from target_braze.mapping.kinds.base import Defaults
+    from target_braze.mapping.values.scalars import Convert
+
+
+class Spread:
+    """The columns that `spread` names. A member is a field of Braze's own if it is called like one."""
+
+    def __init__(
+        self,
+        columns: Columns,
+        defaults: Defaults,
+        watch: Callable[[Convert, str], Convert],
+        notice: Callable[[str], None],
+    ) -> None:
+        self.columns = tuple(columns.known(column, "spread") for column in columns.entry.get("spread", ()))
+        for column in self.columns:
+            columns.check_kinds(column, ("object", "string"), "spread")
+        place = defaults.place(notice, typed_nested_times=True)
+        self._nulls = defaults.unset_nulls
+        bag = Bag(columns, tuple((column,) for column in self.columns), {})
+        self._read = bag.read
+
+        def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
+            name = checked_name(member)
+            if name in limits.CONTROL_KEYS:
+                raise ValueError(f"'{name}' is a key that commands Braze")
+            what = f"attribute '{name}'"
+            here = place.of(what)
+            standard = compile_standard_field(name, schema, here)
+            return name, standard or watch(compile_value(schema, here), what)
+
+        self._members = Members("attribute", bag.schemas, lambda _name: True, compile_one, defaults.dropped(notice))
+
+    def names(self, record: Mapping[str, Any]) -> frozenset[str]:
+        """The attributes that the record has members for."""
+        return frozenset(self._read(record)) if self.columns else frozenset()
+
+    def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Add the members to the object.
+
+        Raises:
+            RecordError: a value is none that Braze takes, or a column has its name.
+        """
+        if not self.columns:
+            return
+        for name, value in self._members.convert(self._read(record)).items():
+            if name in sent:
+                raise RecordError(f"attribute '{name}' comes from a column of its own and from one in 'spread'")
+            if value is not None or self._nulls:
+                sent[name] = value

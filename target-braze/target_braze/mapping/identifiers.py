@@ -1,0 +1,264 @@
+"""Who a record is about: the first of its identifiers that is valid, and exactly one.
+
+https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ and .../user_alias_object/ for the alias.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.braze import limits
+from target_braze.mapping.values import phones, standard_fields
+from target_braze.mapping.values.scalars import to_id, to_numeric_id
+from target_braze.records import MappingError, RecordError, User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+# The identifiers in the order in which they are tried where the mapping does not say.
+DEFAULT: Final = ("external_id", "braze_id", "user_alias", "email", "phone")
+
+# Columns of an alias's name and label: as the API calls them, and the headers of Braze's CSV imports,
+# https://www.braze.com/docs/user_guide/data/unification/user_data/import_methods/csv_import/.
+ALIAS_COLUMNS: Final = (("alias_name", "alias_label"), ("user_alias_name", "user_alias_label"))
+
+_BY_NAME: Final[Mapping[str, str]] = {name: name for name in DEFAULT if name != "user_alias"}
+
+
+# What sources write where they know nobody, in any case of its letters. One profile would collect all of these.
+PLACEHOLDERS: Final = (
+    "0",
+    "-",
+    "null",
+    "nil",
+    "none",
+    "nan",
+    "n/a",
+    "undefined",
+    "unknown",
+    "anonymous",
+    "guest",
+    "not set",
+    "true",
+    "false",
+    "[object Object]",
+    "00000000-0000-0000-0000-000000000000",
+)
+
+
+class IdentifierError(ValueError):
+    """A value that identifies nobody in Braze; `rule` says in a word or two why."""
+
+    def __init__(self, rule: str, message: str) -> None:
+        super().__init__(message)
+        self.rule = rule
+
+
+class _CaughtError(RecordError):
+    """A record has such a value."""
+
+    def __init__(self, column: str, wrong: IdentifierError) -> None:
+        super().__init__(f"column '{column}': {wrong}")
+        self.rule = wrong.rule
+
+
+@dataclass(eq=False)
+class Candidate:
+    """One way to name the user: the kind of identifier and the columns that hold it.
+
+    An alias has a column for its name and either a column or a literal for its label. `outcomes` counts the records
+    that it named a user for, that left it blank, and that each of its rules caught.
+    """
+
+    kind: str
+    column: str
+    label_column: str | None = None
+    label: str | None = None
+    placeholders: frozenset[str] = frozenset()
+    place: str = ""
+    numeric_columns: frozenset[str] = frozenset()
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self._check = _CHECKS[self.kind]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return (self.column,) if self.label_column is None else (self.column, self.label_column)
+
+    def user(self, record: Mapping[str, Any]) -> User | None:
+        """The user, counted, or None where the record leaves the columns blank.
+
+        Raises:
+            RecordError: the identifier has a form that Braze would not accept, or is a placeholder.
+        """
+        try:
+            user = self.find(record)
+        except _CaughtError as caught:
+            self.outcomes[caught.rule] += 1
+            raise
+        self.outcomes[BLANK if user is None else CHOSEN] += 1
+        return user
+
+    def find(self, record: Mapping[str, Any]) -> User | None:
+        """The same, not counted."""
+        name = self._text(record, self.column)
+        if name is None:
+            return None
+        if self.kind != "user_alias":
+            return (self.kind, name)
+        label = self.label if self.label_column is None else self._text(record, self.label_column)
+        return None if label is None else ("user_alias", label, name)
+
+    def record(self, user: User) -> dict[str, Any]:
+        """A record from which it reads this user."""
+        *label, name = user[1:]
+        return {self.column: name} if self.label_column is None else {self.column: name, self.label_column: label[0]}
+
+    def _text(self, record: Mapping[str, Any], column: str) -> str | None:
+        value = record.get(column)
+        if value is None:
+            return None
+        try:
+            numeric = column in self.numeric_columns
+            text = value.strip() if type(value) is str and not numeric else self._id(value, numeric=numeric)
+            if not text:
+                return None
+            if text.casefold() not in self.placeholders:
+                return self._check(text)
+            wrong = IdentifierError("placeholder", f"{text!r} is a placeholder and names nobody")
+        except IdentifierError as error:
+            wrong = error
+        raise _CaughtError(column, wrong)
+
+    @staticmethod
+    def _id(value: object, *, numeric: bool) -> str:
+        try:
+            return to_numeric_id(value) if numeric else to_id(value)
+        except ValueError as wrong:
+            raise IdentifierError("no text", str(wrong)) from None
+
+
+CHOSEN: Final = "chosen"
+BLANK: Final = "blank"
+
+
+def find_user(candidates: Sequence[Candidate], record: Mapping[str, Any]) -> tuple[User, tuple[str, ...]]:
+    """The user whom the first valid candidate names, and the columns of those before it that hold something invalid.
+
+    Raises:
+        RecordError: there is none; says of each candidate why.
+    """
+    wrong: dict[Candidate, str] = {}
+    for candidate in candidates:
+        try:
+            user = candidate.user(record)
+        except RecordError as error:
+            wrong[candidate] = str(error)
+            continue
+        if user is not None:
+            return user, tuple(column for caught in wrong for column in caught.columns) if wrong else ()
+    if not wrong:
+        tried = ", ".join(column for candidate in candidates for column in candidate.columns)
+        raise RecordError(f"it names no user: all of these columns are blank: {tried}")
+    reasons = (wrong.get(candidate) or f"column '{candidate.column}' is blank" for candidate in candidates)
+    raise RecordError(f"it names no user: {'; '.join(reasons)}")
+
+
+def compile_user(
+    stream: str,
+    entry: Sequence[Mapping[str, Any]] | None,
+    columns: Sequence[str],
+    placeholders: Iterable[str] = PLACEHOLDERS,
+    setting: str = "user",
+) -> list[Candidate]:
+    """The candidates of a stream from `user` of its mapping, or a setting like it, else from columns of Braze's names.
+
+    Raises:
+        MappingError: a column is unknown, or there is no candidate.
+    """
+    if entry is None:
+        candidates = [Candidate(kind, name) for kind, name in _BY_NAME.items() if name in columns]
+        candidates += [
+            Candidate("user_alias", name, label_column=label)
+            for name, label in ALIAS_COLUMNS
+            if name in columns and label in columns
+        ]
+        candidates.sort(key=lambda candidate: DEFAULT.index(candidate.kind))
+    else:
+        candidates = [
+            _candidate(kind, given, f"{setting}[{number}].{kind}")
+            for number, item in enumerate(entry)
+            for kind, given in item.items()
+        ]
+    nobody = frozenset(text.strip().casefold() for text in placeholders)
+    for candidate in candidates:
+        if candidate.kind not in {"email", "phone"}:  # which have a form that no placeholder has
+            candidate.placeholders = nobody
+        for column in candidate.columns:
+            if column not in columns:
+                raise MappingError(
+                    f"stream '{stream}': '{setting}' names the column '{column}', but the stream has only: "
+                    f"{', '.join(columns)} - at streams.{stream}.{candidate.place}"
+                )
+    if not candidates:
+        raise MappingError(
+            f"stream '{stream}': nothing says whom a record is about. Name a column in the setting "
+            f"streams.{stream}.{setting}, for example [{{external_id: {next(iter(columns), 'customer_id')}}}]. "
+            f"Columns: {', '.join(columns)}"
+        )
+    return candidates
+
+
+def identifier(user: User) -> dict[str, Any]:
+    """The part of a Braze object that names the user."""
+    if user[0] == "user_alias":
+        return {"user_alias": {"alias_label": user[1], "alias_name": user[2]}}
+    return {user[0]: user[1]}
+
+
+def _candidate(kind: str, given: str | Mapping[str, str], place: str) -> Candidate:
+    if isinstance(given, str):
+        return Candidate(kind, given, place=place)
+    label_column, label = given.get("label_field"), given.get("label")
+    return Candidate(kind, given["name"], label_column=label_column, label=label, place=place)
+
+
+def _at_most(most: int) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if len(text) * 4 > most and (size := len(text.encode())) > most:
+            raise IdentifierError("too long", f"{size} bytes long, Braze takes at most {most}")
+        return text
+
+    return check
+
+
+def _email(text: str) -> str:
+    try:
+        standard_fields.email(text)
+    except ValueError as wrong:
+        raise IdentifierError("no e-mail address", str(wrong)) from None
+    return text
+
+
+def _phone(text: str) -> str:
+    """The number in the form E.164; one without its country is anybody's."""
+    try:
+        number = phones.e164(text)
+    except ValueError:
+        number = None
+    if number is None:
+        raise IdentifierError("not E.164", f"expected a phone number in the form +12025550123, got {text!r}")
+    return number
+
+
+_CHECKS: Final[Mapping[str, Callable[[str], str]]] = {
+    "external_id": _at_most(limits.EXTERNAL_ID_BYTES),
+    "braze_id": _at_most(limits.EXTERNAL_ID_BYTES),
+    "user_alias": _at_most(limits.ALIAS_BYTES),
+    "email": _email,
+    "phone": _phone,
+}

@@ -1,0 +1,126 @@
+"""What mappings have in common that make something else of a record than an object of /users/track."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from typing_extensions import override
+
+from target_braze.mapping.identifiers import ALIAS_COLUMNS, Candidate, compile_user, identifier
+from target_braze.mapping.kinds.base import StreamMapping
+from target_braze.mapping.spelling import check_identifiers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from target_braze.records import Change, User
+
+# What columns of names and ids hold.
+_TEXTS: Final = ("string", "integer", "number")
+# Columns that name users where the mapping does not say.
+_COLUMNS: Final = {"user_alias": tuple(name for names in ALIAS_COLUMNS for name in names)}
+
+
+class Step(StreamMapping):
+    """Turns a record into changes for an endpoint of its own."""
+
+    to: ClassVar[str]
+    users: ClassVar[frozenset[str]]
+    """The kinds of identifiers that may name the user."""
+
+    @override
+    def changes(self, record: Mapping[str, Any]) -> list[Change]:
+        if not self._known.issuperset(record):
+            self._note_unknown(record)
+        return self._changes(record)
+
+    @abstractmethod
+    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
+        """What one record changes."""
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Nothing: there is no object of /users/track."""
+
+    @override
+    def _compile_user(self) -> list[Candidate]:
+        return self._compile_users("user", self.users)
+
+    def _compile_users(self, setting: str, kinds: Iterable[str], *, default: bool = True) -> list[Candidate]:
+        """The ways in which a list such as `user` names users, by the kinds of identifiers that its endpoint takes.
+
+        Raises:
+            MappingError: it has another kind, or none; or names a column that the stream lacks.
+        """
+        columns, entry = self._columns, self._columns.entry.get(setting)
+        for number, kind in enumerate(kind for item in entry or () for kind in item):
+            if kind not in kinds:
+                raise columns.error(
+                    f"'{setting}' has {kind}, but for {self.to} Braze takes {' or '.join(sorted(kinds))} only - at "
+                    f"{columns.at}.{setting}[{number}]"
+                )
+        if entry is None and not default:
+            raise columns.error(f"nothing says whom to {setting}; name the column - at {columns.at}.{setting}")
+        if entry is None:
+            check_identifiers(columns, [*kinds], always=False)
+        found = {column for kind in kinds for column in _COLUMNS.get(kind, (kind,))}
+        if entry is None and not found & {*columns.names}:
+            raise columns.error(
+                f"nothing says whom a record is about: there is none of the columns {', '.join(sorted(found))}; name "
+                f"another - at {columns.at}.{setting}. Columns: {', '.join(columns.names)}"
+            )
+        names = columns.names if entry is not None else [name for name in columns.names if name in found]
+        candidates = compile_user(columns.stream, entry, names, self._defaults.placeholder_ids, setting)
+        columns.check_identifiers(candidates)
+        return candidates
+
+    def _column(self, setting: str, key: str, default: str, kinds: Iterable[str] = _TEXTS) -> str:
+        """The column that a part of the mapping names, else the one that is called as Braze calls it.
+
+        Raises:
+            MappingError: the stream does not have it, or it can hold nothing of these types.
+        """
+        columns = self._columns
+        given = columns.entry.get(setting, {}).get(key)
+        if given is None and default not in columns:
+            raise columns.error(
+                f"nothing gives '{default}', which Braze needs: name the column - at {columns.at}.{setting}.{key}"
+            )
+        column = columns.known(given or default, f"{setting}.{key}")
+        columns.check_kinds(column, kinds, f"'{setting}.{key}'")
+        return column
+
+    def _external_id(self, setting: str, column: str) -> Candidate:
+        columns = self._columns
+        found = compile_user(
+            columns.stream, [{"external_id": column}], columns.names, self._defaults.placeholder_ids, setting
+        )
+        columns.check_identifiers(found)
+        return found[0]
+
+    def _note_unused(self, used: Iterable[str]) -> None:
+        unused = [name for name in self._columns.names if name not in {*used}]
+        if unused:
+            self._notice(f"columns that {self.to} have no use for are not sent: {', '.join(unused)}")
+
+
+def columns_of(*candidates: Sequence[Candidate]) -> set[str]:
+    """The columns that candidates read."""
+    return {column for several in candidates for candidate in several for column in candidate.columns}
+
+
+def columns_by_kind(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
+    """The columns of each kind of identifier, in the order in which they are tried."""
+    kinds = {candidate.kind for candidate in candidates}
+    return {kind: tuple(name for one in candidates if one.kind == kind for name in one.columns) for kind in kinds}
+
+
+def prioritized(user: User, prioritization: Sequence[str]) -> dict[str, Any]:
+    """The part of an object that names a user, and says which one where several have the address.
+
+    https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/
+    """
+    if user[0] in {"email", "phone"}:
+        return {**identifier(user), "prioritization": [*prioritization]}
+    return identifier(user)

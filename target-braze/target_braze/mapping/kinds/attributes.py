@@ -1,0 +1,206 @@
+"""Records that become attributes of users."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from typing_extensions import override
+
+from target_braze.braze import limits
+from target_braze.braze.data_points import FREE
+from target_braze.encode import encode
+from target_braze.mapping.columns import Columns, Field, Fields
+from target_braze.mapping.flatten import Spread
+from target_braze.mapping.kinds.base import Defaults, StreamMapping
+from target_braze.mapping.kinds.deletions import KEYS
+from target_braze.mapping.on_delete import Removal
+from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
+from target_braze.mapping.spelling import squashed
+from target_braze.mapping.values.standard_fields import (
+    NEVER_NULL,
+    STANDARD,
+    TEXTS,
+    compile_standard_field,
+    kinds_of_standard_field,
+)
+from target_braze.mapping.values.times import looks_like_time
+from target_braze.records import Change
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_braze.mapping.values.scalars import Convert
+    from target_braze.records import User
+
+# Braze's own fields by their names without case and underscores, and what else sources call them.
+_MEANT: Final[Mapping[str, str]] = {
+    "birthday": "dob",
+    "birthdate": "dob",
+    "dateofbirth": "dob",
+    "emailaddress": "email",
+    "phonenumber": "phone",
+    "timezone": "time_zone",
+    **{squashed(name): name for name in STANDARD},
+}
+_RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
+
+
+class Attributes(StreamMapping):
+    """https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
+
+    kind = "attributes"
+    keys = frozenset({"fields", "operators", "merge_objects", "spread", "vanished"}) | KEYS
+    removals = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        # An address that does not identify the user is still the user's address.
+        addresses = {c.column: c.kind for c in self._candidates if c.kind in {"email", "phone"}}
+        place = defaults.place(self._notice, typed_nested_times=True)
+        self._operators = compile_operators(columns, place, _RESERVED)
+        operands = {operator.field.column for operator in self._operators}
+        self._spread = Spread(columns, defaults, self._watched, notice)
+        hidden = self._identifier_columns("external_id", "braze_id", "user_alias") | operands | {*self._spread.columns}
+        chosen = columns.select("fields", (name for name in columns.names if name not in hidden), notice)
+        chosen = [column for column in chosen if column not in operands]
+        fields = tuple(map(self._typed, columns.fields(chosen, place, addresses, _RESERVED)))
+        nullable = {field.name for field in fields} - NEVER_NULL if defaults.unset_nulls else ()
+        self._fields = Fields(fields, nullable, defaults.dropped(self._notice))
+        self._columns_by_name = {field.name: field.column for field in fields}
+        self._merge = columns.entry.get("merge_objects", False)
+        self._check_operators()
+        self._check_precedence()
+        names = [*(field.name for field in self._fields.all), *(operator.field.name for operator in self._operators)]
+        if self._on_delete == "unset" and self._spread.columns:
+            # Which there are only the record knows, and of a deleted one there may be no more than the key.
+            members = "', '".join(self._spread.columns)
+            notice(f"'on_delete' unsets no members of '{members}'; they stay in Braze")
+        self._removal = Removal(columns, self._on_delete, names, self._object, defaults.guard)
+        if not (self._operators or self._spread.columns):
+            self._quick = self._compile_quick(self._fields)
+        # Where each field costs one data point.
+        self._flat = all(
+            (field.quick is not None or columns.is_time(field.column)) and field.name not in FREE for field in fields
+        )
+
+    def _check_operators(self) -> None:
+        names = {field.name: field.column for field in self._fields.all}
+        for operator in self._operators:
+            name, column = operator.field.name, operator.field.column
+            if name in names:
+                raise self._columns.error(f"columns '{names[name]}' and '{column}' would both be sent as '{name}'")
+            if name in STANDARD:
+                raise self._columns.error(
+                    f"'operators.{column}': '{name}' is Braze's own field, and operators are for custom attributes"
+                )
+
+    def _check_precedence(self) -> None:
+        """An object without a primary identifier is about whom its email names, also where the mapping says phone."""
+        email = next((field.column for field in self._fields.all if field.name == "email"), None)
+        for candidate in self._candidates if email else ():
+            if (candidate.kind, candidate.column) == ("email", email):
+                return
+            if candidate.kind == "phone":
+                raise self._columns.error(
+                    f"'user' tries '{candidate.column}' (phone) before '{email}' (email), but of an object that has "
+                    f"both Braze goes by the address; put email before phone, or leave '{email}' out of 'fields'"
+                )
+
+    def _typed(self, field: Field) -> Field:
+        """Give a standard field its own form, and watch a custom attribute for text that Braze would make a time."""
+        what = f"column '{field.column}'"
+        place = self._defaults.place(self._notice, typed_nested_times=True).of(what)
+        if standard := compile_standard_field(field.name, self._columns.schema(field.column), place):
+            self._columns.check_kinds(field.column, kinds_of_standard_field(field.name), f"'{field.name}'")
+            return Field(field.column, field.name, standard, field.quick if field.name in TEXTS else None)
+        meant = meant_field(field.name)
+        if meant and meant not in self._columns:
+            self._notice(
+                f"column '{field.column}' becomes a custom attribute, because Braze's own field is '{meant}'; "
+                f"{self._columns.at}.rename: {{{field.column}: {meant}}} sends it there"
+            )
+        if self._columns.is_time(field.column):
+            return field
+        return Field(field.column, field.name, self._watched(field.convert, what), field.quick, watched=True)
+
+    def _watched(self, convert: Convert, what: str) -> Convert:
+        return watched(convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        operands = {f"{one.field.name}.{one.key}": (one.field.column,) for one in self._operators}
+        return operands | {field.name: (field.column,) for field in self._fields.all}
+
+    @property
+    @override
+    def spread(self) -> tuple[str, ...]:
+        return self._spread.columns
+
+    @property
+    @override
+    def types(self) -> Mapping[str, str | None]:
+        operated = {one.field.name: BRAZE_TYPES[one.key] for one in self._operators}
+        return operated | {
+            field.name: self._columns.braze_type(field.column)
+            for field in self._fields.all
+            if field.name not in STANDARD
+        }
+
+    @property
+    @override
+    def attributes(self) -> Mapping[str, bool]:
+        operated = dict.fromkeys((one.field.name for one in self._operators), False)
+        flag = {} if self._removal.flag is None else {self._removal.flag: False}
+        return operated | flag | {field.name: field.name not in NEVER_NULL for field in self._fields.all}
+
+    @override
+    def absent(self, record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+        spread = self._spread.names(record)
+        return [name for name in names if name not in spread and self._columns_by_name.get(name) not in record]
+
+    @override
+    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+        return self._removal.changes(self._user(record))
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        self._fields.fill(fields, record)
+        self._spread.fill(fields, record)
+        self._fill_own(fields, record)
+
+    @override
+    def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        if self._merge:
+            fields["_merge_objects"] = True
+        if self._removal.flag is not None:
+            fields[self._removal.flag] = False
+        for operator in self._operators:
+            operator.fill(fields, record)
+
+    @override
+    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change:
+        head = encode(own)
+        points = number + (self._removal.flag is not None) if self._flat else None
+        whole = b"%s,%s" % (head[:-1], encoded[1:]) if number else head
+        return Change(self.kind, user, None, encoded=whole, points=points)
+
+
+def meant_field(name: str) -> str | None:
+    """Braze's own field that a name may mean which differs from it; None where there is none."""
+    meant = _MEANT.get(squashed(name))
+    return None if meant == name else meant
+
+
+def watched(convert: Convert, what: str, notice: Callable[[str], None], *, reject: bool = False) -> Convert:
+    """The same converter, but it rejects or gives notice of text that Braze would make a time."""
+
+    def convert_watched(value: object) -> object:
+        sent = convert(value)
+        if isinstance(sent, str) and looks_like_time(sent):
+            if reject:
+                raise ValueError(f"expected text that Braze does not make a time, got {sent!r}")
+            notice(f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze makes a time")
+        return sent
+
+    return convert_watched

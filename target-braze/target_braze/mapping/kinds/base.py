@@ -1,0 +1,303 @@
+"""What all kinds of mapping have in common: the columns, the user, and what becomes of a record."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from target_braze.mapping.deletion_guard import DeletionGuard
+from target_braze.mapping.fast_path import QuickFields
+from target_braze.mapping.identifiers import CHOSEN, PLACEHOLDERS, Candidate, compile_user, find_user, identifier
+from target_braze.mapping.spelling import check_identifiers
+from target_braze.mapping.values.nested import Place
+from target_braze.records import Change, Member, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import tzinfo
+
+    import msgspec
+
+    from target_braze.braze.catalogs import Catalog
+    from target_braze.mapping.columns import Columns, Dropped, Fields
+    from target_braze.records import User
+
+
+_COUNT: Final = re.compile(r"\A[\d,]+")
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """Settings of the target that hold for all streams; `zone` is that of times that carry none."""
+
+    app_id: str | None
+    unset_nulls: bool
+    update_existing_only: bool
+    zone: tzinfo
+    long_strings: str = "reject"
+    date_like_text: str = "send"
+    on_bad_value: str = "reject"
+    placeholder_ids: tuple[str, ...] = PLACEHOLDERS
+    guard: DeletionGuard = field(default_factory=DeletionGuard)
+
+    def place(self, notice: Callable[[str], None], *, typed_nested_times: bool) -> Place:
+        """Where values go: into attributes, or into properties of what happened."""
+        return Place(self.zone, typed_nested_times, cuts=self.long_strings == "cut", report=notice)
+
+    def dropped(self, notice: Callable[[str], None]) -> Dropped | None:
+        """Return what to call with a field that a record goes without; None where such a record is rejected."""
+        if self.on_bad_value == "reject":
+            return None
+
+        def report(what: str, wrong: ValueError) -> None:
+            # Without the value, which may be personal; so that there is one report of each kind.
+            why = _COUNT.sub("too many", str(wrong).partition(", got ")[0])
+            notice(f"{what} is left out of records, for 'on_bad_value' is drop_field: {why}")
+
+        return report
+
+
+class StreamMapping(ABC):
+    """Turns records of one stream into changes; one subclass per kind of Braze object."""
+
+    kind: ClassVar[str]
+    keys: ClassVar[frozenset[str]]
+    """What its entry in the setting `streams` may have beside that of all."""
+    lacks: ClassVar[frozenset[str]] = frozenset()
+    """What of that of all has no meaning for it."""
+    removals: ClassVar[tuple[str, ...]] = ("nothing",)
+    """What it can do when the source deletes a record, `on_delete`; the first unless the mapping says otherwise."""
+    catalog: Catalog | None = None
+    """The catalog that has to be there before the first record, """
+    id_column: str = ""
+    """and the column that has the ids of its items."""
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        self._columns = columns
+        self._defaults = defaults
+        self._tell = notice
+        self._is_quick = False
+        self._known = frozenset(columns.names)
+        self._on_delete = self._compile_removal()
+        self._candidates = self._compile_user()
+        self._quick: QuickFields | None = None
+
+    @property
+    def quick_record(self) -> type[msgspec.Struct] | None:
+        """The struct of a record that has nothing out of the ordinary; None where all have to be looked at."""
+        return None if self._quick is None else self._quick.record
+
+    @property
+    def candidates(self) -> tuple[Candidate, ...]:
+        """The ways in which it names the user, with their counts."""
+        return tuple(self._candidates)
+
+    @property
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        """The column that each field of the object is made of, for explanations.
+
+        What is inside of a field is called `properties.name`, `visits.inc`. Of several columns the first filled counts.
+        """
+        return {}
+
+    @property
+    def spread(self) -> tuple[str, ...]:
+        """Columns whose members are fields of the object, or properties; for explanations."""
+        return ()
+
+    @property
+    def types(self) -> Mapping[str, str | None]:
+        """Custom attributes with the type that Braze will see, None where only the values know it."""
+        return {}
+
+    @property
+    def attributes(self) -> Mapping[str, bool]:
+        """Attributes that it can set, as far as that is known before any record; whether it replaces their values."""
+        return {}
+
+    def absent(self, _record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
+        """Which of the attributes, that it sets or once did, the record has no column for."""
+        return [*names]
+
+    def changes(self, record: Mapping[str, Any]) -> list[Change]:
+        """What one record changes, in the order in which it has to happen.
+
+        Raises:
+            RecordError: it names no user, or a value is none that Braze takes.
+        """
+        if not self._known.issuperset(record):
+            self._note_unknown(record)
+        user, caught = find_user(self._candidates, record)
+        if caught:
+            # What was to identify the user and cannot is no data of the user either.
+            record = {column: value for column, value in record.items() if column not in caught}
+        fields = self._object(user)
+        self._fill(fields, record)
+        return [self._as_change(user, fields)]
+
+    def quick_change(self, record: msgspec.Struct) -> Change | None:
+        """The one change that a record makes which is a `quick_record`; None where `changes` has to look at it."""
+        if self._quick is None:
+            return None
+        self._is_quick = True
+        try:
+            encoded, number, others = self._quick.read(record)
+            first = self._candidates[0]
+            user = first.find(others)
+            if user is None:
+                return None
+            fields = self._object(user)
+            self._fill_own(fields, others)
+            change = self._as_quick_change(user, fields, encoded, number)
+        except (RecordError, ValueError):
+            return None
+        finally:
+            self._is_quick = False
+        if change is not None:
+            first.outcomes[CHOSEN] += 1
+        return change
+
+    @property
+    def removes(self) -> bool:
+        """Whether something happens in Braze when the source deletes a record."""
+        return self._on_delete != "nothing"
+
+    def removed(self, record: Mapping[str, Any]) -> list[Change]:
+        """What changes when the source deletes a record, which may have no more than its key then.
+
+        Raises:
+            RecordError: it names no user.
+        """
+        if self._on_delete == "nothing":
+            self._notice("records were deleted in the source, for which nothing is done in Braze: on_delete is nothing")
+            return []
+        return self._removed(record)
+
+    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+        raise NotImplementedError
+
+    def members(self, record: Mapping[str, Any]) -> list[Member]:
+        """Whom a record lists: the user it is about, then the same by the other identifiers that it has.
+
+        An earlier record may have named the user by one of those.
+
+        Raises:
+            RecordError: it does not say of which part.
+        """
+        part = self._part(record)
+        found = []
+        for candidate in self._candidates:
+            with suppress(RecordError):
+                if (user := candidate.find(record)) is not None:
+                    found.append(Member(user, part))
+        return found
+
+    def record_of(self, member: Member) -> dict[str, Any] | None:
+        """A record that lists the member and says nothing else; None where the mapping makes no such member."""
+        for candidate in self._candidates:
+            if candidate.kind == member.user[0]:
+                record = candidate.record(member.user) | self._part_columns(member.part)
+                if self.members(record)[:1] == [member]:
+                    return record
+        return None
+
+    def item_id(self, _record: Mapping[str, Any]) -> str | None:
+        """The id of the item that a record lists; None where it lists none that Braze takes."""
+        return None
+
+    def _part(self, _record: Mapping[str, Any]) -> str:
+        """The cohort or group that a record is about."""
+        return ""
+
+    def _part_columns(self, _part: str) -> dict[str, Any]:
+        """The columns that say so."""
+        return {}
+
+    def _compile_removal(self) -> str:
+        given = self._columns.entry.get("on_delete", self.removals[0])
+        action: str = given if isinstance(given, str) else "flag"
+        if action not in self.removals:
+            raise self._columns.error(
+                f"'on_delete' cannot be {action} here, only {' or '.join(sorted(self.removals))} - at "
+                f"{self._columns.at}.on_delete"
+            )
+        return action
+
+    def _compile_user(self) -> list[Candidate]:
+        columns = self._columns
+        if "user" not in columns.entry:
+            check_identifiers(columns, always=self.kind == "attributes")
+        candidates = compile_user(
+            columns.stream, columns.entry.get("user"), columns.names, self._defaults.placeholder_ids
+        )
+        columns.check_identifiers(candidates)
+        return candidates
+
+    def _user(self, record: Mapping[str, Any]) -> User:
+        return find_user(self._candidates, record)[0]
+
+    def _object(self, user: User) -> dict[str, Any]:
+        """An object of /users/track that says nothing yet but whom it is about, and whether it may create the user."""
+        fields = identifier(user)
+        if self._defaults.update_existing_only:
+            fields["_update_existing_only"] = True
+        elif user[0] == "user_alias":
+            # Without it Braze takes an unknown alias for nothing to do.
+            fields["_update_existing_only"] = False
+        return fields
+
+    def _as_change(self, user: User, fields: dict[str, Any]) -> Change:
+        return Change(self.kind, user, fields)
+
+    @abstractmethod
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Add to the object what beside the user belongs in it."""
+
+    def _compile_quick(self, fields: Fields, own: Iterable[str] = ()) -> QuickFields | None:
+        """The quick way for columns that are sent, if there is one; `own` are columns that `_fill_own` reads."""
+        first = self._candidates[0]
+        columns = {field.column for field in fields.all}
+        if not columns.isdisjoint((*own, *first.columns)) or any(field.name == first.kind for field in fields.all):
+            return None
+        if fields.nullable and len(fields.nullable) < len(fields.all):
+            return None
+        if not QuickFields.may_have((*self._columns.all_names, *(field.name for field in fields.all))):
+            return None
+        return QuickFields(self._columns.all_names, fields.all, nulls=bool(fields.nullable))
+
+    def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Add to the object what beside the user and the columns of `_quick` belongs in it."""
+        raise NotImplementedError
+
+    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+        """The change of `own` fields and the `number` of others that are `encoded` already.
+
+        None where `changes` has to say what is wrong with it.
+        """
+        raise NotImplementedError
+
+    def _notice(self, text: str) -> None:
+        """Tell the user; or, of a record on the quick way, let `changes` do that.
+
+        Raises:
+            ValueError: it is on the quick way.
+        """
+        if self._is_quick:
+            raise ValueError(text)
+        self._tell(text)
+
+    def _note_unknown(self, record: Mapping[str, Any]) -> None:
+        for column in record:
+            if column not in self._known and not column.startswith("_sdc_"):
+                self._notice(f"column '{column}' is not in the stream's SCHEMA and is not sent")
+
+    def _identifier_columns(self, *kinds: str) -> set[str]:
+        return {
+            column
+            for candidate in self._candidates
+            if not kinds or candidate.kind in kinds
+            for column in candidate.columns
+        }

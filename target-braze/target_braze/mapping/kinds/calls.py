@@ -1,0 +1,376 @@
+"""Records that are calls to a customer-data platform (identify, track, page, screen, group, alias) or Amplitude's."""
+
+from __future__ import annotations
+
+import re
+from datetime import timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from typing_extensions import override
+
+from target_braze.braze import limits
+from target_braze.mapping.cdp.call_users import CallUsers
+from target_braze.mapping.cdp.event_names import EventNames
+from target_braze.mapping.cdp.layouts import METHODS, recognise
+from target_braze.mapping.cdp.orders import Orders
+from target_braze.mapping.cdp.traits import add_address, compile_trait, without_operations
+from target_braze.mapping.columns import Columns, Field
+from target_braze.mapping.kinds.base import Defaults, StreamMapping
+from target_braze.mapping.kinds.events import to_past
+from target_braze.mapping.property_sources import Bag, Members, chooser, is_blank
+from target_braze.mapping.values.names import checked_name
+from target_braze.mapping.values.nested import checked_size, compile_value
+from target_braze.mapping.values.scalars import checked_string, to_id
+from target_braze.mapping.values.schemas import kinds_of
+from target_braze.mapping.values.standard_fields import NEVER_NULL
+from target_braze.mapping.values.times import show
+from target_braze.records import Change, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.values.scalars import Convert
+    from target_braze.records import User
+
+_ADDRESSES: Final = frozenset({"email", "phone"})
+_GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
+
+
+class Calls(StreamMapping):
+    """Calls of https://www.twilio.com/docs/segment/connections/spec/ and of RudderStack, and events of Amplitude."""
+
+    kind = "calls"
+    keys = frozenset({"calls", "fields", "properties", "time_field"})
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        self._given: Mapping[str, Any] = columns.entry.get("calls", {})
+        self._layout = recognise(columns)
+        super().__init__(columns, defaults, notice)
+        layout = self._layout
+        if layout.method is None and layout.type is None:
+            raise columns.error(
+                "nothing says which call a record is: name the column in 'calls.method_field', or say in "
+                f"'calls.method' which all of them are. Columns: {', '.join(columns.names)}"
+            )
+        self._time = self._compile_times()
+        self._names = EventNames(columns, self._given, notice)
+        self._handlers: Mapping[str, Callable[[Mapping[str, Any], User], list[Change]]] = {
+            "identify": self._identify,
+            "track": self._track,
+            "page": self._page,
+            "screen": self._screen,
+            "group": self._group,
+            "alias": self._alias,
+            "amplitude": self._amplitude,
+        }
+        self._group_attribute = self._compile_group()
+        self._compile_traits()
+        self._compile_properties()
+        self._note_rest()
+
+    # Compiling.
+
+    @override
+    def _compile_user(self) -> list[Candidate]:
+        self._users = CallUsers(self._columns, self._layout, self._defaults, self._notice)
+        return self._users.candidates
+
+    def _compile_times(self) -> list[Field]:
+        columns = self._columns
+        if "time_field" in columns.entry:
+            name = columns.known(columns.entry["time_field"], "time_field")
+            return [self._time_field(name)]
+        if not self._layout.times and self._layout.method in {"track", "page", "screen"}:
+            raise columns.error(
+                f"nothing says when it happened: name the column in streams.{columns.stream}.time_field. "
+                f"Columns: {', '.join(columns.names)}"
+            )
+        return [self._time_field(name) for name in self._layout.times]
+
+    def _time_field(self, column: str) -> Field:
+        # Platforms write in UTC, with an offset or without.
+        zone = self._defaults.zone if "time_field" in self._columns.entry else timezone.utc
+        read = self._columns.read_time(column)
+        return Field(column, "time", lambda value: to_past(read(value), zone, column, self._notice))
+
+    def _compile_group(self) -> str:
+        name: str = self._given.get("group", {}).get("attribute", "group_id")
+        try:
+            if name in limits.CONTROL_KEYS:
+                raise ValueError(f"'{name}' is a key that commands Braze")  # noqa: TRY301
+            return checked_name(name)
+        except ValueError as wrong:
+            raise self._columns.error(f"{wrong} - at {self._columns.at}.calls.group.attribute") from None
+
+    def _compile_traits(self) -> None:
+        columns, layout, notice = self._columns, self._layout, self._notice
+        renames = columns.entry.get("rename", {})
+        # A column that names the user is no trait too, unless `fields` says so.
+        naming = self._identifier_columns("external_id", "braze_id", "user_alias") - {*columns.entry.get("fields", ())}
+        flat = {
+            column: name
+            for column, name in layout.flat_traits.items()
+            if column not in naming and layout.method not in {"track", "page", "screen", "alias"}
+        }
+        self._place = self._defaults.place(notice, typed_nested_times=True)
+        bag = Bag(columns, layout.traits, flat)
+        self._traits = bag
+        # A column of a table of all calls may be a property as well as a trait.
+        alone = {column: name for column, name in flat.items() if column not in layout.flat_properties}
+        self._brought = Bag(columns, layout.traits, alone)
+        self._attributes = Members(
+            "trait",
+            bag.schemas,
+            chooser(columns, "fields", {} if layout.traits else flat, notice),
+            compile_trait(renames, self._defaults, notice),
+            self._defaults.dropped(notice),
+        )
+        if layout.method == "identify":
+            self._check(self._attributes, flat)
+        # A row of a table of calls has a column for each trait of any call: null is nothing that this call said.
+        self._unset = self._defaults.unset_nulls and not (layout.flat and layout.table != "users")
+
+    def _compile_properties(self) -> None:
+        columns, layout, notice = self._columns, self._layout, self._notice
+        renames = columns.entry.get("rename", {})
+        place = self._defaults.place(notice, typed_nested_times=False)
+
+        def compile_one(name: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
+            sent = checked_name(renames.get(name, name))
+            if sent in limits.RESERVED_EVENT_PROPERTIES:
+                raise ValueError("Braze reserves the name; give it another one in 'rename' or leave it out")
+            if name == "products" and kinds_of(schema) == {"string"}:
+                schema = {"type": "array"}  # warehouses keep arrays as the text of their JSON
+            return sent, compile_value(schema, place.of(f"property '{name}'"))
+
+        events = layout.method in {None, "track", "page", "screen"}
+        flat = layout.flat_properties if events else {}
+        choose = chooser(columns, "properties", {} if layout.properties else flat, notice)
+        self._properties = Bag(columns, layout.properties, flat)
+        dropped = self._defaults.dropped(notice)
+        self._event_properties = Members("property", self._properties.schemas, choose, compile_one, dropped)
+        if events and layout.method:
+            self._check(self._event_properties, flat)
+        product = Members("property", {}, choose, compile_one, dropped)
+        try:
+            self._orders = Orders(self._given.get("orders", {}), self._event_properties, product, notice)
+        except ValueError as wrong:
+            raise columns.error(f"{wrong} - at {columns.at}.calls.orders.currency") from None
+
+    def _check(self, members: Members, flat: Mapping[str, str]) -> None:
+        """Compile the columns of a flat layout before the first record."""
+        for column, name in flat.items():
+            if wrong := members.wrong(name):
+                raise self._columns.error(
+                    f"column '{column}': {wrong}; give it another name in 'rename' or leave it out"
+                )
+
+    def _note_rest(self) -> None:
+        layout = self._layout
+        parts = {path[0] for path in (*layout.traits, *layout.properties)}
+        known = {
+            *(layout.event + layout.times + tuple(field.column for field in self._time)),
+            *(layout.type, layout.previous_id, layout.group_id, layout.anonymous_id),
+            *(parts | self._identifier_columns() | layout.page.keys()),
+            *self._properties.columns,
+            *self._traits.columns,
+        }
+        if rest := [column for column in self._columns.names if column not in known]:
+            self._notice(
+                f"columns that belong to the call, and to no trait or property, are not sent: {', '.join(rest)}"
+            )
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        found = {"time": tuple(field.column for field in self._time), "name": self._layout.event}
+        found |= {"identifier_to_merge": (self._layout.previous_id,)} if self._layout.previous_id else {}
+        found |= {self._group_attribute: (self._layout.group_id,)} if self._layout.group_id else {}
+        found |= {"user_alias": (self._users.anonymous.column,)} if self._users.anonymous else {}
+        for prefix, members, bag in (
+            ("", self._attributes, self._traits),
+            ("properties.", self._event_properties, self._properties),
+        ):
+            for column, name in bag.flat.items():
+                if not members.wrong(name) and (sent := members.find(name)):
+                    found[prefix + sent[0]] = (column,)
+        return found
+
+    @property
+    @override
+    def spread(self) -> tuple[str, ...]:
+        return tuple({path[0]: None for path in (*self._traits.paths, *self._properties.paths)})
+
+    # Records.
+
+    @override
+    def changes(self, record: Mapping[str, Any]) -> list[Change]:
+        if not self._known.issuperset(record):
+            self._note_unknown(record)
+        record = self._users.spread(record)
+        method = self._method(record)
+        if self._given.get("anonymous_label", "") is None and all(
+            is_blank(record.get(column)) for column in self._identifier_columns()
+        ):
+            self._notice("calls of users without an id are left out, for 'calls.anonymous_label' is null")
+            return []
+        user = self._user(record)
+        return self._handlers[method](record, user)
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        """Nothing: a call makes changes of several kinds."""
+
+    def _method(self, record: Mapping[str, Any]) -> str:
+        if self._layout.amplitude:
+            return "amplitude"
+        if self._layout.method is not None:
+            return self._layout.method
+        value = record.get(str(self._layout.type))
+        method = value.strip().lower() if isinstance(value, str) else None
+        if method not in METHODS:
+            raise RecordError(
+                f"column '{self._layout.type}': expected one of {', '.join(METHODS)}, got {show(value)}; "
+                "'calls.method' can say which call all records are"
+            )
+        return method
+
+    def _identify(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        changes = self._users.identification(record, user) + self._attributes_of(record, user)
+        if not changes:
+            self._notice("an identify call without traits has nothing to send")
+        return changes
+
+    def _track(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        columns = self._layout.event
+        name = next((value for column in columns if not is_blank(value := record.get(column))), None)
+        if name is None:
+            raise RecordError(f"it names no event: all of these columns are blank: {', '.join(columns) or 'event'}")
+        self._note_traits("track", record)
+        return self._event(record, user, name, self._properties.read(record))
+
+    def _page(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        return self._view("page", record, user)
+
+    def _screen(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        return self._view("screen", record, user)
+
+    def _group(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        group = self._required(record, self._layout.group_id, "group")
+        given = self._given.get("group", {})
+        traits = self._traits.read(record)
+        if "subscription_state" not in given:
+            if traits:
+                self._notice("a group call sets an attribute to the group's id; traits of the group are not sent")
+            return self._setting(user, {self._group_attribute: group})
+        state = traits.get(given["subscription_state"], "subscribed")
+        if not _GROUP_ID.match(group) or state not in {"subscribed", "unsubscribed"}:
+            raise RecordError(
+                f"a group call needs the id of a subscription group and 'subscribed' or 'unsubscribed' in the trait "
+                f"'{given['subscription_state']}', got {show(group)} and {show(state)}"
+            )
+        # The state is that of an address, which a group call may bring along.
+        addresses = {trait: value for trait, value in traits.items() if trait in _ADDRESSES and not is_blank(value)}
+        if traits.keys() - addresses.keys() - {given["subscription_state"]}:
+            self._notice(
+                "a group call sets the state of a subscription group, the e-mail address and the phone number; other "
+                "traits of the group are not sent"
+            )
+        groups = [{"subscription_group_id": group, "subscription_state": state}]
+        return self._setting(user, {**self._attributes.convert(addresses), "subscription_groups": groups})
+
+    def _alias(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        if user[0] not in {"external_id", "user_alias"}:
+            raise RecordError(f"an alias call merges users named by external id or alias, not by {user[0]}")
+        self._required(record, self._layout.previous_id, "alias")
+        return self._users.merge(record, user)
+
+    def _amplitude(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        name = record.get(str(self._layout.type))
+        if name == "$groupidentify":
+            self._notice("'$groupidentify' is about a group and not sent: Braze has users only")
+            return []
+        if name == "$identify":
+            return self._identify(record, user)
+        return self._attributes_of(record, user) + self._track(record, user)
+
+    def _note_traits(self, method: str, record: Mapping[str, Any]) -> None:
+        """Report traits of a call that sets no attributes: of Amplitude's, each does."""
+        if not self._layout.amplitude and self._brought.read(record):
+            self._notice(f"traits of {method} calls are not sent: identify calls set attributes")
+
+    # Parts of calls.
+
+    def _setting(self, user: User, attributes: Mapping[str, Any]) -> list[Change]:
+        """Set attributes, which with `_update_existing_only: false` makes the profile of an anonymous user too.
+
+        https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ adds attributes and events to a new alias
+        in one request. Of an object without any attribute it says nothing, so that only one with some counts.
+        """
+        self._users.is_new(user)
+        return [Change("attributes", user, {**self._object(user), **attributes})]
+
+    def _attributes_of(self, record: Mapping[str, Any], user: User) -> list[Change]:
+        traits = self._traits.read(record)
+        if self._layout.amplitude:
+            traits = without_operations(traits, self._notice)
+        attributes = self._attributes.convert(traits)
+        add_address(attributes, traits, self._place, self._notice)
+        attributes = {
+            name: value
+            for name, value in attributes.items()
+            if value is not None or (self._unset and name not in NEVER_NULL)
+        }
+        return self._setting(user, attributes) if attributes else []
+
+    def _view(self, method: str, record: Mapping[str, Any], user: User) -> list[Change]:
+        self._note_traits(method, record)
+        properties = self._properties.read(record)
+        for column in self._layout.page:
+            if properties.get(column) is None and record.get(column) is not None:
+                properties[column] = record[column]
+        return self._event(record, user, self._names.of_view(method, properties), properties, special=False)
+
+    def _event(
+        self, record: Mapping[str, Any], user: User, name: object, raw: dict[str, Any], *, special: bool = True
+    ) -> list[Change]:
+        event = self._names.checked(name)
+        if event is None:
+            return []
+        time = next((field.value(record) for field in self._time if not is_blank(record.get(field.column))), None)
+        if time is None:
+            tried = ", ".join(field.column for field in self._time)
+            raise RecordError(
+                f"it does not say when it happened: all of these columns are blank: {tried}"
+                if tried
+                else "no column says when it happened: name it in 'time_field'"
+            )
+        objects = self._orders.objects(event, raw, record.get("channel")) if special else None
+        if objects is None:
+            objects = [("events", self._plain(event, raw))]
+        shared = {"time": time} | ({"app_id": self._defaults.app_id} if self._defaults.app_id else {})
+        return [
+            *self._users.introduction(user),
+            *(Change(kind, user, {**self._object(user), **fields, **shared}) for kind, fields in objects),
+        ]
+
+    def _plain(self, event: str, raw: Mapping[str, Any]) -> dict[str, Any]:
+        self._names.watch(event)
+        properties = {name: value for name, value in self._event_properties.convert(raw).items() if value is not None}
+        try:
+            checked_size(properties, limits.EVENT_PROPERTIES_BYTES)
+        except ValueError as wrong:
+            raise RecordError(f"its properties are {wrong}") from None
+        return {"name": event, **({"properties": properties} if properties else {})}
+
+    def _required(self, record: Mapping[str, Any], column: str | None, method: str) -> str:
+        value = None if column is None else record.get(column)
+        try:
+            text = "" if value is None else checked_string(to_id(value))
+        except ValueError as wrong:
+            raise RecordError(f"column '{column}': {wrong}") from None
+        if not text:
+            wanted = {"group": "groupId or group_id", "alias": "previousId or previous_id"}[method]
+            raise RecordError(f"the {method} call lacks '{column or wanted}'")
+        return text

@@ -1,0 +1,257 @@
+"""Records that become items of a catalog, whose fields follow from the stream's SCHEMA."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from typing_extensions import override
+
+from target_braze.braze import limits
+from target_braze.braze.catalogs import Catalog
+from target_braze.braze.endpoints import Endpoint, Items
+from target_braze.encode import encode
+from target_braze.mapping.columns import Columns, Field
+from target_braze.mapping.kinds.actions import Step
+from target_braze.mapping.values.nested import Place
+from target_braze.mapping.values.scalars import to_boolean, to_id, to_number, to_string
+from target_braze.mapping.values.schemas import SCALARS, epoch_of, is_decimal, is_time, kinds_of
+from target_braze.mapping.values.times import from_epoch, show, to_time
+from target_braze.records import Change, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.kinds.base import Defaults
+    from target_braze.mapping.values.scalars import Convert
+
+# Of catalogs, their fields and their items: https://www.braze.com/docs/api/endpoints/catalogs/
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
+# A longitude and a latitude at most.
+_DEGREES: Final = (180, 90)
+_Value = TypeVar("_Value")
+
+
+class CatalogItems(Step):
+    """Replaces items, or with `partial` changes the fields that a record has.
+
+    https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/ and
+    .../patch_catalog_items_bulk/.
+    """
+
+    to = "catalog_items"
+    kind = "items"
+    keys = frozenset({"catalog", "fields"})
+    lacks = frozenset({"user"})
+    users = frozenset()
+    removals = ("remove", "nothing")
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        given: Mapping[str, Any] = columns.entry.get("catalog", {})
+        name = given.get("name", columns.stream)
+        self._check_name(name, "name of a catalog", f"{columns.at}.catalog.name")
+        self.id_column = self._column("catalog", "id", "id")
+        self._id = Field(self.id_column, "id", columns.read_id(self.id_column, _item_id))
+        self._partial: bool = given.get("partial", False)
+        types = {"id": "string"}
+        chosen = [column for column in columns.select("fields", columns.names, notice) if column != self.id_column]
+        self._fields = columns.fields(
+            chosen,
+            Place(defaults.zone, typed_nested_times=False),
+            {},
+            {"id": "is the name of the item's id"},
+            lambda schema, place: _typed(schema, place)[1],
+        )
+        for field in self._fields:
+            self._check_name(field.name, "name of a field", f"{columns.at}.rename.{field.column}")
+            types[field.name] = _typed(columns.schema(field.column), Place(defaults.zone, typed_nested_times=False))[0]
+        places = {columns.known(column, "catalog.geo") for column in given.get("geo", ())}
+        self._fields = tuple(replace(one, convert=_geo) if one.column in places else one for one in self._fields)
+        types.update((one.name, "geo") for one in self._fields if one.column in places)
+        if len(types) > limits.CATALOG_FIELDS:
+            raise columns.error(f"a catalog has at most {limits.CATALOG_FIELDS} fields; choose some in 'fields'")
+        self._name = name
+        self.catalog = Catalog(name, columns.stream, types, partial=self._partial)
+        self._write = (
+            _endpoint(name, "PATCH", "catalogs.update_items")
+            if self._partial
+            else _endpoint(name, "PUT", "catalogs.replace_items")
+        )
+        self._delete = _endpoint(name, "DELETE", "catalogs.delete_items")
+
+    @override
+    def _compile_removal(self) -> str:
+        # Who has some fields of an item only does not own it.
+        entry = self._columns.entry
+        partial = "on_delete" not in entry and entry.get("catalog", {}).get("partial", False)
+        return "nothing" if partial else super()._compile_removal()
+
+    @override
+    def _compile_user(self) -> list[Candidate]:
+        return []
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        return {"id": (self.id_column,), **{field.name: (field.column,) for field in self._fields}}
+
+    @override
+    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
+        values = {field.name: field.value(record) for field in self._fields if field.column in record}
+        if not (self._partial and self._defaults.unset_nulls):
+            # What an item does not name is cleared when it is replaced, so a null needs no word.
+            values = {name: value for name, value in values.items() if value is not None}
+        if self._partial and not values:
+            self._id.required(record)
+            return []
+        return [self._change(record, values, self._write)]
+
+    @override
+    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+        return [self._change(record, {}, self._delete)]
+
+    @override
+    def item_id(self, record: Mapping[str, Any]) -> str | None:
+        try:
+            return self._id.value(record) or None
+        except RecordError:
+            return None
+
+    def _change(self, record: Mapping[str, Any], values: dict[str, Any], endpoint: Endpoint) -> Change:
+        key = str(self._id.required(record))
+        return Change(
+            self.kind, ("catalog_item", self._name, key), {"id": key, **values}, endpoint=endpoint, key="item"
+        )
+
+    def _check_name(self, name: str, what: str, at: str) -> None:
+        if not _NAME.match(name) or len(name) > limits.CATALOG_NAME_LENGTH:
+            raise self._columns.error(
+                f"{name!r} cannot be the {what}, which has letters, digits, '-' and '_' only and is at most "
+                f"{limits.CATALOG_NAME_LENGTH} characters long - at {at}"
+            )
+
+
+@cache
+def _endpoint(name: str, method: str, permission: str) -> Endpoint:
+    return Items(
+        f"/catalogs/{name}/items",
+        permission,
+        "catalog_items",
+        ("items",),
+        limits.ITEMS_PER_REQUEST,
+        limits.SAME_THING_WAIT,
+        method,
+    )
+
+
+def _item_id(value: object) -> str:
+    text = to_id(value)
+    if text and (not _NAME.match(text) or len(text) > limits.CATALOG_NAME_LENGTH):
+        raise ValueError(
+            f"the id of an item has letters, digits, '-' and '_' only and is at most {limits.CATALOG_NAME_LENGTH} "
+            f"characters long, got {show(value)}"
+        )
+    return text
+
+
+def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
+    """The type of the field for a column, and the converter to it.
+
+    Raises:
+        ValueError: Braze has no such type.
+    """
+    kinds = kinds_of(schema)
+    if kinds == {"boolean"}:
+        return "boolean", to_boolean
+    if is_decimal(schema) or (kinds and kinds <= {"integer", "number"}):
+        return "number", to_number
+    if kinds == {"string"} and is_time(schema):
+        unit, zone = epoch_of(schema), place.zone
+        return "time", lambda value: None if value == "" else to_time(from_epoch(value, unit) if unit else value, zone)
+    if kinds <= SCALARS:
+        return "string", _text
+    if kinds == {"object"}:
+        return "object", _object
+    items = kinds_of(schema.get("items")) if kinds == {"array"} else {"array"}
+    if items <= SCALARS:
+        return "array", _array
+    raise ValueError(
+        "a field of a catalog holds text, numbers, booleans, times, objects or arrays of text, and this column holds "
+        f"{' or '.join(sorted(kinds))}{' of ' + ' or '.join(sorted(items)) if kinds == {'array'} else ''}"
+    )
+
+
+def _text(value: object) -> str:
+    # What a column holds of which the schema says nothing may be anything.
+    text = encode(value).decode() if isinstance(value, dict | list) else to_string(value)
+    return _of_size(text, text)
+
+
+def _array(value: object) -> list[str] | None:
+    value = _parsed(value)
+    if value is None:
+        return None
+    if not isinstance(value, list) or len(value) > limits.CATALOG_ARRAY_ELEMENTS:
+        raise ValueError(f"expected an array of at most {limits.CATALOG_ARRAY_ELEMENTS} texts, got {show(value)}")
+    texts = [to_string(one) for one in value if one is not None]
+    return _of_size(texts, encode(texts).decode())
+
+
+def _object(value: object) -> dict[str, Any] | None:
+    value = _parsed(value)
+    if value is None:
+        return None
+    if not isinstance(value, dict):
+        raise ValueError(f"expected an object, got {show(value)}")
+    _check_keys(value, 1)
+    return _of_size(value, encode(value).decode())
+
+
+def _geo(value: object) -> list[float] | None:
+    """A place as Braze takes it, longitude first."""
+    value = _parsed(value)
+    if value is None:
+        return None
+    pair = [value.get("longitude"), value.get("latitude")] if isinstance(value, dict) else value
+    if not isinstance(pair, list) or len(pair) != len(_DEGREES):
+        raise ValueError(f"expected a place as [longitude, latitude], got {show(value)}")
+    found = [to_number(one) for one in pair]
+    for degrees, most in zip(found, _DEGREES, strict=True):
+        if degrees is None or not -most <= degrees <= most:
+            raise ValueError(f"expected a place as [longitude, latitude], within 180 and 90 degrees, got {show(value)}")
+    return found  # type: ignore[return-value]  # none of them is None
+
+
+def _check_keys(value: object, level: int) -> None:
+    if level > limits.CATALOG_LEVELS:
+        raise ValueError(f"it has more than {limits.CATALOG_LEVELS} levels")
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if "." in key or "$" in key:
+                raise ValueError(f"the name of a key may not contain '.' or '$': {key!r}")
+            _check_keys(member, level + 1)
+    elif isinstance(value, list):
+        for member in value:
+            _check_keys(member, level + 1)
+
+
+def _parsed(value: object) -> object:
+    """An array or object that came as JSON text, as a CSV carries it; None from blank text."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return msgspec.json.decode(value) if value.strip() else None
+    except (msgspec.DecodeError, UnicodeError):
+        raise ValueError(f"expected JSON, got {show(value)}") from None
+
+
+def _of_size(value: _Value, text: str) -> _Value:
+    # How values are counted that are no text is not documented: here by their JSON.
+    if len(text) > limits.CATALOG_VALUE_LENGTH:
+        raise ValueError(f"{len(text):,} characters long, a catalog takes at most {limits.CATALOG_VALUE_LENGTH:,}")
+    return value

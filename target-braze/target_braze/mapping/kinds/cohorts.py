@@ -1,0 +1,122 @@
+"""Records that list the members of cohorts: a boolean attribute, or an element of an array of text."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import override
+
+from target_braze.braze import limits
+from target_braze.mapping.columns import Columns, Field
+from target_braze.mapping.kinds.base import Defaults, StreamMapping
+from target_braze.mapping.values.names import checked_name
+from target_braze.mapping.values.scalars import checked_string, to_boolean, to_id
+from target_braze.mapping.values.standard_fields import STANDARD
+from target_braze.records import Change, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.records import Member
+
+
+class Cohorts(StreamMapping):
+    """A record is a member, unless its `member_field` says no or the source has deleted it.
+
+    https://www.braze.com/docs/api/objects_filters/user_attributes_object/ on `add` and `remove`.
+    """
+
+    kind = "attributes"
+    keys = frozenset({"cohort"})
+    lacks = frozenset({"rename"})
+    removals = ("remove", "nothing")
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        given: Mapping[str, str] = columns.entry.get("cohort", {})
+        if not given:
+            raise columns.error(
+                "nothing says what membership is in Braze: name a boolean attribute, or an array and the cohort - "
+                f"at {columns.at}.cohort"
+            )
+        self._is_array = "array" in given
+        self._attribute = self._checked(given["array"] if self._is_array else given["attribute"])
+        used = self._identifier_columns()
+        self._name: Field | str = given.get("name", "").strip()
+        if self._is_array and not self._name:
+            column = columns.known(given["name_field"], "cohort.name_field")
+            columns.check_kinds(column, ("string", "integer", "number"), "'cohort.name_field'")
+            self._name = Field(column, "name", lambda value: checked_string(to_id(value)))
+            used.add(column)
+        self._member: Field | None = None
+        if "member_field" in given:
+            column = columns.known(given["member_field"], "cohort.member_field")
+            columns.check_kinds(column, ("string", "integer", "boolean"), "'cohort.member_field'")
+            self._member = Field(column, "member", to_boolean)
+            used.add(column)
+        if unused := [name for name in columns.names if name not in used]:
+            notice(f"columns that cohorts have no use for are not sent: {', '.join(unused)}")
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        told = (one.column for one in (self._name, self._member) if isinstance(one, Field))
+        return {self._attribute: tuple(told)}
+
+    @property
+    @override
+    def attributes(self) -> Mapping[str, bool]:
+        return {self._attribute: False}
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        self._set(fields, record, member=self._is_member(record))
+
+    @override
+    def members(self, record: Mapping[str, Any]) -> list[Member]:
+        # Who is listed with something that says neither yes nor no has not left.
+        with suppress(RecordError):
+            if not self._is_member(record):
+                return []
+        return super().members(record)
+
+    def _is_member(self, record: Mapping[str, Any]) -> bool:
+        return self._member is None or bool(self._member.required(record))
+
+    @override
+    def _part(self, record: Mapping[str, Any]) -> str:
+        if isinstance(self._name, str):
+            return self._name
+        if not (name := str(self._name.required(record)).strip()):
+            raise RecordError("the cohort's name is blank")
+        return name
+
+    @override
+    def _part_columns(self, part: str) -> dict[str, Any]:
+        return {} if isinstance(self._name, str) else {self._name.column: part}
+
+    @override
+    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+        user = self._user(record)
+        fields = self._object(user)
+        self._set(fields, record, member=False)
+        return [Change(self.kind, user, fields)]
+
+    def _set(self, fields: dict[str, Any], record: Mapping[str, Any], *, member: bool) -> None:
+        if not member:
+            # Who is in no cohort needs no profile for that.
+            fields["_update_existing_only"] = True
+        fields[self._attribute] = {"add" if member else "remove": [self._part(record)]} if self._is_array else member
+
+    def _checked(self, name: str) -> str:
+        try:
+            name = checked_name(name)
+        except ValueError as wrong:
+            raise self._columns.error(f"{wrong} - at {self._columns.at}.cohort") from None
+        if name in limits.CONTROL_KEYS or name in STANDARD:
+            raise self._columns.error(
+                f"'{name}' means something else to Braze; give the cohort's attribute another name - at "
+                f"{self._columns.at}.cohort"
+            )
+        return name

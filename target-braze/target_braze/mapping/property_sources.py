@@ -1,0 +1,184 @@
+"""Bags: the traits or properties of a call, read from wherever a stream has them and converted by their names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_braze.encode import encode
+from target_braze.mapping.columns import is_glob
+from target_braze.mapping.values.scalars import Convert
+from target_braze.mapping.values.schemas import members_of
+from target_braze.mapping.values.times import show
+from target_braze.records import RecordError
+
+if TYPE_CHECKING:
+    from target_braze.mapping.columns import Columns, Dropped
+
+# From a name and its JSON Schema to what Braze calls it and how its values are converted; ValueError if Braze cannot.
+Compile = Callable[[str, Mapping[str, Any]], tuple[str, Convert]]
+# Whether a name is among those that the mapping lets pass.
+Choose = Callable[[str], bool]
+
+
+class Members:
+    """What is sent under each name: compiled when the name first comes, for a nested layout announces none."""
+
+    def __init__(
+        self,
+        what: str,
+        schemas: Mapping[str, Mapping[str, Any]],
+        choose: Choose,
+        compile_one: Compile,
+        dropped: Dropped | None = None,
+    ) -> None:
+        self.what = what
+        self._schemas = schemas
+        self._choose = choose
+        self._compile = compile_one
+        self._dropped = dropped
+        self._known: dict[str, tuple[str, Convert] | None] = {}
+
+    def find(self, name: str) -> tuple[str, Convert] | None:
+        """What Braze calls it and its converter, None where the mapping leaves it out.
+
+        Raises:
+            ValueError: it cannot be sent under any such name.
+        """
+        if name not in self._known:
+            self._known[name] = self._compile(name, self._schemas.get(name, {})) if self._choose(name) else None
+        return self._known[name]
+
+    def wrong(self, name: str) -> str | None:
+        """Why it cannot be sent, None if it can."""
+        try:
+            self.find(name)
+        except ValueError as wrong:
+            return str(wrong)
+        return None
+
+    def convert(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values to send, by Braze's names; None where there is none.
+
+        Raises:
+            RecordError: Braze would not take one, or two would go by one name.
+        """
+        sent: dict[str, Any] = {}
+        sources: dict[str, str] = {}
+        for name, value in values.items():
+            try:
+                found = self.find(name)
+                if found is None:
+                    continue
+                converted = None if value is None else found[1](value)
+            except ValueError as wrong:
+                if value is None:
+                    continue  # there is nothing to send, and nothing of this name to remove
+                if self._dropped is None:
+                    raise RecordError(f"{self.what} '{name}': {wrong}") from None
+                self._dropped(f"{self.what} '{name}'", wrong)
+                continue
+            before = sent.get(found[0])
+            # Two spellings of one name that say the same are one.
+            if before is not None and (converted is None or encode(before) == encode(converted)):
+                continue
+            if before is not None:
+                raise RecordError(
+                    f"{self.what} '{sources[found[0]]}' and '{name}' would both be sent as '{found[0]}'; give one of "
+                    "them another name in 'rename', or leave it out"
+                )
+            sent[found[0]], sources[found[0]] = converted, name
+        return sent
+
+
+class Bag:
+    """The traits or properties of a call: objects at `paths` and columns of a flat layout; what comes later wins."""
+
+    def __init__(self, columns: Columns, paths: tuple[tuple[str, ...], ...], flat: Mapping[str, str]) -> None:
+        self.paths = paths
+        self.flat = flat
+        self.columns = frozenset((*(path[0] for path in paths), *flat))
+        self.schemas: dict[str, Mapping[str, Any]] = {}
+        for path in paths:
+            schema: Any = columns.object_schema(path[0]) or {}
+            for step in path[1:]:
+                schema = members_of(schema).get(step) or {}
+            self.schemas.update(members_of(schema))
+        for column, name in flat.items():
+            self.schemas[name] = columns.schema(column)
+
+    def read(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """All that is there, as it came.
+
+        Raises:
+            RecordError: there is something else where an object is expected.
+        """
+        found: dict[str, Any] = {}
+        for path in self.paths:
+            here: Any = record
+            for step in path:
+                here = to_object(here.get(step), path)
+            found.update(here)
+        for column, name in self.flat.items():
+            value = record.get(column)
+            if value is not None or (column in record and name not in found):
+                found[name] = value
+        return found
+
+
+def to_object(value: object, path: tuple[str, ...]) -> Mapping[str, Any]:
+    """An object, from one or from its JSON text; empty from nothing.
+
+    Raises:
+        RecordError: it is neither.
+    """
+    if isinstance(value, str) and value.strip():
+        try:
+            value = msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeError):
+            raise RecordError(f"column '{'.'.join(path)}': expected a JSON object, got {show(value)}") from None
+    if value is None or isinstance(value, str):
+        return {}
+    if not isinstance(value, dict):
+        raise RecordError(f"column '{'.'.join(path)}': expected an object, got {show(value)}")
+    return value
+
+
+def value_at(record: Mapping[str, Any], path: str) -> object:
+    """The value at a path such as `context.traits.email`.
+
+    Raises:
+        RecordError: there is something else where an object is expected.
+    """
+    *steps, last = path.split(".")
+    here = record
+    for number, step in enumerate(steps):
+        here = to_object(here.get(step), tuple(steps[: number + 1]))
+    return here.get(last)
+
+
+def is_blank(value: object) -> bool:
+    """Whether nothing is there, or text with nothing in it."""
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def chooser(columns: Columns, setting: str, flat: Mapping[str, str], notice: Callable[[str], None]) -> Choose:
+    """Whether a name is sent, by the list of names and globs in `setting`; all are where there is no list.
+
+    Raises:
+        MappingError: a flat layout has no such column.
+    """
+    patterns = columns.entry.get(setting)
+    if patterns is None:
+        return lambda _name: True
+    if flat:
+        names = set(flat.values())
+        for pattern in patterns:
+            if not is_glob(pattern) and pattern not in names:
+                columns.known(pattern, setting)
+            elif is_glob(pattern) and not any(fnmatchcase(name, pattern) for name in names):
+                notice(f"'{setting}' has the glob '{pattern}', and no column fits it")
+    return lambda name: any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)

@@ -1,0 +1,73 @@
+"""Preflight: what Braze knows of the attributes that a stream will set, so that nothing is dropped without a word.
+
+https://www.braze.com/docs/api/endpoints/export/custom_attributes/get_custom_attributes/
+"""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qs, urlsplit
+
+from target_braze.braze.client import ForbiddenError, RefusedError
+from target_braze.delivery import outcomes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from target_braze.braze.client import Client
+
+# The spellings of `data_type` are not documented but for `Number`; one that is not here is not compared.
+TYPES: Final = {
+    re.sub(r"\W", "", name).lower(): name
+    for name in ("String", "Number", "Boolean", "Time", "Array", "Object", "Object Array")
+}
+_PATH: Final = "/custom_attributes"
+_NEXT: Final = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
+
+_read: Final = partial(outcomes.success, f"GET {_PATH}", alone="attributes")
+
+
+class Preflight:
+    """The attributes of a workspace: asked for once, when the first stream is compared with them."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._known: dict[str, tuple[str | None, str]] | None = None
+
+    def doubts(self, types: Mapping[str, str | None]) -> Iterator[str]:
+        """What Braze would drop of attributes by these names and types, None where the type is not known."""
+        if self._known is None:
+            try:
+                self._known = self._read()
+            except (ForbiddenError, RefusedError) as error:
+                self._known = {}
+                yield (
+                    f"preflight: {error}. Nothing is compared; the key needs the permission custom_attributes.get for "
+                    "that"
+                )
+        for name, wanted in types.items():
+            kind, status = self._known.get(name, (None, "Active"))
+            if status.lower() != "active":
+                yield f"attribute '{name}' is {status.lower()} in Braze, which discards what is sent for it"
+            elif kind and wanted and kind != wanted:
+                yield (
+                    f"attribute '{name}' would be sent as {wanted}, but its type in Braze is {kind}, which ignores "
+                    "what it cannot convert; 'types' can say so, or 'rename' give it another name"
+                )
+
+    def _read(self) -> dict[str, tuple[str | None, str]]:
+        found: dict[str, tuple[str | None, str]] = {}
+        cursor: str | None = None
+        while True:
+            params = {"cursor": cursor} if cursor else None
+            answer = self._client.request("GET", _PATH, pool="exports by the hour", params=params, check=_read)
+            for attribute in _read(answer).get("attributes", []):
+                kind = TYPES.get(re.sub(r"[\W_]", "", str(attribute.get("data_type"))).lower())
+                found[attribute["name"]] = kind, attribute.get("status") or "Active"
+            link = _NEXT.search(answer.headers.get("Link") or answer.headers.get("link") or "")
+            after = parse_qs(urlsplit(link[1]).query).get("cursor", [None])[0] if link else None
+            if after is None or after == cursor:
+                return found
+            cursor = after

@@ -1,0 +1,207 @@
+"""Files of dead letters: whether one is ours, its end mended, and the letters of a retry that nobody finished."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from contextlib import suppress
+from datetime import datetime, timezone
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final
+
+from target_braze.encode import encode
+from target_braze.singer.damaged_json import UNDECODABLE, decode_damaged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+if sys.platform != "win32":
+    import fcntl
+
+# Beside `record` in the message, where targets ignore what they do not know.
+FIELD: Final = "dead_letter"
+# Bytes. The first lines of another's file may be of any length.
+_LONGEST_LINE: Final = 64_000_000
+# https://www.sqlite.org/tempfiles.html: the files that SQLite keeps beside a database.
+_OF_LEDGER: Final = ("", "-wal", "-shm", "-journal")
+
+
+class Retry:
+    """Letters that come in again, in a file of another name that this process holds until it closes the file.
+
+    A file whose process has died is held by nobody, so that the next run finds it.
+    """
+
+    def __init__(self, path: Path, held: IO[bytes]) -> None:
+        self.path = path
+        self._held = held
+
+    @classmethod
+    def begin(cls, letters: Path) -> Retry:
+        """Rename a file of letters.
+
+        Raises:
+            OSError: it cannot be renamed.
+        """
+        file = letters.open("rb")
+        _hold(file)
+        aside = letters.with_name(f"{letters.name}.retrying-{datetime.now(timezone.utc):%Y%m%dT%H%M%S%f}")
+        letters.rename(aside)
+        return cls(aside, file)
+
+    @classmethod
+    def unfinished(cls, letters: Path) -> Iterator[Retry]:
+        """Find the retries of a file of letters whose process did not finish them, oldest first."""
+        prefix = f"{letters.name}.retrying-"
+        with suppress(OSError):
+            for name in sorted(name for name in os.listdir(letters.parent) if name.startswith(prefix)):  # noqa: PTH208
+                path = letters.with_name(name)
+                file = path.open("rb")
+                if _hold(file):
+                    yield cls(path, file)
+                else:
+                    file.close()
+
+    def finish(self) -> Path:
+        """Give the file, whose letters are through, the name of one that can be deleted; return it."""
+        done = self.path.with_name(self.path.name.replace(".retrying-", ".retried-"))
+        self.path.rename(done)
+        self.close()
+        return done
+
+    def put_back(self, letters: Path) -> None:
+        """Return the letters to their file, but for those that died once more and are in it already.
+
+        Raises:
+            OSError: a file cannot be read or written.
+        """
+        if letters.exists():
+            mend_end(letters)
+            known = Counter(_digests(letters))
+            with self.path.open("rb") as lines, letters.open("ab") as file:
+                schemas: list[bytes] = []
+                for line in lines:
+                    message = _message(line)
+                    if message.get("type") == "SCHEMA":
+                        schemas.append(line)
+                        continue
+                    again = {**message, FIELD: attempts(message) + 1}
+                    if known.get(key := _digest(message)) or known.get(key := _digest(again)):
+                        known[key] -= 1
+                        continue
+                    file.writelines([*schemas, line])
+                    schemas.clear()
+            self.path.unlink()
+        else:
+            self.path.rename(letters)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._held.close()
+
+
+def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with the files that settings name, which are left untouched then."""
+    path, ledger = config.get("dead_letter_path"), config.get("ledger_path")
+    if path and ledger and any(_is_same(path, ledger + suffix) for suffix in _OF_LEDGER):
+        yield "settings 'dead_letter_path' and 'ledger_path' name the same file; give each a file of its own"
+    elif path and config["on_error"] == "dead_letter" and not _is_ours(Path(path)):
+        yield (
+            f"setting 'dead_letter_path': {path} is there and holds no dead letters, so that nothing is added to it; "
+            "name another file, or move this one away"
+        )
+
+
+def holds(path: Path, note: Any) -> bool:  # noqa: ANN401 - someone may have edited it
+    """Whether there is a letter with the note in the file, in whatever way its JSON is written by now."""
+    with path.open("rb") as lines:
+        return any(_message(line).get(FIELD) == note for line in lines)
+
+
+def mend_end(path: Path) -> None:
+    """Give the last line of a file of ours its end, or take away what a run that was killed has left of one."""
+    with path.open("r+b") as file:
+        last, at = b"", 0
+        for line in file:
+            at += len(last)
+            last = line
+        if not last or last.endswith(b"\n"):
+            return
+        if _message(last):
+            file.write(b"\n")
+        else:
+            file.truncate(at)
+
+
+def attempts(message: Mapping[str, Any]) -> int:
+    """How often the record of a message has become a dead letter."""
+    note = message.get(FIELD)
+    attempt = note.get("attempt") if isinstance(note, dict) else None
+    return attempt if isinstance(attempt, int) else 0
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether letters may be added: the file is not there, or empty, or begins with a SCHEMA and a letter."""
+    if path.is_dir():
+        return False
+    if not path.is_file():
+        return True  # or a device, such as /dev/null
+    try:
+        with path.open("rb") as file:
+            line = file.readline(_LONGEST_LINE)
+            if not line:
+                return True
+            while (message := _message(line)).get("type") == "SCHEMA":
+                line = file.readline(_LONGEST_LINE)
+    except OSError:
+        return False
+    return message.get("type") == "RECORD" and FIELD in message
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Whether two paths lead to one file, through links of any kind, whether or not it is there."""
+    if os.path.realpath(one) == os.path.realpath(other):
+        return True
+    try:
+        return Path(one).samefile(other)
+    except OSError:
+        return False
+
+
+def _hold(file: IO[bytes]) -> bool:
+    """Hold a file until it is closed; answer False where another process does."""
+    if sys.platform == "win32":  # where an open file cannot be renamed, and is not to be held
+        file.close()
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # the file system has no locks
+        return True
+    return True
+
+
+def _message(line: bytes) -> dict[str, Any]:
+    """The message of a line, empty where it is none."""
+    try:
+        message = decode_damaged(line)
+    except UNDECODABLE:
+        return {}
+    return message if isinstance(message, dict) else {}
+
+
+def _digests(letters: Path) -> Iterator[bytes]:
+    """Each letter of a file, as it is and as what came in before it died."""
+    with letters.open("rb") as lines:
+        for line in lines:
+            if FIELD in (message := _message(line)):
+                yield _digest(message)
+                yield _digest({**message, FIELD: attempts(message)})
+
+
+def _digest(message: Mapping[str, Any]) -> bytes:
+    return blake2b(encode(message), digest_size=16).digest()

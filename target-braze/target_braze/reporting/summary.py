@@ -1,0 +1,232 @@
+"""The count of a run: what came of the records of each stream, for people a line a stream, for machines one line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from target_braze.braze.data_points import data_points
+from target_braze.mapping.identifiers import CHOSEN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from target_braze.braze.endpoints import Request
+    from target_braze.mapping.identifiers import Candidate
+    from target_braze.records import Change, Record, Rejection
+
+_log = logging.getLogger("target-braze")
+
+# What can become of a record; until then it is open.
+_OUTCOMES: Final = ("sent", "folded", "unchanged", "left_out", "rejected", "in_doubt")
+# Reasons that are told apart, and those of them that are told.
+_REASONS: Final = 1_000
+_REASONS_TOLD: Final = 5
+
+
+@dataclass(slots=True)
+class Counts:
+    """Of one stream. Records: `read`, and what became of them; objects that Braze took, requests, data points.
+
+    `folded` records are in an object of another of the same user, `unchanged` ones were in Braze by the ledger,
+    `left_out` ones have nothing for Braze by the mapping. Of the data points that were `saved`, those of unchanged
+    values are counted by the thread that reads, those of folding by the ones that send.
+    """
+
+    read: int = 0
+    sent: int = 0
+    folded: int = 0
+    unchanged: int = 0
+    left_out: int = 0
+    rejected: int = 0
+    in_doubt: int = 0
+    objects: int = 0
+    requests: int = 0
+    data_points: int = 0
+    saved_by_ledger: int = 0
+    saved_by_folding: int = 0
+
+    @property
+    def open(self) -> int:
+        """Records of which it is not known what became of them."""
+        settled: int = sum(getattr(self, outcome) for outcome in _OUTCOMES)
+        return self.read - settled
+
+    def as_json(self) -> dict[str, int]:
+        """All of it."""
+        return {**asdict(self), "open": self.open}
+
+
+@dataclass(slots=True)
+class _Divided:
+    """A record of several changes."""
+
+    left: int
+    sent: bool = False
+    failed: bool = False
+
+
+class Summary:
+    """Counts from any thread; `log` says it all to people, `write` to machines."""
+
+    def __init__(self) -> None:
+        self.streams: defaultdict[str, Counts] = defaultdict(Counts)
+        self.requests = 0
+        self.candidates: defaultdict[str, list[Candidate]] = defaultdict(list)
+        self.reasons: Counter[str] = Counter()
+        # By position; those with changes that are not settled.
+        self._divided: dict[int, _Divided] = {}
+        self._notices: Counter[str] = Counter()
+        self._started = time.monotonic()
+        self._lock = threading.Lock()
+
+    def divide(self, record: Record, changes: int) -> None:
+        """Say, before any of them is settled, that several changes come of the record."""
+        with self._lock:
+            self._divided[record.position] = _Divided(changes)
+
+    def sending(self, request: Request) -> None:
+        """A request is about to be sent."""
+        streams = {change.records[0].stream for change in request}
+        with self._lock:
+            self.requests += 1
+            for stream in streams:
+                self.streams[stream].requests += 1
+
+    def accepted(self, changes: Iterable[Change]) -> None:
+        """Braze took the changes, or would have in a dry run."""
+        with self._lock:
+            for change in changes:
+                records = change.records
+                counts = self.streams[records[0].stream]
+                points = data_points(change)
+                counts.objects += 1
+                counts.data_points += points
+                if len(records) == 1 and not self._divided:
+                    counts.sent += 1  # so it is with nearly all
+                    continue
+                self._count(records[0], "sent")
+                if len(records) > 1:
+                    counts.saved_by_folding += change.apart_points - points
+                    for record in records[1:]:
+                        self._count(record, "folded")
+
+    def refused(self, record: Record, why: Rejection) -> bool:
+        """The record, or one of its changes, was rejected; answer False where another of its changes was before."""
+        with self._lock:
+            first = self._count(record, "in_doubt" if why.in_doubt else "rejected")
+            if first:
+                # Reasons differ by the value that they show.
+                kind = why.reason.partition(", got ")[0]
+                self.reasons[kind if kind in self.reasons or len(self.reasons) < _REASONS else "other reasons"] += 1
+        return first
+
+    def notice(self, text: str) -> None:
+        """Tell the user, the first time; count the others."""
+        self._notices[text] += 1
+        if self._notices[text] == 1:
+            _log.warning("%s", text)
+
+    @property
+    def records_read(self) -> int:
+        """Of all streams."""
+        return sum(counts.read for counts in [*self.streams.values()])
+
+    def most_frequent_reasons(self) -> str:
+        """Why records were rejected, in words."""
+        return "; ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common(_REASONS_TOLD))
+
+    def log(self, *, dry_run: bool) -> None:
+        """Write what became of each stream, then what was noticed more than once."""
+        for stream, counts in self.streams.items():
+            _log.info(
+                "stream '%s': %s records read, %s objects %s, %s folded into another of the same user, %s already "
+                "in Braze by the ledger, %s rejected, %s data points%s",
+                stream,
+                f"{counts.read:,}",
+                f"{counts.objects:,}",
+                "would be sent" if dry_run else "sent",
+                f"{counts.folded:,}",
+                f"{counts.unchanged:,}",
+                f"{counts.rejected:,}",
+                f"{counts.data_points:,}",
+                "".join(f", {count:,} {what}" for what, count in _rest(counts) if count),
+            )
+            for text in self._identifications(stream):
+                _log.info("stream '%s': %s", stream, text)
+        _log.info(
+            "%s requests to Braze%s", f"{self.requests:,}", " would be made: this was a dry run" if dry_run else ""
+        )
+        for text, count in self._notices.items():
+            if count > 1:
+                _log.warning("%s (%s times)", text, f"{count:,}")
+
+    def write(self, ended: Literal["completed", "stopped", "failed"], **more: Any) -> None:  # noqa: ANN401
+        """Write one line of JSON to standard error, which begins with `{"summary":`."""
+        streams = {stream: counts.as_json() for stream, counts in self.streams.items()}
+        total: Counter[str] = Counter()
+        for counts in streams.values():
+            total.update(counts)
+        document = {
+            "ended": ended,
+            "seconds": round(time.monotonic() - self._started, 3),
+            "streams": streams,
+            # Several streams may share a request.
+            "total": {**{name: total[name] for name in Counts().as_json()}, "requests": self.requests},
+            "reasons": dict(self.reasons.most_common(_REASONS_TOLD)),
+            **more,
+        }
+        if sys.stderr is None:
+            return
+        with suppress(OSError, ValueError):  # nobody listens any more
+            sys.stderr.write(json.dumps({"summary": document}) + "\n")
+            sys.stderr.flush()
+
+    def _count(self, record: Record, outcome: str) -> bool:
+        """Count what became of a record, or of one of its changes; answer whether it has not been counted before."""
+        divided = self._divided.get(record.position)
+        if divided is not None:
+            divided.left -= 1
+            if not divided.left:
+                del self._divided[record.position]
+            if divided.failed:
+                return False
+            divided.failed = outcome in {"rejected", "in_doubt"}
+            divided.sent |= outcome == "sent"
+            if divided.left and not divided.failed:
+                return False
+            if divided.sent and not divided.failed:
+                outcome = "sent"
+        counts = self.streams[record.stream]
+        setattr(counts, outcome, getattr(counts, outcome) + 1)
+        return True
+
+    def _identifications(self, stream: str) -> Iterator[str]:
+        """How users were named, where there was a choice or something was wrong."""
+        # A SCHEMA that changes makes new ones.
+        outcomes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        for candidate in self.candidates[stream]:
+            outcomes[candidate.kind, candidate.column] += candidate.outcomes
+        for (kind, column), counts in outcomes.items():
+            caught = counts - Counter({CHOSEN: counts[CHOSEN]})
+            if caught or len(outcomes) > 1:
+                yield (
+                    f"{kind} of column '{column}' named the user of {counts[CHOSEN]:,} records"
+                    + "".join(f", {count:,} {rule}" for rule, count in caught.most_common())
+                )
+
+
+def _rest(counts: Counts) -> Iterator[tuple[str, int]]:
+    """What is worth a word only where it is not zero."""
+    yield "data points saved by the ledger", counts.saved_by_ledger
+    yield "data points saved by folding", counts.saved_by_folding
+    yield "records in doubt", counts.in_doubt
+    yield "records with nothing for Braze", counts.left_out
+    yield "records not settled", counts.open

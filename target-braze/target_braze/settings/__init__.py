@@ -1,0 +1,1 @@
+"""The schema of the settings, and their validation before the first record."""

@@ -1,0 +1,218 @@
+"""Reading Singer messages from bytes: several times as fast as by text, and no line of a user's data in an error."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections import Counter
+from typing import IO, TYPE_CHECKING, Any, Final, Literal
+
+import msgspec
+from singer_sdk.singerlib.encoding.base import GenericSingerReader
+from singer_sdk.singerlib.exceptions import InvalidInputLine
+from typing_extensions import override
+
+from target_braze.encode import decode, encode, exact
+from target_braze.singer.damaged_json import UNDECODABLE, DamagedLine
+from target_braze.singer.input_lines import InputLines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NEEDED: Final = {
+    "RECORD": {"stream", "record"},
+    "SCHEMA": {"stream", "schema"},
+    "STATE": {"value"},
+    "ACTIVATE_VERSION": {"stream", "version"},
+}
+_TYPES: Final = {"stream": str, "record": dict, "schema": dict}
+_BOM: Final = b"\xef\xbb\xbf"
+# The first text in the line that may be the name of its stream; the decoder of that stream finds out.
+_find_stream: Final = re.compile(rb'"stream": ?("[^"]*")').search
+
+
+class _State(msgspec.Struct):
+    value: msgspec.Raw
+
+
+_decode_state: Final = msgspec.json.Decoder(_State).decode
+
+
+class _NotJsonError(InvalidInputLine):
+    """Strict decoders do not take the line."""
+
+
+class _FastPath(msgspec.Struct):
+    """How to take the records of a stream straight from JSON; the decoder is made for the first of them."""
+
+    take: Callable[[Any], bool]
+    record: type[msgspec.Struct]
+    decode: Callable[[bytes], Any] | None = None
+
+
+class MessageReader(GenericSingerReader[bytes]):
+    """Read standard input, or the file of `--input`, one message per line.
+
+    `line` is the last one. Blank lines and byte order marks are passed over. `reject_damaged`, if set, takes each
+    RECORD with values that are not JSON, and what is wrong with which column. A STATE comes as the bytes of its value.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.line = b""
+        self.reject_damaged: Callable[[dict[str, Any], str], None] | None = None
+        self._lines = InputLines()
+        # By the name of the stream as JSON, in each way that it is commonly written.
+        self._fast_paths: dict[bytes, _FastPath] = {}
+        self._number = 0
+
+    @property
+    @override
+    def default_input(self) -> IO[bytes]:
+        if sys.stdin is None:
+            raise InvalidInputLine("standard input is closed: pipe a tap in, or name a file with --input")
+        return sys.stdin.buffer
+
+    def interrupt(self, reason: BaseException) -> None:
+        """Raise `reason` in place of the next message; safe in signal handlers and threads."""
+        self._lines.interrupt(reason)
+
+    @override
+    def process_lines(
+        self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
+    ) -> Counter[str]:
+        # `--input` is opened as text, which may not be what it is.
+        source: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
+        counts = dict.fromkeys(_NEEDED, 0)
+        for lines in self._lines.read(source):
+            for line in lines:
+                if self._lines.interruption is not None:
+                    break
+                self.line = line
+                self._number += 1
+                if self._is_taken(line):
+                    counts["RECORD"] += 1
+                    continue
+                try:
+                    message: dict[str, Any] | None = self.deserialize_json(line)
+                except _NotJsonError as error:
+                    message = self._mended(line, error)
+                if message is not None:
+                    kind = message["type"]
+                    try:
+                        callbacks[kind](message)
+                    except RecursionError as error:
+                        self._mended(line, error)
+                    counts[kind] += 1
+        if self._lines.interruption is not None:
+            raise self._lines.interruption
+        return Counter(counts)
+
+    @override
+    def deserialize_json(self, line: bytes) -> dict[str, Any]:
+        """Decode one line.
+
+        Raises:
+            InvalidInputLine: it is no Singer message this target knows; names the line, not its content.
+        """
+        try:
+            message: Any = decode(line)
+        except UNDECODABLE as error:
+            raise _NotJsonError(f"line {self._number:,} of the input is not JSON: {error}") from None
+        # Nearly all are records, so that these have a check of their own.
+        record = type(message) is dict and message.get("type") == "RECORD"
+        if record and type(message.get("stream")) is str and type(message.get("record")) is dict:
+            found: dict[str, Any] = message
+            return found
+        found = self._checked(message)
+        if found["type"] == "STATE":
+            found["value"] = bytes(_decode_state(line).value)
+        return found
+
+    def _checked(self, message: Any) -> dict[str, Any]:  # noqa: ANN401
+        kind = message.get("type") if isinstance(message, dict) else None
+        if not isinstance(message, dict) or not isinstance(kind, str) or kind not in _NEEDED:
+            raise InvalidInputLine(
+                f"line {self._number:,} of the input is no Singer message that target-braze knows: its type is "
+                f"{kind!r}, expected one of {', '.join(_NEEDED)}"
+            )
+        if missing := _NEEDED[kind] - message.keys():
+            raise InvalidInputLine(f"line {self._number:,} of the input: the {kind} lacks '{min(missing)}'")
+        for part in _NEEDED[kind] & _TYPES.keys():
+            if not isinstance(message[part], _TYPES[part]):
+                raise InvalidInputLine(f"line {self._number:,} of the input: '{part}' of the {kind} has a wrong type")
+        if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
+            raise InvalidInputLine(
+                f"line {self._number:,} of the input: the SCHEMA of stream '{message['stream']}' has no properties"
+            )
+        return message
+
+    def _mended(self, line: bytes, error: Exception) -> dict[str, Any] | None:
+        """Return the message of a line that is not JSON throughout; None if nothing is left to do with it."""
+        line = line.strip().removeprefix(_BOM)
+        if not line:
+            return None
+        try:
+            damaged = DamagedLine(line)
+            message = self._checked(damaged.message)
+            if message["type"] == "STATE":
+                message["value"] = damaged.raw("value")
+        except UNDECODABLE:
+            raise error from None
+        if not damaged.damage or message["type"] == "STATE":
+            return message
+        names = ", ".join(f"'{name}'" for name in damaged.damage)
+        what = ", ".join(damaged.damage.values())
+        reason = f"cannot decode {names}, got {what} on line {self._number:,} of the input"
+        if message["type"] != "RECORD" or self.reject_damaged is None:
+            raise InvalidInputLine(f"{message['type']} of stream '{message['stream']}': {reason}")
+        self.reject_damaged(message, reason)
+        return None
+
+    def take_quickly(self, stream: str, take: Callable[[Any], bool], record: type[msgspec.Struct] | None) -> None:
+        """Let `take` have the records of a stream that are such structs; it may answer False to have one decoded.
+
+        With None for the struct, all records of the stream come as dicts.
+        """
+        if record is None:
+            self.take_none_quickly(stream)
+            return
+        before = self._fast_paths.get(encode(stream))
+        if before is None or (before.take, before.record) != (take, record):
+            path = _FastPath(take, record)
+            self._fast_paths[encode(stream)] = self._fast_paths[json.dumps(stream).encode()] = path
+
+    def take_none_quickly(self, stream: str) -> None:
+        """Have all records of a stream come as dicts."""
+        for name in (encode(stream), json.dumps(stream).encode()):
+            self._fast_paths.pop(name, None)
+
+    def _is_taken(self, line: bytes) -> bool:
+        name = _find_stream(line)
+        if name is None or (path := self._fast_paths.get(name[1])) is None:
+            return False
+        if path.decode is None:
+            path.decode = _record_decoder(json.loads(name[1]), path.record)
+        try:
+            record = path.decode(line).record
+        except UNDECODABLE:
+            return False
+        return path.take(record)
+
+
+def _record_decoder(stream: str, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
+    """Make a decoder of a RECORD that says no more than usual; one that comes out of the dead letters does."""
+    message = msgspec.defstruct(
+        "Message",
+        [
+            ("type", Literal["RECORD"]),
+            ("stream", Literal[stream]),
+            ("record", record),
+            ("time_extracted", Any, None),
+            ("version", Any, None),
+        ],
+        forbid_unknown_fields=True,
+        gc=False,
+    )
+    return msgspec.json.Decoder(message, float_hook=exact).decode
