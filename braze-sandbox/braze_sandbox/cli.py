@@ -36,43 +36,50 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     )
     serve.set_defaults(run=_serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    serve.add_argument("--port", type=int, default=8027, help="port to listen on; 0: a free one")
-    serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="what the workspace holds at first")
+    serve.add_argument("--port", type=int, default=8027, help="port to listen on; 0 picks a free one")
+    serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="demo data to start with")
     serve.add_argument(
         "--as",
         dest="behavior",
         choices=["recorded", "documented"],
         default="recorded",
-        help="how to answer where Braze was recorded to differ from its documentation",
+        help="which answers to give where recordings of Braze differ from its documentation",
     )
     serve.add_argument(
         "--unknown-groups",
         choices=["refused", "kept"],
         default="refused",
-        help="what to do with the state of a subscription group that the workspace does not have",
+        help="whether to refuse or keep states of subscription groups that the workspace does not have",
     )
     serve.add_argument(
-        "--users", type=positive, metavar="N", help="how many users there are at first, whatever the seed"
+        "--users", type=positive, metavar="N", help="number of users to start with, instead of the seed's"
     )
-    serve.add_argument("--data", type=Path, metavar="DIR", help="directory that keeps the users across restarts")
+    serve.add_argument("--data", type=Path, metavar="DIR", help="directory that keeps users across restarts")
     serve.add_argument("--api-key", default="sandbox-key", help="REST API key with all permissions")
-    serve.add_argument("--time-zone", type=zone, default="UTC", metavar="IANA", help="the company's time zone")
-    serve.add_argument(
-        "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="hold the calendar still at this day"
-    )
-    serve.add_argument("--latency-ms", type=float, default=0, help="what every answer takes at least")
+    serve.add_argument("--time-zone", type=zone, default="UTC", metavar="IANA", help="time zone of the company")
+    serve.add_argument("--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="freeze the calendar at this day")
+    serve.add_argument("--latency-ms", type=float, default=0, help="minimum time per response, in milliseconds")
     serve.add_argument(
         "--ending-day",
         choices=["included", "excluded"],
         default="included",
-        help="whether a series holds the day of its ending_at",
+        help="whether a series includes the day of its ending_at",
     )
     serve.add_argument(
-        "--lag-ms", type=float, default=0, help="how long after its answer a write of an asynchronous endpoint waits"
+        "--lag-ms",
+        type=float,
+        default=0,
+        help="delay before a write of an asynchronous endpoint takes effect, in milliseconds",
     )
-    serve.add_argument("--shuffle", type=int, metavar="SEED", help="what waits takes effect in an order by chance")
     serve.add_argument(
-        "--track-objects", type=positive, default=75, metavar="N", help="the most objects in a request to /users/track"
+        "--shuffle", type=int, metavar="SEED", help="apply delayed writes in a random order with this seed"
+    )
+    serve.add_argument(
+        "--track-objects",
+        type=positive,
+        default=75,
+        metavar="N",
+        help="maximum number of objects in a request to /users/track",
     )
     _add_exports(serve.add_argument_group("exports of segments"))
 
@@ -81,24 +88,22 @@ def _add_exports(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--export-to",
         metavar="URL",
-        help="folder or bucket (s3://bucket/prefix) that they go to; not given: a download",
+        help="folder or bucket (s3://bucket/prefix) to export to; the default is a download",
     )
     group.add_argument(
         "--export-storage",
         type=json_object,
         default={},
         metavar="JSON",
-        help='options of that storage: {"endpoint_url": …, "key": …, "secret": …}',
+        help='fsspec options of that storage: {"endpoint_url": …, "key": …, "secret": …}',
     )
-    group.add_argument("--export-seconds", type=float, default=0.2, help="how long an export takes")
-    group.add_argument("--export-file-users", type=positive, default=5000, help="how many users a file has at most")
-    group.add_argument(
-        "--export-url-seconds", type=float, default=4 * 3600, help="how long an export can be downloaded"
-    )
+    group.add_argument("--export-seconds", type=float, default=0.2, help="duration of an export")
+    group.add_argument("--export-file-users", type=positive, default=5000, help="maximum number of users per file")
+    group.add_argument("--export-url-seconds", type=float, default=4 * 3600, help="lifetime of a download URL")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Do what the arguments say; exit 1 with one line if that cannot be."""
+    """Run the command line; exit 1 with one line on an error."""
     given = _parser().parse_args(arguments)
     given.run(given)
 

@@ -1,4 +1,4 @@
-"""The sandbox for tests: a context manager that serves it from a thread."""
+"""The sandbox for tests: a context manager that serves from a thread."""
 
 from __future__ import annotations
 
@@ -65,26 +65,26 @@ class Sandbox:
 
     @property
     def workspace(self) -> Workspace:
-        """Campaigns and all else that is read; change it at will."""
+        """Campaigns and everything else that endpoints read; change it freely."""
         return self.instance.workspace
 
     @property
     def requests(self) -> list[Recorded]:
-        """The requests so far, in the order in which they ended."""
+        """The requests so far, in the order they finished."""
         return list(self.instance.recorder.requests)
 
     @property
     def violations(self) -> list[dict[str, Any]]:
-        """What Braze would have dropped or changed in silence: `reason`, `path` and `object` of each."""
+        """Data that Braze would have dropped or changed silently: `reason`, `path` and `object` of each."""
         return list(self.instance.recorder.violations)
 
     @property
     def waiting(self) -> int:
-        """How many writes wait for their lag."""
+        """Number of delayed writes."""
         return len(self.instance.write_lag)
 
     def settle(self, seconds: float = 10) -> None:
-        """Wait until no write waits for its lag."""
+        """Wait until all delayed writes have taken effect."""
         until = time.monotonic() + seconds
         while self.waiting:
             if time.monotonic() > until:
@@ -111,7 +111,7 @@ class Sandbox:
         return self.instance.profiles.find(*wanted[0])
 
     def profiles(self) -> list[Profile]:
-        """All users, in the order in which they came."""
+        """All users, in order of creation."""
         return list(self.instance.profiles)
 
     def fault(self, **rule: Any) -> None:  # noqa: ANN401 - the fields of a rule
@@ -119,20 +119,20 @@ class Sandbox:
         self.instance.faults.add(rule)
 
     def clear_faults(self) -> None:
-        """Lift all fault rules."""
+        """Remove all fault rules."""
         self.instance.faults.clear()
 
     def after_request(self, path: str, callback: Callable[[Recorded], object], *, times: int | None = None) -> None:
-        """Have a function called after each request whose path matches a glob, before its answer goes out.
+        """Call a function after each request whose path matches a glob, before the response is sent.
 
-        So what it changes in the workspace is in the next page, and not in this one. `times`: how often; None: always.
+        Its changes to the workspace show in the next page, not in this one. `times` limits the calls; None: no limit.
         """
         self.instance.hooks.add(path, callback, times)
 
     def add_key(self, key: str, permissions: Iterable[str]) -> None:
-        """Make another API key that has only some permissions."""
+        """Create an API key with only these permissions."""
         self.instance.add_key(key, permissions)
 
     def reset(self) -> None:
-        """Back to the seed, without records, faults and keys."""
+        """Restore the seed; drop records, faults and keys."""
         self.instance.reset()

@@ -23,34 +23,44 @@ def add_to(commands: Any) -> None:  # noqa: ANN401 - the type of argparse has no
     """Add the command to a parser."""
     parser = commands.add_parser(
         "currents",
-        help="write Currents files from what the users do, and end",
+        help="write Currents files of what the users do, then exit",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.set_defaults(run=_run)
     add: Callable[..., Any] = parser.add_argument
     add("--out", required=True, metavar="URL", help="folder, or bucket: s3://bucket/folder")
     add("--storage", type=json_object, default={}, metavar="JSON", help='{"endpoint_url": …, "key": …, "secret": …}')
-    add("--seed", choices=list(SEEDS), default="demo", help="whose users and campaigns they tell of")
-    add("--users", type=positive, metavar="N", help="how many users there are, whatever the seed")
-    add(
-        "--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="around which the seed's users did what they did"
-    )
-    add("--data", type=Path, metavar="DIR", help="users as `serve --data` keeps them")
+    add("--seed", choices=list(SEEDS), default="demo", help="demo data whose users and campaigns the events are about")
+    add("--users", type=positive, metavar="N", help="number of users, instead of the seed's")
+    add("--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="day up to which the seed's users were active")
+    add("--data", type=Path, metavar="DIR", help="directory of users written by `serve --data`")
     add("--start", type=_hour, default=BEGINNING, metavar="YYYY-MM-DD[THH]", help="first hour, in UTC")
-    add("--hours", type=positive, default=24, help="how many hours")
-    add("--event-types", nargs="+", default=[], metavar="GLOB", help="users.messages.*; not given: all")
+    add("--hours", type=positive, default=24, help="number of hours")
+    add(
+        "--event-types",
+        nargs="+",
+        default=[],
+        metavar="GLOB",
+        help="event types to write, such as users.messages.*; the default is all",
+    )
     add(
         "--no-made-up",
         dest="made_up",
         action="store_false",
-        help="only the custom events and purchases that the profiles hold",
+        help="write only the custom events and purchases stored in the profiles",
     )
     add("--prefix", default="currents", help="folder path of the connector")
-    add("--cluster", default="prod-01", help="Braze's cluster, a part of the keys")
-    add("--integrations", nargs="+", default=[INTEGRATION], metavar="ID", help="connectors that write the same events")
-    add("--layout", choices=["version", "schema-id"], default="version", help="what follows date= in the keys")
-    add("--files-per-hour", type=positive, default=1, help="how many files of an event type an hour has at most")
-    add("--pad-offsets", action="store_true", help="fill offsets with zeros to ten digits, as in older keys")
+    add("--cluster", default="prod-01", help="Braze cluster in the object keys")
+    add(
+        "--integrations",
+        nargs="+",
+        default=[INTEGRATION],
+        metavar="ID",
+        help="connectors, each of which writes every event",
+    )
+    add("--layout", choices=["version", "schema-id"], default="version", help="what follows date= in the object keys")
+    add("--files-per-hour", type=positive, default=1, help="maximum number of files per event type and hour")
+    add("--pad-offsets", action="store_true", help="pad offsets to ten digits, as in older keys")
     _add_troubles(parser.add_argument_group("what can go wrong"))
 
 
@@ -58,13 +68,17 @@ def _add_troubles(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--late-files",
         choices=["hold", "send"],
-        help="one event in eight comes in late files: `hold` leaves them out, `send` writes them and no others",
+        help="`hold` leaves out one event in eight; `send` writes only those, as late files",
     )
     group.add_argument(
-        "--duplicates", type=_share, default=0.0, metavar="SHARE", help="share of events that the next hour has again"
+        "--duplicates",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="share of events to repeat in the next hour, from 0 to 1",
     )
-    group.add_argument("--schema-change", action="store_true", help="change all schemas in the middle of the time")
-    group.add_argument("--truncated", action="store_true", help="cut the last file off")
+    group.add_argument("--schema-change", action="store_true", help="change all schemas halfway through")
+    group.add_argument("--truncated", action="store_true", help="truncate the last file")
 
 
 def _run(given: argparse.Namespace) -> None:

@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How the sandbox is set up."""
+    """Settings of a sandbox."""
 
     seed: str = "demo"
     behavior: Literal["recorded", "documented"] = "recorded"
     """Which answers to give where Braze was recorded to differ from its documentation."""
     users: int | None = None
-    """How many users there are at first, if not as many as the seed has."""
+    """Number of users to start with; None: as many as the seed has."""
     data: Path | None = None
-    """A directory that keeps the users across restarts, and may say in `segments.json` who is in which segment."""
+    """Directory that keeps users across restarts; its `segments.json`, if any, lists the members of segments."""
     api_key: str = "sandbox-key"
     """Has all permissions."""
     time_zone: str = "UTC"
     """The company's, by IANA name."""
     today: date | None = None
-    """Holds the calendar still."""
+    """Freeze the calendar at this day."""
     latency_ms: float = 0
-    """What every answer takes at least."""
+    """Minimum time per response, in milliseconds."""
     ending_day_included: bool = True
-    """Whether a series holds the day of its `ending_at` (docs silent)."""
+    """Whether a series includes the day of its `ending_at` (docs silent)."""
     zero_rows: bool = True
     """Whether a series has rows for days without activity (docs silent)."""
     row_order: Literal["asc", "desc"] = "asc"
@@ -43,30 +43,30 @@ class Options:
     link_aliasing: bool = True
     """Whether the workspace has link aliasing turned on: otherwise no key has the permission for its endpoints."""
     reset: ResetForm = "epoch"
-    """How all other endpoints tell of their limits: the documented `epoch`, or as those of MAU contracts."""
+    """Form of the rate-limit headers of all other endpoints: the documented `epoch`, or one of MAU contracts."""
     track_reset: ResetForm = "epoch"
-    """How /users/track tells of its limit: ordinary contracts `epoch`; MAU contracts `seconds`."""
+    """Form of the rate-limit headers of /users/track: `epoch` on ordinary contracts, `seconds` on MAU contracts."""
     lag_ms: float = 0
-    """How long after its answer a write of an asynchronous endpoint takes effect."""
+    """Delay before a write of an asynchronous endpoint takes effect, in milliseconds."""
     shuffle: int | None = None
-    """The seed of a shuffle: what waits for its lag takes effect in any order, as Braze may have it."""
+    """Seed for applying delayed writes in a random order, as Braze may; None: in order."""
     track_objects: int = 75
-    """The most objects in a request to /users/track: fewer on older contracts."""
+    """Maximum number of objects in a request to /users/track; older contracts have fewer."""
     bulk_objects: int = 1000
-    """The most objects in a request to /users/track/bulk: fewer by an account's policy."""
+    """Maximum number of objects in a request to /users/track/bulk; an account's policy may lower it."""
     beta_refusal: Literal[403, 404] | None = None
-    """What an account outside the limited betas gets from /users/track/bulk and /users/track/sync (docs silent)."""
+    """Status of /users/track/bulk and /users/track/sync for an account outside their betas (docs silent)."""
     unknown_groups: Literal["refused", "kept"] = "refused"
     """Whether /subscription/status/set takes subscription groups that the workspace does not have."""
     fields_required: bool = True
     """Whether exports need `fields_to_export`: accounts from before August 2024 do without."""
     export_seconds: float = 0.2
-    """How long an export of a segment takes."""
+    """Duration of a segment export."""
     export_file_users: int = 5000
-    """How many users each of its files has at most."""
+    """Maximum number of users per export file."""
     export_url_seconds: float = 4 * 3600
-    """How long it can be downloaded."""
+    """Lifetime of a download URL."""
     export_to: str | None = None
-    """Where exports go instead: a folder, or the fsspec URL of a bucket, as with cloud storage connected to Braze."""
+    """Folder or fsspec URL of a bucket to export to, as with cloud storage connected to Braze; None: a download."""
     export_storage: Mapping[str, Any] = field(default_factory=dict)
-    """fsspec's options for that storage: `endpoint_url`, `key`, `secret` for S3."""
+    """fsspec options of that storage: `endpoint_url`, `key`, `secret` for S3."""
