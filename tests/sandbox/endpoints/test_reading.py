@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from braze_sandbox.testing import Sandbox
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 if TYPE_CHECKING:
     import requests

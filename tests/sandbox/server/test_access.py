@@ -11,7 +11,7 @@ import requests
 from braze_sandbox.endpoints.registry import ENDPOINTS
 from braze_sandbox.testing import Sandbox
 
-from .conftest import Client
+from tests.sandbox.conftest import Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from braze_sandbox.testing import Sandbox
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     import requests
     from braze_sandbox.testing import Sandbox
 
-    from .conftest import Client
+    from tests.sandbox.conftest import Client
 
 FIELDS = {
     "id": "string",

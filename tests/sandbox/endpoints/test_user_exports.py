@@ -22,7 +22,7 @@ from braze_sandbox.testing import Sandbox
 from moto.server import ThreadedMotoServer
 from typing_extensions import override
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,7 +8,7 @@ import pytest
 import requests
 from braze_sandbox.testing import Sandbox
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,14 +23,14 @@ from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from .conftest import TODAY
+from tests.sandbox.conftest import TODAY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from braze_sandbox.testing import Sandbox
 
-    from .conftest import Client
+    from tests.sandbox.conftest import Client
 
 # Names and values that the endpoints look for, so that what is drawn gets past the first check.
 NAMES = """

@@ -9,7 +9,7 @@ import pytest
 if TYPE_CHECKING:
     from braze_sandbox.testing import Sandbox
 
-    from .conftest import Client
+    from tests.sandbox.conftest import Client
 
 UNIDENTIFIED = ["unidentified", "most_recently_updated"]
 
@@ -312,7 +312,7 @@ def test_the_pool_is_shared(client: Client) -> None:
 def test_deletions_and_renames_survive_a_restart(tmp_path: Any) -> None:
     from braze_sandbox.testing import Sandbox  # noqa: PLC0415 - at run time here only
 
-    from .conftest import Client  # noqa: PLC0415 - as above
+    from tests.sandbox.conftest import Client  # noqa: PLC0415 - as above
 
     for turn in range(2):
         with Sandbox(seed="empty", data=tmp_path) as sandbox:

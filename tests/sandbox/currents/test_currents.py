@@ -18,7 +18,7 @@ from braze_sandbox.state.instance import Instance
 from braze_sandbox.state.options import Options as InstanceOptions
 from moto.server import ThreadedMotoServer
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

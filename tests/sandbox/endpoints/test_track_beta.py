@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from braze_sandbox.testing import Sandbox
 
-from .conftest import Client
+from tests.sandbox.conftest import Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

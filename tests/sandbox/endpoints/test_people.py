@@ -9,7 +9,7 @@ import pytest
 from braze_sandbox.model.objects import Broadcast, Send, Suppressed
 from braze_sandbox.testing import Sandbox
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 if TYPE_CHECKING:
     import requests

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from braze_sandbox.testing import Profile, Sandbox
 
-    from .conftest import Client
+    from tests.sandbox.conftest import Client
 
 UTC = timezone.utc
 ECOMMERCE = {

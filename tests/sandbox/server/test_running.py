@@ -21,7 +21,7 @@ from braze_sandbox.state.faults import Fault
 from braze_sandbox.state.options import Options
 from braze_sandbox.testing import Sandbox
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ import requests
 if TYPE_CHECKING:
     from braze_sandbox.testing import Sandbox
 
-    from .conftest import Client
+    from tests.sandbox.conftest import Client
 
 EVENT = {"external_id": "a", "name": "n", "time": "2026-03-04T09:00:00Z"}
 

@@ -11,7 +11,7 @@ from braze_sandbox.model.objects import SubscriptionGroup, Suppressed
 if TYPE_CHECKING:
     from braze_sandbox.testing import Sandbox
 
-    from .conftest import Client
+    from tests.sandbox.conftest import Client
 
 EMAILS = "11111111-1111-4111-8111-111111111111"
 TEXTS = "22222222-2222-4222-8222-222222222222"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from braze_sandbox.testing import Sandbox
 
-from .conftest import TODAY, Client
+from tests.sandbox.conftest import TODAY, Client
 
 
 def data(client: Client, path: str, **query: Any) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 if TYPE_CHECKING:
     from braze_sandbox.testing import Sandbox
 
-    from .conftest import Client
+    from tests.sandbox.conftest import Client
 
 
 def test_profiles_as_braze_shows_them(sandbox: Sandbox, client: Client) -> None:
