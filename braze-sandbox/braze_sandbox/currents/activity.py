@@ -1,4 +1,4 @@
-"""What users do, as Currents events: the events and purchases that they have, and what is made up beside them."""
+"""What users do, as Currents events: their stored events and purchases, and made-up activity."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class _Today:
 
 
 def _people(workspace: Workspace, profiles: Iterable[Profile]) -> Iterator[dict[str, Any]]:
-    """What events tell of their users. Apps and devices go round, as those of the seed's users do."""
+    """Return the user fields of events. Apps and devices rotate, as they do in the seed."""
     apps = list(workspace.apps.items())
     for number, user in enumerate(profiles):
         yield _who(user) | (_device(apps[number % len(apps)], number) if apps else {})
@@ -238,7 +238,7 @@ def _subscription(diary: Diary, group: str) -> None:
 
 
 def _agent(diary: Diary) -> None:
-    """An agent that decides something about a user, with one call of a tool, which tells of no user."""
+    """Add an agent's decision about a user, and one tool call without a user."""
     at = diary.moment()
     run = key("agent run", f"{diary.person['user_id']}/{at}")
     agent: dict[str, Any] = {"agent_id": key("agent", 0), "agent_name": "Greeter", "request_id": run, "is_error": False}

@@ -1,4 +1,4 @@
-"""Who is in a segment."""
+"""Members of segments."""
 
 from __future__ import annotations
 

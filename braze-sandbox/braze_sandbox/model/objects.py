@@ -1,4 +1,4 @@
-"""What a workspace holds beyond messages and their audiences: templates, catalogs, definitions, lists, integrations."""
+"""Objects of a workspace besides messages and audiences: templates, catalogs, definitions, lists, integrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Subscription states of addresses that nobody has yet (docs: post_update_user_subscription_group_status_v2)."""
+"""Subscription states of addresses that no user has yet (docs: post_update_user_subscription_group_status_v2)."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ class Profiles:
         self._dirty.pop(profile.braze_id, None)
 
     def add_alias(self, profile: Profile, label: str, name: str) -> None:
-        """Give a profile an alias that nobody has, in place of the one with that label."""
+        """Give a profile an unused alias, replacing the one with that label."""
         if (old := profile.aliases.get(label)) is not None:
             del self._by_alias[label, old]
         profile.aliases[label] = name

@@ -157,13 +157,13 @@ class Workspace:
     apps: dict[str, str] = field(default_factory=dict)
     """App identifiers to app names."""
     blocked_external_ids: set[str] = field(default_factory=set)
-    """Users of whom no data is taken any more."""
+    """Users whose data is no longer accepted."""
     event_definitions: dict[str, CustomEvent] = field(default_factory=dict)
     """What is known of some of the `events`."""
     attribute_definitions: dict[str, CustomAttribute] = field(default_factory=dict)
     """Custom attributes, used or not; those that users have are listed without being here."""
     blocked_attributes: set[str] = field(default_factory=set)
-    """Custom attributes of which no values are taken any more."""
+    """Custom attributes whose values are no longer accepted."""
     sends: dict[str, Send] = field(default_factory=dict)
     templates: dict[str, Template] = field(default_factory=dict)
     content_blocks: dict[str, ContentBlock] = field(default_factory=dict)

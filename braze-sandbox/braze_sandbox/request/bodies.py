@@ -1,4 +1,4 @@
-"""What the bodies of write endpoints have in common: arrays of at most so many objects, addresses, users."""
+"""Checks that the bodies of write endpoints share: array sizes, addresses, users."""
 
 from __future__ import annotations
 

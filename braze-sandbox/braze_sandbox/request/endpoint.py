@@ -1,4 +1,4 @@
-"""What an endpoint is, and what it is handed."""
+"""Endpoints, and the call that each handles."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Call:
     rejects: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Objects that a fault rule has refused: (input array, index) to reason."""
     users: set[Hashable] = field(default_factory=set)
-    """Whom the request is about, as far as its endpoint tells."""
+    """Users that the request is about, as far as its endpoint knows."""
     fault: str | None = None
     """What a fault rule has in store for what the request starts."""
     raw_headers: Sequence[tuple[bytes, bytes]] = ()

@@ -1,4 +1,4 @@
-"""What makes Braze refuse an object of /users/track (docs: post_user_track, event_object, purchase_object)."""
+"""Checks that make Braze refuse an object of /users/track (docs: post_user_track, event_object, purchase_object)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Braze says of a refused object: the codes of its documentation, and the sentences it was recorded to answer."""
+"""Error texts of refused objects: the codes of the documentation, and the recorded sentences."""
 
 ALL_REFUSED = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
 """The message of a request to /users/track that holds no object Braze accepts."""

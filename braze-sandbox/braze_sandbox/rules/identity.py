@@ -1,4 +1,4 @@
-"""Who an object is about: identifiers read, checked and matched with profiles (docs: user_attributes_object)."""
+"""Identifiers of users: read, check and match them with profiles (docs: user_attributes_object)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types of attribute values: detected, coerced to that of the attribute, rid of what Braze does not store."""
+"""Attribute values: detect their type, coerce them to the attribute's, drop what Braze does not store."""
 
 from __future__ import annotations
 

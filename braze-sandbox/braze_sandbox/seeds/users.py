@@ -81,7 +81,7 @@ def _attributes(number: int) -> dict[str, Any]:
 
 
 def _observed(profile: Profile, workspace: Workspace, number: int, midnight: datetime) -> dict[str, Any]:
-    """What a user did and got up to today, whose `midnight` is given."""
+    """Add what a user did and received before `midnight` of today."""
     recent = midnight - timedelta(days=1 + number % 60) + timedelta(hours=number % 24, seconds=number % 3600)
     apps = list(workspace.apps.values())
     observed = {

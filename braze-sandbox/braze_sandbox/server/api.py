@@ -1,4 +1,4 @@
-"""The way of a request: faults, authentication, permission, limits, body, latency, handler, record."""
+"""The path of a request: faults, authentication, permission, limits, body, latency, handler, record."""
 
 from __future__ import annotations
 

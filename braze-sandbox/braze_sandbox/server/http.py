@@ -88,7 +88,7 @@ class Server(uvicorn.Server):
 
 
 def make(app: ASGIApp, http: type[Protocol] = Protocol) -> Server:
-    """A server that says nothing and does not wait for idle connections when it stops."""
+    """Return a server that logs nothing and does not wait for idle connections when it stops."""
     config = uvicorn.Config(
         droppable(app),
         http=http,

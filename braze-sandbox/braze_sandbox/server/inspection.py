@@ -1,4 +1,4 @@
-"""/sandbox/*: what the sandbox holds, faults and reset; needs no key."""
+"""/sandbox/*: inspect the sandbox, set faults and reset it, without a key."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class _Pages:
 
     async def user(self, request: Request) -> Response:
         profile = self._instance.profiles.find("external_id", request.path_params["external_id"])
-        return _json(profile.as_json()) if profile else _json({"message": "nobody has this external_id"}, 404)
+        return _json(profile.as_json()) if profile else _json({"message": "no user has this external_id"}, 404)
 
     async def events(self, _request: Request) -> Response:
         return _json({"events": list(self._happenings("events"))})

@@ -1,4 +1,4 @@
-"""The exports that are under way or done: one at a time per segment, file by file, then ready for a while."""
+"""Running and finished exports: one at a time per segment, written file by file, available until they expire."""
 
 from __future__ import annotations
 

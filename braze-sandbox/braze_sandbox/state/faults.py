@@ -1,4 +1,4 @@
-"""Faults on demand: rules that match requests and say what goes wrong with them."""
+"""Faults on demand: rules that match requests and make them fail."""
 
 from __future__ import annotations
 

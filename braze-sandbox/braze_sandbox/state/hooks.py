@@ -1,4 +1,4 @@
-"""Functions that a test has called after requests, to change the workspace between two pages, say."""
+"""Functions that a test runs after requests, such as to change the workspace between two pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A running sandbox: the workspace, the profiles, the clock, the limits and the records, from one set of options."""
+"""A running sandbox: workspace, profiles, clock, limits and records, built from one set of options."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rate limits: fixed windows per pool, and the headers that tell of them (docs: api_limits)."""
+"""Rate limits: fixed windows per pool, and their headers (docs: api_limits)."""
 
 from __future__ import annotations
 

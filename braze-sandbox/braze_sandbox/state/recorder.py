@@ -1,4 +1,4 @@
-"""What the sandbox remembers of the requests it got: the requests, and what Braze would have dropped in silence."""
+"""Records of requests, and of data that Braze would have dropped silently."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ class Recorder:
                 oldest.raw = None
 
     def violation(self, reason: str, path: str, obj: object) -> None:
-        """Note something that Braze would accept and then drop or change."""
+        """Record data that Braze would accept and then drop or change."""
         self.violations.append({"reason": reason, "path": path, "object": obj})
 
     @property

@@ -1,4 +1,4 @@
-"""Writes that were accepted and take effect afterwards, in their order or not (docs: post_user_track)."""
+"""Writes that take effect after their response, in order or shuffled (docs: post_user_track)."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a re
 async def send_answer(
     send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], ...] = (), sent: int | None = None
 ) -> None:
-    """Send an answer, or only so many bytes of its body."""
+    """Send a response, or only the first `sent` bytes of its body."""
     merged = {
         b"content-type": b"application/json",
         b"content-length": b"%d" % len(answer.body),

@@ -24,7 +24,7 @@ def _addresses(call: Call, *others: str) -> list[str]:
 
 
 def status(call: Call) -> Answer:
-    """Set the global state of email addresses, of which those that nobody has are remembered."""
+    """Set the global state of email addresses; those that no user has yet are remembered."""
     addresses = _addresses(call, "subscription_state")
     state = call.body.get("subscription_state")
     if state not in STATES:

@@ -20,7 +20,7 @@ IDS = 50
 
 
 def export_ids(call: Call) -> Answer:
-    """Profiles by identifier; those that nobody has come back in `invalid_user_ids`."""
+    """Return profiles by identifier; unknown identifiers come back in `invalid_user_ids`."""
     selection = selection_of(call)
     found: dict[str, Profile] = {}
     invalid = []

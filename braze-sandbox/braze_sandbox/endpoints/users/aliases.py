@@ -44,7 +44,7 @@ def _attach(call: Call, where: str, alias: tuple[str, str], external_id: str | N
     elif external_id is None:
         profiles.create("alias", alias)
     elif (profile := profiles.find("external_id", external_id)) is None:
-        note("nobody has the external id that an alias is for: nothing happens")
+        note("no user has the external id that an alias is for: nothing happens")
     elif alias[0] in profile.aliases:
         # One name per label; which of the two stays is not documented.
         note("the user has another alias with that label (docs silent: it stays)")
@@ -70,7 +70,7 @@ def _rename(call: Call, label: str, old: str, name: str) -> None:
     profiles = call.instance.profiles
     profile = profiles.find("alias", (label, old))
     if profile is None:
-        call.note("nobody has the alias that is to be renamed: nothing happens", "alias_updates", [label, old])
+        call.note("no user has the alias that is to be renamed: nothing happens", "alias_updates", [label, old])
     elif profiles.find("alias", (label, name)):
         call.note("the new name of an alias is taken (docs silent): nothing happens", "alias_updates", [label, name])
     else:

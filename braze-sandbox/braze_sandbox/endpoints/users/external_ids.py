@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def _each(call: Call, name: str, work: Callable[[Call, Json], Json]) -> tuple[list[Json], list[list[Any]]]:
-    """Each object by itself. Errors are arrays with an index, of which the rest is not documented: here the reason."""
+    """Process each object separately. An error is an array of index and reason (the docs show only the index)."""
     done: list[Json] = []
     errors: list[list[Any]] = []
     for index, obj in enumerate(array(call, name)):

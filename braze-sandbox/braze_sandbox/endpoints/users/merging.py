@@ -102,7 +102,7 @@ def _finder(call: Call, kind: str, obj: dict[str, Any], where: str) -> Callable[
         found = profiles.sharing(kind, value)
         if len(found) > 1:
             # In spite of any prioritization, says a note of the page.
-            call.note("an address that several users have identifies none of them", where, obj)
+            call.note("an address that several users share identifies none of them", where, obj)
         return found[0] if len(found) == 1 else None
 
     return find
@@ -141,7 +141,7 @@ _SHAPE = (
 
 
 def merge(call: Call) -> Answer:
-    """Merge users into others; 202, whatever comes of it."""
+    """Merge users into others; always 202."""
     only(call, {"merge_updates"})
     updates = call.body.get("merge_updates")
     if not isinstance(updates, list) or not updates or not all(isinstance(update, dict) for update in updates):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     Note: TypeAlias = Callable[[str, str], None]
     Work: TypeAlias = Callable[[], Profile | None]
-    """Applies a checked object, and says to whom."""
+    """Applies a checked object and returns its user."""
 
 DISTINCT_NAMES = 20_000
 """Event names, and product names, after which a profile is blocked."""
@@ -173,11 +173,11 @@ def _lost(obj: dict[str, Any], identity: Identity | None, note: Note, *, alias_c
     if identity is None or (obj.get("_update_existing_only") is True):
         return
     if identity.kind == "braze_id":
-        note("nobody has this braze_id: nothing happens (docs silent)", "braze_id")
+        note("no user has this braze_id: nothing happens (docs silent)", "braze_id")
     elif alias_creates:
-        note("nobody has this alias, and _update_existing_only is not false: nothing happens", "user_alias")
+        note("no user has this alias, and _update_existing_only is not false: nothing happens", "user_alias")
     else:
-        note("nobody has this alias: events and purchases by alias never make a user", "user_alias")
+        note("no user has this alias: events and purchases by alias never make a user", "user_alias")
 
 
 _CHECK: dict[str, Callable[[Call, Any, Note], Work]] = {
