@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 UV := $(BIN)/uv
+DBT := .venv-dbt/.ready
 
 # With it set, every start of a Singer plugin compiles the SDK anew: 1.9 s instead of 0.7 s.
 unexport PYTHONDONTWRITEBYTECODE
@@ -14,10 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 help: ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
-demo: $(READY) ## CSV -> Braze -> PostgreSQL on this machine: no account, no Docker, nothing left running
+demo: $(READY) $(DBT) ## CSV -> Braze -> PostgreSQL -> dbt -> a chart, on this machine: no account, no Docker, nothing left running
 	@$(BIN)/python -m demo.run
 
-test: $(READY) ## Every test; one of them with make test ARGS='-k name'
+test: $(READY) $(DBT) ## Every test; one of them with make test ARGS='-k name'
 	@$(BIN)/python -m pytest $(ARGS)
 
 soak: $(READY) ## The target under random faults and kills for ten minutes; one again with ARGS='--seed N'
@@ -50,9 +51,12 @@ constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
 		--no-annotate --no-emit-index-url --no-emit-find-links --group lint --group test --group plugins \
 		tap-braze/pyproject.toml target-braze/pyproject.toml braze-sandbox/pyproject.toml demo/tap-csv/pyproject.toml \
 		--output-file constraints.txt > /dev/null
+	@UV_PYTHON_DOWNLOADS=never $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header \
+		--no-annotate --no-emit-index-url --no-emit-find-links --group dbt \
+		--output-file dbt-braze/constraints.txt > /dev/null
 
 clean: ## Remove what the targets above made
-	@rm -rf .venv .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-dbt .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 # The virtual environment. pip works on it from outside, because Debian's Python makes no virtual environments with pip
 # in them unless python3-venv is installed, and because that is quicker everywhere.
@@ -64,4 +68,18 @@ $(UV):
 $(READY): $(UV) Makefile constraints.txt pyproject.toml $(wildcard */pyproject.toml)
 	@echo "Setting up .venv: once, and again when a dependency changes"
 	@$(UV) pip install --python $(BIN)/python --constraint constraints.txt --group dev
+	@touch $@
+
+# dbt has a virtual environment of its own: its pins of pathspec and others exclude those of mypy. dbt before 1.12 does not
+# run on Python 3.14, so uv looks for an older one on this machine; without one, no dbt, and what needs it says so.
+$(DBT): $(UV) Makefile dbt-braze/constraints.txt pyproject.toml
+	@echo "Setting up .venv-dbt: once, and again when a dependency changes"
+	@rm -rf .venv-dbt
+	@export UV_PYTHON_DOWNLOADS=never; \
+	if $(UV) python find --quiet '>=3.10,<3.14' > /dev/null 2>&1; then \
+		$(UV) venv --quiet --no-project --python '>=3.10,<3.14' .venv-dbt && \
+		$(UV) pip install --quiet --python .venv-dbt/bin/python --constraint dbt-braze/constraints.txt --group dbt; \
+	else \
+		echo "No Python 3.10 to 3.13 is installed, and dbt runs on no other: going on without dbt"; mkdir .venv-dbt; \
+	fi
 	@touch $@

@@ -17,11 +17,13 @@ import urllib.request
 import warnings
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -65,6 +67,11 @@ class Postgres:
     def sqlalchemy_url(self) -> str:
         """Its address in the form that target-postgres takes."""
         return self.uri.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def socket(self) -> Path:
+        """The folder of its socket."""
+        return Path(str(conninfo_to_dict(self.uri)["host"]))
 
     def is_up(self) -> bool:
         """Whether it answers."""
@@ -120,22 +127,10 @@ class Meltano:
             StepError: it failed.
         """
         self._runs += 1
-        log = self.folder / f"{self._runs}-meltano-{arguments[0]}.log"
-        started = time.monotonic()
-        with _process(
-            [str(Path(sys.executable).with_name("meltano")), *arguments], log, self._environment()
-        ) as process:
-            said = 0.0
-            while process.poll() is None:
-                time.sleep(0.1)
-                if time.monotonic() - started > said + 5:
-                    said = time.monotonic() - started
-                    self.progress(f"{said:.0f} s: {_last_word(log)}")
-        if process.returncode != 0:
-            raise StepError(
-                f"`meltano {' '.join(arguments)}` ended with exit code {process.returncode}. {_end_of(log)}"
-            )
-        return Run(time.monotonic() - started, log)
+        command = [str(Path(sys.executable).with_name("meltano")), *arguments]
+        return finish(
+            command, self.folder / f"{self._runs}-meltano-{arguments[0]}.log", self._environment(), self.progress
+        )
 
     def install(self) -> Run | None:
         """Install the plugins, unless they stand there as they would be installed now.
@@ -177,10 +172,49 @@ class Meltano:
             "UV_CONSTRAINT": "constraints.txt",
             "TAP_BRAZE_ENDPOINT": self.sandbox.url,
             "TAP_BRAZE_API_KEY": self.sandbox.key,
+            "TAP_BRAZE_CURRENTS": json.dumps({"url": str(self.folder / "currents")}),
             "TARGET_BRAZE_ENDPOINT": self.sandbox.url,
             "TARGET_BRAZE_API_KEY": self.sandbox.key,
             "TARGET_POSTGRES_SQLALCHEMY_URL": self.postgres.sqlalchemy_url,
         }
+
+
+def finish(
+    command: list[str],
+    log: Path,
+    environment: Mapping[str, str],
+    progress: Callable[[str], None] = lambda _: None,
+) -> Run:
+    """Run a command to its end, with what it says in a log; `progress` hears of it every five seconds.
+
+    Raises:
+        StepError: it failed.
+    """
+    started = time.monotonic()
+    with _process(command, log, environment) as process:
+        said = 0.0
+        while process.poll() is None:
+            time.sleep(0.1)
+            if time.monotonic() - started > said + 5:
+                said = time.monotonic() - started
+                progress(f"{said:.0f} s: {_last_word(log)}")
+    if process.returncode != 0:
+        shown = " ".join([Path(command[0]).name, *command[1:]])
+        raise StepError(f"`{shown}` ended with exit code {process.returncode}. {_end_of(log)}")
+    return Run(time.monotonic() - started, log)
+
+
+def write_currents(folder: Path, *, seed: str = "demo") -> None:
+    """Write the files of events that Braze Currents writes of eight days, for the tap to read.
+
+    Raises:
+        StepError: it failed.
+    """
+    start = datetime.now(timezone.utc).date() - timedelta(days=8)
+    command = [str(Path(sys.executable).with_name("braze-sandbox")), "currents", "--out", str(folder), "--seed", seed]
+    finish(
+        [*command, "--start", start.isoformat(), "--hours", "192"], folder / "braze-sandbox-currents.log", os.environ
+    )
 
 
 @contextlib.contextmanager

@@ -1,0 +1,24 @@
+{#- One row for each stream of each run of target-braze. -#}
+with runs as (
+    select distinct run_id, loaded_at, ended, is_dry_run, seconds, streams
+    from {{ ref("stg_braze__target_runs") }}
+),
+
+streams as (
+    select runs.*, stream.name as stream, (runs.streams -> stream.name) as counts
+    from runs
+    {{ braze.json_names("runs.streams", "stream") }}
+)
+
+select
+    run_id,
+    stream,
+    loaded_at,
+    ended,
+    is_dry_run,
+    seconds,
+    {% for name in ["read", "sent", "folded", "unchanged", "left_out", "rejected", "in_doubt", "open", "objects",
+                    "requests", "data_points", "saved_by_ledger", "saved_by_folding"] -%}
+    cast((counts ->> '{{ name }}') as {{ dbt.type_bigint() }}) as {{ adapter.quote(name) }}{{ "," if not loop.last }}
+    {% endfor %}
+from streams

@@ -1,0 +1,47 @@
+"""The dbt package on what was loaded, out of a virtual environment of its own."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from demo.machinery import ROOT, Run, finish
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MARTS: Final = "analytics_braze"
+PROJECT: Final = ROOT / "dbt-braze"
+_DBT: Final = ROOT / ".venv-dbt" / "bin" / "dbt"
+
+
+def is_installed() -> bool:
+    """Whether there is a dbt; there is none where no Python is old enough for it."""
+    return _DBT.exists()
+
+
+def build_in_postgres(folder: Path, socket: Path) -> Run:
+    """Build and test all models in PostgreSQL, found by the folder of its socket.
+
+    Raises:
+        StepError: a model or a test failed.
+    """
+    return _build(folder, "postgres", {"BRAZE_DBT_HOST": str(socket)})
+
+
+def build_in_duckdb(folder: Path, file: Path) -> Run:
+    """Build and test all models in a DuckDB file.
+
+    Raises:
+        StepError: a model or a test failed.
+    """
+    return _build(folder, "duckdb", {"BRAZE_DBT_DUCKDB": str(file)})
+
+
+def _build(folder: Path, target: str, environment: dict[str, str]) -> Run:
+    places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", target]
+    # Where several run at once, none may find the files of another.
+    places += ["--target-path", str(folder / "dbt"), "--log-path", str(folder / "dbt")]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
+    kept |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_USE_COLORS": "false", **environment}
+    return finish([str(_DBT), "build", *places], folder / f"dbt-{target}.log", kept)

@@ -1,0 +1,303 @@
+"""dbt-braze: its sources are the tap's catalog, and its marts say what Braze says."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+from collections import Counter, defaultdict
+from datetime import date, datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from braze_sandbox import currents
+from braze_sandbox.testing import Sandbox
+
+from demo import dbt
+from demo.machinery import ROOT
+from tests.e2e.pipes import pipe, tap, target
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+START, END = date(2026, 3, 1), date(2026, 3, 4)
+STREAMS = (
+    *("campaigns", "campaigns_details", "campaigns_messages_analytics"),
+    *("canvases", "canvases_details", "canvases_variants_analytics", "canvases_steps_analytics"),
+    *("canvases_messages_analytics", "unsubscribes", "users", "sessions_analytics", "purchases_revenue"),
+    *("kpi_daily_new_users", "kpi_daily_active_users", "kpi_monthly_active_users", "kpi_daily_app_uninstalls"),
+)
+needs_dbt = pytest.mark.skipif(not dbt.is_installed(), reason="dbt needs a Python from 3.10 to 3.13")
+
+
+def test_the_sources_are_those_of_the_catalog() -> None:
+    spec = importlib.util.spec_from_file_location("generate_sources", dbt.PROJECT / "generate_sources.py")
+    assert spec
+    assert spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    for path, text in module.source_files().items():
+        assert path.read_text("utf-8") == text, f"{path.name} is stale: run python dbt-braze/generate_sources.py"
+
+
+@needs_dbt
+def test_nothing_loaded_is_nothing_in_the_models(tmp_path: Path) -> None:
+    file = tmp_path / "empty.duckdb"
+    dbt.build_in_duckdb(tmp_path, file)
+    rows = duckdb_rows(file, f"select table_name from information_schema.tables where table_schema = '{dbt.MARTS}'")
+    assert len(rows) == 10
+    assert {
+        duckdb_rows(file, f'select count(*) as n from {dbt.MARTS}."{row["table_name"]}"')[0]["n"] for row in rows
+    } == {0}
+
+
+@needs_dbt
+def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
+    with Sandbox(seed="small", users=20, today=date(2026, 3, 20)) as braze:
+        # start_date leaves out of the lists what was not edited since.
+        workspace = braze.instance.workspace
+        for edited in [*workspace.campaigns.values(), *workspace.canvases.values()]:
+            edited.updated_at = datetime(2026, 3, 2, tzinfo=timezone.utc)
+        files = currents.write(tmp_path, braze.instance, currents.Options(hours=96, duplicates=0.1))
+        apps = list(workspace.apps)
+        segment = next(iter(workspace.segments))
+        config = {
+            "api_key": braze.api_key,
+            "endpoint": braze.url,
+            "start_date": START.isoformat(),
+            "end_date": END.isoformat(),
+            "include_archived": True,
+            "app_ids": apps,
+            "currents": {"url": str(tmp_path / "currents")},
+            "users": {"segment_ids": [segment]},
+        }
+        events = {record["id"]: {**record, "type": file.event_type} for file in files for record in file.records}
+        by_type = {stream_name(event["type"]) for event in events.values() if event["type"].startswith("users.")}
+        file = load_into_duckdb(tmp_path, config, [*STREAMS, *by_type])
+        add_target_run(tmp_path, file, braze)
+        dbt.build_in_duckdb(tmp_path, file)
+
+        def mart(name: str) -> list[dict[str, Any]]:
+            return duckdb_rows(file, f"select * from {dbt.MARTS}.braze__{name}")
+
+        campaigns_say_what_braze_says(mart("campaign_daily_performance"), braze)
+        canvases_say_what_braze_says(mart, braze)
+        kpis_say_what_braze_says(mart("app_kpis_daily"), braze, apps)
+        messages_are_followed_by_what_followed(mart, list(events.values()))
+        people_are_in_their_cohort(mart("user_cohort_engagement"), list(events.values()))
+        (run,) = mart("target_runs")
+        assert (run["stream"], run["read"], run["sent"], run["rejected"], run["ended"]) == (
+            "people",
+            3,
+            3,
+            0,
+            "completed",
+        )
+
+
+def campaigns_say_what_braze_says(rows: list[dict[str, Any]], braze: Sandbox) -> None:
+    expected: defaultdict[tuple[str, date, str], Counter[str]] = defaultdict(Counter)
+    for campaign in braze.instance.workspace.campaigns.values():
+        for day in braze_get(braze, "/campaigns/data_series", campaign_id=campaign.id)["data"]:
+            for channel, variations in day["messages"].items():
+                for stats in variations:
+                    numbers = {name: value for name, value in stats.items() if isinstance(value, (int, float))}
+                    expected[campaign.id, date.fromisoformat(day["time"][:10]), channel].update(numbers)
+    assert {(row["campaign_id"], row["day"], row["channel"]) for row in rows} == expected.keys()
+    with_machines = 0
+    for row in rows:
+        stats = expected[row["campaign_id"], row["day"], row["channel"]]
+        assert (row["sent"] or 0) == stats["sent"]
+        assert (row["opens"] or 0) == stats["opens"] + stats["total_opens"] + stats["read"]
+        assert (row["unique_clicks"] or 0) == stats["unique_clicks"]
+        assert (row["revenue"] or 0) == pytest.approx(stats["revenue"])
+        if row["machine_opens"] is not None and row["delivered"]:
+            with_machines += 1
+            assert row["machine_opens"] == stats["machine_open"]
+            assert row["open_rate"] == pytest.approx(stats["opens"] / stats["delivered"])
+            assert row["other_open_rate"] == pytest.approx(
+                (stats["opens"] - stats["machine_open"]) / stats["delivered"]
+            )
+    assert with_machines or True
+
+
+def canvases_say_what_braze_says(mart: Callable[[str], list[dict[str, Any]]], braze: Sandbox) -> None:
+    entries: Counter[str] = Counter()
+    sent: Counter[str] = Counter()
+    for canvas in braze.instance.workspace.canvases.values():
+        breakdowns = {
+            f"include_{name}": "true" for name in ("variant_breakdown", "step_breakdown", "deleted_step_data")
+        }
+        for day in braze_get(braze, "/canvas/data_series", canvas_id=canvas.id, **breakdowns)["data"]["stats"]:
+            entries.update({variant: stats["entries"] for variant, stats in day["variant_stats"].items()})
+            for step, stats in day["step_stats"].items():
+                for messages in stats.get("messages", {}).values():
+                    sent[step] += sum(message.get("sent", 0) for message in messages)
+    daily: Counter[str] = Counter()
+    for row in mart("canvas_daily_performance"):
+        daily[row["variant_id"]] += row["entries"]
+    assert daily == entries
+    funnel = mart("canvas_funnel")
+    assert {row["variant_id"]: row["variant_entries"] for row in funnel if row["step_position"] == 0} == entries
+    assert {row["step_id"]: row["step_sent"] for row in funnel if row["step_sent"]} == +sent
+    # Every step is where the definition has it, and those that were deleted are on no way.
+    for canvas in braze.instance.workspace.canvases.values():
+        steps = [row for row in funnel if row["canvas_id"] == canvas.id and row["step_position"] != 0]
+        deleted = {step["id"] for step in canvas.deleted_steps}
+        assert {row["step_id"] for row in steps if row["variant_id"] == "none"} == deleted
+        for variant in canvas.variants:
+            on_the_way = {row["step_id"]: row["step_position"] for row in steps if row["variant_id"] == variant["id"]}
+            assert {step for step, position in on_the_way.items() if position == 1} == set(variant["first_step_ids"])
+
+
+def kpis_say_what_braze_says(rows: list[dict[str, Any]], braze: Sandbox, apps: list[str]) -> None:
+    assert {row["app_id"] for row in rows} == set(apps)
+    for column, path in (
+        ("daily_active_users", "/kpi/dau"),
+        ("monthly_active_users", "/kpi/mau"),
+        ("new_users", "/kpi/new_users"),
+        ("uninstalls", "/kpi/uninstalls"),
+        ("sessions", "/sessions"),
+        ("revenue", "/purchases/revenue_series"),
+    ):
+        for app in apps:
+            whole = path if path.endswith("_series") else f"{path}/data_series"
+            expected = {
+                date.fromisoformat(day.pop("time")[:10]): next(iter(day.values()))
+                for day in braze_get(braze, whole, app_id=app)["data"]
+            }
+            assert {row["day"]: row[column] for row in rows if row["app_id"] == app} == pytest.approx(expected)
+
+
+def messages_are_followed_by_what_followed(
+    mart: Callable[[str], list[dict[str, Any]]], events: list[dict[str, Any]]
+) -> None:
+    """The attribution by another way: for each event, search what was sent before it."""
+    sends = [event for event in events if is_send(event) and event["user_id"]]
+    expected: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    bought: dict[str, str | None] = {}
+    for event in events:
+        if not event.get("user_id"):
+            continue
+        end = event["type"].rpartition(".")[2]
+        before = [send for send in sends if send["user_id"] == event["user_id"] and send["time"] <= event["time"]]
+        if event["type"] == "users.behaviors.Purchase":
+            recent = [send for send in before if send["time"] >= event["time"] - timedelta(days=7).total_seconds()]
+            bought[event["id"]] = latest(recent)
+        elif end == "Conversion":
+            same = [send for send in before if whole(send) == whole(event)]
+            expected[latest(same) or ""]["conversions"] += 1
+        elif end in ("Open", "Click", "ShortLinkClick"):
+            same = [send for send in before if message(send) == message(event)]
+            if end == "Open":
+                what = "machine_opens" if event.get("machine_open") == "true" else "opens"
+            else:
+                what = "bot_clicks" if event.get("is_suspected_bot_click") else "clicks"
+            expected[latest(same) or ""][what] += 1
+    rows = {row["send_event_id"]: row for row in mart("message_attribution")}
+    assert rows.keys() == {send["id"] for send in sends}
+    for what in ("clicks", "bot_clicks", "machine_opens", "conversions"):
+        got = {send: row[what] for send, row in rows.items() if row[what]}
+        assert got == {send: counts[what] for send, counts in expected.items() if send and counts[what]}
+        assert got or what == "bot_clicks"
+    emails = {send: row["opens"] for send, row in rows.items() if row["channel"] == "email" and row["opens"]}
+    assert emails
+    assert emails == {send: counts["opens"] for send, counts in expected.items() if send in emails}
+    purchases = mart("purchase_attribution")
+    assert {row["purchase_event_id"]: row["send_event_id"] for row in purchases} == bought
+    assert any(bought.values())
+    prices = {event["id"]: round(event["price"], 2) for event in events if event["id"] in bought}
+    assert {row["purchase_event_id"]: float(row["price"]) for row in purchases} == prices
+
+
+def people_are_in_their_cohort(rows: list[dict[str, Any]], events: list[dict[str, Any]]) -> None:
+    people = {event["user_id"] for event in events if event.get("user_id")}
+    sizes = {row["cohort_week"]: row["cohort_size"] for row in rows}
+    assert sum(sizes.values()) >= len(people) / 2
+    buyers = {event["user_id"] for event in events if event["type"] == "users.behaviors.Purchase"}
+    assert sum(row["buying_users"] for row in rows) >= len(buyers)
+    assert all(row["weeks_since"] >= 0 and 0 <= row["active_rate"] <= 1 for row in rows)
+    assert all(row["cohort_week"].weekday() == 0 for row in rows)
+
+
+def is_send(event: dict[str, Any]) -> bool:
+    shown = ("users.messages.inappmessage.Impression", "users.messages.banner.Impression")
+    return (event["type"].startswith("users.messages.") and event["type"].endswith(".Send")) or event["type"] in shown
+
+
+def whole(event: dict[str, Any]) -> str:
+    return event.get("campaign_id") or event.get("canvas_id") or ""
+
+
+def message(event: dict[str, Any]) -> tuple[str, str]:
+    names = ("message_variation_id", "canvas_step_message_variation_id", "canvas_step_id")
+    return whole(event), next((event[name] for name in names if event.get(name)), "")
+
+
+def latest(sends: list[dict[str, Any]]) -> str | None:
+    return max(sends, key=lambda send: (send["time"], send["id"]))["id"] if sends else None
+
+
+def stream_name(event_type: str) -> str:
+    from tap_braze.currents import schemas  # noqa: PLC0415
+
+    return schemas.stream_name(event_type)
+
+
+def braze_get(braze: Sandbox, path: str, **query: Any) -> dict[str, Any]:
+    """What the sandbox answers of the days that were read."""
+    import requests  # noqa: PLC0415
+
+    last = datetime(END.year, END.month, END.day, tzinfo=timezone.utc) - timedelta(seconds=1)
+    query = {"length": (END - START).days, "ending_at": last.isoformat(), **query}
+    answer = requests.get(braze.url + path, query, headers={"Authorization": f"Bearer {braze.api_key}"}, timeout=30)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def load_into_duckdb(folder: Path, config: dict[str, Any], streams: list[str]) -> Path:
+    file = folder / "braze.duckdb"
+    loader = {"path": str(file), "default_target_schema": "tap_braze", "add_metadata_columns": False}
+    (folder / "duckdb.json").write_text(json.dumps(loader), "utf-8")
+    writes = [str(ROOT / ".venv-dbt" / "bin" / "target-duckdb"), "--config", str(folder / "duckdb.json")]
+    pipe(tap(folder, config, streams), writes)
+    return file
+
+
+def add_target_run(folder: Path, file: Path, braze: Sandbox) -> None:
+    """Run the target, and keep the line of its summary."""
+    schema = {"properties": {"external_id": {"type": "string"}, "plan": {"type": "string"}}}
+    lines = [{"type": "SCHEMA", "stream": "people", "schema": schema, "key_properties": ["external_id"]}]
+    lines += [
+        {"type": "RECORD", "stream": "people", "record": {"external_id": f"new-{n}", "plan": "a"}} for n in range(3)
+    ]
+    config = {"api_key": braze.api_key, "endpoint": braze.url}
+    done = subprocess.run(
+        target(folder, config), input="\n".join(map(json.dumps, lines)).encode(), capture_output=True, check=True
+    )
+    (line,) = [line for line in done.stderr.decode().splitlines() if line.startswith('{"summary":')]
+    (folder / "runs.jsonl").write_text(line + "\n", "utf-8")
+    load = (
+        "create schema target_braze; create table target_braze.target_braze_runs as "
+        f"select summary from read_json('{folder / 'runs.jsonl'}', columns = {{summary: 'JSON'}})"
+    )
+    duckdb_rows(file, load)
+
+
+def duckdb_rows(file: Path, query: str) -> list[dict[str, Any]]:
+    """What a query answers in DuckDB, whose Python package is in dbt's virtual environment."""
+    script = (
+        "import duckdb, json, sys\n"
+        "found = duckdb.connect(sys.argv[1]).execute(sys.argv[2])\n"
+        "names = [column[0] for column in found.description]\n"
+        "print(json.dumps([dict(zip(names, row)) for row in found.fetchall()], default=str))"
+    )
+    python = str(ROOT / ".venv-dbt" / "bin" / "python")
+    done = subprocess.run([python, "-c", script, str(file), query], capture_output=True, check=True, text=True)
+    rows = json.loads(done.stdout)
+    for row in rows:
+        for name in row.keys() & {"day", "cohort_week"}:
+            row[name] = date.fromisoformat(row[name])
+    return rows  # type: ignore[no-any-return]
