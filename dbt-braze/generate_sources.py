@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import yaml
 from tap_braze.currents import schemas
-from tap_braze.tap import TapBraze
+from tap_braze.singer.tap import TapBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,19 +10,22 @@ from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from braze_sandbox import currents
+import requests
+from braze_sandbox.currents import files as currents
 from braze_sandbox.testing import Sandbox
+from tap_braze.currents import schemas
+from tap_braze.streams import STREAMS
 
 from demo import dbt
 from demo.machinery import ROOT
-from tests.e2e.pipes import pipe, tap, target
+from tests.e2e.pipes import tap, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 START, END = date(2026, 3, 1), date(2026, 3, 4)
-STREAMS = (
+LOADED = (
     *("campaigns", "campaigns_details", "campaigns_messages_analytics"),
     *("canvases", "canvases_details", "canvases_variants_analytics", "canvases_steps_analytics"),
     *("canvases_messages_analytics", "unsubscribes", "users", "sessions_analytics", "purchases_revenue"),
@@ -57,8 +60,10 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
     with Sandbox(seed="small", users=20, today=date(2026, 3, 20)) as braze:
         # start_date leaves out of the lists what was not edited since.
         workspace = braze.instance.workspace
-        for edited in [*workspace.campaigns.values(), *workspace.canvases.values()]:
-            edited.updated_at = datetime(2026, 3, 2, tzinfo=timezone.utc)
+        for campaign in workspace.campaigns.values():
+            campaign.updated_at = datetime(2026, 3, 2, tzinfo=timezone.utc)
+        for canvas in workspace.canvases.values():
+            canvas.updated_at = datetime(2026, 3, 2, tzinfo=timezone.utc)
         files = currents.write(tmp_path, braze.instance, currents.Options(hours=96, duplicates=0.1))
         apps = list(workspace.apps)
         segment = next(iter(workspace.segments))
@@ -73,8 +78,10 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
             "users": {"segment_ids": [segment]},
         }
         events = {record["id"]: {**record, "type": file.event_type} for file in files for record in file.records}
-        by_type = {stream_name(event["type"]) for event in events.values() if event["type"].startswith("users.")}
-        file = load_into_duckdb(tmp_path, config, [*STREAMS, *by_type])
+        by_type = {
+            schemas.stream_name(event["type"]) for event in events.values() if event["type"].startswith("users.")
+        }
+        file = load_into_duckdb(tmp_path, config, [*LOADED, *by_type])
         add_target_run(tmp_path, file, braze)
         dbt.build_in_duckdb(tmp_path, file)
 
@@ -85,7 +92,8 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
         canvases_say_what_braze_says(mart, braze)
         kpis_say_what_braze_says(mart("app_kpis_daily"), braze, apps)
         messages_are_followed_by_what_followed(mart, list(events.values()))
-        people_are_in_their_cohort(mart("user_cohort_engagement"), list(events.values()))
+        created = {profile.braze_id: profile.created_at for profile in braze.instance.profiles}
+        people_are_in_their_cohort(mart("user_cohort_engagement"), list(events.values()), created)
         (run,) = mart("target_runs")
         assert (run["stream"], run["read"], run["sent"], run["rejected"], run["ended"]) == (
             "people",
@@ -119,7 +127,8 @@ def campaigns_say_what_braze_says(rows: list[dict[str, Any]], braze: Sandbox) ->
             assert row["other_open_rate"] == pytest.approx(
                 (stats["opens"] - stats["machine_open"]) / stats["delivered"]
             )
-    assert with_machines or True
+    (stream,) = (stream for stream in STREAMS if stream.name == "campaigns_messages_analytics")
+    assert bool(with_machines) == ("machine_open" in stream.schema["properties"])
 
 
 def canvases_say_what_braze_says(mart: Callable[[str], list[dict[str, Any]]], braze: Sandbox) -> None:
@@ -211,14 +220,38 @@ def messages_are_followed_by_what_followed(
     assert {row["purchase_event_id"]: float(row["price"]) for row in purchases} == prices
 
 
-def people_are_in_their_cohort(rows: list[dict[str, Any]], events: list[dict[str, Any]]) -> None:
-    people = {event["user_id"] for event in events if event.get("user_id")}
-    sizes = {row["cohort_week"]: row["cohort_size"] for row in rows}
-    assert sum(sizes.values()) >= len(people) / 2
-    buyers = {event["user_id"] for event in events if event["type"] == "users.behaviors.Purchase"}
-    assert sum(row["buying_users"] for row in rows) >= len(buyers)
-    assert all(row["weeks_since"] >= 0 and 0 <= row["active_rate"] <= 1 for row in rows)
-    assert all(row["cohort_week"].weekday() == 0 for row in rows)
+def people_are_in_their_cohort(
+    rows: list[dict[str, Any]], events: list[dict[str, Any]], created: dict[str, datetime]
+) -> None:
+    did: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        if event.get("user_id"):
+            did[event["user_id"]].append(event)
+    cohorts = {user: monday(created[user]) for user in created}
+    cohorts |= {user: monday(min(map(when, done))) for user, done in did.items() if user not in created}
+    buyers: defaultdict[tuple[date, int], set[str]] = defaultdict(set)
+    present = set()
+    for user, done in did.items():
+        for event in done:
+            weeks = (when(event).date() - cohorts[user]).days // 7
+            present.add((cohorts[user], weeks))
+            if event["type"] == "users.behaviors.Purchase":
+                buyers[cohorts[user], weeks].add(user)
+    sizes = Counter(cohorts.values())
+    assert {(row["cohort_week"], row["weeks_since"]) for row in rows} == present
+    for row in rows:
+        assert row["cohort_size"] == sizes[row["cohort_week"]]
+        assert row["buying_users"] == len(buyers[row["cohort_week"], row["weeks_since"]])
+        assert row["active_rate"] == row["active_users"] / row["cohort_size"]
+    assert any(row["buying_users"] for row in rows)
+
+
+def when(event: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(event["time"], timezone.utc)
+
+
+def monday(moment: datetime) -> date:
+    return moment.date() - timedelta(days=moment.weekday())
 
 
 def is_send(event: dict[str, Any]) -> bool:
@@ -239,16 +272,8 @@ def latest(sends: list[dict[str, Any]]) -> str | None:
     return max(sends, key=lambda send: (send["time"], send["id"]))["id"] if sends else None
 
 
-def stream_name(event_type: str) -> str:
-    from tap_braze.currents import schemas  # noqa: PLC0415
-
-    return schemas.stream_name(event_type)
-
-
 def braze_get(braze: Sandbox, path: str, **query: Any) -> dict[str, Any]:
     """What the sandbox answers of the days that were read."""
-    import requests  # noqa: PLC0415
-
     last = datetime(END.year, END.month, END.day, tzinfo=timezone.utc) - timedelta(seconds=1)
     query = {"length": (END - START).days, "ending_at": last.isoformat(), **query}
     answer = requests.get(braze.url + path, query, headers={"Authorization": f"Bearer {braze.api_key}"}, timeout=30)
@@ -258,12 +283,40 @@ def braze_get(braze: Sandbox, path: str, **query: Any) -> dict[str, Any]:
 
 
 def load_into_duckdb(folder: Path, config: dict[str, Any], streams: list[str]) -> Path:
+    """Load what the tap writes, one row for each key.
+
+    No loader of PyPI does it: target-duckdb 0.8.0 loses the first row of tables that have nothing but text, which
+    DuckDB takes for their header.
+    """
+    reads = subprocess.run(tap(folder, config, streams), capture_output=True, check=True)
+    declared: dict[str, dict[str, Any]] = {}
+    rows: defaultdict[str, dict[tuple[Any, ...], dict[str, Any]]] = defaultdict(dict)
+    for message in map(json.loads, reads.stdout.splitlines()):
+        if message["type"] == "SCHEMA":
+            declared[message["stream"]] = message
+        elif message["type"] == "RECORD":
+            key = tuple(message["record"][name] for name in declared[message["stream"]]["key_properties"])
+            rows[message["stream"]][key] = message["record"]
+    statements = ["create schema tap_braze"]
+    for stream, schema in declared.items():
+        records = folder / f"{stream}.jsonl"
+        records.write_text("\n".join(map(json.dumps, rows[stream].values())), "utf-8")
+        types = {name: duckdb_type(column) for name, column in schema["schema"]["properties"].items()}
+        columns = ", ".join(f'"{name}": {kind!r}' for name, kind in types.items())
+        read = f"from read_json('{records}', format = 'newline_delimited', columns = {{{columns}}})"
+        empty = ", ".join(f'cast(null as {kind}) as "{name}"' for name, kind in types.items())
+        read = f"select * {read}" if rows[stream] else f"select {empty} where false"
+        statements.append(f'create table tap_braze."{stream}" as {read}')
     file = folder / "braze.duckdb"
-    loader = {"path": str(file), "default_target_schema": "tap_braze", "add_metadata_columns": False}
-    (folder / "duckdb.json").write_text(json.dumps(loader), "utf-8")
-    writes = [str(ROOT / ".venv-dbt" / "bin" / "target-duckdb"), "--config", str(folder / "duckdb.json")]
-    pipe(tap(folder, config, streams), writes)
+    duckdb_rows(file, "; ".join(statements))
     return file
+
+
+def duckdb_type(column: dict[str, Any]) -> str:
+    kinds = [kind for kind in column["type"] if kind != "null"]
+    formats = {"date": "date", "date-time": "timestamp"}
+    names = {"integer": "bigint", "number": "double", "boolean": "boolean", "string": "varchar"}
+    return formats.get(column.get("format", "")) or (names.get(kinds[0], "json") if len(kinds) == 1 else "varchar")
 
 
 def add_target_run(folder: Path, file: Path, braze: Sandbox) -> None:
