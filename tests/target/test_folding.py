@@ -174,7 +174,7 @@ def test_what_cannot_be_folded_goes_one_after_the_other(run_target: Callable[...
     run_target(
         Stream("s", columns, [{"external_id": "c-1", **order} for order in orders]),
         streams={"s": mapping},
-        dependent_wait=0,
+        dependency_delay=0,
     )
     assert the(sandbox.profile("c-1")).custom_attributes == {"orders": [{"no": 1, "state": "sent"}]}
     assert len(sent(sandbox)) == 2

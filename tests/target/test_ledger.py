@@ -138,7 +138,7 @@ def test_held_an_event_without_an_answer_counts_once_and_is_put_aside(
         customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT),
         events({"id": "a", "n": 1}, keys=["id"]),
         state(1),
-        ambiguous="hold",
+        on_unknown_outcome="hold",
         on_error="dead_letter",
         dead_letter_path=str(dead),
         ledger_path=ledger if with_ledger else None,
@@ -157,7 +157,7 @@ def test_what_never_left_is_in_no_doubt(
     run_target(
         events({"id": "a", "n": 1}, keys=["id"]),
         endpoint="http://127.0.0.1:9",
-        ambiguous="hold",
+        on_unknown_outcome="hold",
         on_error="dead_letter",
         dead_letter_path=str(tmp_path / "dead.singer"),
         ledger_path=ledger,
@@ -202,16 +202,21 @@ def test_what_braze_turned_away_is_in_no_doubt_for_the_next_run(
 ) -> None:
     stream, dead = events({"id": "a", "n": 1}, keys=["id"]), tmp_path / "dead.singer"
     sandbox.fault(path="/users/track", do="status", status=status, times=1)
-    settings = {"ambiguous": "hold", "on_error": "dead_letter", "dead_letter_path": str(dead), "ledger_path": ledger}
+    settings = {
+        "on_unknown_outcome": "hold",
+        "on_error": "dead_letter",
+        "dead_letter_path": str(dead),
+        "ledger_path": ledger,
+    }
     run_target(stream, expect=1, **settings)
     run_target(stream, **settings)
     assert names(sandbox) == [1]
     assert not dead.exists()
 
 
-@pytest.mark.parametrize(("ambiguous", "times_sent"), [("resend", 2), ("hold", 1)])
+@pytest.mark.parametrize(("on_unknown_outcome", "times_sent"), [("resend", 2), ("hold", 1)])
 def test_after_a_crash_it_is_known_what_is_in_doubt(  # noqa: PLR0917
-    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, ambiguous: str, times_sent: int
+    sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path, on_unknown_outcome: str, times_sent: int
 ) -> None:
     stream = events({"id": "a", "n": 1}, keys=["id"])
     sandbox.fault(path="/users/track", do="drop_after", times=1)
@@ -222,13 +227,13 @@ def test_after_a_crash_it_is_known_what_is_in_doubt(  # noqa: PLR0917
         stream,
         state(1),
         ledger_path=ledger,
-        ambiguous=ambiguous,
+        on_unknown_outcome=on_unknown_outcome,
         on_error="dead_letter",
         dead_letter_path=str(tmp_path / "dead.singer"),
     )
     assert names(sandbox) == [1] * times_sent
     assert run.states == [{"bookmarks": 1}]
-    assert (tmp_path / "dead.singer").exists() == (ambiguous == "hold")
+    assert (tmp_path / "dead.singer").exists() == (on_unknown_outcome == "hold")
 
 
 def test_two_runs_exclude_each_other(sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_what_would_count_twice_is_held_back_where_the_answer_says_nothing(
     sandbox.fault(do="garbage", status=201, path="/users/track", body=body, times=1)
     happened = [{"external_id": f"c-{n}", "name": "x", "time": "2026-03-04T12:00:00Z"} for n in range(3)]
     run = run_target(
-        Stream("events", EVENTS, happened), customers({"external_id": "d"}), state(1), ambiguous="hold", **dead
+        Stream("events", EVENTS, happened), customers({"external_id": "d"}), state(1), on_unknown_outcome="hold", **dead
     )
     assert ["in doubt" in one["dead_letter"]["reason"] for one in letters(dead)] == [True] * 3
     assert run.summary["total"]["in_doubt"] == 3

@@ -356,7 +356,7 @@ def test_a_step_waits_for_what_it_depends_on_and_not_for_others(
     run_target: Callable[..., Run], sandbox: Sandbox
 ) -> None:
     alias = {"external_id": "c-1", "alias_name": "a", "alias_label": "web"}
-    run_target(customers({"external_id": "c-1", "n": "1"}, n=TEXT), table("aliases", alias), dependent_wait=0.5)
+    run_target(customers({"external_id": "c-1", "n": "1"}, n=TEXT), table("aliases", alias), dependency_delay=0.5)
     first, second = sorted(sandbox.requests, key=lambda request: request.started)
     assert second.path == "/users/alias/new"
     assert second.started - first.finished >= 0.5
@@ -371,7 +371,7 @@ def test_dependent_steps_keep_their_order_where_braze_is_late_and_promises_none(
         "aliases": {"to": "aliases"},
         "deletions": {"to": "deletions", "allow_deletions": True, "max_deletions": 10},
     }
-    config = {"streams": streams, "dependent_wait": 0.6}
+    config = {"streams": streams, "dependency_delay": 0.6}
     with Sandbox(seed="empty", lag_ms=200, shuffle=3) as sandbox:
         path = tmp_path / "config.json"
         path.write_text(json.dumps({**config, "api_key": sandbox.api_key, "endpoint": sandbox.url}))

@@ -154,7 +154,7 @@ def test_what_is_in_doubt_is_counted_apart_from_what_was_rejected(
     run_target(customers({"external_id": "c-0"}))  # so that the host has answered once
     sandbox.fault(do="drop_after", path="/users/track", times=1)
     events = Stream("events", EVENT, [{"external_id": f"c-{n}", "name": "e", "time": WHEN} for n in range(3)])
-    run = run_target(events, customers({"external_id": "c-9", "n": "x"}, n=INTEGER), ambiguous="hold", **dead)
+    run = run_target(events, customers({"external_id": "c-9", "n": "x"}, n=INTEGER), on_unknown_outcome="hold", **dead)
     assert outcomes(adds_up(run)["total"]) == {"in_doubt": 3, "rejected": 1}
     assert "3 records in doubt" in run.stderr
 
@@ -171,12 +171,12 @@ def test_what_was_waited_and_sent_again_is_told(run_target: Callable[..., Run], 
         customers({"external_id": "c-1", "n": 1}, n=INTEGER),
         aliases,
         streams={"aliases": {"to": "aliases"}, "customers": {}},
-        dependent_wait=0.2,
+        dependency_delay=0.2,
     )
     summary = adds_up(run)
     assert summary["retries"] == 3
     assert summary["total"]["requests"] == 2
-    assert set(summary["seconds_waited"]) == {"rate_limits", "retries", "dependent_steps"}
+    assert set(summary["seconds_waited"]) == {"rate_limits", "retries", "dependency_delays"}
     assert all(0 < seconds < 30 for seconds in summary["seconds_waited"].values())
 
 

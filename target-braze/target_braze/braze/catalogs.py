@@ -93,11 +93,11 @@ def _add_fields(client: Client, name: str, fields: Mapping[str, str]) -> None:
         body = {"fields": listed[start : start + most]}
         _post(client, f"/catalogs/{name}/fields", "catalogs.create_fields", "catalog_fields", body)
     _log.info("catalog '%s' gets new fields: %s", name, ", ".join(fields))
-    until = time.monotonic() + limits.DEPENDENT_WAIT
+    until = time.monotonic() + limits.DEPENDENCY_DELAY
     # An item that uses a field which is not there yet would be refused.
     while not fields.keys() <= (_fields(client, name) or {}).keys():
         if time.monotonic() > until:
-            raise BrazeError(f"catalog '{name}' did not get its new fields in {limits.DEPENDENT_WAIT} seconds")
+            raise BrazeError(f"catalog '{name}' did not get its new fields in {limits.DEPENDENCY_DELAY} seconds")
         time.sleep(_ASK_EVERY)
 
 

@@ -36,7 +36,7 @@ class Endpoint:
     in a request, None where the setting `max_objects_per_request` says it. `rest` is how many seconds after an answer
     nothing else of the same users is sent, because other endpoints may not see the change before; `after` how many
     seconds the answers to other endpoints' changes of these users must be old before a change is sent. The setting
-    `dependent_wait` shortens both. `single` says that a request may not hold two changes of one user or of users who
+    `dependency_delay` shortens both. `single` says that a request may not hold two changes of one user or of users who
     are joined; `last` that changes wait for the end of the input.
 
     `ceilings` are the smaller numbers of changes that older contracts allow, `most_of_user` is how many of one user may
@@ -240,8 +240,8 @@ TRACK_BULK: Final = Endpoint(
 # These share one limit. Each depends on what was sent of its users before, and what follows depends on it.
 DEPENDENT: Final[Any] = {
     "most": limits.ITEMS_PER_REQUEST,
-    "rest": limits.DEPENDENT_WAIT,
-    "after": limits.DEPENDENT_WAIT,
+    "rest": limits.DEPENDENCY_DELAY,
+    "after": limits.DEPENDENCY_DELAY,
 }
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_alias/
 ALIAS_NEW: Final = Endpoint(

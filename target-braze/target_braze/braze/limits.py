@@ -69,7 +69,7 @@ RESERVED_EVENT_PROPERTIES: Final = frozenset({"time", "event_name"})
 RESERVED_PURCHASE_PROPERTIES: Final = frozenset({"time", "product_id", "quantity", "event_name", "price", "currency"})
 
 # https://www.braze.com/docs/api/basics/ advises five minutes between calls of which one depends on another.
-DEPENDENT_WAIT: Final = 300
+DEPENDENCY_DELAY: Final = 300
 # Between two requests that set the same thing of the same user: their order is not documented. The page of
 # /subscription/status/set speaks of minutes, where a state seems not to stick.
 SAME_THING_WAIT: Final = 5

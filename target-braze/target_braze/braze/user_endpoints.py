@@ -164,7 +164,7 @@ _SUBSCRIPTIONS: Final[Any] = {
     "rest": limits.SAME_THING_WAIT,
 }
 SUBSCRIPTIONS: Final[Mapping[str, Endpoint]] = {
-    "external_id": SubscriptionGroups(arrays=("external_ids",), after=limits.DEPENDENT_WAIT, **_SUBSCRIPTIONS),
+    "external_id": SubscriptionGroups(arrays=("external_ids",), after=limits.DEPENDENCY_DELAY, **_SUBSCRIPTIONS),
     "email": SubscriptionGroups(arrays=("emails",), **_SUBSCRIPTIONS),
     "phone": SubscriptionGroups(arrays=("phones",), **_SUBSCRIPTIONS),
 }

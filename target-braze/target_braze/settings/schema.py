@@ -173,193 +173,202 @@ CONFIG: Final[dict[str, Any]] = th.PropertiesList(
         required=True,
         secret=True,
         title="API key",
-        description="REST API key of the workspace, with the permission users.track.",
+        description="REST API key of the workspace. Attributes, events and purchases need the permission "
+        "users.track; the README lists the others.",
     ),
     th.Property(
         "endpoint",
         th.StringType(nullable=False, min_length=1),
         required=True,
-        title="Endpoint",
-        description="Instance name (US-01), REST host or URL. Plain http:// is accepted for localhost only.",
+        title="REST endpoint",
+        description="Instance of the workspace (US-01, EU-02), or the host or URL of its REST API. Plain http:// is "
+        "accepted for localhost only.",
     ),
     th.Property(
         "streams",
         th.CustomType({"type": "object", "additionalProperties": STREAM}),
         default={},
         title="Streams",
-        description="Stream name or glob to its mapping: how its records land in Braze. A name or glob also fits "
-        "the last part of a stream's name, in any case: orders fits public-Orders.",
+        description="Maps each stream to a Braze object, by the stream's name or a glob. A name or glob also matches "
+        "the last part of a stream's name, ignoring case: orders matches public-Orders.",
     ),
     th.Property(
         "app_id",
         th.StringType,
-        title="App id",
-        description="App identifier of events and purchases that have no app_id column.",
+        title="App identifier",
+        description="App identifier of events and purchases without a column app_id.",
     ),
     th.Property(
         "time_zone",
         th.StringType(nullable=False),
         default="UTC",
         title="Time zone",
-        description="IANA name of the zone of dates and times that carry none.",
+        description="Time zone of dates and times without an offset, as an IANA name such as Europe/Berlin.",
     ),
     th.Property(
         "nulls",
         th.StringType(nullable=False, allowed_values=["skip", "unset"]),
         default="skip",
-        title="Nulls",
-        description="What a null column does to the attribute: nothing, or remove it.",
+        title="Null columns",
+        description="How to handle a null column: skip leaves the attribute as it is, unset removes it from the "
+        "profile.",
     ),
     th.Property(
         "long_strings",
         th.StringType(nullable=False, allowed_values=["reject", "cut"]),
         default="reject",
-        title="Long strings",
-        description="What text does that is longer than Braze keeps: reject the record, or be cut, which is reported.",
+        title="Long text",
+        description="How to handle text longer than Braze stores: reject the record, or cut the text and report it.",
     ),
     th.Property(
         "date_like_text",
         th.StringType(nullable=False, allowed_values=["send", "reject"]),
         default="send",
         title="Date-like text",
-        description="What text such as 12/1/2021 does in an attribute of text, which Braze would make a time: be sent, "
-        "which is reported, or reject the record.",
+        description="How to handle text such as 12/1/2021 in a text attribute, which Braze would store as a time: "
+        "send it and report it, or reject the record.",
     ),
     th.Property(
         "on_bad_value",
         th.StringType(nullable=False, allowed_values=["reject", "drop_field"]),
         default="reject",
-        title="On bad value",
-        description="How to handle an attribute or property that Braze would not take, such as the date 9999-12-31 or "
-        "an unknown country: reject the record, or drop_field: send the record without it, which is reported. "
-        "Identifiers, operators, catalog items and what an event or purchase cannot lack always reject the record.",
+        title="On invalid value",
+        description="How to handle an attribute or property that Braze would not take, such as the date 9999-12-31 "
+        "or an unknown country: reject the record, or send it without the field (drop_field) and report "
+        "it. An invalid identifier, operator, catalog item or required part of an event or purchase "
+        "always rejects the record.",
     ),
     th.Property(
         "placeholder_ids",
         th.ArrayType(th.StringType(nullable=False), nullable=False),
         default=list(PLACEHOLDERS),
-        title="Placeholder ids",
-        description="What identifies nobody, in any case of its letters.",
+        title="Placeholder IDs",
+        description="Values never used as an identifier (case-insensitive).",
     ),
     th.Property(
         "preflight",
         th.BooleanType(nullable=False),
         default=False,
-        title="Preflight",
-        description="Before the first record, compare attributes with those that Braze has and say what it would drop "
-        "in silence (permission custom_attributes.get); in a dry run, look up who is new (users.export.ids).",
+        title="Preflight check",
+        description="Before the first record, compare attributes with those in Braze and report what Braze would "
+        "drop silently (permission custom_attributes.get). In a dry run, also count new users "
+        "(users.export.ids).",
     ),
     th.Property(
         "update_existing_only",
         th.BooleanType(nullable=False),
         default=False,
-        title="Update existing only",
-        description="Never create a profile: records of unknown users are dropped by Braze.",
+        title="Update existing users only",
+        description="Never create a profile: Braze drops records of unknown users.",
     ),
     th.Property(
         "on_error",
         th.StringType(nullable=False, allowed_values=["fail", "dead_letter"]),
         default="fail",
-        title="On error",
-        description="What a rejected record does: stop the run, or go to the dead-letter file.",
+        title="On rejected record",
+        description="How to handle a rejected record: fail stops the run, dead_letter writes the record to "
+        "dead_letter_path and continues.",
     ),
     th.Property(
         "dead_letter_path",
         th.StringType,
-        title="Dead-letter path",
-        description="File to which rejected records are appended as Singer messages, with the reason; pipe it in to "
-        "try them again.",
+        title="Dead-letter file",
+        description="File for rejected records, appended as Singer messages with the reason. Pipe it in to retry them.",
     ),
     th.Property(
         "max_dead_letters",
         th.CustomType({"type": ["number", "null"], "minimum": 0}),
-        title="Most dead letters",
-        description="How many records may go to the dead-letter file before the run stops: a number of records, or "
-        "below 1 a share of those read, which count as 100 at least. Default: any number.",
+        title="Dead-letter limit",
+        description="Stop the run when more records than this go to the dead-letter file: a number of records, or a "
+        "share below 1 of the records read (at least 100 are assumed). Default: no limit.",
     ),
     th.Property(
         "ledger_path",
         th.StringType,
-        title="Ledger path",
-        description="SQLite file that keeps what Braze has accepted: only changes are sent, and no event or purchase "
-        "twice. One file for each workspace.",
+        title="Ledger file",
+        description="SQLite file that remembers what Braze has accepted, so that only changes are sent, and no event "
+        "or purchase twice. Use one file for each workspace.",
     ),
     th.Property(
         "ledger_verify",
         th.IntegerType(nullable=False, minimum=0, maximum=10_000),
         default=0,
-        title="Ledger verify",
-        description="How many users of the ledger to compare with Braze before a run, which stops if Braze has other "
-        "values: the ledger is then an older copy, or something else changes them. Needs a key with users.export.ids; "
-        "50 are one request. Default: none.",
+        title="Users to verify",
+        description="Number of users from the ledger to compare with Braze before a run. The run stops if Braze has "
+        "other values: the ledger is an older copy, or another program changes them. Needs the "
+        "permission users.export.ids; one request reads 50 users. Default: none.",
     ),
     th.Property(
         "ledger_synchronous",
         th.StringType(nullable=False, allowed_values=["full", "normal"]),
         default="full",
-        title="Ledger synchronous",
-        description="When the ledger is on disk: with `full` before each request, so that a loss of power "
-        "loses nothing; `normal` waits less for a slow disk, but the machine's crash can make it lag behind "
-        "Braze, and an attribute that returns to an older value is then not sent.",
+        title="Ledger durability",
+        description="When the ledger is flushed to disk: full flushes before each request, so that a power loss "
+        "loses nothing; normal waits less on a slow disk, but after a crash of the machine the ledger "
+        "can lag behind Braze, and an attribute that returns to an older value is then not sent.",
     ),
     th.Property(
-        "ambiguous",
+        "on_unknown_outcome",
         th.StringType(nullable=False, allowed_values=["resend", "hold"]),
         default="resend",
-        title="Ambiguous",
-        description="An event, purchase or increment whose request died without an answer: send it again, at the risk "
-        "that it counts twice, or reject it as in doubt.",
+        title="On unknown outcome",
+        description="How to handle an event, purchase or increment whose request got no answer: resend it, which may "
+        "count it twice, or hold it, which rejects it as in doubt.",
     ),
     th.Property(
         "max_objects_per_request",
         th.IntegerType(nullable=False, minimum=1, maximum=1_000),
         default=limits.OBJECTS_PER_REQUEST,
         title="Objects per request",
-        description="Attributes, events and purchases together in one request; with track_endpoint bulk the default is "
-        "1,000. Where an account allows fewer, the target finds that out.",
+        description="Maximum number of attributes, events and purchases in one request, together. Default with "
+        "track_endpoint bulk: 1,000. The target lowers it if the account allows fewer.",
     ),
     th.Property(
         "track_endpoint",
         th.StringType(nullable=False, allowed_values=["track", "bulk"]),
         default="track",
         title="Track endpoint",
-        description="Where attributes, events and purchases go: /users/track, or /users/track/bulk, which is for "
-        "backfills and in a limited beta (permission users.track.bulk).",
+        description="Endpoint for attributes, events and purchases: track (/users/track), or bulk "
+        "(/users/track/bulk) for backfills, which is in a limited beta and needs the permission "
+        "users.track.bulk.",
     ),
     th.Property(
         "concurrency",
         th.IntegerType(nullable=False, minimum=1, maximum=256),
         default=16,
-        title="Concurrency",
-        description="Most requests in flight; fewer where Braze answers more slowly or refuses some for their rate.",
+        title="Concurrent requests",
+        description="Maximum number of requests in flight. The target uses fewer if Braze answers slowly or "
+        "rate-limits it.",
     ),
     th.Property(
-        "dependent_wait",
-        th.CustomType({"type": "number", "minimum": 0, "maximum": limits.DEPENDENT_WAIT}),
-        default=limits.DEPENDENT_WAIT,
-        title="Dependent wait",
-        description="Seconds between two steps for one user of which the second depends on the first, such as "
-        "attributes and a deletion. Braze advises five minutes.",
+        "dependency_delay",
+        th.CustomType({"type": "number", "minimum": 0, "maximum": limits.DEPENDENCY_DELAY}),
+        default=limits.DEPENDENCY_DELAY,
+        title="Delay between dependent changes",
+        description="Seconds between two changes of a user if the second depends on the first, such as attributes "
+        "and a deletion. Braze recommends five minutes; a shorter delay risks that Braze applies them "
+        "out of order.",
     ),
     th.Property(
         "rate_limit_reserve",
         th.CustomType({"type": "number", "minimum": 0, "maximum": 0.9}),
         default=0.2,
         title="Rate-limit reserve",
-        description="Share of each rate-limit window that is left to the workspace's other traffic.",
+        description="Share of each rate limit, from 0 to 0.9, to leave to other programs that use the workspace.",
     ),
     th.Property(
         "request_timeout",
         th.NumberType(nullable=False, minimum=1),
         default=60,
         title="Request timeout",
-        description="Seconds that one request may take in all, its answer included.",
+        description="Maximum number of seconds for one request, including its response.",
     ),
     th.Property(
         "dry_run",
         th.BooleanType(nullable=False),
         default=False,
         title="Dry run",
-        description="Do everything but send, and write no STATE; say what would go and what it would cost.",
+        description="Map and check everything, but send nothing and write no STATE. The log shows what would be sent "
+        "and what it would cost.",
     ),
 ).to_dict()

@@ -209,7 +209,7 @@ class BrazeSink(RecordSink):
         key = [record.get(column) for column in self._keys]
         for place, change in enumerate(changes):
             change.fingerprint = fingerprint(change, key, place)
-        if self.config["ambiguous"] == "hold" and any(map(ledger.in_doubt, changes)):
+        if self.config["on_unknown_outcome"] == "hold" and any(map(ledger.in_doubt, changes)):
             why = "an earlier run sent it and saw no answer: it is in doubt whether Braze has it"
             self._target.reject(source, Rejection(why, in_doubt=True))
             return []

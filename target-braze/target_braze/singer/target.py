@@ -124,8 +124,8 @@ class TargetBraze(Plugin):
             max_objects=self.config["max_objects_per_request"],
             concurrency=self.config["concurrency"],
             # Nothing can be seen too late that was never sent.
-            wait=0.0 if self.config["dry_run"] else float(self.config["dependent_wait"]),
-            hold=self.config["ambiguous"] == "hold",
+            wait=0.0 if self.config["dry_run"] else float(self.config["dependency_delay"]),
+            hold=self.config["on_unknown_outcome"] == "hold",
             ledger=self.ledger,
         )
 
@@ -145,7 +145,7 @@ class TargetBraze(Plugin):
             ledger.begin()
             if count := self.config["ledger_verify"]:
                 operated = read_back.operated(self.config["streams"])
-                read_back.check(self._client, ledger, count, operated, self.config["dependent_wait"])
+                read_back.check(self._client, ledger, count, operated, self.config["dependency_delay"])
         except (BrazeError, LedgerError):
             ledger.close()
             raise
@@ -333,7 +333,7 @@ class TargetBraze(Plugin):
         waited = {
             "rate_limits": self._client.limit_waits.seconds,
             "retries": self._client.retry_waits.seconds,
-            "dependent_steps": 0.0 if delivery is None else delivery.rests.seconds,
+            "dependency_delays": 0.0 if delivery is None else delivery.rests.seconds,
         }
         try:
             if dry_run:

@@ -127,7 +127,7 @@ class Schedule:
 
     @property
     def hold(self) -> bool:
-        return bool(self.settings["ambiguous"] == "hold")
+        return bool(self.settings["on_unknown_outcome"] == "hold")
 
     @property
     def splits(self) -> bool:
@@ -187,11 +187,11 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
             "max_objects_per_request": chance.choice([1, 2, 3, 5, 10, 25]),
             "track_endpoint": chance.choice(["track", "track", "track", "bulk"]),
             "concurrency": chance.choice([1, 2, 3, 4, 8]),
-            "ambiguous": "hold" if hold else "resend",
+            "on_unknown_outcome": "hold" if hold else "resend",
             "on_error": "dead_letter" if dead_letters else "fail",
             "rate_limit_reserve": chance.choice([0, 0.2]),
             "nulls": "unset",
-            "dependent_wait": 0,
+            "dependency_delay": 0,
             "streams": MAPPINGS,
         },
         ledger=ledger,
