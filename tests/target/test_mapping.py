@@ -397,7 +397,7 @@ def test_a_purchase_has_its_quantity_or_one(
 
 def test_a_currency_that_is_none_is_reported_with_brazes_words(run_target: Callable[..., Run]) -> None:
     run = run_target(purchases(PURCHASE | {"currency": "ZZZ"}), expect=1)
-    assert "'currency' must be an ISO 4217 currency" in run.errors[0]
+    assert "Braze refused it: 'currency' must be an ISO 4217 currency" in run.errors[0]
 
 
 def test_an_event_in_the_future_is_sent_and_noted(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
