@@ -29,7 +29,7 @@ KEY = "k-3f1c9e"
         ({"api_key": f"{KEY}\n"}, "setting 'api_key': that is not text"),
         ({"api_key": ""}, "setting 'api_key': that is not text"),
         ({"api_key": 471147}, "setting 'api_key': that is not text"),
-        ({"endpoint": "US-09"}, "setting 'endpoint': 'US-09' is neither a Braze instance"),
+        ({"endpoint": "US-09"}, "setting 'endpoint': 'US-09' is not a Braze instance"),
         ({"endpoint": "http://rest.iad-01.braze.com"}, "would send the API key unencrypted"),
         ({"time_zone": "Mars/Olympus"}, "setting 'time_zone': 'Mars/Olympus' is no time zone"),
         ({"time_zone": "America"}, "setting 'time_zone': 'America' is no time zone"),

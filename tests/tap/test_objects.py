@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.model.objects import Catalog, CustomAttribute, Integration, Run
-from tap_braze.fetching.fetch import next_cursor
+from tap_braze.braze.client import Answer
+from tap_braze.braze.cursors import next_cursor
 from tap_braze.times import moment, rfc3339
 
 if TYPE_CHECKING:
@@ -366,10 +367,13 @@ def test_keys_of_apps(sandbox: Sandbox, run_tap: RunTap) -> None:
         ),
         ("<a?cursor=%2B>; title=t; rel=next", "+"),
         ('<a?page=2>; rel="next"', None),
+        ('</a?cursor=1>; title="next"; rel="prev", </b?cursor=2>; rel="last next"', "2"),
+        ('</a?cursor=1>; rel="next-archive"', None),
+        ("no link", None),
     ],
 )
 def test_the_cursor_of_a_link(link: str, cursor: str | None) -> None:
-    assert next_cursor(link) == cursor
+    assert next_cursor(Answer(200, {"link": link}, b"")) == cursor
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_headers_are_read_in_each_of_their_forms(given: dict[str, str], expected
 
 @pytest.mark.parametrize("form", ["epoch", "seconds", "retry-after"])
 def test_a_429_is_waited_out_in_each_form(form: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda _most: 0.0)
+    monkeypatch.setattr("target_braze.braze.client._full_jitter", lambda _most: 0.0)
     sandbox.fault(do="status", status=429, reset=form, reset_in=0.3, times=1)
     started = time.monotonic()
     assert track(client(sandbox)) == 201
@@ -187,7 +187,7 @@ def test_a_429_is_waited_out_in_each_form(form: str, sandbox: Sandbox, monkeypat
 def test_waiting_for_the_rate_limit_costs_no_patience_with_a_failing_server(
     sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda _most: 0.0)
+    monkeypatch.setattr("target_braze.braze.client._full_jitter", lambda _most: 0.0)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 0.2)
     sandbox.fault(do="status", status=429, headers={"retry-after": "0.5"}, times=1)
     sandbox.fault(do="status", status=503, times=2)
@@ -245,7 +245,7 @@ def test_stopping_ends_retries_at_once(sandbox: Sandbox, monkeypatch: pytest.Mon
     monkeypatch.setattr(braze_api, "_FIRST_WAIT", 1000.0)
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 1000.0)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 10_000.0)
-    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda most: most)
+    monkeypatch.setattr("target_braze.braze.client._full_jitter", lambda most: most)
     sandbox.fault(do="status", status=503)
     one = client(sandbox)
     threading.Timer(0.1, one.stop).start()
@@ -380,7 +380,7 @@ def test_a_429_with_a_reset_that_is_none_is_waited_out_slower_and_slower(
 ) -> None:
     waits: list[float] = []
     monkeypatch.setattr(Pool, "close", lambda _, seconds: waits.append(seconds))
-    monkeypatch.setattr("target_braze.braze.client.backoff.full_jitter", lambda most: most)
+    monkeypatch.setattr("target_braze.braze.client._full_jitter", lambda most: most)
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 30.0)
     sandbox.fault(do="status", status=429, headers=headers(10, 0, 0) | {"x-ratelimit-reset": reset}, times=8)
     assert track(client(sandbox)) == 201
@@ -475,7 +475,7 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
         (b'{"message": null, "errors": [{"type": "c"}]}', ("c",)),
         (b'{"errors": [{"type": "c", "index": 0}, {"type": "c", "index": 1}]}', ("c",)),
         (b'{"errors": [{"id": "x", "message": "c"}, ["d", 1], {"e": 1}]}', ("x: c", '["d", 1]', '{"e": "..."}')),
-        (b"[1]", ("a JSON list and no object",)),
+        (b"[1]", ("the body is a JSON list, not an object",)),
         (b"\xff", ("\ufffd",)),
     ],
 )

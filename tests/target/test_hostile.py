@@ -115,7 +115,7 @@ def test_a_body_that_does_not_end_is_given_up_within_bounds_of_memory(
     with Hostile(answer) as server:
         tracemalloc.start()
         try:
-            with pytest.raises(UnavailableError, match=r"does not end in 2 MB\. Is there a proxy"):
+            with pytest.raises(UnavailableError, match=r"is longer than 2 MB\. Check for a proxy"):
                 ask(server)
             _, peak = tracemalloc.get_traced_memory()
         finally:
@@ -217,5 +217,5 @@ def test_a_proxy_that_is_none_is_one_line_without_its_password(
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     run = run_target(customers({"external_id": "c-1"}), endpoint="US-01", expect=1)
     assert len(run.errors) == 1
-    assert "check HTTPS_PROXY" in run.errors[0]
+    assert "Check HTTPS_PROXY" in run.errors[0]
     assert "pa55word" not in run.stderr

@@ -1,1 +1,4 @@
-"""What Braze is: its client, rate limits and error texts; nothing of streams or Singer."""
+"""What Braze is: client, connections, rate limits, cursors, error texts. Nothing of streams or Singer.
+
+`make sync-braze` copies the modules of this folder to the target, since each plugin installs without the other.
+"""

@@ -1,14 +1,11 @@
-"""Braze's REST API as a client sees it: hosts, errors, one request and its answer; nothing of Singer.
-
-This file, like `connection.py`, `error_texts.py` and `rate_limits.py`, is the same byte for byte in tap-braze and
-target-braze (a test holds them equal), because each of the two packages has to install without the other.
-"""
+"""Client for Braze's REST API: hosts, errors, requests with retries and rate limits. Knows nothing of Singer."""
 
 from __future__ import annotations
 
 import ipaddress
 import json
 import logging
+import random
 import threading
 import time
 from dataclasses import dataclass, field, replace
@@ -16,8 +13,6 @@ from http import HTTPStatus
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
-
-import backoff
 
 from .connection import Connections, NoAnswerError, ProxySettingError, Reply, TooLongError
 from .error_texts import Secrets, error_texts
@@ -29,8 +24,8 @@ if TYPE_CHECKING:
 _PACKAGE: Final = (__package__ or "").partition(".")[0].replace("_", "-")
 _log = logging.getLogger(_PACKAGE)
 
-# https://www.braze.com/docs/api/basics/#endpoints. The names follow no rule, so they are listed; an instance that
-# is not here is given by its host.
+# https://www.braze.com/docs/api/basics/#endpoints. The host names follow no rule, so each one is listed. For an
+# instance that is missing here, users set the host.
 INSTANCES: Final = {
     "US-01": "rest.iad-01.braze.com",
     "US-02": "rest.iad-02.braze.com",
@@ -49,35 +44,37 @@ INSTANCES: Final = {
     "KR-01": "rest.kr-01.braze.com",
 }
 
-# Waits before a request is sent again that failed without a word on when: 0.5 s, 1 s, 2 s ... 30 s, each with full
-# jitter. Together about five minutes, which outlasts a deployment and ends before an orchestrator loses patience.
+# Waits before a retry when Braze does not say how long to wait: 0.5 s, 1 s, 2 s ... 30 s, each with full jitter. The
+# total of about five minutes outlasts a deployment and ends before most orchestrators give up.
 _FIRST_WAIT: Final = 0.5
 _LONGEST_WAIT: Final = 30.0
 RETRY_FOR: float = 300.0
-# Before the host has answered anything, a wrong `endpoint` is likelier than an outage.
+# Until the host has answered once, a wrong `endpoint` is more likely than an outage.
 FIRST_ANSWER_WITHIN: float = 20.0
 
-# A 429 is waited out however long its headers say (an hourly window: up to an hour). One that keeps coming back
-# across two whole windows is not going to end.
+# The client waits for the reset that a 429 names, up to an hour for an hourly window. If 429s continue for two whole
+# windows, more waiting will not help.
 _RATE_LIMITED_FOR: Final = 7_200.0
 
-# Letters of what a network fault says, in which a server can have a say.
+# Characters kept of a network error's text, part of which a server can control.
 _REASON_LENGTH: Final = 300
 
-
-# A server that answers 2xx may have done each time what it was asked, and does not mend with time.
+# A server that answers 2xx may have applied every attempt, and waiting does not fix its answers.
 _UNCLEAR_RESENDS: Final = 2
 
 
 class EndpointError(ValueError):
-    """The `endpoint` setting names no Braze REST host."""
+    """The `endpoint` setting is not a Braze REST host."""
 
 
 class BrazeError(Exception):
-    """Braze did not do what was asked; the message says what happened, never the key.
+    """A request failed. The message never contains the API key.
 
-    `status` is the HTTP status, None where there was no answer; `errors` holds Braze's own texts, `body` all that it
-    answered, without the key; `in_doubt` says that Braze may have done it all the same, at this try or an earlier one.
+    Attributes:
+        status: HTTP status, or None if there was no answer.
+        errors: Braze's own error texts.
+        body: Body of the answer, without the API key.
+        in_doubt: Braze may have applied the request anyway, at this attempt or an earlier one.
     """
 
     def __init__(
@@ -97,7 +94,7 @@ class BrazeError(Exception):
 
 
 class UnauthorizedError(BrazeError):
-    """401: Braze does not know the key on this host."""
+    """401: this host does not know the API key."""
 
 
 class ForbiddenError(BrazeError):
@@ -105,27 +102,35 @@ class ForbiddenError(BrazeError):
 
 
 class RefusedError(BrazeError):
-    """Any other 4xx: the request itself is wrong, and sending it again unchanged is no use."""
+    """Any other 4xx: the request itself is wrong, so retrying it unchanged cannot help."""
 
 
 class UnavailableError(BrazeError):
-    """5xx, no answer or 429, and still so after all retries."""
+    """5xx, 429, or no answer, even after all retries."""
 
 
 class UnclearError(UnavailableError):
-    """A 2xx that does not say what became of the request, so that nobody knows."""
+    """A 2xx whose body does not say what Braze did with the request."""
 
     def __init__(self, message: str, *, status: int) -> None:
         super().__init__(message, status=status, in_doubt=True)
 
 
 class StoppedError(BrazeError):
-    """The client was stopped while the request waited for its turn."""
+    """The client was stopped before it sent the request."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A 2xx answer: status, headers (by any case of their names), body; how long it took, and at which attempt."""
+    """A 2xx answer.
+
+    Attributes:
+        status: HTTP status.
+        headers: Headers, with case-insensitive names.
+        body: Decompressed body.
+        seconds: Duration of the last attempt.
+        attempt: Number of the attempt that got this answer, from 1.
+    """
 
     status: int
     headers: Mapping[str, str]
@@ -134,10 +139,10 @@ class Answer:
     attempt: int = 1
 
     def json(self) -> Any:  # noqa: ANN401
-        """The body as JSON.
+        """Decode the body as JSON.
 
         Raises:
-            ValueError: it is none, or nested too deeply.
+            ValueError: The body is not JSON or is nested too deeply.
         """
         try:
             return json.loads(self.body)
@@ -146,13 +151,13 @@ class Answer:
 
 
 def base_url(endpoint: str) -> str:
-    """Turn the `endpoint` setting (instance name, host or URL) into the URL that paths are appended to.
+    """Return the base URL for the `endpoint` setting (instance name, host, or URL), without a trailing slash.
 
     Raises:
-        EndpointError: it is none of these, or it is plain HTTP to another machine.
+        EndpointError: The setting is none of these, or it is plain HTTP to another machine.
     """
     text = endpoint.strip().rstrip("/")
-    shown = text.rpartition("@")[2].partition("?")[0]  # without a password or token
+    shown = text.rpartition("@")[2].partition("?")[0]  # drops a password or token
     if host := INSTANCES.get(text.upper()):
         return f"https://{host}"
     try:
@@ -168,24 +173,32 @@ def base_url(endpoint: str) -> str:
         or ("." not in parts.hostname and ":" not in parts.hostname and parts.hostname != "localhost")
     ):
         raise EndpointError(
-            f"setting 'endpoint': {shown!r} is neither a Braze instance ({', '.join(INSTANCES)}) nor the host or "
-            "URL of one, such as rest.iad-01.braze.com. The dashboard shows yours under Settings > APIs and "
-            "Identifiers."
+            f"setting 'endpoint': {shown!r} is not a Braze instance ({', '.join(INSTANCES)}) or the host or URL of "
+            "one, such as rest.iad-01.braze.com. Find yours in the dashboard under Settings > APIs and Identifiers."
         )
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise EndpointError(
-            f"setting 'endpoint': {shown!r} would send the API key unencrypted; use https:// "
-            "(http:// is accepted for localhost only)."
+            f"setting 'endpoint': {shown!r} would send the API key unencrypted. Use https:// (http:// works for "
+            "localhost only)."
         )
     return f"{parts.scheme}://{parts.netloc}"
 
 
 @dataclass
 class Client:
-    """Sends requests to one workspace, from any number of threads: paced, retried, its errors read.
+    """Sends requests to one workspace from any number of threads, within its rate limits and with retries.
 
-    `reserve` is the share of each rate-limit window left to others, `timeout` the seconds one request may take in all.
-    `retries` counts how often a request was sent again; `limit_waits` and `retry_waits` are what was waited meanwhile.
+    Args:
+        endpoint: Instance name, host, or URL.
+        api_key: REST API key.
+        connections: Maximum number of connections.
+        reserve: Share of each rate-limit window to leave to other clients, from 0 to 1.
+        timeout: Seconds one attempt may take in total.
+
+    Attributes:
+        retries: Number of retries so far.
+        limit_waits: Time spent waiting for rate limits.
+        retry_waits: Time spent waiting between attempts.
     """
 
     endpoint: str
@@ -196,9 +209,9 @@ class Client:
 
     def __post_init__(self) -> None:
         self._url = base_url(self.endpoint)
-        # Such a header would be refused at each call, with the key in the error.
+        # The HTTP library would reject such a header in every request and repeat the key in its error.
         if not self.api_key.isascii() or not self.api_key.isprintable() or " " in self.api_key:
-            raise BrazeError("setting 'api_key' holds a blank, a line break or a letter that is in no key of Braze's")
+            raise BrazeError("setting 'api_key' contains characters that are not valid in a Braze API key")
         self._stop = threading.Event()
         self._answered = False
         self._pools: dict[str, Pool] = {}
@@ -230,22 +243,30 @@ class Client:
         wait_out: bool = True,
         check: Callable[[Answer], object] | None = None,
     ) -> Answer:
-        """Send one request and answer its 2xx; waits for `pool`, for 429s and between retries.
+        """Send one request and return its 2xx answer. Waits for the rate limit, after a 429, and between retries.
 
-        `resend` says whether a request whose outcome is unknown (5xx or no answer) is sent again, `wait_out` whether a
-        429 is about the rate limit and waited out; where it may say that something else is busy, it is raised. `check`
-        raises UnclearError for a 2xx that says nothing; such a request is sent again, but only a few times.
+        Args:
+            method: HTTP method.
+            path: Path of the endpoint, from the slash.
+            pool: Name of the rate-limit window that the endpoint counts against.
+            params: Query parameters.
+            body: JSON body.
+            resend: Retry a request whose outcome is unknown (5xx or no answer).
+            wait_out: Treat a 429 as a rate limit and wait for its reset. Pass False where a 429 can also mean that
+                something else is busy; it is then raised.
+            check: Raises UnclearError for a 2xx that does not report an outcome. Such a request is retried only a few
+                times.
 
         Raises:
             UnauthorizedError: 401.
             ForbiddenError: 403.
-            RefusedError: another 4xx.
-            UnavailableError: no 2xx after retrying, or a 429 that is not waited out.
+            RefusedError: Another 4xx.
+            UnavailableError: No 2xx after all retries, or a 429 without `wait_out`.
             StoppedError: `stop` was called.
         """
         window = self.pool(pool)
         started = time.monotonic()
-        failing = 0.0  # seconds, without those of waiting for the rate limit
+        failing = 0.0  # seconds, without waits for the rate limit
         attempt = 0
         in_doubt = False
         unclear = 0
@@ -284,39 +305,39 @@ class Client:
                     continue
                 unclear += isinstance(error, UnclearError)
                 in_doubt = True
-            wait = _backoff(attempt)
+            wait = _retry_wait(attempt)
             error.in_doubt = in_doubt
             patience = RETRY_FOR if self._answered else min(RETRY_FOR, FIRST_ANSWER_WITHIN)
             failing += time.monotonic() - sent + wait
             if failing > patience or (in_doubt and not resend) or unclear > _UNCLEAR_RESENDS:
                 raise error
-            _log.warning("%s; trying again in %.1f s", error, wait)
+            _log.warning("%s; retrying in %.1f s", error, wait)
             with self.retry_waits:
                 self._stop.wait(wait)
 
     def pool(self, name: str) -> Pool:
-        """The rate-limit window of that name, the same at each call."""
+        """Return the rate-limit window with this name, creating it on first use."""
         with self._lock:
             return self._pools.setdefault(name, Pool(name, self.reserve, self._stop, self.limit_waits))
 
     def stop(self) -> None:
-        """End all waiting: requests not yet sent raise StoppedError, and those under way have a few seconds left."""
+        """End all waiting: requests not yet sent raise StoppedError, and requests in flight get a few more seconds."""
         self._stop.set()
         self._connections.stop()
 
     def redacted(self, answer: Answer) -> Answer:
-        """The answer without the API key, should it repeat that, for whoever shows its words to people."""
+        """Return the answer with the API key removed from its body, so that it can be shown to people."""
         body = self._secrets.redact_bytes(answer.body)
         return answer if body is answer.body else replace(answer, body=body)
 
-    def words(self, body: bytes) -> tuple[str, ...]:
-        """What a body says to people: its `message` and `errors`, without the API key and personal values."""
+    def error_texts(self, body: bytes) -> tuple[str, ...]:
+        """Return the `message` and `errors` of a body, without the API key and personal values."""
         return error_texts(body, self._secrets)
 
     def _check(self, request: str, answer: Answer, check: Callable[[Answer], object] | None) -> None:
-        """Raise what the answer is, unless it is a 2xx that holds."""
+        """Raise the error that an answer stands for, unless it is a 2xx that passes the check."""
         if not 200 <= answer.status < 300:  # noqa: PLR2004
-            failed = _error(request, answer.status, self.words(answer.body))
+            failed = _error(request, answer.status, self.error_texts(answer.body))
             failed.body = self.redacted(answer).body
             raise failed
         if check is not None:
@@ -332,13 +353,13 @@ class Client:
             return self._connections.send(method, path + query, body, self._headers)
         except TooLongError as fault:
             raise UnavailableError(
-                f"{method} {path}: {fault}. Is there a proxy in between, or is setting 'endpoint' another server's?",
+                f"{method} {path}: {fault}. Check for a proxy, and that setting 'endpoint' names a Braze host",
                 in_doubt=True,
             ) from None
 
     def _wait_out(self, window: Pool, limits: RateLimit, attempt: int, error: BrazeError, started: float) -> None:
-        # The extra up to a second is for clocks that differ, and so that not all waiters come back at once.
-        wait = limits.reset + backoff.full_jitter(1.0) if limits.reset and limits.reset > 0 else _backoff(attempt)
+        # Up to a second extra, because clocks differ and so that waiting threads do not all return at once.
+        wait = limits.reset + _full_jitter(1.0) if limits.reset and limits.reset > 0 else _retry_wait(attempt)
         if time.monotonic() - started + wait > _RATE_LIMITED_FOR:
             raise error
         window.close(wait)
@@ -349,8 +370,8 @@ def _error(request: str, status: int, errors: tuple[str, ...]) -> BrazeError:
     if status == HTTPStatus.UNAUTHORIZED:
         kind: type[BrazeError] = UnauthorizedError
         text += (
-            ". Braze does not accept the API key here: check settings 'api_key' and 'endpoint' "
-            "(a key of another instance answers the same)"
+            ". Braze does not accept the API key on this host: check settings 'api_key' and 'endpoint' (a key of "
+            "another instance causes the same error)"
         )
     elif status == HTTPStatus.FORBIDDEN:
         kind = ForbiddenError
@@ -361,8 +382,13 @@ def _error(request: str, status: int, errors: tuple[str, ...]) -> BrazeError:
     return kind(text, status=status, errors=errors)
 
 
-def _backoff(attempt: int) -> float:
-    return backoff.full_jitter(min(_FIRST_WAIT * 2 ** min(attempt - 1, 16), _LONGEST_WAIT))
+def _retry_wait(attempt: int) -> float:
+    return _full_jitter(min(_FIRST_WAIT * 2 ** min(attempt - 1, 16), _LONGEST_WAIT))
+
+
+def _full_jitter(most: float) -> float:
+    """Return seconds between 0 and `most`: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/."""
+    return random.uniform(0, most)  # noqa: S311 - no secret depends on it
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,7 +1,6 @@
-"""Connections to one host: one request at a time on each, bounded in time and size, with faults named in plain words.
+"""Connections to one host: send one request with a deadline and a size limit, and name network errors plainly.
 
-Everything about urllib3 and requests stands here. This file, like `braze_api.py` and `rate_limits.py`, is the same byte
-for byte in tap-braze and target-braze (a test holds them equal).
+Only this module makes connections with urllib3 and requests.
 """
 
 from __future__ import annotations
@@ -33,23 +32,26 @@ from urllib3.exceptions import TimeoutError as RequestTimeoutError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Below this level they log paths, whose queries may name users or hold a signature, and headers that cannot be parsed.
+# At lower levels they log paths, whose queries can contain user ids or signatures, and headers they cannot parse.
 for _name in ("urllib3.connection", "urllib3.connectionpool"):
     logging.getLogger(_name).setLevel(logging.ERROR)
 
-# Seconds to establish a connection, at most.
+# Maximum seconds to establish a connection.
 _CONNECT_WITHIN: Final = 10.0
-# Seconds that requests under way still have after `stop`: less than orchestrators wait before they kill.
+# Seconds that requests in flight still get after `stop`: less than orchestrators wait before they kill a process.
 _STOP_WITHIN: Final = 10.0
-# Seconds between two attempts to cut a connection that was not established yet at the first one.
+# Seconds before the next attempt to cut off a connection that was not established at the first attempt.
 _CUT_AGAIN: Final = 1.0
-# Bytes of a body, decompressed. Fifty profiles or a Canvas with all its steps are a few megabytes.
+# Maximum size of a decompressed body. Fifty profiles, or a Canvas with all its steps, take a few megabytes.
 MOST_BYTES: Final = 64_000_000
 _CHUNK: Final = 262_144
 
 
 class NoAnswerError(Exception):
-    """No whole answer came; the message says why, without the URL. `unsent`: nothing of the request left."""
+    """No complete answer arrived. The message gives the reason without the URL.
+
+    `unsent`: no part of the request was sent.
+    """
 
     def __init__(self, reason: str, *, unsent: bool = False) -> None:
         super().__init__(reason)
@@ -57,16 +59,16 @@ class NoAnswerError(Exception):
 
 
 class TooLongError(Exception):
-    """The body of an answer is longer than any of Braze's."""
+    """The body of an answer is longer than any that Braze sends."""
 
 
 class ProxySettingError(ValueError):
-    """The environment names a proxy or CA bundle that cannot be used; the message shows no credentials."""
+    """The environment sets a proxy or CA bundle that cannot be used. The message shows no credentials."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: status, headers (by any case of their names), body."""
+    """An HTTP response: status, headers (with case-insensitive names), decompressed body."""
 
     status: int
     headers: Mapping[str, str]
@@ -75,9 +77,14 @@ class Reply:
 
 @dataclass(eq=False)
 class Exchange:
-    """A request under way: until when (monotonic), on which connection, whether any of it left, and was cut off.
+    """A request in flight.
 
-    `sock` is the socket that it left by, which the connection forgets where the answer ends with it.
+    Attributes:
+        deadline: When to cut it off (monotonic seconds).
+        connection: The connection it uses.
+        sock: The socket it was sent on. The connection itself forgets a socket that closes at the end of the answer.
+        sent: Some of the request was sent.
+        overdue: The request was cut off.
     """
 
     deadline: float
@@ -88,10 +95,10 @@ class Exchange:
 
 
 class Deadlines:
-    """Cuts off requests that are not over `timeout` seconds after they began, for any number of threads.
+    """Cuts off requests that take longer than `timeout` seconds, for any number of threads.
 
-    The timeouts of sockets count from the last byte, so that a server that sends one now and then is never late. A
-    thread of its own watches while requests are under way.
+    Socket timeouts restart with each byte, so a server that sends a byte now and then would never time out. A
+    background thread watches while requests are in flight.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -100,12 +107,12 @@ class Deadlines:
         self._lock = threading.Lock()
         self._watching = False
         self._end = math.inf
-        # Its put() may be called by a signal handler.
+        # A signal handler may call its put().
         self._wake: queue.SimpleQueue[None] = queue.SimpleQueue()
 
     @contextmanager
     def limit(self) -> Iterator[Exchange]:
-        """Bound what this thread does with its connection. `overdue` of the exchange says that it was cut off."""
+        """Limit the time this thread spends on a request. Yields the exchange, whose `overdue` says it was cut off."""
         thread = threading.get_ident()
         exchange = Exchange(monotonic() + self._timeout)
         with self._lock:
@@ -121,15 +128,17 @@ class Deadlines:
 
     @property
     def reason(self) -> str:
-        """Why something was cut off."""
-        return f"timed out after {self._timeout:g} s" if self._end == math.inf else "cut off, for the run is stopping"
+        """Why a request was cut off."""
+        return (
+            f"timed out after {self._timeout:g} s" if self._end == math.inf else "cut off because the run is stopping"
+        )
 
     def of_this_thread(self) -> Exchange:
-        """What this thread has under way; anything where it has nothing, as when a connection is closed late."""
+        """Return this thread's exchange, or a placeholder without one, as when a connection is closed late."""
         return self._under_way.get(threading.get_ident()) or Exchange(math.inf)
 
     def stop(self) -> None:
-        """Leave what is under way a few seconds only."""
+        """Give requests in flight a few more seconds."""
         self._end = min(self._end, monotonic() + _STOP_WITHIN)
         self._wake.put(None)
 
@@ -152,18 +161,18 @@ class Deadlines:
 
 
 def _cut(exchange: Exchange) -> None:
-    """Wake the thread that reads from or writes to the connection, with an end of file."""
+    """Wake the thread that reads from or writes to the connection with an end of file."""
     exchange.overdue = True
     sock = exchange.sock or getattr(exchange.connection, "sock", None)
-    sock = getattr(sock, "socket", sock)  # TLS inside of TLS
+    sock = getattr(sock, "socket", sock)  # TLS inside TLS
     if sock is not None:
         with suppress(OSError):
-            # Not its own method: that of TLS takes the state away which the other thread is using.
+            # Not the socket's own method: a TLS socket's method would clear state that the other thread is using.
             socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 class _Watched:
-    """What a connection does besides: it says that it is used, and whether more than its own establishment was sent."""
+    """Mixin that records on the exchange which connection it uses and whether any of the request itself was sent."""
 
     deadlines: Deadlines
     sock: Any
@@ -172,9 +181,9 @@ class _Watched:
         exchange = self.deadlines.of_this_thread()
         exchange.connection = self
         try:
-            super().connect()  # type: ignore[misc] # of the connection that this is mixed into
+            super().connect()  # type: ignore[misc] # the urllib3 connection's method
         finally:
-            # What was sent to a proxy does not count, and TLS takes the place of the socket.
+            # What a proxy got does not count, and TLS has replaced the socket.
             exchange.sock, exchange.sent = None, False
 
     def send(self, data: Any) -> None:  # noqa: ANN401
@@ -182,11 +191,11 @@ class _Watched:
             self.connect()
         exchange = self.deadlines.of_this_thread()
         exchange.sock, exchange.sent = self.sock, True
-        super().send(data)  # type: ignore[misc] # likewise
+        super().send(data)  # type: ignore[misc] # same
 
 
 class Adapter(HTTPAdapter):
-    """An adapter of requests whose connections can be cut off at a deadline."""
+    """A requests adapter whose connections can be cut off at a deadline."""
 
     def __init__(self, deadlines: Deadlines, connections: int) -> None:
         self._deadlines = deadlines
@@ -202,13 +211,13 @@ class Adapter(HTTPAdapter):
 
 
 class Connections:
-    """Up to `most` connections to the host of a URL, for requests that take up to `timeout` seconds each.
+    """Up to `most` connections to the host of a URL, for requests of up to `timeout` seconds each.
 
-    requests knows proxies, netrc and CA bundles, but asks the environment anew for each request; that, its cookies
-    and its hooks cost twice what the request does. So it sets up the connections only.
+    requests supports proxies, netrc, and CA bundles, but reads the environment again for each request. That, its
+    cookies, and its hooks take twice as long as the request, so requests only sets up the connections.
 
     Raises:
-        ProxySettingError: the environment names a proxy or CA bundle that cannot be used.
+        ProxySettingError: The environment sets a proxy or CA bundle that cannot be used.
     """
 
     def __init__(self, url: str, most: int, timeout: float) -> None:
@@ -224,20 +233,19 @@ class Connections:
                 request, bundle if isinstance(bundle, str) else DEFAULT_CA_BUNDLE_PATH, proxies=proxies
             )
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            # Its text may hold the URL of the proxy, and the password in that.
+            # Its text can contain the proxy's URL with a password.
             raise ProxySettingError(
-                "the proxy or CA bundle that the environment names cannot be used "
-                f"({type(error).__name__}); check HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, REQUESTS_CA_BUNDLE and "
-                "CURL_CA_BUNDLE"
+                f"cannot use the proxy or CA bundle from the environment ({type(error).__name__}). Check HTTPS_PROXY, "
+                "HTTP_PROXY, ALL_PROXY, REQUESTS_CA_BUNDLE, and CURL_CA_BUNDLE"
             ) from None
         self._prefix = adapter.request_url(request, proxies).removesuffix("/")
 
     def send(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
-        """Send one request, and return the whole answer to it.
+        """Send one request and return its complete response.
 
         Raises:
-            NoAnswerError: no answer came, or not all of it within the time.
-            TooLongError: the body does not end in `MOST_BYTES`.
+            NoAnswerError: No complete answer arrived in time.
+            TooLongError: The body is longer than `MOST_BYTES`.
         """
         with self._deadlines.limit() as exchange:
             try:
@@ -255,12 +263,12 @@ class Connections:
             except HTTPError as fault:
                 reason = self._deadlines.reason if exchange.overdue else _reason(fault)
                 raise NoAnswerError(reason, unsent=not exchange.sent) from None
-            if exchange.overdue:  # where the end of the connection is that of the body
+            if exchange.overdue:  # a body that ends with the connection looks complete
                 raise NoAnswerError(self._deadlines.reason)
         return reply
 
     def stop(self) -> None:
-        """Leave requests under way a few seconds only. May be called by a signal handler."""
+        """Give requests in flight a few more seconds. Safe to call from a signal handler."""
         self._deadlines.stop()
 
 
@@ -271,12 +279,12 @@ def _body(response: urllib3.BaseHTTPResponse) -> bytes:
         size += len(chunk)
         if size > MOST_BYTES:
             response.close()
-            raise TooLongError(f"the answer does not end in {MOST_BYTES // 1_000_000:,} MB")
+            raise TooLongError(f"the answer is longer than {MOST_BYTES // 1_000_000:,} MB")
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _reason(fault: BaseException) -> str:
-    """The fault in words, without the URL, whose query may name users, and without credentials of a proxy."""
+    """Describe a network error without the URL, whose query can contain user ids, and without proxy credentials."""
     if isinstance(fault, ProxyError):
         return f"proxy: {_reason(fault.original_error)}"
     if isinstance(fault, SSLError):

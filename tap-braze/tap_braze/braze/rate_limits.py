@@ -1,6 +1,5 @@
-"""Braze's rate limits: what the headers of an answer say of them, and windows that requests have to pass.
+"""Read Braze's rate-limit headers, and hold requests back until their window has room.
 
-This file, like `braze_api.py`, is the same byte for byte in tap-braze and target-braze (a test holds them equal).
 https://www.braze.com/docs/api/api_limits/
 """
 
@@ -22,27 +21,29 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger((__package__ or "").partition(".")[0].replace("_", "-"))
 
-# The reset header is a moment (UTC epoch seconds) on most contracts and
-# a number of seconds on some. No epoch is this small and no window this long.
+# The reset header is a time (UTC epoch seconds) on most contracts and a number of seconds on some. No current epoch
+# time is this small, and no window is this long.
 _SMALLEST_EPOCH: Final = 100_000_000
-# Seconds of the longest window of an endpoint that is used here. A reset further away is a mistake of somebody's clock.
+# Seconds of the longest window of any endpoint in use. A reset further away comes from a wrong clock.
 LONGEST_WINDOW: Final = 3_600.0
-# Resets given as a number of whole seconds, or read by a `Date` of whole seconds, differ by this much from answer to
-# answer.
+# Resets in whole seconds, or relative to a `Date` in whole seconds, differ by this much from answer to answer.
 _SAME_RESET: Final = 2.0
-# Stricter than float(), which also takes nan, inf, signs, exponents, underscores and digits of other scripts; and
-# no moment in milliseconds.
+# Stricter than float(), which also accepts nan, inf, signs, exponents, underscores, and non-ASCII digits. Does not
+# match a time in milliseconds.
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
 
-# Seconds between two words on a wait.
+# Seconds between two log messages about a wait.
 _PROGRESS_EVERY: Final = 30.0
 
 
 @dataclass(frozen=True)
 class RateLimit:
-    """What an answer's headers say of its rate-limit window; `reset` is in seconds from now.
+    """The rate-limit window that an answer's headers describe. Missing or malformed values are None.
 
-    What is not said, or not in the form of a number, is None.
+    Attributes:
+        limit: Requests per window.
+        remaining: Requests left in this window.
+        reset: Seconds until the window resets.
     """
 
     limit: int | None
@@ -51,9 +52,9 @@ class RateLimit:
 
     @classmethod
     def of(cls, headers: Mapping[str, str], now: float) -> RateLimit:
-        """Read the headers of https://www.braze.com/docs/api/api_limits/, in whichever of their forms.
+        """Read the headers of https://www.braze.com/docs/api/api_limits/ in any of their forms.
 
-        `now` is the time at the server in UTC epoch seconds, see `ServerClock`.
+        `now` is the server's time in UTC epoch seconds, see `ServerClock`.
         """
         reset = _number(headers, "x-ratelimit-retry-after")
         if reset is None:
@@ -64,45 +65,45 @@ class RateLimit:
                 reset -= now
         limit, remaining = _number(headers, "x-ratelimit-limit"), _number(headers, "x-ratelimit-remaining")
         return cls(
-            limit=int(limit) if limit and limit >= 1 else None,  # under none at all nothing would be answered
+            limit=int(limit) if limit and limit >= 1 else None,  # a limit of 0 would answer no request
             remaining=None if remaining is None else int(remaining),
             reset=None if reset is None else min(reset, LONGEST_WINDOW),
         )
 
 
 class ServerClock:
-    """The time at the server, by the Date headers of its answers; our own as far as these do not contradict it.
+    """The server's time, from the Date headers of its answers, or the local time where these do not contradict it.
 
-    A Date has whole seconds, and many servers renew it only once a second. So each answer says only between which
-    bounds the server's clock differs from ours, and several together say it more exactly.
+    A Date has whole seconds, and many servers update it only once a second. Each answer therefore only gives bounds for
+    the difference between the two clocks; several answers together narrow the bounds.
     https://www.rfc-editor.org/rfc/rfc9110#name-date
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        # Bounds of the server's time less that of time.monotonic().
+        # Bounds of the server's time minus time.monotonic().
         self._least, self._most = -math.inf, math.inf
 
     def learn(self, headers: Mapping[str, str], sent: float) -> None:
-        """Note the Date of an answer that has just come, to a request `sent` then (time.monotonic())."""
+        """Learn from the Date of an answer that just arrived. `sent` is when its request left (time.monotonic())."""
         date = _date(headers.get("date", ""))
         if date is None:
             return
         least, most = date - time.monotonic(), date + 2 - sent
         with self._lock:
             self._least, self._most = max(self._least, least), min(self._most, most)
-            if self._least > self._most:  # one of the clocks was set
+            if self._least > self._most:  # somebody set one of the clocks
                 self._least, self._most = least, most
 
     def now(self) -> float:
-        """UTC epoch seconds."""
+        """Return the server's time in UTC epoch seconds."""
         monotonic = time.monotonic()
         with self._lock:
             return monotonic + max(self._least, min(self._most, time.time() - monotonic))
 
 
 class Waiting:
-    """A context for waits of one kind: `seconds` are those in which at least one thread was in it."""
+    """Context manager that measures waiting: `seconds` counts the time during which at least one thread waited."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -111,14 +112,14 @@ class Waiting:
         self._lock = threading.Lock()
 
     def __enter__(self) -> None:
-        """Begin to wait."""
+        """Start waiting."""
         with self._lock:
             if not self._threads:
                 self._since = time.monotonic()
             self._threads += 1
 
     def __exit__(self, *_: object) -> None:
-        """Wait no longer."""
+        """Stop waiting."""
         with self._lock:
             self._threads -= 1
             if not self._threads:
@@ -126,9 +127,9 @@ class Waiting:
 
 
 class Pool:
-    """One of Braze's rate-limit windows: lets requests through as long as more than the reserve is left of it.
+    """One of Braze's rate-limit windows: admits requests while more than the reserve is left.
 
-    Times are those of time.monotonic(), which nobody sets.
+    Times are those of time.monotonic(), which nobody can set.
     """
 
     def __init__(self, name: str, reserve: float, stop: threading.Event, waiting: Waiting | None = None) -> None:
@@ -142,12 +143,12 @@ class Pool:
         self._reset = 0.0
         self._learned = 0.0
         self._closed_until = 0.0
-        self._next_word = 0.0
+        self._next_log = 0.0
 
     def enter(self) -> bool:
-        """Wait for a place in the window; answer False if there is an end of all waiting first."""
+        """Wait for room in the window. Return False if stopped."""
         while wait := self._take():
-            self._tell(wait)
+            self._log_wait(wait)
             with self._waiting:
                 stopped = self._stop.wait(min(wait, _PROGRESS_EVERY))
             if stopped:
@@ -155,10 +156,10 @@ class Pool:
         return not self._stop.is_set()
 
     def learn(self, seen: RateLimit, sent: float) -> None:
-        """Note what the answer to a request `sent` then (time.monotonic()) says of the window.
+        """Learn from an answer about the window. `sent` is when its request left (time.monotonic()).
 
-        Of two limits the lower one counts until its reset: either the endpoints of the pool do not share one after all,
-        or the limit was raised.
+        If answers name two limits, the lower one counts until its reset: either the endpoints of the pool do not share
+        a limit after all, or Braze raised the limit.
         """
         if seen.limit is None or seen.remaining is None or seen.reset is None:
             return
@@ -168,21 +169,21 @@ class Pool:
             if now < self._reset and self._limit is not None and seen.limit > self._limit:
                 return
             if reset < self._reset - _SAME_RESET and sent < self._learned:
-                return  # a late answer of a window that is over
+                return  # a late answer from an earlier window
             if self._remaining is None or now >= self._reset or abs(reset - self._reset) > _SAME_RESET:
                 self._remaining, self._reset = remaining, reset
             else:
-                # Answers arrive out of order, and what is in flight is already counted here but not yet there.
+                # Answers arrive out of order, and this count already includes requests in flight that theirs does not.
                 self._remaining, self._reset = min(self._remaining, remaining), max(self._reset, reset)
             self._limit, self._learned = seen.limit, now
 
     def close(self, seconds: float) -> None:
-        """Let nothing through for so long: Braze said 429."""
+        """Admit no request for this many seconds, after a 429."""
         with self._lock:
             self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
     def _take(self) -> float:
-        """Take a place and answer 0, or answer the seconds until there may be one."""
+        """Take a request's place and return 0, or return the seconds until there may be room."""
         with self._lock:
             now = time.monotonic()
             if now < self._closed_until:
@@ -196,15 +197,15 @@ class Pool:
             self._remaining -= 1
             return 0.0
 
-    def _tell(self, wait: float) -> None:
+    def _log_wait(self, wait: float) -> None:
         now = time.monotonic()
         with self._lock:
-            if wait < 1.0 or now < self._next_word:
+            if wait < 1.0 or now < self._next_log:
                 return
-            self._next_word = now + _PROGRESS_EVERY
+            self._next_log = now + _PROGRESS_EVERY
         _log.info(
-            "rate limit: pool '%s' is used up to its reserve (%s requests a window, %.0f %% left to others); "
-            "waiting %.0f s for its reset",
+            "rate limit: pool '%s' has reached its reserve (%s requests per window, %.0f %% left to other clients); "
+            "waiting %.0f s for the reset",
             self.name,
             self._limit if self._limit is not None else "unknown",
             self._reserve * 100,
@@ -217,7 +218,7 @@ def _number(headers: Mapping[str, str], name: str) -> float | None:
     return float(text) if _NUMBER.fullmatch(text) else None
 
 
-@lru_cache(maxsize=8)  # all answers of a second have the same
+@lru_cache(maxsize=8)  # all answers within a second have the same Date
 def _date(text: str) -> float | None:
     try:
         date = parsedate_to_datetime(text)

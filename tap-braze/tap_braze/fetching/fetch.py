@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import re
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from tap_braze.braze.client import BrazeError, RefusedError, UnavailableError
+from tap_braze.braze.cursors import next_cursor
 from tap_braze.fetching.ordered_pool import in_order
 from tap_braze.foreign import decode_json
 
@@ -87,26 +86,16 @@ def _get(client: Client, request: Request) -> Document:
         # A 2xx without the data is no answer: in times of maintenance Braze has said "queued" so.
         if isinstance(document, dict) and request.payload in document:
             if document.get("errors"):
-                words = "; ".join(client.words(answer.body))[:500]
+                words = "; ".join(client.error_texts(answer.body))[:500]
                 _log.warning("%s %s: Braze answered, but adds: %s", request.method, request.path, words)
             found = Document(document)
-            found.cursor = next_cursor(answer.headers.get("link", ""))
+            found.cursor = next_cursor(answer)
             return found
     raise UnavailableError(
         f"{request.method} {request.path}: HTTP {answer.status}, but no '{request.payload}' in the answer, "
         f"{_READINGS} times over",
         status=answer.status,
     )
-
-
-def next_cursor(link: str) -> str | None:
-    """The cursor of the next page in a Link header.
-
-    Nothing else of its URL is of use: it is relative, and in Braze's samples not even that of the request.
-    https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/synchronous/get_catalog_items_details_bulk/
-    """
-    found = re.search(r'<[^>]*[?&]cursor=([^&>]*)[^>]*>\s*;[^,<]*\brel="?next\b', link)
-    return unquote(found[1]) if found else None  # a bare + is part of it
 
 
 def fetch_in_order(

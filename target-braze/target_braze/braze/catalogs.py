@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qs, urlsplit
 
 from target_braze.braze import limits
 from target_braze.braze.client import BrazeError, ForbiddenError
+from target_braze.braze.cursors import next_cursor
 from target_braze.delivery import outcomes
 from target_braze.encode import encode
 from target_braze.records import MappingError
@@ -82,7 +82,7 @@ def item_ids(client: Client, name: str) -> Iterator[str]:
         params = {"cursor": cursor} if cursor else None
         answer, items = _get(client, path, "items", "catalogs.get_items", "catalog_item", params)
         yield from (item["id"] for item in items)
-        cursor = _next_cursor(answer.headers.get("link", ""))
+        cursor = next_cursor(answer)
         if not items or not cursor:
             return
 
@@ -142,11 +142,3 @@ def _post(client: Client, path: str, permission: str, pool: str, body: dict[str,
 
 def _lacking(error: BrazeError, permission: str) -> BrazeError:
     return BrazeError(f"{error}. Catalogs need an API key with the permission '{permission}'", status=error.status)
-
-
-def _next_cursor(link: str) -> str | None:
-    for part in link.split(","):
-        address, _, relation = part.partition(";")
-        if "next" in relation:
-            return parse_qs(urlsplit(address.strip(" <>")).query).get("cursor", [None])[0]
-    return None

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from target_braze.braze import limits
 from target_braze.braze.client import UnclearError
-from target_braze.braze.error_texts import sentence
+from target_braze.braze.error_texts import error_text
 from target_braze.delivery import outcomes
 from target_braze.encode import encode
 
@@ -113,7 +113,7 @@ class Endpoint:
     def _refusals(self, changes: Sequence[Change], document: object) -> Iterator[tuple[Sequence[Change], str]]:
         """What `errors` names, nothing where it names none of the changes, and the reason."""
         for error in outcomes.entries(document):
-            yield self._named(changes, error), sentence(error)
+            yield self._named(changes, error), error_text(error)
 
     def _named(self, changes: Sequence[Change], error: object) -> Sequence[Change]:
         """Return the change that an entry of `errors` names, if it names one."""
@@ -139,7 +139,7 @@ class Items(Endpoint):
     def _refusals(self, changes: Sequence[Change], document: object) -> Iterator[tuple[Sequence[Change], str]]:
         for error in outcomes.entries(document):
             named = [change for change in changes if change.user[-1] in _ids(error)]
-            yield named or self._named(changes, error), sentence(error)
+            yield named or self._named(changes, error), error_text(error)
 
 
 def _ids(error: object) -> Iterator[object]:

@@ -13,7 +13,7 @@ from typing_extensions import override
 
 from target_braze.braze import limits
 from target_braze.braze.endpoints import DEPENDENT, Endpoint, Request
-from target_braze.braze.error_texts import sentence
+from target_braze.braze.error_texts import error_text
 from target_braze.delivery import outcomes
 from target_braze.encode import encode
 
@@ -53,7 +53,7 @@ class _Answering(Endpoint):
         for error in outcomes.entries(document, self.errors_in):
             index, *reasons = error if isinstance(error, list) and error else [None, error]
             known = changes[index : index + 1] if type(index) is int and index >= 0 else ()
-            reason = ", ".join(map(sentence, reasons))
+            reason = ", ".join(map(error_text, reasons))
             yield known or self._named(changes, error), reason or f"it is among '{self.errors_in}'"
 
 

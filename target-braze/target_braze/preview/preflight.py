@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qs, urlsplit
 
 from target_braze.braze.client import ForbiddenError, RefusedError
+from target_braze.braze.cursors import next_cursor
 from target_braze.delivery import outcomes
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ TYPES: Final = {
     for name in ("String", "Number", "Boolean", "Time", "Array", "Object", "Object Array")
 }
 _PATH: Final = "/custom_attributes"
-_NEXT: Final = re.compile(r"<([^>]*)>\s*;[^,]*\brel=\"?next\b")
 
 _read: Final = partial(outcomes.success, f"GET {_PATH}", alone="attributes")
 
@@ -66,8 +65,7 @@ class Preflight:
             for attribute in _read(answer).get("attributes", []):
                 kind = TYPES.get(re.sub(r"[\W_]", "", str(attribute.get("data_type"))).lower())
                 found[attribute["name"]] = kind, attribute.get("status") or "Active"
-            link = _NEXT.search(answer.headers.get("Link") or answer.headers.get("link") or "")
-            after = parse_qs(urlsplit(link[1]).query).get("cursor", [None])[0] if link else None
+            after = next_cursor(answer)
             if after is None or after == cursor:
                 return found
             cursor = after
