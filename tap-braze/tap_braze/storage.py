@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote
 from singer_sdk import typing as th
 
 from tap_braze.braze.client import BrazeError
-from tap_braze.foreign import short
+from tap_braze.untrusted import short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

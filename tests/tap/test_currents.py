@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from moto.server import ThreadedMotoServer
-from tap_braze.currents import dedupe as recent
-from tap_braze.currents import workers
+from tap_braze.currents import dedupe, workers
 from tap_braze.currents.schemas import EVENT_TYPES
 from tap_braze.singer.tap import TapBraze
 
@@ -331,7 +330,7 @@ def test_events_that_come_again_are_left_out_on_demand(bucket: Bucket) -> None:
 
 
 def test_what_is_remembered_of_events_is_bounded(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent, "_MOST", 2)
+    monkeypatch.setattr(dedupe, "_MOST", 2)
     for number, event_id in enumerate("abacbda"):
         bucket.write(events(event_id), f"2026-03-01-0{number}")
     assert ids(bucket.run(deduplicate=True)) == ["a", "b", "c", "b", "d", "a"]

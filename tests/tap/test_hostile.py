@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_braze.exports import decoder as parts
-from tap_braze.exports import user_exports
+from tap_braze.exports import decoder, user_exports
 from tap_braze.storage import without_credentials
 from tap_braze.streams import STREAMS
 
@@ -107,7 +106,7 @@ def test_a_download_that_always_drips_is_given_up(run_tap: RunTap, monkeypatch: 
 def test_a_line_that_does_not_end_is_one_error(
     run_tap: RunTap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, packed: str
 ) -> None:
-    monkeypatch.setattr(parts, "_MOST_LINE", 1_000_000)
+    monkeypatch.setattr(decoder, "_MOST_LINE", 1_000_000)
     bomb = bytes(50_000_000)
     if packed == "zip":
         path = tmp_path / "bomb.zip"

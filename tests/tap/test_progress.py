@@ -50,7 +50,7 @@ def test_the_facts_are_fields_of_the_log(caplog: pytest.LogCaptureFixture, monke
     with caplog.at_level(logging.INFO):
         telling.begin("a", "/a")
         telling.plan(100, 5)
-        telling.answered(records=7)
+        telling.record_answer(records=7)
     (record,) = [record for record in caplog.records if record.name == "tap-braze"]
     facts = vars(record)
     assert (facts["stream"], facts["requests"], facts["records"]) == ("a", 1, 7)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import requests
 from braze_sandbox.testing import Sandbox
-from tap_braze.exports import decoder as parts
+from tap_braze.exports import decoder
 
 from .conftest import catalog_of
 
@@ -203,7 +203,7 @@ def test_what_braze_adds_to_profiles_comes_through(
     run_tap: RunTap, segments: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile = {"braze_id": "b-1", "new": {"deep": [1]}, "devices": [{"os": "x", "new": 1}, {"os": "x", "new": 1}]}
-    monkeypatch.setattr(parts, "profiles", lambda *_: iter([[profile]]))
+    monkeypatch.setattr(decoder, "profiles", lambda *_: iter([[profile]]))
     run = run_tap("users", "user_devices", users={"segment_ids": segments[:1]})
     (user,) = run.records("users")
     assert user["new"] == {"deep": [1]}

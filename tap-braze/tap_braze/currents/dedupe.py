@@ -8,14 +8,14 @@ from typing import Final
 _MOST: Final = 500_000  # ids that are known for sure, and as many before these; a hundred bytes each
 
 
-class Recent:
+class RecentDedupe:
     """The last ids, as hashes of eight bytes: that two of a million have the same one is one chance in 37 million."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
         self._older: set[int] = set()
 
-    def new(self, lines: bytes, ids: bytes) -> tuple[bytes, int]:
+    def keep_new(self, lines: bytes, ids: bytes) -> tuple[bytes, int]:
         """Of some lines and the hashes of their ids, the lines that are new, and how many these are."""
         hashes = array("Q", ids)
         fresh = set(hashes)

@@ -172,7 +172,7 @@ class Files:
         )
 
     def _each(self, plan: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-        return in_order(plan, work, threads=self._threads, ahead=4 * self._threads)
+        return in_order(plan, work, threads=self._threads, capacity=4 * self._threads)
 
 
 def _hour_of(path: str) -> str:

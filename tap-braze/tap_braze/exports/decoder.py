@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tap_braze.braze.client import BrazeError
-from tap_braze.foreign import decode_json, short
+from tap_braze.untrusted import decode_json, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,19 +23,19 @@ _UNPACKED: Final = 131_072  # bytes at a time
 _MOST_LINE: Final = 64_000_000  # bytes: more than any profile has, and what a few bytes that are packed can become
 
 
-class BrokenPartError(BrazeError):
+class BrokenExportFileError(BrazeError):
     """A file of an export is not what it should be; the message names it, and the line."""
 
 
 def profiles(chunks: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
-    """The profiles of a zip (of all files in it) or a gzip, some at a time; `part` is its name in messages.
+    """Yield batches of profiles from a zip (all files in it) or a gzip; `part` is its name in messages.
 
-    Which of the two it is its first bytes tell. Each line is a profile.
+    The first bytes decide between the two formats. Each line is a profile.
     https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
 
     Raises:
-        BrokenPartError: it is neither, or truncated, or damaged, or lines are no profiles; the latter is raised when
-            all others have come.
+        BrokenExportFileError: The file is neither, is truncated or damaged, or has lines that are not profiles. Bad
+            lines are reported after all good ones have been yielded.
     """
     source = iter(chunks)
     head = b""
@@ -48,7 +48,7 @@ def profiles(chunks: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
     elif head.startswith(_GZIP):
         yield from lines.profiles(_gunzipped(whole, part), part)
     else:
-        raise BrokenPartError(f"{part} is {'neither a zip nor a gzip file' if head else 'empty'}")
+        raise BrokenExportFileError(f"{part} is {'neither a zip nor a gzip file' if head else 'empty'}")
     lines.close()
 
 
@@ -67,11 +67,11 @@ def _of_zip(chunks: Iterable[bytes], part: str, lines: _Lines) -> Iterator[list[
         for name, _, unpacked in stream_unzip(watched(), chunk_size=_UNPACKED):
             yield from lines.profiles(unpacked, f"{part}, file {short(name.decode('utf-8', 'replace'))!r}")
     except TruncatedDataError:
-        raise BrokenPartError(f"{part} is truncated") from None
+        raise BrokenExportFileError(f"{part} is truncated") from None
     except (UnzipError, zlib.error) as error:
-        raise BrokenPartError(f"{part} is damaged ({type(error).__name__})") from None
+        raise BrokenExportFileError(f"{part} is damaged ({type(error).__name__})") from None
     if not 0 <= tail.rfind(_END_OF_ZIP) <= len(tail) - _END_BYTES:
-        raise BrokenPartError(f"{part} is truncated")
+        raise BrokenExportFileError(f"{part} is truncated")
 
 
 def _gunzipped(chunks: Iterable[bytes], part: str) -> Iterator[bytes]:
@@ -86,9 +86,9 @@ def _gunzipped(chunks: Iterable[bytes], part: str) -> Iterator[bytes]:
                 yield member.decompress(packed, _UNPACKED)
                 packed = member.unconsumed_tail or member.unused_data
     except zlib.error as error:
-        raise BrokenPartError(f"{part} is damaged ({error})") from None
+        raise BrokenExportFileError(f"{part} is damaged ({error})") from None
     if not member.eof:
-        raise BrokenPartError(f"{part} is truncated")
+        raise BrokenExportFileError(f"{part} is truncated")
 
 
 class _Lines:
@@ -113,7 +113,7 @@ class _Lines:
             pieces.append(rest)
             size += len(rest)
             if size > _MOST_LINE:
-                raise BrokenPartError(f"{file}, line {number} does not end in {_MOST_LINE // 1_000_000} MB")
+                raise BrokenExportFileError(f"{file}, line {number} does not end in {_MOST_LINE // 1_000_000} MB")
         if pieces:
             yield self._decoded([b"".join(pieces)], number, file)
 
@@ -121,12 +121,12 @@ class _Lines:
         """Say which lines were no profiles.
 
         Raises:
-            BrokenPartError: there are some.
+            BrokenExportFileError: there are some.
         """
         if self._wrong > 1:
-            raise BrokenPartError(f"{self._first}; {self._wrong:,} lines of {self._part} in all are left out")
+            raise BrokenExportFileError(f"{self._first}; {self._wrong:,} lines of {self._part} in all are left out")
         if self._wrong:
-            raise BrokenPartError(self._first)
+            raise BrokenExportFileError(self._first)
 
     def _decoded(self, lines: list[bytes], number: int, file: str) -> list[Profile]:
         found = []

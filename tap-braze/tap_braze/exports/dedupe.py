@@ -8,7 +8,7 @@ from typing import Final
 _HASH: Final = 8  # bytes that are kept of each id
 
 
-class Seen:
+class Dedupe:
     """Ids that were added, as hashes of 10 bytes, of which the bucket holds two.
 
     Twenty million ids are 180 MB; that two of these have one hash, and one of the two is taken for the other, has a

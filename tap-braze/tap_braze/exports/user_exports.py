@@ -21,10 +21,10 @@ import urllib3
 
 from tap_braze.braze.client import BrazeError, StoppedError, UnavailableError
 from tap_braze.braze.connection import Adapter, Deadlines
-from tap_braze.exports import decoder as parts
-from tap_braze.exports.decoder import BrokenPartError
+from tap_braze.exports import decoder
+from tap_braze.exports.decoder import BrokenExportFileError
 from tap_braze.fetching.windows import DAY
-from tap_braze.foreign import decode_json, short
+from tap_braze.untrusted import decode_json, short
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -69,7 +69,7 @@ class _ExpiredError(Exception):
 
 
 @dataclass(frozen=True)
-class Ask:
+class ExportRequest:
     """An export to start: the fields that name it (none: the control group), and what is sent where."""
 
     tags: Mapping[str, str]
@@ -82,7 +82,7 @@ class Ask:
 class Export:
     """An export that Braze has begun. The URL is as good as a key: it is in no message."""
 
-    ask: Ask
+    request: ExportRequest
     started: datetime
     prefix: str
     url: str | None = field(repr=False)
@@ -119,91 +119,93 @@ class Exports:
         self._deadlines = Deadlines(timeout)
 
     def read(
-        self, asks: Iterable[Ask], concurrency: int, tick: Callable[[], None] = lambda: None
-    ) -> Generator[tuple[Ask, Batch | BrazeError | None], None, None]:
+        self, export_requests: Iterable[ExportRequest], concurrency: int, tick: Callable[[], None] = lambda: None
+    ) -> Generator[tuple[ExportRequest, Batch | BrazeError | None], None, None]:
         """What the exports bring, as it comes: batches of each, then None, or the error that ended it.
 
         Closing the iterator stops it all; threads are daemons, so that none holds up the end of the program.
         """
-        todo: SimpleQueue[Ask] = SimpleQueue()
-        found: Queue[tuple[Ask, Batch | BaseException | None]] = Queue(_AHEAD)
+        todo: SimpleQueue[ExportRequest] = SimpleQueue()
+        found: Queue[tuple[ExportRequest, Batch | BaseException | None]] = Queue(_AHEAD)
         left = 0
-        for ask in asks:
-            todo.put(ask)
+        for request in export_requests:
+            todo.put(request)
             left += 1
         try:
             for number in range(min(left, concurrency, RUNNING)):
                 threading.Thread(target=self._work, args=(todo, found), daemon=True, name=f"export-{number}").start()
             while left:
                 try:
-                    ask, what = found.get(timeout=_TICK)
+                    request, what = found.get(timeout=_TICK)
                 except Empty:
                     tick()
                     continue
                 if isinstance(what, BaseException) and not isinstance(what, BrazeError):
                     raise what
                 left -= not isinstance(what, Batch)
-                yield ask, what
+                yield request, what
         finally:
             self._stop.set()
 
-    def _work(self, todo: SimpleQueue[Ask], found: Queue[tuple[Ask, Batch | BaseException | None]]) -> None:
-        def hand_over(ask: Ask, what: Batch | BaseException | None) -> None:
+    def _work(
+        self, todo: SimpleQueue[ExportRequest], found: Queue[tuple[ExportRequest, Batch | BaseException | None]]
+    ) -> None:
+        def hand_over(request: ExportRequest, what: Batch | BaseException | None) -> None:
             while not self._stop.is_set():
                 with suppress(Full):
-                    found.put((ask, what), timeout=_TICK)
+                    found.put((request, what), timeout=_TICK)
                     return
             raise StoppedError("stopped while an export was read")
 
         with suppress(Empty, StoppedError):
             while True:
-                ask = todo.get_nowait()
+                request = todo.get_nowait()
                 end: BaseException | None = None
                 try:
-                    for batch in self._batches(ask):
-                        hand_over(ask, batch)
+                    for batch in self._batches(request):
+                        hand_over(request, batch)
                 except StoppedError:
                     raise
                 except BaseException as error:  # noqa: BLE001 - whoever reads is who must see it
                     end = error
-                hand_over(ask, end)
+                hand_over(request, end)
 
-    def _batches(self, ask: Ask) -> Iterator[Batch]:
+    def _batches(self, request: ExportRequest) -> Iterator[Batch]:
         for starts_left in reversed(range(_STARTS)):
-            export = self._start(ask)
+            export = self._start(request)
             try:
                 for profiles in self._download(export.url) if export.url else self._collect(export):
                     yield Batch(export, profiles)
             except _ExpiredError:
                 if starts_left:
-                    _log.warning("%s: its URL has expired; the export is started anew", named(ask))
+                    _log.warning("%s: its URL has expired; the export is started anew", named(request))
             else:
                 return
         raise ExportError(f"the URL of the export expired {_STARTS} times before all was read")
 
-    def _start(self, ask: Ask) -> Export:
+    def _start(self, request: ExportRequest) -> Export:
         """Start an export, as soon as no other one of the same users is under way."""
         for attempt in self._attempts():
             started = datetime.now(timezone.utc)
             try:
                 answer = self._client.request(
-                    "POST", ask.path, pool=ask.pool, body=msgspec.json.encode(ask.body), wait_out=False
+                    "POST", request.path, pool=request.pool, body=msgspec.json.encode(request.body), wait_out=False
                 )
             except UnavailableError as error:
                 if error.status != requests.codes.too_many_requests:
                     raise
                 # That may be somebody else's export, or one of ours whose answer was lost. Nothing says when it ends.
                 if not attempt:
-                    _log.warning("%s: waiting until an export can be started (%s)", named(ask), error)
+                    _log.warning("%s: waiting until an export can be started (%s)", named(request), error)
                 continue
-            if (export := _begun(ask, started, answer.body)) is not None:
-                _log.info("%s: export started", named(ask))
+            if (export := _begun(request, started, answer.body)) is not None:
+                _log.info("%s: export started", named(request))
                 return export
             raise ExportError(
-                f"POST {ask.path}: HTTP {answer.status}, but neither 'url' nor 'object_prefix' in the answer"
+                f"POST {request.path}: HTTP {answer.status}, but neither 'url' nor 'object_prefix' in the answer"
             )
         raise ExportError(
-            f"POST {ask.path}: HTTP 429 for {self._patience:.0f} s: another export of the same users, or too many "
+            f"POST {request.path}: HTTP 429 for {self._patience:.0f} s: another export of the same users, or too many "
             "others, did not end (setting 'users.export_timeout')"
         )
 
@@ -225,7 +227,7 @@ class Exports:
     # By URL: one zip, which is there for some hours.
 
     def _download(self, url: str) -> Iterator[list[Profile]]:
-        yield from parts.profiles(self._bytes(url), "the download")
+        yield from decoder.profiles(self._bytes(url), "the download")
 
     def _bytes(self, url: str) -> Iterator[bytes]:
         """The bytes of the file; one that breaks off is gone on with where it broke off."""
@@ -316,14 +318,14 @@ class Exports:
                 "Braze writes exports to the cloud storage that is connected to the workspace: name the bucket or "
                 "folder in the setting 'users.url', and what opens it in 'users.storage_options'"
             )
-        broken: list[BrokenPartError] = []
+        broken: list[BrokenExportFileError] = []
         for path in self._files(export, self._storage):
             try:
-                yield from parts.profiles(self._storage.read(path), short(path))
-            except BrokenPartError as error:  # noqa: PERF203 - the other files are whole
+                yield from decoder.profiles(self._storage.read(path), short(path))
+            except BrokenExportFileError as error:  # noqa: PERF203 - the other files are whole
                 broken.append(error)
         if len(broken) > 1:
-            raise BrokenPartError(f"{broken[0]}; {len(broken):,} files in all are broken")
+            raise BrokenExportFileError(f"{broken[0]}; {len(broken):,} files in all are broken")
         if broken:
             raise broken[0]
 
@@ -353,7 +355,7 @@ class Exports:
 
     def _sizes(self, export: Export, storage: Storage) -> dict[str, int]:
         """The files so far. The date in their path is that of the end of the export, in a zone that is not told."""
-        segment = export.ask.tags.get("segment_id")
+        segment = export.request.tags.get("segment_id")
         # The control group has an id too, that no endpoint tells.
         folders = [segment] if segment else storage.folders(_FOLDER)
         found: dict[str, int] = {}
@@ -370,7 +372,7 @@ class Exports:
         return found
 
 
-def _begun(ask: Ask, started: datetime, body: bytes) -> Export | None:
+def _begun(request: ExportRequest, started: datetime, body: bytes) -> Export | None:
     """The export that an answer names, by a URL or by how its files begin; None if it names none."""
     document: Any = None
     with suppress(ValueError):
@@ -382,9 +384,9 @@ def _begun(ask: Ask, started: datetime, body: bytes) -> Export | None:
         return None
     if url is not None and not (isinstance(url, str) and url.startswith(_SCHEMES)):
         return None
-    return Export(ask, started, prefix, url)
+    return Export(request, started, prefix, url)
 
 
-def named(ask: Ask) -> str:
+def named(request: ExportRequest) -> str:
     """What the export is of, in words."""
-    return ", ".join(f"{name} {value!r}" for name, value in ask.tags.items()) or "the global control group"
+    return ", ".join(f"{name} {value!r}" for name, value in request.tags.items()) or "the global control group"

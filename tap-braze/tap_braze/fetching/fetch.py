@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from tap_braze.braze.client import BrazeError, RefusedError, UnavailableError
 from tap_braze.braze.cursors import next_cursor
 from tap_braze.fetching.ordered_pool import in_order
-from tap_braze.foreign import decode_json
+from tap_braze.untrusted import decode_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
@@ -113,4 +113,4 @@ def fetch_in_order(
         except BrazeError as error:
             return error
 
-    return in_order(plan, fetched, threads=concurrency, ahead=2 * concurrency, tick=tick)
+    return in_order(plan, fetched, threads=concurrency, capacity=2 * concurrency, tick=tick)

@@ -32,16 +32,16 @@ def in_order(
     work: Callable[[T], R],
     *,
     threads: int,
-    ahead: int,
+    capacity: int,
     weigh: Callable[[T], int] = lambda _: 1,
     tick: Callable[[], None] = lambda: None,
 ) -> Generator[tuple[T, R], None, None]:
-    """Do the work on a plan by up to so many threads, and hand out results in the order of the plan.
+    """Run `work` on each item of a plan in up to `threads` threads; yield items and results in the order of the plan.
 
-    The plan is drawn from only until what is drawn and not handed out weighs `ahead`, so that memory does not grow with
-    it. An error of the work is raised in its place. Closing the iterator drops what was not begun; threads are daemons,
-    so that what is under way does not hold up the end of the program. `tick` is called now and then while a result is
-    awaited.
+    Items are drawn from the plan until those drawn and not yet yielded weigh `capacity`, which bounds memory. An error
+    of `work` is raised where its result would come. Closing the iterator drops what has not started; threads are
+    daemons, so work in progress does not delay the end of the program. `tick` is called about once a second while a
+    result is awaited; what it raises ends the iteration.
     """
     todo: SimpleQueue[_Task[T, R] | None] = SimpleQueue()
     drawn: deque[_Task[T, R]] = deque()
@@ -52,9 +52,9 @@ def in_order(
             weight += drawn[-1].weight
             todo.put(drawn[-1])
             if workers < threads:
-                threading.Thread(target=_work, args=(todo, work), daemon=True, name=f"ahead-{workers}").start()
+                threading.Thread(target=_work, args=(todo, work), daemon=True, name=f"ordered-pool-{workers}").start()
                 workers += 1
-            while drawn and weight >= ahead:
+            while drawn and weight >= capacity:
                 weight -= drawn[0].weight
                 yield _first(drawn, tick)
         while drawn:

@@ -56,7 +56,7 @@ class Progress:
             self._counter.exit()
             self._counter = None
 
-    def answered(self, window: Window | None = None, records: int = 0) -> None:
+    def record_answer(self, window: Window | None = None, records: int = 0) -> None:
         """One more request was answered."""
         self._requests += 1
         self._of_stream += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tap_braze.braze.client import UnavailableError
-from tap_braze.foreign import one_line
+from tap_braze.untrusted import one_line
 
 if TYPE_CHECKING:
     from logging import Logger, LoggerAdapter
@@ -27,11 +27,11 @@ class Report:
         self._skipped: list[str] = []
         self._in_a_row: dict[str, BrazeError] = {}
 
-    def answered(self) -> None:
+    def record_answer(self) -> None:
         """Note that something was answered."""
         self._in_a_row.clear()
 
-    def refuse(self, stream: str, named: str, error: BrazeError) -> None:
+    def record_refusal(self, stream: str, named: str, error: BrazeError) -> None:
         """Note that Braze refuses what `named` names; said at once too, for the first time."""
         of_stream = self._refused.setdefault(stream, {})
         if named not in of_stream:
@@ -40,22 +40,22 @@ class Report:
                 "stream '%s': %s was refused and is passed over: %s", stream, one_line(named), one_line(str(error))
             )
 
-    def fail(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
+    def record_failure(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
         """Note that what `named` names got no answer after all retries; answers the first of them if all do not."""
         self._in_a_row[named] = error
         if len(self._in_a_row) >= _OUTAGE:
             return next(iter(self._in_a_row.items()))
-        self.lack(stream, named, error)
+        self.record_missing(stream, named, error)
         return None
 
-    def lack(self, stream: str, named: str, error: Exception) -> None:
+    def record_missing(self, stream: str, named: str, error: Exception) -> None:
         """Note that the stream lacks what `named` names, whatever becomes of others."""
         of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
             of_stream[named] = text
             self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, text)
 
-    def skip(self, stream: str, error: BrazeError) -> None:
+    def record_skip(self, stream: str, error: BrazeError) -> None:
         """Note that a whole stream was skipped, for a permission that is missing."""
         self._skipped.append(stream)
         self._logger.warning("%s; skipped, as the setting 'on_missing_permission' says", error)

@@ -14,7 +14,7 @@ from singer_sdk import typing as th
 from tap_braze.braze.client import base_url
 from tap_braze.fetching.windows import DAY
 from tap_braze.settings.currents import CURRENTS, Currents
-from tap_braze.settings.user_ids import Ids
+from tap_braze.settings.user_ids import UserIds
 from tap_braze.settings.users import USERS, Users
 from tap_braze.times import moment
 
@@ -184,7 +184,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
                 "groups",
                 th.ArrayType(th.StringType(min_length=1)),
                 default=[],
-                description="Ids of subscription groups, for `subscription_group_states`.",
+                description="UserIds of subscription groups, for `subscription_group_states`.",
             ),
             nullable=False,
             additional_properties=False,
@@ -222,7 +222,7 @@ class Settings:
     skip_forbidden: bool
     broadcast_days: int
     subscription_groups: tuple[str, ...]
-    subscribers: Ids
+    subscribers: UserIds
     users: Users
     currents: Currents
 
@@ -261,7 +261,7 @@ class Settings:
             skip_forbidden=config["on_missing_permission"] == "skip",
             broadcast_days=config["scheduled_broadcasts"]["days"],
             subscription_groups=tuple(dict.fromkeys(config["subscriptions"]["groups"])),
-            subscribers=Ids.of(config["subscriptions"], "subscriptions.external_ids_file"),
+            subscribers=UserIds.of(config["subscriptions"], "subscriptions.external_ids_file"),
             users=Users.of(config["users"]),
             currents=Currents.of(currents, start, _moment(currents, "start_date", zone, "currents.") or edited_since),
         )

@@ -1,4 +1,4 @@
-"""Ids of users that settings name, in a list, in a file, or both."""
+"""UserIds of users that settings name, in a list, in a file, or both."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Ids:
+class UserIds:
     """The ids of a list, and those in a file, one a line."""
 
     listed: tuple[str, ...] = ()
     file: Path | None = None
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], file_setting: str) -> Ids:
+    def of(cls, config: Mapping[str, Any], file_setting: str) -> UserIds:
         """Read `external_ids` of an object setting, and the setting that names the file, such as `users.ids_file`.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
 
-from tap_braze.settings.user_ids import Ids
+from tap_braze.settings.user_ids import UserIds
 from tap_braze.storage import OPTIONS
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Users:
     segment_ids: tuple[str, ...]
     fields: tuple[str, ...]
     custom_attributes: tuple[str, ...]
-    ids: Ids
+    user_ids: UserIds
     url: str | None = field(repr=False)
     storage_options: Mapping[str, Any] = field(repr=False)
     output_format: str
@@ -119,7 +119,7 @@ class Users:
             segment_ids=tuple(dict.fromkeys(config["segment_ids"])),
             fields=tuple(dict.fromkeys(config["fields"])),
             custom_attributes=tuple(dict.fromkeys(config["custom_attributes"])),
-            ids=Ids.of(config, "users.ids_file"),
+            user_ids=UserIds.of(config, "users.ids_file"),
             url=config.get("url"),
             storage_options=config["storage_options"],
             output_format=config["output_format"],

@@ -23,7 +23,6 @@ from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, Client
 from tap_braze.currents.files import Files
-from tap_braze.foreign import one_line
 from tap_braze.reporting.progress import Progress
 from tap_braze.reporting.refusals import Report
 from tap_braze.settings.schema import CONFIG_SCHEMA, Settings, config_errors
@@ -31,6 +30,7 @@ from tap_braze.singer import access
 from tap_braze.singer.writer import OutputError, Writer, check_standard_streams
 from tap_braze.storage import Storage
 from tap_braze.streams import STREAMS, currents
+from tap_braze.untrusted import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from tap_braze.currents import schemas
 from tap_braze.currents.container import BrokenFileError
-from tap_braze.currents.dedupe import Recent
+from tap_braze.currents.dedupe import RecentDedupe
 from tap_braze.currents.lines import FIELDS, IDS, Task, read_frames
 from tap_braze.currents.position import Position, hour_of
 from tap_braze.currents.workers import Workers
@@ -54,7 +54,7 @@ def streams(tap: TapBraze) -> list[BrazeStream]:
     try:
         there = set(tap.files.event_types)
     except StorageError as error:
-        tap.report.lack("currents_events", "the listing of all files", error)
+        tap.report.record_missing("currents_events", "the listing of all files", error)
         there = known
     event_types = sorted(known | there)
     for pattern in settings.event_types:
@@ -143,7 +143,7 @@ class _FilesStream(BrazeStream):
         try:
             plan = self._plan(event_type, position)
         except StorageError as error:
-            self.tap.report.lack(self.name, f"the listing of {event_type}", error)
+            self.tap.report.record_missing(self.name, f"the listing of {event_type}", error)
             return
         self._keep(event_type, position)
         task = Task(
@@ -154,18 +154,18 @@ class _FilesStream(BrazeStream):
             with_ids=settings.currents.deduplicate,
             bare=bare,
         )
-        recent = Recent() if settings.currents.deduplicate else None
+        dedupe = RecentDedupe() if settings.currents.deduplicate else None
         read = partial(self._read, workers, task)
         since_state = 0
         for file, found in in_order(
-            plan, read, threads=settings.concurrency, ahead=_BYTES_AHEAD, weigh=lambda file: file.size
+            plan, read, threads=settings.concurrency, capacity=_BYTES_AHEAD, weigh=lambda file: file.size
         ):
             if isinstance(found, Exception):
                 if not self._set_aside(file, found, position):
                     return
             else:
                 with found:
-                    for chunk in self._chunks_of(found, recent):
+                    for chunk in self._chunks_of(found, dedupe):
                         yield chunk
                         since_state += chunk[1]
                 position.done(file)
@@ -182,7 +182,7 @@ class _FilesStream(BrazeStream):
         except (StorageError, BrokenFileError) as error:
             return error
 
-    def _chunks_of(self, frames: IO[bytes], recent: Recent | None) -> Iterator[tuple[bytes, int]]:
+    def _chunks_of(self, frames: IO[bytes], dedupe: RecentDedupe | None) -> Iterator[tuple[bytes, int]]:
         ids = b""
         for kind, content, events in read_frames(frames):
             if kind == FIELDS:
@@ -190,10 +190,10 @@ class _FilesStream(BrazeStream):
                     self._admit(msgspec.json.decode(content))
             elif kind == IDS:
                 ids = bytes(content)
-            elif recent is None:
+            elif dedupe is None:
                 yield bytes(content), events
             else:
-                lines, new = recent.new(bytes(content), ids)
+                lines, new = dedupe.keep_new(bytes(content), ids)
                 self._repeated += events - new
                 yield lines, new
 
@@ -212,16 +212,18 @@ class _FilesStream(BrazeStream):
             if _is_utf8(file.path):  # STATE names files that are set aside
                 listed.append(file)
             else:
-                self.tap.report.lack(self.name, file.path, BrokenFileError("its name is not UTF-8; rename it"))
+                self.tap.report.record_missing(
+                    self.name, file.path, BrokenFileError("its name is not UTF-8; rename it")
+                )
         return position.plan(listed, aside)
 
     def _set_aside(self, file: File, error: Exception, position: Position) -> bool:
         """Note a file for the next run; whether there is still room for it."""
         if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
             named = f"{file.path} and all after it, for {_MOST_ASIDE} files before it are broken too,"
-            self.tap.report.lack(self.name, named, error)
+            self.tap.report.record_missing(self.name, named, error)
             return False
-        self.tap.report.lack(self.name, file.path, error)
+        self.tap.report.record_missing(self.name, file.path, error)
         position.set_aside(file)
         return True
 

@@ -12,7 +12,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.exports.decoder import named
-from tap_braze.exports.dedupe import Seen
+from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch
 from tap_braze.fetching.fetch import Request
 from tap_braze.streams import profiles
@@ -45,7 +45,7 @@ class _WholeProfiles(OfProfiles):
     lacks: ClassVar[frozenset[str]] = frozenset()  # fields that Braze does not export here
 
     def fields(self) -> list[str]:
-        """What to ask for."""
+        """What to request for."""
         wanted = profiles.asked(self.tap.settings.users)
         return [name for name in wanted if name == BRAZE_ID or (self.wants(name) and name not in self.lacks)]
 
@@ -102,7 +102,7 @@ class UsersById(_WholeProfiles, PagedStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        ids, names = iter(self.tap.settings.users.ids), self.fields()
+        ids, names = iter(self.tap.settings.users.user_ids), self.fields()
         while some := list(islice(ids, _IDS)):
             body = msgspec.json.encode({"external_ids": some, "fields_to_export": names})
             now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -137,11 +137,11 @@ class GlobalControlGroupUsers(_WholeProfiles, ExportedStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        seen = Seen()
-        for _, what in self.read_exports([self.ask(self.fields(), ())]):
+        dedupe = Dedupe()
+        for _, what in self.read_exports([self.export_request(self.fields(), ())]):
             if isinstance(what, Batch):
                 for profile in what.profiles:
-                    if seen.add(profile[BRAZE_ID]):
+                    if dedupe.add(profile[BRAZE_ID]):
                         yield self.record(profile, what.export.exported_at)
 
 

@@ -85,8 +85,8 @@ class DetailsOfList(BrazeStream):
                     failed |= self._pass_over(key, answer)
                     refused.append(key)
                     continue
-                self.tap.report.answered()
-                self.tap.progress.answered(records=1)
+                self.tap.report.record_answer()
+                self.tap.progress.record_answer(records=1)
                 if (first := self._first_day(answer)) is not None:
                     first_days[key] = first
                 changed = moment_or_none(answer.get("updated_at"))
@@ -124,7 +124,7 @@ class DetailsOfList(BrazeStream):
         """Go on without what Braze refuses, or what keeps failing; whether it is the latter."""
         named = f"{self.parent_key} {key!r}"
         if isinstance(error, RefusedError):
-            self.tap.report.refuse(self.name, named, error)
+            self.tap.report.record_refusal(self.name, named, error)
             return False
         if not isinstance(error, UnavailableError):
             self.fail(error, about=f", {named}")

@@ -9,15 +9,15 @@ from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
 from tap_braze.braze.client import RefusedError, UnavailableError
-from tap_braze.exports.decoder import BrokenPartError
-from tap_braze.exports.dedupe import Seen
-from tap_braze.exports.user_exports import Ask, Batch, ExportError, Exports, NoStorageError, named
-from tap_braze.foreign import MalformedError, expected_shape
+from tap_braze.exports.decoder import BrokenExportFileError
+from tap_braze.exports.dedupe import Dedupe
+from tap_braze.exports.user_exports import Batch, ExportError, ExportRequest, Exports, NoStorageError, named
 from tap_braze.storage import Storage, StorageError
 from tap_braze.streams.base.stream import BrazeStream
 from tap_braze.streams.profiles import BRAZE_ID, CUSTOM_ATTRIBUTES
 from tap_braze.streams.segments import Segments
 from tap_braze.times import rfc3339
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -57,7 +57,7 @@ class OfProfiles(BrazeStream):
 class ExportedStream(OfProfiles):
     """Records out of the files of exports."""
 
-    def ask(self, fields: Iterable[str], custom_attributes: Sequence[str], **tags: str) -> Ask:
+    def export_request(self, fields: Iterable[str], custom_attributes: Sequence[str], **tags: str) -> ExportRequest:
         """The export of what the tags name, with these fields."""
         body: dict[str, Any] = {
             **tags,
@@ -66,9 +66,11 @@ class ExportedStream(OfProfiles):
         }
         if custom_attributes:
             body["custom_attributes_to_export"] = list(custom_attributes)
-        return Ask(tags, self.path, self.pool, body)
+        return ExportRequest(tags, self.path, self.pool, body)
 
-    def read_exports(self, asks: Sequence[Ask]) -> Iterator[tuple[Ask, Batch | BrazeError | None]]:
+    def read_exports(
+        self, export_requests: Sequence[ExportRequest]
+    ) -> Iterator[tuple[ExportRequest, Batch | BrazeError | None]]:
         """What the exports bring, as it comes; the end of each is None, or an error, which is reported."""
         tap, settings = self.tap, self.tap.settings.users
         exports = Exports(
@@ -78,16 +80,16 @@ class ExportedStream(OfProfiles):
             quiet=settings.quiet,
             timeout=float(tap.config["request_timeout"]),
         )
-        with closing(exports.read(asks, tap.settings.concurrency, tap.progress.tick)) as found:
-            for ask, what in found:
+        with closing(exports.read(export_requests, tap.settings.concurrency, tap.progress.tick)) as found:
+            for request, what in found:
                 if isinstance(what, Batch):
                     tap.progress.read(len(what.profiles))
                 elif what is None:
-                    tap.report.answered()
-                    tap.progress.answered()
+                    tap.report.record_answer()
+                    tap.progress.record_answer()
                 else:
-                    self._pass_over(ask, what)
-                yield ask, what
+                    self._pass_over(request, what)
+                yield request, what
 
     def _storage(self) -> Storage | None:
         settings = self.tap.settings.users
@@ -101,21 +103,23 @@ class ExportedStream(OfProfiles):
             self.fail(error)
         return storage
 
-    def _pass_over(self, ask: Ask, error: BrazeError) -> None:
+    def _pass_over(self, request: ExportRequest, error: BrazeError) -> None:
         """Go on without what Braze refuses, or without an export that failed."""
         if isinstance(error, RefusedError):
-            self.tap.report.refuse(self.name, named(ask), error)
+            self.tap.report.record_refusal(self.name, named(request), error)
         elif isinstance(error, (StorageError, UnavailableError)):
-            self.set_aside(named(ask), error)
+            self.set_aside(named(request), error)
         elif self._is_of_one(error) and self.ABORT_AT_RECORD_COUNT is None:  # a trial has no end
-            self.tap.report.lack(self.name, named(ask), error)  # Braze answered, so that this is no outage
+            self.tap.report.record_missing(
+                self.name, named(request), error
+            )  # Braze answered, so that this is no outage
         else:
-            self.fail(error, about=f", {named(ask)}")
+            self.fail(error, about=f", {named(request)}")
 
     @staticmethod
     def _is_of_one(error: BrazeError) -> bool:
         """Whether the next export may come to a better end."""
-        return isinstance(error, (ExportError, BrokenPartError)) and not isinstance(error, NoStorageError)
+        return isinstance(error, (ExportError, BrokenExportFileError)) and not isinstance(error, NoStorageError)
 
 
 class OfSegments(ExportedStream):
@@ -179,7 +183,7 @@ class _Reading:
         self._reader = reader
         self._streams = streams
         self._done = {stream.name: set(stream.exported) for stream in streams}
-        self._seen = Seen()
+        self._dedupe = Dedupe()
 
     def records(self) -> Iterator[tuple[OfSegments, Record]]:
         """The records of all streams; STATE follows each segment."""
@@ -188,8 +192,8 @@ class _Reading:
         refused: RefusedError | None = None
         # The one of whole profiles, if it is selected: messages name that.
         named_one = self._streams[-1]
-        for ask, what in named_one.read_exports(self._asks()):
-            segment = ask.tags["segment_id"]
+        for request, what in named_one.read_exports(self._export_requests()):
+            segment = request.tags["segment_id"]
             if isinstance(what, RefusedError):
                 refused = what
                 continue
@@ -202,7 +206,7 @@ class _Reading:
                 failed = True
         if refused is not None and not accepted and not resumed:
             # One segment may be archived meanwhile. That all of them are is a setting that is wrong.
-            named_one.tap.report.lack(named_one.name, "every segment", refused)
+            named_one.tap.report.record_missing(named_one.name, "every segment", refused)
         for stream in self._streams:
             stream.was_read = True
             # What failed is caught up with by the next run alone. If that fails too, the one after it reads everything,
@@ -211,7 +215,7 @@ class _Reading:
                 stream.stream_state.pop(EXPORTED, None)
         self._reader.write_state()
 
-    def _asks(self) -> list[Ask]:
+    def _export_requests(self) -> list[ExportRequest]:
         tap, settings = self._reader.tap, self._reader.tap.settings.users
         segments = settings.segment_ids or tap.list_of(Segments).ids(self._reader.name)
         fields = list(dict.fromkeys([BRAZE_ID, *(name for stream in self._streams for name in stream.fields())]))
@@ -221,7 +225,7 @@ class _Reading:
             fields.remove(CUSTOM_ATTRIBUTES)
             names = settings.custom_attributes
         return [
-            self._reader.ask(fields, names, segment_id=segment)
+            self._reader.export_request(fields, names, segment_id=segment)
             for segment in segments
             if any(segment not in self._done[stream.name] for stream in self._streams)
         ]
@@ -230,7 +234,7 @@ class _Reading:
         exported_at = batch.export.exported_at
         streams = [stream for stream in self._streams if segment not in self._done[stream.name]]
         for profile in batch.profiles:
-            is_new = self._seen.add(profile[BRAZE_ID])
+            is_new = self._dedupe.add(profile[BRAZE_ID])
             for stream in streams:
                 if is_new or stream.by_segment:
                     try:

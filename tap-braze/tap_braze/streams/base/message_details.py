@@ -9,10 +9,10 @@ from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, RefusedError
 from tap_braze.fetching.fetch import Request, fetch_in_order
-from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.streams.base.paged import PagedStream
 from tap_braze.streams.campaigns import CampaignsDetails
 from tap_braze.streams.canvases import CanvasesDetails
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ class OfMessages(PagedStream):
             for request, answer in answers:
                 named = f"{key} {request.tags[key]!r}"
                 if isinstance(answer, RefusedError):
-                    tap.report.refuse(self.name, named, answer)
+                    tap.report.record_refusal(self.name, named, answer)
                     continue
                 if isinstance(answer, BrazeError):
                     details.fail(answer, about=f" (read for '{self.name}')")

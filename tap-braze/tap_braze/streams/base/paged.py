@@ -17,9 +17,9 @@ from typing_extensions import override
 from tap_braze.braze.client import BrazeError, RefusedError
 from tap_braze.fetching.fetch import Request, fetch_in_order, get
 from tap_braze.fetching.windows import DAY, Window, first_day
-from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.streams.base.stream import ZONE_DOUBT, BrazeStream, bad_bookmark
 from tap_braze.times import moment_or_none, rfc3339
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -117,7 +117,7 @@ class PagedStream(BrazeStream):
             self.set_aside(named, error)
             self.held = True
         elif named and isinstance(error, RefusedError):
-            self.tap.report.refuse(self.name, named, error)
+            self.tap.report.record_refusal(self.name, named, error)
         else:
             self.fail(error, about=f", {named}" if named else "")
 
@@ -150,8 +150,8 @@ class PagedStream(BrazeStream):
                 self.pass_over(request, understood)
                 return
             rows, cursor = understood
-            self.tap.report.answered()
-            self.tap.progress.answered(records=len(rows))
+            self.tap.report.record_answer()
+            self.tap.progress.record_answer(records=len(rows))
             before = len(seen)
             for row in rows:
                 which = tuple(repr(row.get(name)) for name in identity)

@@ -10,8 +10,8 @@ from tap_braze.braze.client import BrazeError, RefusedError, UnavailableError
 from tap_braze.fetching.fetch import fetch_in_order
 from tap_braze.fetching.gaps import Gaps
 from tap_braze.fetching.windows import DAY
-from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.times import moment
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -132,10 +132,10 @@ class Reading:
         except MalformedError as error:
             self._pass_over(tags, window, error)
             return
-        self._tap.report.answered()
+        self._tap.report.record_answer()
         if self._first_days and self._reader.trimmed:
             rows = [row for row in rows if not self._is_nothing(row, tags)]
-        self._tap.progress.answered(window, len(rows))
+        self._tap.progress.record_answer(window, len(rows))
         # Whether a stream wants all of the window is the same for all rows.
         covers = [(cover, cover.first <= window.first) for cover in self._covers]
         for row in rows:
@@ -154,8 +154,8 @@ class Reading:
         if not reader.parent_fields or not isinstance(error, (RefusedError, UnavailableError)):
             reader.fail(error, about=about)
         if isinstance(error, RefusedError):
-            self._tap.progress.answered(window)
-            report.refuse(reader.name, named, error)
+            self._tap.progress.record_answer(window)
+            report.record_refusal(reader.name, named, error)
             self._refused.add(named)
         else:
             reader.set_aside(named, error)

@@ -18,8 +18,8 @@ from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
 from tap_braze.fetching.fetch import Request, get
-from tap_braze.foreign import MalformedError, expected_shape
 from tap_braze.times import moment_or_none
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
@@ -142,8 +142,8 @@ class BrazeStream(Stream):
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
             self.fail(error, about=f", {named}")
         if isinstance(error, MalformedError):
-            self.tap.report.lack(self.name, named, error)
-        elif outage := self.tap.report.fail(self.name, named, error):
+            self.tap.report.record_missing(self.name, named, error)
+        elif outage := self.tap.report.record_failure(self.name, named, error):
             self.fail(outage[1], about=f", {outage[0]}")
 
     def fail(self, error: BrazeError, *, about: str = "") -> NoReturn:
@@ -165,7 +165,7 @@ class BrazeStream(Stream):
         """Whether a row has what names it; one that has not is reported and left out."""
         for key in keys:
             if not isinstance(row.get(key), (str, int)):
-                self.tap.report.lack(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
+                self.tap.report.record_missing(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
                 return False
         return True
 
@@ -209,7 +209,7 @@ class BrazeStream(Stream):
             # Where nothing has been answered yet, a 401 is about the key and not about what it may do.
             if not self.tap.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
                 raise
-            self.tap.report.skip(self.name, error)
+            self.tap.report.record_skip(self.name, error)
         finally:
             progress.end()
 
@@ -329,7 +329,7 @@ class ListStream(BrazeStream):
                     items = get(self.tap.client, request)[self.payload] or []
                     if not isinstance(items, list):
                         raise TypeError(self.payload)
-                self.tap.progress.answered()
+                self.tap.progress.record_answer()
             except BrazeError as error:
                 self.fail(error, about="" if reader == self.name else f" (read for '{reader}')")
             rows = [item if isinstance(item, dict) else {key: item} for item in items]

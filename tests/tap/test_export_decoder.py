@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_braze.exports import decoder as parts
-from tap_braze.exports.decoder import BrokenPartError, profiles
+from tap_braze.exports import decoder
+from tap_braze.exports.decoder import BrokenExportFileError, profiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,13 +69,13 @@ def test_a_truncated_file_is_an_error_wherever_it_is_cut(
     content = packed(files)
     # The last bytes of a zip only say how long its comment is.
     cut = data.draw(st.integers(1, len(content) - (18 if packed is zipped else 0) - 1))
-    with pytest.raises(BrokenPartError, match=r"^part 1 is (truncated|neither a zip nor a gzip file)"):
+    with pytest.raises(BrokenExportFileError, match=r"^part 1 is (truncated|neither a zip nor a gzip file)"):
         read(content[:cut])
 
 
 @given(content=st.binary(max_size=50) | st.binary(max_size=50).map(lambda tail: b"PK\x03\x04" + tail))
 def test_what_is_no_such_file_is_an_error(content: bytes) -> None:
-    with pytest.raises(BrokenPartError, match=r"^part 1"):
+    with pytest.raises(BrokenExportFileError, match=r"^part 1"):
         read(content)
 
 
@@ -83,7 +83,7 @@ def test_what_is_no_such_file_is_an_error(content: bytes) -> None:
 def test_a_damaged_file_is_an_error(packed: Callable[..., bytes]) -> None:
     content = bytearray(packed([[{"braze_id": str(number), "value": number**9} for number in range(300)]]))
     content[len(content) // 2] ^= 0xFF
-    with pytest.raises(BrokenPartError, match=r"^part 1"):
+    with pytest.raises(BrokenExportFileError, match=r"^part 1"):
         read(bytes(content))
 
 
@@ -98,7 +98,7 @@ def test_a_damaged_file_is_an_error(packed: Callable[..., bytes]) -> None:
 )
 def test_a_broken_line_is_named_and_not_shown(line: bytes, said: str) -> None:
     whole = lines([{"braze_id": "1"}, {"braze_id": "2"}])
-    with pytest.raises(BrokenPartError, match=f"^part 1, {said}") as raised:
+    with pytest.raises(BrokenExportFileError, match=f"^part 1, {said}") as raised:
         read(gzip.compress(whole + line + b"\n" + whole))
     assert "secret" not in str(raised.value)
 
@@ -128,7 +128,7 @@ def test_one_line_costs_no_other(pack: Callable[[bytes], bytes]) -> None:
     lines = [b'{"braze_id": "first"}', HALF, *odd, OLD, b'{"braze_id": "last"}']
     got: list[dict[str, Any]] = []
     with pytest.raises(
-        BrokenPartError, match=r"^part 1(, file 'users.txt')?, line 3 is no profile .*6 lines"
+        BrokenExportFileError, match=r"^part 1(, file 'users.txt')?, line 3 is no profile .*6 lines"
     ) as raised:
         collect(profiles([pack(b"\n".join(lines))], "part 1"), got)
     assert [profile["braze_id"] for profile in got] == ["first", "half", "old", "last"]
@@ -138,7 +138,7 @@ def test_one_line_costs_no_other(pack: Callable[[bytes], bytes]) -> None:
 
 @pytest.mark.parametrize("pack", [gzip.compress, lambda text: zipped_text("users.txt", text)])
 def test_a_line_without_an_end_is_no_bomb(monkeypatch: pytest.MonkeyPatch, pack: Callable[[bytes], bytes]) -> None:
-    monkeypatch.setattr(parts, "_MOST_LINE", 1_000_000)
+    monkeypatch.setattr(decoder, "_MOST_LINE", 1_000_000)
     taken = 0
 
     def watched() -> Iterator[bytes]:
@@ -150,14 +150,14 @@ def test_a_line_without_an_end_is_no_bomb(monkeypatch: pytest.MonkeyPatch, pack:
         taken = len(packed)
 
     got: list[dict[str, Any]] = []
-    with pytest.raises(BrokenPartError, match="line 2 does not end in 1 MB"):
+    with pytest.raises(BrokenExportFileError, match="line 2 does not end in 1 MB"):
         collect(profiles(watched(), "part 1"), got)
     assert [profile["braze_id"] for profile in got] == ["a"]
     assert taken < 10_000  # of some 50,000
 
 
 def test_a_hostile_file_name_is_one_line() -> None:
-    with pytest.raises(BrokenPartError) as raised:
+    with pytest.raises(BrokenExportFileError) as raised:
         list(profiles([zipped_text("a\nb\x1b" + "x" * 5_000, b"no profile")], "part 1"))
     assert "\n" not in str(raised.value)
     assert len(str(raised.value)) < 500

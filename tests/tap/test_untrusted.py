@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tap_braze.foreign import decode_json, one_line
 from tap_braze.times import moment, moment_or_none, rfc3339
+from tap_braze.untrusted import decode_json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
