@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from target_braze.mapping import keys_of_kinds
-from target_braze.settings.schema import CONFIG, STREAM
+from target_braze.settings.config import CONFIG
+from target_braze.settings.schema import STREAM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

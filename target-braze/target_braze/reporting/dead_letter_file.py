@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from target_braze.encode import encode
-from target_braze.singer.damaged_json import UNDECODABLE, decode_damaged
+from target_braze.damaged_json import UNDECODABLE, decode_damaged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

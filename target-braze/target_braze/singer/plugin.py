@@ -26,7 +26,7 @@ from target_braze.braze.client import BrazeError, EndpointError
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.ledger.file import LedgerError
 from target_braze.records import MappingError
-from target_braze.settings.schema import CONFIG
+from target_braze.settings.config import CONFIG
 from target_braze.settings.validation import mistakes, numbers, prepare
 from target_braze.singer import standard_streams
 from target_braze.singer.signals import handle

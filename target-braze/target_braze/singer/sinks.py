@@ -17,7 +17,7 @@ from target_braze.mapping import compile_mapping
 from target_braze.mapping.property_sources import is_blank
 from target_braze.mapping.stream_kinds import taken_for
 from target_braze.records import DELETED, RecordError, Rejection
-from target_braze.singer.damaged_json import TOO_DEEP, levels
+from target_braze.damaged_json import TOO_DEEP, levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -1,0 +1,226 @@
+"""The target's settings as JSON Schema: what `--about` shows, Meltano asks for and every run is checked against."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from target_braze.braze import limits
+from target_braze.mapping.identifiers import PLACEHOLDERS
+from target_braze.settings.schema import STREAM
+
+
+def _setting(json_type: str, title: str, description: str, *, required: bool = False, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+    types = [json_type] if required else [json_type, "null"]
+    return {"type": types, "title": title, "description": description, **more}
+
+
+_SETTINGS: Final[dict[str, dict[str, Any]]] = {
+    "api_key": _setting(
+        "string",
+        "API key",
+        "REST API key of the workspace. Attributes, events and purchases need the permission "
+        "users.track; the README lists the others.",
+        required=True,
+        minLength=1,
+        secret=True,
+        writeOnly=True,
+    ),
+    "endpoint": _setting(
+        "string",
+        "REST endpoint",
+        "Instance of the workspace (US-01, EU-02), or the host or URL of its REST API. Plain http:// "
+        "is accepted for localhost only.",
+        required=True,
+        minLength=1,
+    ),
+    "streams": _setting(
+        "object",
+        "Streams",
+        "Maps each stream to a Braze object, by the stream's name or a glob. A name or glob also "
+        "matches the last part of a stream's name, ignoring case: orders matches public-Orders.",
+        additionalProperties=STREAM,
+        default={},
+    ),
+    "app_id": _setting(
+        "string",
+        "App identifier",
+        "App identifier of events and purchases without a column app_id.",
+    ),
+    "time_zone": _setting(
+        "string",
+        "Time zone",
+        "Time zone of dates and times without an offset, as an IANA name such as Europe/Berlin.",
+        default="UTC",
+    ),
+    "nulls": _setting(
+        "string",
+        "Null columns",
+        "How to handle a null column: skip leaves the attribute as it is, unset removes it from the profile.",
+        enum=["skip", "unset"],
+        default="skip",
+    ),
+    "long_strings": _setting(
+        "string",
+        "Long text",
+        "How to handle text longer than Braze stores: reject the record, or cut the text and report it.",
+        enum=["reject", "cut"],
+        default="reject",
+    ),
+    "date_like_text": _setting(
+        "string",
+        "Date-like text",
+        "How to handle text such as 12/1/2021 in a text attribute, which Braze would store as a time: "
+        "send it and report it, or reject the record.",
+        enum=["send", "reject"],
+        default="send",
+    ),
+    "on_bad_value": _setting(
+        "string",
+        "On invalid value",
+        "How to handle an attribute or property that Braze would not take, such as the date 9999-12-31 "
+        "or an unknown country: reject the record, or send it without the field (drop_field) and "
+        "report it. An invalid identifier, operator, catalog item or required part of an event or "
+        "purchase always rejects the record.",
+        enum=["reject", "drop_field"],
+        default="reject",
+    ),
+    "placeholder_ids": _setting(
+        "array",
+        "Placeholder IDs",
+        "Values never used as an identifier (case-insensitive).",
+        items={"type": ["string"]},
+        default=list(PLACEHOLDERS),
+    ),
+    "preflight": _setting(
+        "boolean",
+        "Preflight check",
+        "Before the first record, compare attributes with those in Braze and report what Braze would "
+        "drop silently (permission custom_attributes.get). In a dry run, also count new users "
+        "(users.export.ids).",
+        default=False,
+    ),
+    "update_existing_only": _setting(
+        "boolean",
+        "Update existing users only",
+        "Never create a profile: Braze drops records of unknown users.",
+        default=False,
+    ),
+    "on_error": _setting(
+        "string",
+        "On rejected record",
+        "How to handle a rejected record: fail stops the run, dead_letter writes the record to "
+        "dead_letter_path and continues.",
+        enum=["fail", "dead_letter"],
+        default="fail",
+    ),
+    "dead_letter_path": _setting(
+        "string",
+        "Dead-letter file",
+        "File for rejected records, appended as Singer messages with the reason. Pipe it in to retry them.",
+    ),
+    "max_dead_letters": _setting(
+        "number",
+        "Dead-letter limit",
+        "Stop the run when more records than this go to the dead-letter file: a number of records, or "
+        "a share below 1 of the records read (at least 100 are assumed). Default: no limit.",
+        minimum=0,
+    ),
+    "ledger_path": _setting(
+        "string",
+        "Ledger file",
+        "SQLite file that remembers what Braze has accepted, so that only changes are sent, and no "
+        "event or purchase twice. Use one file for each workspace.",
+    ),
+    "ledger_verify": _setting(
+        "integer",
+        "Users to verify",
+        "Number of users from the ledger to compare with Braze before a run. The run stops if Braze "
+        "has other values: the ledger is an older copy, or another program changes them. Needs the "
+        "permission users.export.ids; one request reads 50 users. Default: none.",
+        minimum=0,
+        maximum=10000,
+        default=0,
+    ),
+    "ledger_synchronous": _setting(
+        "string",
+        "Ledger durability",
+        "When the ledger is flushed to disk: full flushes before each request, so that a power loss "
+        "loses nothing; normal waits less on a slow disk, but after a crash of the machine the ledger "
+        "can lag behind Braze, and an attribute that returns to an older value is then not sent.",
+        enum=["full", "normal"],
+        default="full",
+    ),
+    "on_unknown_outcome": _setting(
+        "string",
+        "On unknown outcome",
+        "How to handle an event, purchase or increment whose request got no answer: resend it, which "
+        "may count it twice, or hold it, which rejects it as in doubt.",
+        enum=["resend", "hold"],
+        default="resend",
+    ),
+    "max_objects_per_request": _setting(
+        "integer",
+        "Objects per request",
+        "Maximum number of attributes, events and purchases in one request, together. Default with "
+        "track_endpoint bulk: 1,000. The target lowers it if the account allows fewer.",
+        minimum=1,
+        maximum=1000,
+        default=limits.OBJECTS_PER_REQUEST,
+    ),
+    "track_endpoint": _setting(
+        "string",
+        "Track endpoint",
+        "Endpoint for attributes, events and purchases: track (/users/track), or bulk "
+        "(/users/track/bulk) for backfills, which is in a limited beta and needs the permission "
+        "users.track.bulk.",
+        enum=["track", "bulk"],
+        default="track",
+    ),
+    "concurrency": _setting(
+        "integer",
+        "Concurrent requests",
+        "Maximum number of requests in flight. The target uses fewer if Braze answers slowly or rate-limits it.",
+        minimum=1,
+        maximum=256,
+        default=16,
+    ),
+    "dependency_delay": _setting(
+        "number",
+        "Delay between dependent changes",
+        "Seconds between two changes of a user if the second depends on the first, such as attributes "
+        "and a deletion. Braze recommends five minutes; a shorter delay risks that Braze applies them "
+        "out of order.",
+        minimum=0,
+        maximum=limits.DEPENDENCY_DELAY,
+        default=limits.DEPENDENCY_DELAY,
+    ),
+    "rate_limit_reserve": _setting(
+        "number",
+        "Rate-limit reserve",
+        "Share of each rate limit, from 0 to 0.9, to leave to other programs that use the workspace.",
+        minimum=0,
+        maximum=0.9,
+        default=0.2,
+    ),
+    "request_timeout": _setting(
+        "number",
+        "Request timeout",
+        "Maximum number of seconds for one request, including its response.",
+        minimum=1,
+        default=60,
+    ),
+    "dry_run": _setting(
+        "boolean",
+        "Dry run",
+        "Map and check everything, but send nothing and write no STATE. The log shows what would be "
+        "sent and what it would cost.",
+        default=False,
+    ),
+}
+
+CONFIG: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": _SETTINGS,
+    "required": ["api_key", "endpoint"],
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+}
