@@ -34,6 +34,7 @@ PLUGINS: Final = ("tap-csv", "target-braze", "tap-braze", "target-postgres")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SANDBOX_SAYS: Final = re.compile(r"^braze-sandbox: serving .* on (http://\S+) \(API key: (.+)\)$", re.MULTILINE)
 _RECORD_COUNT: Final = re.compile(r'"metric":"record_count","value":(\d+),"tags":\{"stream":"(\w+)"')
+_SUMMARY: Final = re.compile(r'target-braze (\{"summary": .*\})$', re.MULTILINE)
 _LOGGED: Final = re.compile(r"^\S+ \[\w+ *\] (\S+) +(?!METRIC|Inserting with SQL|Skipping parse)(\S.*)", re.MULTILINE)
 _PLUGIN_COMPLAINS: Final = re.compile(r"\[(?:warning|error|critical) *\] (?!meltano\b)")
 _PATIENCE: Final = 30.0
@@ -104,6 +105,10 @@ class Run:
         """Number of records that the loader was given, by stream, as the SDK's metrics tell."""
         told = _RECORD_COUNT.findall(self.log.read_text(encoding="utf-8"))
         return Counter({stream: int(count) for count, stream in told})
+
+    def summaries(self) -> list[str]:
+        """Return the JSON of each line with which target-braze ended."""
+        return _SUMMARY.findall(self.log.read_text(encoding="utf-8"))
 
 
 @dataclass
@@ -211,10 +216,9 @@ def write_currents(folder: Path, *, seed: str = "demo") -> None:
         StepError: it failed.
     """
     start = datetime.now(timezone.utc).date() - timedelta(days=8)
-    command = [str(Path(sys.executable).with_name("braze-sandbox")), "currents", "--out", str(folder), "--seed", seed]
-    finish(
-        [*command, "--start", start.isoformat(), "--hours", "192"], folder / "braze-sandbox-currents.log", os.environ
-    )
+    days = ["--start", start.isoformat(), "--hours", "192"]
+    command = [str(Path(sys.executable).with_name("braze-sandbox")), "currents", "--out", str(folder)]
+    finish([*command, "--seed", seed, "--users", "60", *days], folder / "braze-sandbox-currents.log", os.environ)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What `make demo` shows: CSV files to Braze, Braze to PostgreSQL, and how little the second export has to read."""
+"""What `make demo` shows: CSV files to Braze, Braze to PostgreSQL, incrementally, and a page of charts by dbt."""
 
 from __future__ import annotations
 
@@ -12,10 +12,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 
-from demo.machinery import ROOT, Meltano, Postgres, Run, Sandbox, StepError, postgres, sandbox, signals_end_it
+from demo import chart, dbt
+from demo.machinery import (
+    ROOT,
+    Meltano,
+    Postgres,
+    Run,
+    Sandbox,
+    StepError,
+    postgres,
+    sandbox,
+    signals_end_it,
+    write_currents,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 LOAD: Final = ("run", "tap-csv", "target-braze")
 EXPORT: Final = ("run", "tap-braze", "target-postgres")
@@ -39,8 +52,10 @@ def main() -> int:
             database = servers.enter_context(postgres(folder))
             meltano = Meltano(folder, braze, database, progress=say_more)
             install(meltano)
-            load(meltano, braze)
+            runs = load(meltano, braze)
+            write_currents(folder)
             export_twice(meltano, braze, database)
+            model(folder, database, runs)
     except StepError as fault:
         print(f"\nThe demo failed: {fault}\n\nEverything that the programs said: {folder}", file=sys.stderr)
         return 1
@@ -61,10 +76,10 @@ def install(meltano: Meltano) -> None:
     say_more(f"took {run.seconds:.1f} s" if run else "they are there from the last time")
 
 
-def load(meltano: Meltano, braze: Sandbox) -> None:
+def load(meltano: Meltano, braze: Sandbox) -> Run:
     """Load the files and print what Braze holds."""
     before = braze.get("/sandbox/summary")
-    step(meltano, LOAD)
+    run = step(meltano, LOAD)
     after = braze.get("/sandbox/summary")
     print_table(
         "What Braze holds now",
@@ -84,6 +99,7 @@ def load(meltano: Meltano, braze: Sandbox) -> None:
             for name, value in {**profile["attributes"], **profile["custom_attributes"]}.items()
         ],
     )
+    return run
 
 
 def export_twice(meltano: Meltano, braze: Sandbox, database: Postgres) -> tuple[Run, Run]:
@@ -104,6 +120,30 @@ def export_twice(meltano: Meltano, braze: Sandbox, database: Postgres) -> tuple[
         ],
     )
     return runs[0], runs[1]
+
+
+def model(folder: Path, database: Postgres, load_run: Run) -> None:
+    """Build the dbt models of all that was loaded, and draw a page of charts from them."""
+    if not dbt.is_installed():
+        say("No dbt models and no chart: dbt needs a Python from 3.10 to 3.13")
+        return
+    keep_summary(database, load_run)
+    say("$ dbt build    # the models of dbt-braze, with their tests")
+    say_more(f"took {dbt.build_in_postgres(folder, database.socket).seconds:.1f} s")
+    tables = database.counts(dbt.MARTS)
+    print_table(f"What dbt made of it in schema {dbt.MARTS}", ("table", "rows"), tables.items())
+    page = folder / "braze.html"
+    chart.write(page, database)
+    say(f"Charts of these tables: open {page} in a browser; it needs no network")
+
+
+def keep_summary(database: Postgres, load_run: Run) -> None:
+    """Keep the line of JSON with which target-braze ended, for the model of its runs."""
+    with psycopg.connect(database.uri) as connection:
+        connection.execute("create schema if not exists target_braze")
+        connection.execute("create table target_braze.target_braze_runs (summary jsonb, loaded_at timestamp)")
+        for summary in load_run.summaries():
+            connection.execute("insert into target_braze.target_braze_runs values (%s, now())", [summary])
 
 
 def step(meltano: Meltano, command: Sequence[str]) -> Run:

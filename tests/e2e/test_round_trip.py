@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
+import urllib.request
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 from tap_braze.streams import STREAMS
 
-from demo import run
-from demo.machinery import Meltano, Postgres, Sandbox, postgres, sandbox
+from demo import dbt, run
+from demo.machinery import Meltano, Postgres, Sandbox, postgres, sandbox, write_currents
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEYS = {stream.name: stream.primary_keys for stream in STREAMS if stream.selected_by_default}
+KEYS["currents_events"] = ("event_type", "id")
 # Nothing in the workspace changed in the last 100 days, nobody was suppressed, and no send is named.
 EMPTY = {
     *("campaigns", "canvases", "email_templates", "content_blocks", "preference_centers"),
@@ -30,17 +34,23 @@ def test_the_demo(tmp_path: Path) -> None:
         meltano = Meltano(tmp_path, braze, database)
         run.install(meltano)
 
-        run.load(meltano, braze)
+        load = run.load(meltano, braze)
         the_customers_are_in_braze(braze)
         the_events_are_in_braze(braze)
         the_purchases_are_in_braze(braze)
         assert braze.get("/sandbox/violations") == {"violations": []}
 
+        write_currents(tmp_path, seed="small")
         first, second = run.export_twice(meltano, braze, database)
         the_export_is_in_postgres(database)
         assert set(first.records()) == set(KEYS)
         for stream in SERIES:
             assert 0 < second.records()[stream] < first.records()[stream], stream
+
+        run.model(tmp_path, database, load)
+        if dbt.is_installed():
+            the_models_say_what_braze_says(braze, database)
+            the_page_needs_no_network((tmp_path / "braze.html").read_text("utf-8"))
 
 
 def the_customers_are_in_braze(braze: Sandbox) -> None:
@@ -119,6 +129,45 @@ def the_export_is_in_postgres(database: Postgres) -> None:
     assert {row["event_type"] for row in run.rows("events")} <= events
     products = {name for (name,) in database.rows(sql.SQL("select product_id from tap_braze.products"))}
     assert {row["sku"] for row in run.rows("purchases")} <= products
+
+
+def the_models_say_what_braze_says(braze: Sandbox, database: Postgres) -> None:
+    # The lookback reads the last days again: what Braze says of the day that is not over may have grown since.
+    for column, path in (("daily_active_users", "/kpi/dau"), ("sessions", "/sessions")):
+        query = sql.SQL("select day::text, {} from {}").format(sql.Identifier(column), mart("app_kpis_daily"))
+        days = dict(database.rows(query))
+        said = {day["time"][:10]: day[path.rpartition("/")[2]] for day in series(braze, f"{path}/data_series")}
+        assert said.items() <= days.items()
+        assert len(said) == 100
+    rows = {
+        stream: (read, sent)
+        for stream, read, sent in database.rows(
+            sql.SQL("select stream, read, sent from {}").format(mart("target_runs"))
+        )
+    }
+    assert rows == {name: (len(run.rows(name)), len(run.rows(name))) for name in run.LANDS_AS}
+    # Every message that Currents tells of, once.
+    sent = sql.SQL("select count(*) from tap_braze.currents_events where event_type ~ {}").format(
+        r"messages\.(.*\.Send|(inappmessage|banner)\.Impression)$"
+    )
+    attributed = sql.SQL("select count(*) from {}").format(mart("message_attribution"))
+    assert database.rows(attributed) == database.rows(sent) != [(0,)]
+
+
+def the_page_needs_no_network(page: str) -> None:
+    assert page.count("<svg") == 3
+    assert "Braze in your warehouse" in page
+    assert not re.findall(r"https?:|src=|@import|url\(", page)
+
+
+def mart(name: str) -> sql.Identifier:
+    return sql.Identifier(dbt.MARTS, f"braze__{name}")
+
+
+def series(braze: Sandbox, path: str) -> Any:
+    request = urllib.request.Request(f"{braze.url}{path}?length=100", headers={"Authorization": f"Bearer {braze.key}"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        return json.load(answer)["data"]
 
 
 def by_user(happenings: Any) -> dict[str, list[dict[str, Any]]]:

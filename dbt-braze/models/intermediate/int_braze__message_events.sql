@@ -17,7 +17,8 @@ select
     canvas_id,
     canvas_variation_id,
     canvas_step_id,
-    coalesce(message_variation_id, canvas_step_message_variation_id, canvas_step_id, '') as message_id,
+    -- Not canvas_step_message_variation_id: opens of push have it, and their sends have not.
+    coalesce(message_variation_id, canvas_step_id, '') as message_id,
     -- What a conversion names: the campaign or Canvas as a whole.
     coalesce(campaign_id, canvas_id, '') as object_id,
     case channel_in_type

@@ -8,6 +8,7 @@ with messages as (
         event_id,
         event_at,
         user_id,
+        channel,
         message_id,
         object_id,
         kind,
@@ -33,10 +34,10 @@ others as (
 ),
 
 together as (
-    select event_id, event_at, user_id, message_id, object_id, kind, send_number
+    select event_id, event_at, user_id, channel, message_id, object_id, kind, send_number
     from messages
     union all
-    select event_id, event_at, user_id, null as message_id, object_id, kind, null as send_number
+    select event_id, event_at, user_id, null as channel, null as message_id, object_id, kind, null as send_number
     from others
 )
 
@@ -58,7 +59,7 @@ select
             rows between unbounded preceding and current row
         )
         else max(send_number) over (
-            partition by user_id, object_id, message_id
+            partition by user_id, object_id, message_id, channel
             order by event_at, case kind when 'send' then 0 else 1 end, event_id
             rows between unbounded preceding and current row
         )
