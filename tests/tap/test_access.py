@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tap_braze.streams import STREAMS
-from tap_braze.streams.base.exported import ExportedStream
+from tap_braze.streams.users.exports import ExportedStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

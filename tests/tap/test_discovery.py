@@ -46,6 +46,7 @@ KEYS = {
     "content_blocks": (["content_block_id"], "last_edited"),
     "content_blocks_details": (["content_block_id"], "last_edited"),
     "content_blocks_translations": (["content_block_id", "locale_uuid"], None),
+    "content_blocks_translations_source": (["content_block_id"], None),
     "custom_attributes": (["name"], None),
     "email_templates": (["email_template_id"], "updated_at"),
     "email_templates_details": (["email_template_id"], "updated_at"),

@@ -22,6 +22,7 @@ TRANSLATIONS = (
     "email_templates_translations",
     "email_templates_translations_source",
     "content_blocks_translations",
+    "content_blocks_translations_source",
 )
 
 
@@ -115,11 +116,10 @@ def test_translations(sandbox: Sandbox, run_tap: RunTap) -> None:
             (record[field], record["locale_uuid"]): record["translation_map"]
             for record in run.records(f"{kind}_translations")
         } == {(key, uuid): texts for key, each in translated.items() for uuid, texts in each.locales.items()}
-        if kind != "content_blocks":
-            sources = run.records(f"{kind}_translations_source")
-            assert {record[field]: record["translation_map"] for record in sources} == {
-                key: each.source for key, each in translated.items()
-            }
+        sources = run.records(f"{kind}_translations_source")
+        assert {record[field]: record["translation_map"] for record in sources} == {
+            key: each.source for key, each in translated.items()
+        }
     (locale, *_) = run.records("campaigns_translations")
     assert locale["locale"]["uuid"] == locale["locale_uuid"]
     # What has no translations is no reason for a warning.

@@ -12,11 +12,11 @@ from tap_braze.fetching.fetch import Request, get
 from tap_braze.storage import StorageError
 from tap_braze.streams import STREAMS
 from tap_braze.streams.base.details import DetailsOfList
-from tap_braze.streams.base.exported import ExportedStream
-from tap_braze.streams.base.message_details import OfMessages
+from tap_braze.streams.base.messages import OfMessages
 from tap_braze.streams.base.paged import PagedStream
 from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import ListStream
+from tap_braze.streams.users.exports import ExportedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.paged import CATALOG_ITEMS, CATALOGS, PagedStream
 
 if TYPE_CHECKING:
@@ -26,11 +26,11 @@ class Catalogs(PagedStream):
     pool = CATALOGS
     payload = "catalogs"
     primary_keys = ("name",)
-    schema = fields.schema(
-        fields.key("name", "Name of the catalog, which is its id, too."),
+    schema = columns.schema(
+        columns.key("name", "Name of the catalog, which is its id, too."),
         th.Property("description", th.StringType, description="Description of the catalog."),
-        fields.moment("updated_at", "When the catalog last changed."),
-        *fields.counts(num_items="Items in the catalog."),
+        columns.moment("updated_at", "When the catalog last changed."),
+        *columns.counts(num_items="Items in the catalog."),
         th.Property(
             "fields",
             th.ArrayType(
@@ -60,9 +60,9 @@ class CatalogItems(PagedStream):
     parent = Catalogs
     parent_key = "catalog_name"
     primary_keys = ("catalog_name", "id")
-    schema = fields.schema(
-        fields.key("catalog_name", "Name of the catalog."),
-        fields.key("id", "Id of the item, unique in the catalog."),
+    schema = columns.schema(
+        columns.key("catalog_name", "Name of the catalog."),
+        columns.key("id", "Id of the item, unique in the catalog."),
         # The columns are the customer's: they differ from catalog to catalog, may be called like the two above, and
         # are not known without a request.
         th.Property(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.series import SeriesStream
 
 
@@ -14,7 +14,7 @@ class KpiDailyNewUsers(SeriesStream):
     permission = "kpi.new_users.data_series"
     dimensions = ("app_id",)
     primary_keys = ("time",)
-    schema = fields.schema(fields.day(), *fields.counts(new_users="New users on the day."))
+    schema = columns.schema(columns.day(), *columns.counts(new_users="New users on the day."))
 
 
 class KpiDailyActiveUsers(SeriesStream):
@@ -25,7 +25,7 @@ class KpiDailyActiveUsers(SeriesStream):
     permission = "kpi.dau.data_series"
     dimensions = ("app_id",)
     primary_keys = ("time",)
-    schema = fields.schema(fields.day(), *fields.counts(dau="Distinct active users on the day."))
+    schema = columns.schema(columns.day(), *columns.counts(dau="Distinct active users on the day."))
 
 
 class KpiMonthlyActiveUsers(SeriesStream):
@@ -36,9 +36,9 @@ class KpiMonthlyActiveUsers(SeriesStream):
     permission = "kpi.mau.data_series"
     dimensions = ("app_id",)
     primary_keys = ("time",)
-    schema = fields.schema(
-        fields.day("Last day of the 30, in the company's time zone."),
-        *fields.counts(mau="Distinct active users in the 30 days."),
+    schema = columns.schema(
+        columns.day("Last day of the 30, in the company's time zone."),
+        *columns.counts(mau="Distinct active users in the 30 days."),
     )
 
 
@@ -50,7 +50,7 @@ class KpiDailyAppUninstalls(SeriesStream):
     permission = "kpi.uninstalls.data_series"
     dimensions = ("app_id",)
     primary_keys = ("time",)
-    schema = fields.schema(fields.day(), *fields.counts(uninstalls="Uninstalls on the day."))
+    schema = columns.schema(columns.day(), *columns.counts(uninstalls="Uninstalls on the day."))
 
 
 class SessionsAnalytics(SeriesStream):
@@ -62,4 +62,4 @@ class SessionsAnalytics(SeriesStream):
     dimensions = ("app_id", "segment_id")
     hourly = True
     primary_keys = ("time",)
-    schema = fields.schema(fields.day(), *fields.counts(sessions="Sessions that began on the day."))
+    schema = columns.schema(columns.day(), *columns.counts(sessions="Sessions that began on the day."))

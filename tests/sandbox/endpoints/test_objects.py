@@ -418,6 +418,7 @@ def test_translations_of_all_else(client: Client, sandbox: Sandbox) -> None:
     for path, query in [
         ("/canvas/translations/source", canvas_query),
         ("/templates/email/translations/source", template),
+        ("/content_blocks/translations/source", block),
     ]:
         assert client.get(path, **query).json()["message"] == "success"
     plain = list(workspace.templates)[1]

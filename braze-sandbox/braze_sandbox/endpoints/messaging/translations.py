@@ -160,4 +160,5 @@ ENDPOINTS = [
     _endpoint("/campaigns/translations/source", "campaigns.translations.get", source, _of_campaign),
     _endpoint("/canvas/translations/source", "canvas.translations.get", source, _of_canvas),
     _endpoint("/templates/email/translations/source", "templates.email.info", source, _of_template),
+    _endpoint("/content_blocks/translations/source", "content_blocks.translations.get", source, _of_content_block),
 ]

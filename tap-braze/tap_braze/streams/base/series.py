@@ -14,7 +14,7 @@ from typing_extensions import override
 from tap_braze.fetching.fetch import Request
 from tap_braze.fetching.gaps import Gaps
 from tap_braze.fetching.windows import first_day, span, windows
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.series_reader import Reading
 from tap_braze.streams.base.stream import BrazeStream, ListStream, bad_bookmark
 from tap_braze.times import moment
@@ -68,11 +68,11 @@ class SeriesStream(BrazeStream):
         self.by_hour = self.hourly and tap.config.get("series_unit") == "hour"
         self.split_by = tuple(name for name in self.dimensions if tap.config.get(DIMENSIONS[name][0]))
         self.was_read = False
-        columns = {name: fields.DIMENSIONS[name] for name in self.split_by} | self.schema["properties"]
+        properties = {name: columns.DIMENSIONS[name] for name in self.split_by} | self.schema["properties"]
         if self.by_hour:
-            columns |= fields.HOUR
+            properties |= columns.HOUR
         self.primary_keys = (*self.split_by, *self.primary_keys)
-        self.schema = {**self.schema, "properties": columns}
+        self.schema = {**self.schema, "properties": properties}
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:

@@ -10,8 +10,6 @@ from typing_extensions import override
 from tap_braze.braze.client import BrazeError, RefusedError
 from tap_braze.fetching.fetch import Request, fetch_in_order
 from tap_braze.streams.base.paged import PagedStream
-from tap_braze.streams.campaigns import CampaignsDetails
-from tap_braze.streams.canvases import CanvasesDetails
 from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
@@ -59,28 +57,3 @@ class OfMessages(PagedStream):
     def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
         """The variations in the details, each with the fields that name it. A control group has no message."""
         raise NotImplementedError
-
-
-class OfCampaignMessages(OfMessages):
-    """By campaign."""
-
-    details = CampaignsDetails
-
-    @override
-    def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-        for variation, message in (document.get("messages") or {}).items():
-            if message.get("type") != "control":
-                yield {"message_variation_id": variation}, message
-
-
-class OfCanvasMessages(OfMessages):
-    """By Canvas and step."""
-
-    details = CanvasesDetails
-
-    @override
-    def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-        for step in document.get("steps") or []:
-            for variation, message in (step.get("messages") or {}).items():
-                if message.get("type") != "control":
-                    yield {"canvas_step_id": step["id"], "message_variation_id": variation}, message

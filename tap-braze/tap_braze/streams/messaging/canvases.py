@@ -9,9 +9,10 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.fetching.windows import DAY, Window
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsOfList
 from tap_braze.streams.base.long_form import objects, unfold_messages
+from tap_braze.streams.base.messages import OfMessages
 from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import ListStream
 
@@ -33,11 +34,11 @@ class Canvases(ListStream):
     primary_keys = ("id",)
     replication_key = "last_edited"
     archivable = True
-    schema = fields.schema(
-        fields.key("id", "API identifier of the Canvas."),
+    schema = columns.schema(
+        columns.key("id", "API identifier of the Canvas."),
         th.Property("last_edited", th.DateTimeType, description="When the Canvas was last edited."),
         th.Property("name", th.StringType, description="Name of the Canvas."),
-        fields.strings("tags", "Names of its tags."),
+        columns.strings("tags", "Names of its tags."),
     )
 
 
@@ -51,30 +52,30 @@ class CanvasesDetails(DetailsOfList):
     parent_key = "canvas_id"
     first_field = "first_entry"
     primary_keys = ("canvas_id",)
-    schema = fields.schema(
-        fields.key("canvas_id", "API identifier of the Canvas."),
-        *fields.edits(),
+    schema = columns.schema(
+        columns.key("canvas_id", "API identifier of the Canvas."),
+        *columns.edits(),
         th.Property("name", th.StringType, description="Name of the Canvas."),
         th.Property("description", th.StringType, description="Its description."),
-        *fields.flags(
+        *columns.flags(
             archived="Whether it is archived.",
             draft="Whether it is a draft.",
             enabled="Whether it is active.",
             has_post_launch_draft="Whether there are changes that are not live yet.",
         ),
         th.Property("schedule_type", th.StringType, description="How it is scheduled: `action_based`, say."),
-        fields.moment("first_entry", "When a user entered it first, null before that."),
-        fields.moment("last_entry", "When a user entered it last, null before that."),
-        fields.strings("channels", "Channels that it uses."),
-        fields.strings("tags", "Names of its tags."),
-        fields.strings("teams", "Names of its teams."),
+        columns.moment("first_entry", "When a user entered it first, null before that."),
+        columns.moment("last_entry", "When a user entered it last, null before that."),
+        columns.strings("channels", "Channels that it uses."),
+        columns.strings("tags", "Names of its tags."),
+        columns.strings("teams", "Names of its teams."),
         th.Property(
             "variants",
             th.ArrayType(
                 th.ObjectType(
                     th.Property("id", th.StringType, description="API identifier of the variant."),
                     th.Property("name", th.StringType, description="Name of the variant."),
-                    fields.strings("first_step_ids", "API identifiers of its first steps."),
+                    columns.strings("first_step_ids", "API identifiers of its first steps."),
                     th.Property("first_step_id", th.StringType, description="The first step, if there is only one."),
                 )
             ),
@@ -87,7 +88,7 @@ class CanvasesDetails(DetailsOfList):
                     th.Property("id", th.StringType, description="API identifier of the step."),
                     th.Property("name", th.StringType, description="Name of the step."),
                     th.Property("type", th.StringType, description="Type of the component."),
-                    fields.strings("next_step_ids", "API identifiers of the steps after a message."),
+                    columns.strings("next_step_ids", "API identifiers of the steps after a message."),
                     th.Property(
                         "next_paths",
                         th.ArrayType(
@@ -98,8 +99,8 @@ class CanvasesDetails(DetailsOfList):
                         ),
                         description="Paths to the steps after it.",
                     ),
-                    fields.strings("channels", "Channels that it uses."),
-                    fields.open_object("messages", "Its messages by the API identifier of the variation."),
+                    columns.strings("channels", "Channels that it uses."),
+                    columns.open_object("messages", "Its messages by the API identifier of the variation."),
                 )
             ),
             description="Its steps, a graph.",
@@ -111,9 +112,9 @@ _STATS: Final[list[th.Property[Any]]] = [
     th.Property(
         "total_stats",
         th.ObjectType(
-            fields.REVENUE,
-            *fields.counts(entries="Times that a user entered the Canvas."),
-            *fields.conversions("entry"),
+            columns.REVENUE,
+            *columns.counts(entries="Times that a user entered the Canvas."),
+            *columns.conversions("entry"),
         ),
         description="Statistics of the whole Canvas.",
     ),
@@ -122,9 +123,9 @@ _STATS: Final[list[th.Property[Any]]] = [
         th.ObjectType(
             additional_properties=th.ObjectType(
                 th.Property("name", th.StringType, description="Name of the variant."),
-                fields.REVENUE,
-                *fields.counts(entries="Times that a user entered the variant."),
-                *fields.conversions("entry"),
+                columns.REVENUE,
+                *columns.counts(entries="Times that a user entered the variant."),
+                *columns.conversions("entry"),
                 nullable=True,
             )
         ),
@@ -135,9 +136,9 @@ _STATS: Final[list[th.Property[Any]]] = [
         th.ObjectType(
             additional_properties=th.ObjectType(
                 th.Property("name", th.StringType, description="Name of the step."),
-                fields.REVENUE,
-                *fields.conversions("entry"),
-                fields.messages("Statistics of the step's messages by channel."),
+                columns.REVENUE,
+                *columns.conversions("entry"),
+                columns.messages("Statistics of the step's messages by channel."),
                 nullable=True,
             )
         ),
@@ -158,9 +159,9 @@ class CanvasesAnalytics(SeriesStream):
     longest = _LONGEST
     switches = ("include_variant_breakdown", "include_step_breakdown", "include_deleted_step_data")
     primary_keys: Sequence[str] = ("canvas_id", "time")
-    schema = fields.schema(
-        fields.key("canvas_id", "API identifier of the Canvas."),
-        fields.day(),
+    schema = columns.schema(
+        columns.key("canvas_id", "API identifier of the Canvas."),
+        columns.day(),
         th.Property("name", th.StringType, description="Name of the Canvas."),
         *_STATS,
     )
@@ -177,14 +178,14 @@ class CanvasesVariantsAnalytics(CanvasesAnalytics):
     name = "canvases_variants_analytics"
     source = CanvasesAnalytics
     primary_keys = ("canvas_id", "time", "variant_id")
-    schema = fields.schema(
-        fields.key("canvas_id", "API identifier of the Canvas."),
-        fields.day(),
-        fields.key("variant_id", "API identifier of the variant."),
+    schema = columns.schema(
+        columns.key("canvas_id", "API identifier of the Canvas."),
+        columns.day(),
+        columns.key("variant_id", "API identifier of the variant."),
         th.Property("name", th.StringType, description="Name of the variant."),
-        fields.REVENUE,
-        *fields.counts(entries="Times that a user entered the variant."),
-        *fields.conversions("entry"),
+        columns.REVENUE,
+        *columns.counts(entries="Times that a user entered the variant."),
+        *columns.conversions("entry"),
     )
 
     @override
@@ -199,13 +200,13 @@ class CanvasesStepsAnalytics(CanvasesAnalytics):
     name = "canvases_steps_analytics"
     source = CanvasesAnalytics
     primary_keys = ("canvas_id", "time", "step_id")
-    schema = fields.schema(
-        fields.key("canvas_id", "API identifier of the Canvas."),
-        fields.day(),
-        fields.key("step_id", "API identifier of the step."),
+    schema = columns.schema(
+        columns.key("canvas_id", "API identifier of the Canvas."),
+        columns.day(),
+        columns.key("step_id", "API identifier of the step."),
         th.Property("name", th.StringType, description="Name of the step."),
-        fields.REVENUE,
-        *fields.conversions("entry"),
+        columns.REVENUE,
+        *columns.conversions("entry"),
     )
 
     @override
@@ -221,13 +222,13 @@ class CanvasesMessagesAnalytics(CanvasesAnalytics):
     name = "canvases_messages_analytics"
     source = CanvasesAnalytics
     primary_keys = ("canvas_id", "time", "step_id", "channel", "variation")
-    schema = fields.schema(
-        fields.key("canvas_id", "API identifier of the Canvas."),
-        fields.day(),
-        fields.key("step_id", "API identifier of the step."),
+    schema = columns.schema(
+        columns.key("canvas_id", "API identifier of the Canvas."),
+        columns.day(),
+        columns.key("step_id", "API identifier of the step."),
         th.Property("step_name", th.StringType, description="Name of the step."),
-        *fields.flat_messages(),
-        *fields.conversions("entry"),
+        *columns.flat_messages(),
+        *columns.conversions("entry"),
     )
 
     @override
@@ -256,9 +257,9 @@ class CanvasesSummary(SeriesStream):
     trimmed = False
     switches = CanvasesAnalytics.switches
     primary_keys = ("canvas_id", "time")
-    schema = fields.schema(
-        fields.key("canvas_id", "API identifier of the Canvas."),
-        fields.day("First of the days."),
+    schema = columns.schema(
+        columns.key("canvas_id", "API identifier of the Canvas."),
+        columns.day("First of the days."),
         th.Property("last_day", th.DateType, description="Last of the days, the 14th unless that is still to come."),
         th.Property("name", th.StringType, description="Name of the Canvas."),
         *_STATS,
@@ -287,6 +288,19 @@ class CanvasesSummary(SeriesStream):
     def rows(self, document: dict[str, Any], window: Window) -> list[Record]:
         data = document["data"]
         return [{**data, "time": window.first.isoformat(), "last_day": window.last.isoformat()}] if data else []
+
+
+class OfCanvasMessages(OfMessages):
+    """By Canvas and step."""
+
+    details = CanvasesDetails
+
+    @override
+    def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+        for step in document.get("steps") or []:
+            for variation, message in (step.get("messages") or {}).items():
+                if message.get("type") != "control":
+                    yield {"canvas_step_id": step["id"], "message_variation_id": variation}, message
 
 
 def _fortnight(day: date) -> date:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsOfList
 from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import ListStream
@@ -20,11 +20,11 @@ class Cards(ListStream):
     selected_by_default = False
     archivable = True
     primary_keys = ("id",)
-    schema = fields.schema(
-        fields.key("id", "API identifier of the card."),
+    schema = columns.schema(
+        columns.key("id", "API identifier of the card."),
         th.Property("type", th.StringType, description="`NewsItem`, `CaptionedImage`, `Banner` or `DevPick`."),
         th.Property("title", th.StringType, description="Title of the card."),
-        fields.strings("tags", "Names of its tags."),
+        columns.strings("tags", "Names of its tags."),
     )
 
 
@@ -38,18 +38,18 @@ class CardsDetails(DetailsOfList):
     parent = Cards
     parent_key = "card_id"
     primary_keys = ("card_id",)
-    schema = fields.schema(
-        fields.key("card_id", "API identifier of the card."),
-        *fields.edits(),
-        fields.moment("publish_at", "When it is shown from."),
-        fields.moment("end_at", "When it is shown until, null for ever."),
+    schema = columns.schema(
+        columns.key("card_id", "API identifier of the card."),
+        *columns.edits(),
+        columns.moment("publish_at", "When it is shown from."),
+        columns.moment("end_at", "When it is shown until, null for ever."),
         th.Property("name", th.StringType, description="Name of the card."),
         th.Property("title", th.StringType, description="Title of the card."),
         th.Property("description", th.StringType, description="Its text."),
         th.Property("image_url", th.StringType, description="URL of its image."),
-        fields.strings("tags", "Names of its tags."),
-        fields.open_object("extras", "Its key-value pairs."),
-        *fields.flags(archived="Whether it is archived.", draft="Whether it is a draft."),
+        columns.strings("tags", "Names of its tags."),
+        columns.open_object("extras", "Its key-value pairs."),
+        *columns.flags(archived="Whether it is archived.", draft="Whether it is a draft."),
     )
 
 
@@ -65,10 +65,10 @@ class CardsAnalytics(SeriesStream):
     details = CardsDetails
     hourly = True
     primary_keys = ("card_id", "time")
-    schema = fields.schema(
-        fields.key("card_id", "API identifier of the card."),
-        fields.day(),
-        *fields.counts(
+    schema = columns.schema(
+        columns.key("card_id", "API identifier of the card."),
+        columns.day(),
+        *columns.counts(
             clicks="Clicks.",
             impressions="Times shown.",
             unique_clicks="Distinct users who clicked.",

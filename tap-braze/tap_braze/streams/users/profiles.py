@@ -15,12 +15,12 @@ from tap_braze.exports.decoder import named
 from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch
 from tap_braze.fetching.fetch import Request
-from tap_braze.streams import profiles
-from tap_braze.streams.base import fields
-from tap_braze.streams.base.exported import ExportedStream, OfProfiles, OfSegments
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.paged import PagedStream
-from tap_braze.streams.profiles import BRAZE_ID, CUSTOM_ATTRIBUTES, EXPORTED_AT
-from tap_braze.streams.segments import Segments
+from tap_braze.streams.users import profile_columns
+from tap_braze.streams.users.exports import ExportedStream, OfProfiles, OfSegments
+from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES, EXPORTED_AT
+from tap_braze.streams.users.segments import Segments
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,12 +41,12 @@ class _WholeProfiles(OfProfiles):
     """Profiles, with the columns that are selected and that the setting `users` wants."""
 
     primary_keys = (BRAZE_ID,)
-    schema = profiles.SCHEMA
+    schema = profile_columns.SCHEMA
     lacks: ClassVar[frozenset[str]] = frozenset()  # fields that Braze does not export here
 
     def fields(self) -> list[str]:
-        """What to request for."""
-        wanted = profiles.asked(self.tap.settings.users)
+        """What to ask for."""
+        wanted = profile_columns.asked(self.tap.settings.users)
         return [name for name in wanted if name == BRAZE_ID or (self.wants(name) and name not in self.lacks)]
 
     def record(self, profile: Profile, exported_at: str) -> Record:
@@ -60,7 +60,7 @@ class _WholeProfiles(OfProfiles):
 
     @cached_property
     def _unwanted(self) -> frozenset[str]:
-        return frozenset(self.schema["properties"]).difference(self.fields(), profiles.UNASKED)
+        return frozenset(self.schema["properties"]).difference(self.fields(), profile_columns.UNASKED)
 
 
 class Users(_WholeProfiles, OfSegments):
@@ -133,7 +133,7 @@ class GlobalControlGroupUsers(_WholeProfiles, ExportedStream):
     path = "/users/export/global_control_group"
     permission = "users.export.global_control_group"
     # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_global_control_group/ names none of these.
-    lacks = frozenset({"created_from", "email_subscribe", "push_subscribe", "push_tokens", *profiles.NAMED_ONLY})
+    lacks = frozenset({"created_from", "email_subscribe", "push_subscribe", "push_tokens", *profile_columns.NAMED_ONLY})
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
@@ -152,11 +152,11 @@ class SegmentMembers(OfSegments):
     parent = Segments
     by_segment = True
     primary_keys = ("segment_id", BRAZE_ID)
-    schema = fields.schema(
-        fields.key("segment_id", "API identifier of the segment."),
-        profiles.key(),
-        profiles.external_id(),
-        profiles.exported_at(),
+    schema = columns.schema(
+        columns.key("segment_id", "API identifier of the segment."),
+        profile_columns.key(),
+        profile_columns.external_id(),
+        profile_columns.exported_at(),
     )
 
     @override
@@ -200,12 +200,12 @@ class UserAliases(_Rows):
     field = "user_aliases"
     # Of one label a user has one alias, as far as is known.
     primary_keys = (BRAZE_ID, "alias_label", "alias_name")
-    schema = fields.schema(
-        profiles.key(),
-        fields.key("alias_label", "What kind of alias it is."),
-        fields.key("alias_name", "The alias."),
-        profiles.external_id(),
-        profiles.exported_at(),
+    schema = columns.schema(
+        profile_columns.key(),
+        columns.key("alias_label", "What kind of alias it is."),
+        columns.key("alias_name", "The alias."),
+        profile_columns.external_id(),
+        profile_columns.exported_at(),
     )
 
 
@@ -216,12 +216,12 @@ class UserDevices(_Rows):
     name = "user_devices"
     field = "devices"
     primary_keys = (BRAZE_ID, "position")
-    schema = fields.schema(
-        profiles.key(),
+    schema = columns.schema(
+        profile_columns.key(),
         th.Property("position", th.IntegerType, required=True, description="Which of the user's devices, from 0."),
-        profiles.external_id(),
-        profiles.exported_at(),
-        *profiles.DEVICE,
+        profile_columns.external_id(),
+        profile_columns.exported_at(),
+        *profile_columns.DEVICE,
     )
 
     @override
@@ -235,12 +235,12 @@ class UserCustomEvents(_Rows):
     name = "user_custom_events"
     field = "custom_events"
     primary_keys = (BRAZE_ID, "name")
-    schema = fields.schema(
-        profiles.key(),
-        fields.key("name", "Name of the event."),
-        profiles.external_id(),
-        profiles.exported_at(),
-        *profiles.happenings(),
+    schema = columns.schema(
+        profile_columns.key(),
+        columns.key("name", "Name of the event."),
+        profile_columns.external_id(),
+        profile_columns.exported_at(),
+        *profile_columns.happenings(),
     )
 
 
@@ -250,12 +250,12 @@ class UserPurchases(_Rows):
     name = "user_purchases"
     field = "purchases"
     primary_keys = (BRAZE_ID, "name")
-    schema = fields.schema(
-        profiles.key(),
-        fields.key("name", "The product."),
-        profiles.external_id(),
-        profiles.exported_at(),
-        *profiles.happenings(),
+    schema = columns.schema(
+        profile_columns.key(),
+        columns.key("name", "The product."),
+        profile_columns.external_id(),
+        profile_columns.exported_at(),
+        *profile_columns.happenings(),
     )
 
 
@@ -265,16 +265,16 @@ class UserCampaignsReceived(_Rows):
     name = "user_campaigns_received"
     field = "campaigns_received"
     primary_keys = (BRAZE_ID, "api_campaign_id", "variation_api_id")
-    schema = fields.schema(
-        profiles.key(),
-        fields.key("api_campaign_id", "API identifier of the campaign."),
-        fields.key("variation_api_id", "API identifier of the variation; empty if the campaign has one only."),
-        profiles.external_id(),
-        profiles.exported_at(),
+    schema = columns.schema(
+        profile_columns.key(),
+        columns.key("api_campaign_id", "API identifier of the campaign."),
+        columns.key("variation_api_id", "API identifier of the variation; empty if the campaign has one only."),
+        profile_columns.external_id(),
+        profile_columns.exported_at(),
         th.Property("name", th.StringType, description="Name of the campaign."),
         th.Property("variation_name", th.StringType, description="Name of the variation."),
-        fields.moment("last_received", "When the user last received it."),
-        *fields.flags(
+        columns.moment("last_received", "When the user last received it."),
+        *columns.flags(
             opened_email="Whether the user opened the email.",
             opened_push="Whether the user opened the push message.",
             clicked_email="Whether the user clicked in the email.",
@@ -282,7 +282,7 @@ class UserCampaignsReceived(_Rows):
             converted="Whether the user converted.",
             in_control="Whether the user is in the control group.",
         ),
-        fields.open_object("multiple_converted", "Whether the user converted, by conversion event."),
+        columns.open_object("multiple_converted", "Whether the user converted, by conversion event."),
     )
 
     @override
@@ -296,19 +296,19 @@ class UserCanvasesReceived(_Rows):
     name = "user_canvases_received"
     field = "canvases_received"
     primary_keys = (BRAZE_ID, "api_canvas_id")
-    schema = fields.schema(
-        profiles.key(),
-        fields.key("api_canvas_id", "API identifier of the Canvas."),
-        profiles.external_id(),
-        profiles.exported_at(),
+    schema = columns.schema(
+        profile_columns.key(),
+        columns.key("api_canvas_id", "API identifier of the Canvas."),
+        profile_columns.external_id(),
+        profile_columns.exported_at(),
         th.Property("name", th.StringType, description="Name of the Canvas."),
         th.Property("variation_name", th.StringType, description="Name of the variant."),
-        fields.moment("last_received_message", "When the user last received a message of it."),
-        fields.moment("last_entered", "When the user last entered."),
-        fields.moment("last_exited", "When the user last exited."),
-        fields.moment("last_entered_control_at", "When the user last entered the control group."),
-        *fields.flags(in_control="Whether the user is in the control group."),
-        profiles.STEPS_RECEIVED,
+        columns.moment("last_received_message", "When the user last received a message of it."),
+        columns.moment("last_entered", "When the user last entered."),
+        columns.moment("last_exited", "When the user last exited."),
+        columns.moment("last_entered_control_at", "When the user last entered the control group."),
+        *columns.flags(in_control="Whether the user is in the control group."),
+        profile_columns.STEPS_RECEIVED,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 
 if TYPE_CHECKING:
     from tap_braze.settings.users import Users
@@ -24,7 +24,7 @@ UNASKED: Final = frozenset({EXPORTED_AT, "push_opted_in_at"})
 
 def key() -> th.Property[Any]:
     """The id of the profile."""
-    return fields.key(BRAZE_ID, "Braze's id of the profile.")
+    return columns.key(BRAZE_ID, "Braze's id of the profile.")
 
 
 def external_id() -> th.Property[Any]:
@@ -34,7 +34,7 @@ def external_id() -> th.Property[Any]:
 
 def exported_at() -> th.Property[Any]:
     """The moment of the export."""
-    return fields.moment(EXPORTED_AT, "When the export was started.")
+    return columns.moment(EXPORTED_AT, "When the export was started.")
 
 
 def _text(name: str, description: str) -> th.Property[Any]:
@@ -72,21 +72,21 @@ STEPS_RECEIVED: Final = _objects(
 def happenings() -> list[th.Property[Any]]:
     """When something happened, and how often."""
     return [
-        fields.moment("first", "When first, of all time."),
-        fields.moment("last", "When last."),
+        columns.moment("first", "When first, of all time."),
+        columns.moment("last", "When last."),
         th.Property("count", th.IntegerType, description="How often, of all time."),
     ]
 
 
 # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/#fields-to-export
-SCHEMA: Final = fields.schema(
+SCHEMA: Final = columns.schema(
     key(),
     external_id(),
     exported_at(),
     _objects(
         "user_aliases", "Aliases.", _text("alias_name", "The alias."), _text("alias_label", "What kind of alias it is.")
     ),
-    fields.moment("created_at", "When the profile was made."),
+    columns.moment("created_at", "When the profile was made."),
     _text("created_from", "What made it: an SDK, the REST API, a CSV file."),
     _text("first_name", "First name."),
     _text("last_name", "Last name."),
@@ -105,15 +105,15 @@ SCHEMA: Final = fields.schema(
     ),
     th.Property("random_bucket", th.IntegerType, description="The user's random bucket."),
     th.Property("total_revenue", th.NumberType, description="Revenue in US dollars."),
-    fields.moment("uninstalled_at", "When the app was uninstalled."),
+    columns.moment("uninstalled_at", "When the app was uninstalled."),
     _text("push_subscribe", "`opted_in`, `subscribed` or `unsubscribed`, of push."),
-    fields.moment("push_opted_in_at", "When the user opted in to push."),
+    columns.moment("push_opted_in_at", "When the user opted in to push."),
     _text("email_subscribe", "`opted_in`, `subscribed` or `unsubscribed`, of email."),
     _text("attributed_campaign", "Campaign that the install is attributed to."),
     _text("attributed_source", "Its source."),
     _text("attributed_adgroup", "Its ad group."),
     _text("attributed_ad", "Its ad."),
-    fields.open_object(CUSTOM_ATTRIBUTES, "Custom attributes, by name; one may be of another type with another user."),
+    columns.open_object(CUSTOM_ATTRIBUTES, "Custom attributes, by name; one may be of another type with another user."),
     _objects("custom_events", "Custom events of the last 90 days.", _text("name", "Name."), *happenings()),
     _objects("purchases", "Products bought in the last 90 days.", _text("name", "The product."), *happenings()),
     _objects(
@@ -151,9 +151,9 @@ SCHEMA: Final = fields.schema(
         _text("name", "Name of the campaign."),
         _text("api_campaign_id", "API identifier of the campaign."),
         _text("last_received", "When last."),
-        fields.open_object("engaged", "What the user did: `opened_email`, say."),
+        columns.open_object("engaged", "What the user did: `opened_email`, say."),
         th.Property("converted", th.BooleanType, description="Whether the user converted."),
-        fields.open_object("multiple_converted", "Whether the user converted, by conversion event."),
+        columns.open_object("multiple_converted", "Whether the user converted, by conversion event."),
         _text("variation_name", "Name of the variation."),
         _text("variation_api_id", "API identifier of the variation."),
         th.Property("in_control", th.BooleanType, description="Whether the user is in the control group."),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsOfList
 from tap_braze.streams.base.long_form import unfold_messages
+from tap_braze.streams.base.messages import OfMessages
 from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import CAMPAIGN_SERIES, ListStream
 
@@ -29,12 +30,12 @@ class Campaigns(ListStream):
     primary_keys = ("id",)
     replication_key = "last_edited"
     archivable = True
-    schema = fields.schema(
-        fields.key("id", "API identifier of the campaign."),
+    schema = columns.schema(
+        columns.key("id", "API identifier of the campaign."),
         th.Property("last_edited", th.DateTimeType, description="When the campaign was last edited."),
         th.Property("name", th.StringType, description="Name of the campaign."),
         th.Property("is_api_campaign", th.BooleanType, description="Whether it is an API campaign."),
-        fields.strings("tags", "Names of its tags."),
+        columns.strings("tags", "Names of its tags."),
     )
 
 
@@ -48,29 +49,29 @@ class CampaignsDetails(DetailsOfList):
     parent_key = "campaign_id"
     first_field = "first_sent"
     primary_keys = ("campaign_id",)
-    schema = fields.schema(
-        fields.key("campaign_id", "API identifier of the campaign."),
-        *fields.edits(),
+    schema = columns.schema(
+        columns.key("campaign_id", "API identifier of the campaign."),
+        *columns.edits(),
         th.Property("name", th.StringType, description="Name of the campaign."),
         th.Property("description", th.StringType, description="Its description."),
-        *fields.flags(
+        *columns.flags(
             archived="Whether it is archived.",
             draft="Whether it is a draft.",
             enabled="Whether it is active.",
             has_post_launch_draft="Whether there are changes that are not live yet.",
         ),
         th.Property("schedule_type", th.StringType, description="How it is scheduled: `time_based`, say."),
-        fields.moment("first_sent", "When it was sent first, null before that."),
-        fields.moment("last_sent", "When it was sent last, null before that."),
-        fields.strings("channels", "Channels that it uses."),
-        fields.strings("tags", "Names of its tags."),
-        fields.strings("teams", "Names of its teams."),
-        fields.open_object(
+        columns.moment("first_sent", "When it was sent first, null before that."),
+        columns.moment("last_sent", "When it was sent last, null before that."),
+        columns.strings("channels", "Channels that it uses."),
+        columns.strings("tags", "Names of its tags."),
+        columns.strings("teams", "Names of its teams."),
+        columns.open_object(
             "messages", "Its messages by the API identifier of the variation; what they hold differs by channel."
         ),
         th.Property(
             "conversion_behaviors",
-            th.ArrayType(fields.CONVERSION_BEHAVIOR),
+            th.ArrayType(columns.CONVERSION_BEHAVIOR),
             description="Its conversion events: the primary one, B, C, D.",
         ),
     )
@@ -87,13 +88,13 @@ class CampaignsAnalytics(SeriesStream):
     parent_key = "campaign_id"
     details = CampaignsDetails
     primary_keys: Sequence[str] = ("campaign_id", "time")
-    schema = fields.schema(
-        fields.key("campaign_id", "API identifier of the campaign."),
-        fields.day(),
-        *fields.counts(unique_recipients="Distinct recipients on the day."),
-        *fields.conversions("send"),
-        fields.REVENUE,
-        fields.messages("Statistics by channel: a list with one object for each message variation."),
+    schema = columns.schema(
+        columns.key("campaign_id", "API identifier of the campaign."),
+        columns.day(),
+        *columns.counts(unique_recipients="Distinct recipients on the day."),
+        *columns.conversions("send"),
+        columns.REVENUE,
+        columns.messages("Statistics by channel: a list with one object for each message variation."),
     )
 
 
@@ -103,11 +104,11 @@ class CampaignsMessagesAnalytics(CampaignsAnalytics):
     name = "campaigns_messages_analytics"
     source = CampaignsAnalytics
     primary_keys = ("campaign_id", "time", "channel", "variation")
-    schema = fields.schema(
-        fields.key("campaign_id", "API identifier of the campaign."),
-        fields.day(),
-        *fields.flat_messages(),
-        *fields.conversions("send"),
+    schema = columns.schema(
+        columns.key("campaign_id", "API identifier of the campaign."),
+        columns.day(),
+        *columns.flat_messages(),
+        *columns.conversions("send"),
     )
 
     @override
@@ -124,14 +125,14 @@ class SendsAnalytics(SeriesStream):
     permission = "sends.data_series"
     parent_key = "send_id"
     primary_keys = ("campaign_id", "send_id", "time")
-    schema = fields.schema(
-        fields.key("campaign_id", "API identifier of the campaign."),
-        fields.key("send_id", "Identifier of the send."),
-        fields.day(),
-        *fields.counts(unique_recipients="Distinct recipients on the day."),
-        *fields.conversions("send"),
-        fields.REVENUE,
-        fields.messages("Statistics by channel: a list with one object for each message variation."),
+    schema = columns.schema(
+        columns.key("campaign_id", "API identifier of the campaign."),
+        columns.key("send_id", "Identifier of the send."),
+        columns.day(),
+        *columns.counts(unique_recipients="Distinct recipients on the day."),
+        *columns.conversions("send"),
+        columns.REVENUE,
+        columns.messages("Statistics by channel: a list with one object for each message variation."),
     )
 
     @property
@@ -142,3 +143,15 @@ class SendsAnalytics(SeriesStream):
     @override
     def targets(self) -> Sequence[Mapping[str, str]]:
         return self.tap.settings.send_ids
+
+
+class OfCampaignMessages(OfMessages):
+    """By campaign."""
+
+    details = CampaignsDetails
+
+    @override
+    def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
+        for variation, message in (document.get("messages") or {}).items():
+            if message.get("type") != "control":
+                yield {"message_variation_id": variation}, message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import HOURLY_1000, ListStream
 
@@ -19,7 +19,7 @@ class Products(ListStream):
     payload = "products"
     page_size = None
     primary_keys = ("product_id",)
-    schema = fields.schema(fields.key("product_id", "Product id, as purchases name it."))
+    schema = columns.schema(columns.key("product_id", "Product id, as purchases name it."))
 
 
 class PurchasesQuantity(SeriesStream):
@@ -33,7 +33,7 @@ class PurchasesQuantity(SeriesStream):
     products = Products
     hourly = True
     primary_keys = ("time",)
-    schema = fields.schema(fields.day(), *fields.counts(purchase_quantity="Items that were bought."))
+    schema = columns.schema(columns.day(), *columns.counts(purchase_quantity="Items that were bought."))
 
 
 class PurchasesRevenue(SeriesStream):
@@ -48,6 +48,6 @@ class PurchasesRevenue(SeriesStream):
     hourly = True
     primary_keys = ("time",)
     # Typed as a whole number on its page; all other revenue has cents.
-    schema = fields.schema(
-        fields.day(), th.Property("revenue", th.NumberType, description="Revenue, in the currency of the dashboard.")
+    schema = columns.schema(
+        columns.day(), th.Property("revenue", th.NumberType, description="Revenue, in the currency of the dashboard.")
     )

@@ -1,4 +1,4 @@
-"""The streams of users' subscriptions, for users that the settings name; off by default."""
+"""Subscription groups of the users in the settings, and preference centers."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams.base import fields
-from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.base import columns
+from tap_braze.streams.base.paged import PREFERENCE_CENTERS, ChangesStream, DetailsStream, PagedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,9 +50,9 @@ class SubscriptionStates(_OfUsers):
     payload = "users"
     limit = 100
     primary_keys = ("external_id", "subscription_group_id")
-    schema = fields.schema(
-        fields.key("external_id", "External id of the user."),
-        fields.key("subscription_group_id", "Id of the subscription group."),
+    schema = columns.schema(
+        columns.key("external_id", "External id of the user."),
+        columns.key("subscription_group_id", "Id of the subscription group."),
         th.Property("subscription_group_name", th.StringType, description="Name of the subscription group."),
         th.Property("channel", th.StringType, description="Channel of the group, such as `email` or `sms`."),
         th.Property("status", th.StringType, description="`Subscribed` or `Unsubscribed`."),
@@ -91,9 +91,9 @@ class SubscriptionGroupStates(_OfUsers):
     permission = "subscription.status.get"
     payload = "status"
     primary_keys = ("subscription_group_id", "external_id")
-    schema = fields.schema(
-        fields.key("subscription_group_id", "Id of the subscription group."),
-        fields.key("external_id", "External id of the user."),
+    schema = columns.schema(
+        columns.key("subscription_group_id", "Id of the subscription group."),
+        columns.key("external_id", "External id of the user."),
         th.Property("status", th.StringType, description="`Subscribed`, `Unsubscribed` or `Unknown`."),
     )
 
@@ -107,3 +107,51 @@ class SubscriptionGroupStates(_OfUsers):
     def rows(self, request: Request, document: Document) -> list[Record]:
         states = document[self.payload] or {}
         return [{**request.tags, "external_id": user, "status": status} for user, status in states.items()]
+
+
+class PreferenceCenters(ChangesStream):
+    """Preference centers that changed since the last run."""
+
+    name = "preference_centers"
+    path = "/preference_center/v1/list"
+    permission = "preference_center.list"
+    pool = PREFERENCE_CENTERS
+    payload = "preference_centers"
+    primary_keys = ("preference_center_api_id",)
+    replication_key = "updated_at"
+    schema = columns.schema(
+        columns.key("preference_center_api_id", "API identifier of the preference center."),
+        columns.moment("updated_at", "When the preference center last changed."),
+        columns.moment("created_at", "When the preference center was made."),
+        th.Property("name", th.StringType, description="Name of the preference center."),
+    )
+
+
+class PreferenceCentersDetails(DetailsStream):
+    """Pages of each preference center that changed since the last run."""
+
+    name = "preference_centers_details"
+    path = "/preference_center/v1/{preference_center_api_id}"
+    permission = "preference_center.get"
+    pool = PREFERENCE_CENTERS
+    payload = "preference_center_api_id"
+    parent = PreferenceCenters
+    parent_key = "preference_center_api_id"
+    primary_keys = ("preference_center_api_id",)
+    replication_key = "updated_at"
+    schema = columns.schema(
+        columns.key("preference_center_api_id", "API identifier of the preference center."),
+        columns.moment("updated_at", "When the preference center last changed."),
+        columns.moment("created_at", "When the preference center was made."),
+        th.Property("name", th.StringType, description="Name of the preference center."),
+        th.Property("state", th.StringType, description="State of the preference center, such as `active`."),
+        th.Property("preference_center_title", th.StringType, description="Title of the page."),
+        th.Property("preference_center_page_html", th.StringType, description="HTML of the page."),
+        th.Property("confirmation_page_html", th.StringType, description="HTML of the page that confirms."),
+        th.Property("redirect_page_html", th.StringType, description="HTML of the page that redirects."),
+        th.Property(
+            "preference_center_options",
+            th.ObjectType(additional_properties=True),
+            description="Options of the page, such as `meta-viewport-content`.",
+        ),
+    )

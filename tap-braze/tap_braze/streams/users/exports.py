@@ -14,8 +14,8 @@ from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch, ExportError, ExportRequest, Exports, NoStorageError, named
 from tap_braze.storage import Storage, StorageError
 from tap_braze.streams.base.stream import BrazeStream
-from tap_braze.streams.profiles import BRAZE_ID, CUSTOM_ATTRIBUTES
-from tap_braze.streams.segments import Segments
+from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES
+from tap_braze.streams.users.segments import Segments
 from tap_braze.times import rfc3339
 from tap_braze.untrusted import MalformedError, expected_shape
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from typing_extensions import override
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.paged import DailyStream
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ class HardBounces(DailyStream):
     limit = 500
     primary_keys = ("email", "hard_bounced_at")
     replication_key = "hard_bounced_at"
-    schema = fields.schema(
-        fields.key("email", "Email address."),
-        fields.moment("hard_bounced_at", "When an email to the address bounced.", required=True),
+    schema = columns.schema(
+        columns.key("email", "Email address."),
+        columns.moment("hard_bounced_at", "When an email to the address bounced.", required=True),
     )
 
 
@@ -43,9 +43,9 @@ class Unsubscribes(DailyStream):
     limit = 500
     primary_keys = ("email",)
     replication_key = "unsubscribed_at"
-    schema = fields.schema(
-        fields.key("email", "Email address."),
-        fields.moment("unsubscribed_at", "When the address unsubscribed, the last time.", required=True),
+    schema = columns.schema(
+        columns.key("email", "Email address."),
+        columns.moment("unsubscribed_at", "When the address unsubscribed, the last time.", required=True),
     )
 
 
@@ -59,10 +59,10 @@ class InvalidPhoneNumbers(DailyStream):
     limit = 500
     primary_keys = ("phone", "invalid_detected_at", "reason")
     replication_key = "invalid_detected_at"
-    schema = fields.schema(
-        fields.key("phone", "Phone number (E.164)."),
-        fields.moment("invalid_detected_at", "When the number proved invalid.", required=True),
-        fields.key("reason", "`provider_error` or `deactivated`; empty where Braze gives none."),
+    schema = columns.schema(
+        columns.key("phone", "Phone number (E.164)."),
+        columns.moment("invalid_detected_at", "When the number proved invalid.", required=True),
+        columns.key("reason", "`provider_error` or `deactivated`; empty where Braze gives none."),
     )
 
     @override

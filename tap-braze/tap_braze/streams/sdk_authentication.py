@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.paged import PagedStream
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ class SdkAuthenticationKeys(PagedStream):
     selected_by_default = False
     needs = "app_ids"
     primary_keys = ("app_id", "id")
-    schema = fields.schema(
-        fields.key("app_id", "API identifier of the app."),
-        fields.key("id", "Id of the key."),
+    schema = columns.schema(
+        columns.key("app_id", "API identifier of the app."),
+        columns.key("id", "Id of the key."),
         th.Property("rsa_public_key", th.StringType, description="The public key (PEM)."),
         th.Property("description", th.StringType, description="Description of the key."),
         th.Property("is_primary", th.BooleanType, description="Whether it is the app's primary key."),

@@ -9,10 +9,11 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.braze.client import RefusedError
-from tap_braze.streams.base import fields
-from tap_braze.streams.base.message_details import OfCampaignMessages, OfCanvasMessages
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.paged import TRANSLATIONS, PagedStream
-from tap_braze.streams.templates import ContentBlocks, EmailTemplates
+from tap_braze.streams.messaging.campaigns import OfCampaignMessages
+from tap_braze.streams.messaging.canvases import OfCanvasMessages
+from tap_braze.streams.messaging.templates import ContentBlocks, EmailTemplates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,16 +28,16 @@ _STEP_NAMES: Final = MappingProxyType({"canvas_id": "workflow_id", "canvas_step_
 _TEMPLATE_NAMES: Final = MappingProxyType({"email_template_id": "template_id"})
 
 _CAMPAIGN: Final = (
-    fields.key("campaign_id", "API identifier of the campaign."),
-    fields.key("message_variation_id", "API identifier of the message variation."),
+    columns.key("campaign_id", "API identifier of the campaign."),
+    columns.key("message_variation_id", "API identifier of the message variation."),
 )
 _CANVAS: Final = (
-    fields.key("canvas_id", "API identifier of the Canvas."),
-    fields.key("canvas_step_id", "API identifier of the step."),
-    fields.key("message_variation_id", "API identifier of the message variation."),
+    columns.key("canvas_id", "API identifier of the Canvas."),
+    columns.key("canvas_step_id", "API identifier of the step."),
+    columns.key("message_variation_id", "API identifier of the message variation."),
 )
-_TEMPLATE: Final = (fields.key("email_template_id", "API identifier of the template."),)
-_BLOCK: Final = (fields.key("content_block_id", "API identifier of the Content Block."),)
+_TEMPLATE: Final = (columns.key("email_template_id", "API identifier of the template."),)
+_BLOCK: Final = (columns.key("content_block_id", "API identifier of the Content Block."),)
 
 
 def _texts(text: str) -> th.Property[Any]:
@@ -46,7 +47,7 @@ def _texts(text: str) -> th.Property[Any]:
 
 
 _LOCALE: Final = (
-    fields.key("locale_uuid", "Id of the locale."),
+    columns.key("locale_uuid", "Id of the locale."),
     th.Property(
         "locale",
         th.ObjectType(
@@ -99,7 +100,7 @@ class CampaignsTranslations(_Translations, OfCampaignMessages):
     path = "/campaigns/translations"
     permission = "campaigns.translations.get"
     primary_keys = ("campaign_id", "message_variation_id", "locale_uuid")
-    schema = fields.schema(*_CAMPAIGN, *_LOCALE)
+    schema = columns.schema(*_CAMPAIGN, *_LOCALE)
 
 
 class CampaignsTranslationsSource(_Translations, OfCampaignMessages):
@@ -109,7 +110,7 @@ class CampaignsTranslationsSource(_Translations, OfCampaignMessages):
     path = "/campaigns/translations/source"
     permission = "campaigns.translations.get"
     primary_keys = ("campaign_id", "message_variation_id")
-    schema = fields.schema(*_CAMPAIGN, *_SOURCE)
+    schema = columns.schema(*_CAMPAIGN, *_SOURCE)
 
 
 class CanvasesTranslations(_Translations, OfCanvasMessages):
@@ -120,7 +121,7 @@ class CanvasesTranslations(_Translations, OfCanvasMessages):
     permission = "canvas.translations.get"
     parameters = _STEP_NAMES
     primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id", "locale_uuid")
-    schema = fields.schema(*_CANVAS, *_LOCALE)
+    schema = columns.schema(*_CANVAS, *_LOCALE)
 
 
 class CanvasesTranslationsSource(_Translations, OfCanvasMessages):
@@ -131,7 +132,7 @@ class CanvasesTranslationsSource(_Translations, OfCanvasMessages):
     permission = "canvas.translations.get"
     parameters = _STEP_NAMES
     primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id")
-    schema = fields.schema(*_CANVAS, *_SOURCE)
+    schema = columns.schema(*_CANVAS, *_SOURCE)
 
 
 class EmailTemplatesTranslations(_Translations):
@@ -144,7 +145,7 @@ class EmailTemplatesTranslations(_Translations):
     parent_key = "email_template_id"
     parameters = _TEMPLATE_NAMES
     primary_keys = ("email_template_id", "locale_uuid")
-    schema = fields.schema(*_TEMPLATE, *_LOCALE)
+    schema = columns.schema(*_TEMPLATE, *_LOCALE)
 
 
 class EmailTemplatesTranslationsSource(_Translations):
@@ -157,7 +158,7 @@ class EmailTemplatesTranslationsSource(_Translations):
     parent_key = "email_template_id"
     parameters = _TEMPLATE_NAMES
     primary_keys = ("email_template_id",)
-    schema = fields.schema(*_TEMPLATE, *_SOURCE)
+    schema = columns.schema(*_TEMPLATE, *_SOURCE)
 
 
 class ContentBlocksTranslations(_Translations):
@@ -169,4 +170,16 @@ class ContentBlocksTranslations(_Translations):
     parent = ContentBlocks
     parent_key = "content_block_id"
     primary_keys = ("content_block_id", "locale_uuid")
-    schema = fields.schema(*_BLOCK, *_LOCALE)
+    schema = columns.schema(*_BLOCK, *_LOCALE)
+
+
+class ContentBlocksTranslationsSource(_Translations):
+    """Texts of each Content Block that are translated."""
+
+    name = "content_blocks_translations_source"
+    path = "/content_blocks/translations/source"
+    permission = "content_blocks.translations.get"
+    parent = ContentBlocks
+    parent_key = "content_block_id"
+    primary_keys = ("content_block_id",)
+    schema = columns.schema(*_BLOCK, *_SOURCE)

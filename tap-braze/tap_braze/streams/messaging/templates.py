@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.paged import ChangesStream, DetailsStream
 
 if TYPE_CHECKING:
@@ -28,12 +28,12 @@ class EmailTemplates(ChangesStream):
     filtered = True
     primary_keys = ("email_template_id",)
     replication_key = "updated_at"
-    schema = fields.schema(
-        fields.key("email_template_id", "API identifier of the template."),
-        fields.moment("updated_at", "When the template last changed."),
-        fields.moment("created_at", "When the template was made."),
+    schema = columns.schema(
+        columns.key("email_template_id", "API identifier of the template."),
+        columns.moment("updated_at", "When the template last changed."),
+        columns.moment("created_at", "When the template was made."),
         th.Property("template_name", th.StringType, description="Name of the template."),
-        fields.strings("tags", "Names of its tags."),
+        columns.strings("tags", "Names of its tags."),
     )
 
 
@@ -48,10 +48,10 @@ class EmailTemplatesDetails(DetailsStream):
     parent_key = "email_template_id"
     primary_keys = ("email_template_id",)
     replication_key = "updated_at"
-    schema = fields.schema(
-        fields.key("email_template_id", "API identifier of the template."),
-        fields.moment("updated_at", "When the template last changed."),
-        fields.moment("created_at", "When the template was made."),
+    schema = columns.schema(
+        columns.key("email_template_id", "API identifier of the template."),
+        columns.moment("updated_at", "When the template last changed."),
+        columns.moment("created_at", "When the template was made."),
         th.Property("template_name", th.StringType, description="Name of the template."),
         th.Property("description", th.StringType, description="Description of the template."),
         th.Property("subject", th.StringType, description="Subject line."),
@@ -63,7 +63,7 @@ class EmailTemplatesDetails(DetailsStream):
             th.BooleanType,
             description="Whether Braze writes its CSS into the elements; where it is missing, the workspace's setting.",
         ),
-        fields.strings("tags", "Names of its tags."),
+        columns.strings("tags", "Names of its tags."),
     )
 
     @override
@@ -86,15 +86,15 @@ class ContentBlocks(ChangesStream):
     filtered = True
     primary_keys = ("content_block_id",)
     replication_key = "last_edited"
-    schema = fields.schema(
-        fields.key("content_block_id", "API identifier of the Content Block."),
-        fields.moment("last_edited", "When the Content Block was last edited."),
-        fields.moment("created_at", "When the Content Block was made."),
+    schema = columns.schema(
+        columns.key("content_block_id", "API identifier of the Content Block."),
+        columns.moment("last_edited", "When the Content Block was last edited."),
+        columns.moment("created_at", "When the Content Block was made."),
         th.Property("name", th.StringType, description="Name of the Content Block."),
         th.Property("content_type", th.StringType, description="`html` or `text`."),
         th.Property("liquid_tag", th.StringType, description="Liquid tag that puts it into a message."),
-        *fields.counts(inclusion_count="Messages that used it when it was read; changes without an edit."),
-        fields.strings("tags", "Names of its tags."),
+        *columns.counts(inclusion_count="Messages that used it when it was read; changes without an edit."),
+        columns.strings("tags", "Names of its tags."),
     )
 
 
@@ -110,20 +110,20 @@ class ContentBlocksDetails(DetailsStream):
     parent_key = "content_block_id"
     primary_keys = ("content_block_id",)
     replication_key = "last_edited"
-    schema = fields.schema(
-        fields.key("content_block_id", "API identifier of the Content Block."),
-        fields.moment("last_edited", "When the Content Block was last edited."),
-        fields.moment("created_at", "When the Content Block was made."),
+    schema = columns.schema(
+        columns.key("content_block_id", "API identifier of the Content Block."),
+        columns.moment("last_edited", "When the Content Block was last edited."),
+        columns.moment("created_at", "When the Content Block was made."),
         th.Property("name", th.StringType, description="Name of the Content Block."),
         th.Property("description", th.StringType, description="Description of the Content Block."),
         th.Property("content_type", th.StringType, description="`html` or `text`."),
         th.Property("content", th.StringType, description="What it puts into a message."),
-        *fields.counts(inclusion_count="Messages that used it when it was read; changes without an edit."),
+        *columns.counts(inclusion_count="Messages that used it when it was read; changes without an edit."),
         th.Property(
             "inclusion_data",
             th.ArrayType(th.AnyType),
             description="The message variations of campaigns and Canvases that used it when it was read, "
             "without archived and deleted ones.",
         ),
-        fields.strings("tags", "Names of its tags."),
+        columns.strings("tags", "Names of its tags."),
     )

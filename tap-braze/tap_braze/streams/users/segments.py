@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
-from tap_braze.streams.base import fields
+from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsOfList
 from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import ListStream
@@ -19,13 +19,13 @@ class Segments(ListStream):
     payload = "segments"
     shrinks = True  # archived ones are never in it
     primary_keys = ("id",)
-    schema = fields.schema(
-        fields.key("id", "API identifier of the segment."),
+    schema = columns.schema(
+        columns.key("id", "API identifier of the segment."),
         th.Property("name", th.StringType, description="Name of the segment."),
         th.Property(
             "analytics_tracking_enabled", th.BooleanType, description="Whether Braze keeps analytics of the segment."
         ),
-        fields.strings("tags", "Names of its tags."),
+        columns.strings("tags", "Names of its tags."),
     )
 
 
@@ -38,14 +38,14 @@ class SegmentsDetails(DetailsOfList):
     parent = Segments
     parent_key = "segment_id"
     primary_keys = ("segment_id",)
-    schema = fields.schema(
-        fields.key("segment_id", "API identifier of the segment."),
-        *fields.edits(),
+    schema = columns.schema(
+        columns.key("segment_id", "API identifier of the segment."),
+        *columns.edits(),
         th.Property("name", th.StringType, description="Name of the segment."),
         th.Property("description", th.StringType, description="Its filters, in words."),
         th.Property("text_description", th.StringType, description="What somebody wrote to describe it."),
-        fields.strings("tags", "Names of its tags."),
-        fields.strings("teams", "Names of its teams."),
+        columns.strings("tags", "Names of its tags."),
+        columns.strings("teams", "Names of its teams."),
     )
 
 
@@ -61,8 +61,8 @@ class SegmentsAnalytics(SeriesStream):
     parent_key = "segment_id"
     details = SegmentsDetails
     primary_keys = ("segment_id", "time")
-    schema = fields.schema(
-        fields.key("segment_id", "API identifier of the segment."),
-        fields.day(),
-        *fields.counts(size="Estimated number of users in the segment on the day."),
+    schema = columns.schema(
+        columns.key("segment_id", "API identifier of the segment."),
+        columns.day(),
+        *columns.counts(size="Estimated number of users in the segment on the day."),
     )

@@ -1,0 +1,110 @@
+"""Messages: which are scheduled, and the links in emails."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from singer_sdk import typing as th
+from typing_extensions import override
+
+from tap_braze.streams.base import columns
+from tap_braze.streams.base.messages import OfMessages
+from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.messaging.campaigns import OfCampaignMessages
+from tap_braze.streams.messaging.canvases import OfCanvasMessages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk.helpers.types import Record
+
+    from tap_braze.fetching.fetch import Document, Request
+
+
+class ScheduledBroadcasts(PagedStream):
+    """Campaigns and Canvases that are scheduled for the next days, as they are now."""
+
+    name = "scheduled_broadcasts"
+    path = "/messages/scheduled_broadcasts"
+    permission = "messages.schedule_broadcasts"
+    payload = "scheduled_broadcasts"
+    primary_keys = ("type", "id", "next_send_time")
+    schema = columns.schema(
+        columns.key("type", "Whether it is a campaign or a Canvas."),
+        columns.key("id", "API identifier of the campaign or Canvas."),
+        # No moment: in users' local times it has no offset.
+        columns.key(
+            "next_send_time",
+            "When it goes out next; without an offset where that depends on the user. Empty where Braze gives none.",
+        ),
+        th.Property("name", th.StringType, description="Name of the campaign or Canvas."),
+        th.Property(
+            "schedule_type",
+            th.StringType,
+            description="`local_time_zones`, `intelligent_delivery` or the name of the company's time zone.",
+        ),
+        columns.strings("tags", "Names of its tags."),
+    )
+
+    @override
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        # Whatever its time, the midnight that its day begins with is what counts: so the last day is in.
+        end = datetime.now(timezone.utc) + timedelta(days=self.tap.settings.broadcast_days + 1)
+        yield self.request({"end_time": end.strftime("%Y-%m-%dT00:00:00Z")})
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        rows = super().rows(request, document)
+        return [{**row, "next_send_time": row.get("next_send_time") or ""} for row in rows]
+
+
+_LINK: Final[tuple[th.Property[Any], ...]] = (
+    columns.key("message_variation_id", "API identifier of the message variation."),
+    columns.key("link_id", "Id of the link."),
+    th.Property("link_URL", th.StringType, description="Where the link leads."),
+    th.Property("link_alias", th.StringType, description="Alias of the link."),
+    th.Property(
+        "content_block_path_info",
+        th.ArrayType(th.AnyType),
+        description="The Content Blocks that the link comes from, as Braze sends them.",
+    ),
+    th.Property("channel", th.StringType, description="Channel of the message: `email`."),
+    th.Property("name", th.StringType, description="Name of the message variation."),
+)
+
+
+class _Links(OfMessages):
+    payload = "link_data"
+    channels = frozenset({"email"})
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        common = {**request.tags, "channel": document.get("channel"), "name": document.get("name")}
+        return [{**common, **link} for link in document[self.payload] or []]
+
+
+class CampaignsLinks(_Links, OfCampaignMessages):
+    """Links in the emails of each campaign, with their aliases."""
+
+    name = "campaigns_links"
+    path = "/campaigns/url_info/details"
+    permission = "campaigns.url_info.details"
+    primary_keys = ("campaign_id", "message_variation_id", "link_id")
+    schema = columns.schema(columns.key("campaign_id", "API identifier of the campaign."), *_LINK)
+
+
+class CanvasesLinks(_Links, OfCanvasMessages):
+    """Links in the emails of each Canvas, with their aliases."""
+
+    name = "canvases_links"
+    path = "/canvas/url_info/details"
+    permission = "canvas.url_info.details"
+    parameters = MappingProxyType({"canvas_id": ""})
+    primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id", "link_id")
+    schema = columns.schema(
+        columns.key("canvas_id", "API identifier of the Canvas."),
+        columns.key("canvas_step_id", "API identifier of the step."),
+        *_LINK,
+    )

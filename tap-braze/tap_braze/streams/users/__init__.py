@@ -1,0 +1,1 @@
+"""Segments and users: profiles out of exports, subscriptions and suppressed addresses."""
