@@ -1,6 +1,7 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench-tap bench-target bench-ledger bench-currents lint format sync-braze constraints clean
+.PHONY: help demo test soak bench-tap bench-target bench-ledger bench-currents lint format generate docs sync-braze \
+	constraints clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -52,10 +53,16 @@ format: $(READY) ## Put the code into its format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
+generate: $(READY) ## Write plugins/, docs/reference/ and the tables of READMEs from the code
+	@$(BIN)/python -m generate
+
+docs: $(READY) ## Build the documentation site into site/; read it with ARGS=serve
+	@$(BIN)/mkdocs $(or $(ARGS),build --strict --quiet)
+
 # Not on .ready, which cannot be made while an old pin stands against a new dependency.
 constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
 	@UV_PYTHON_DOWNLOADS=never $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header \
-		--no-annotate --no-emit-index-url --no-emit-find-links --group lint --group test --group plugins \
+		--no-annotate --no-emit-index-url --no-emit-find-links --group docs --group lint --group test --group plugins \
 		tap-braze/pyproject.toml target-braze/pyproject.toml braze-sandbox/pyproject.toml demo/tap-csv/pyproject.toml \
 		--output-file constraints.txt > /dev/null
 	@UV_PYTHON_DOWNLOADS=never $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header \
@@ -63,7 +70,7 @@ constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
 		--output-file dbt-braze/constraints.txt > /dev/null
 
 clean: ## Remove what the targets above made
-	@rm -rf .venv .venv-dbt .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .venv .venv-dbt .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis site
 
 # The virtual environment. pip works on it from outside, because Debian's Python makes no virtual environments with pip
 # in them unless python3-venv is installed, and because that is quicker everywhere.

@@ -1,4 +1,4 @@
-"""What the tap says of itself without a network: catalog, schemas, settings, README."""
+"""What the tap says of itself without a network: catalog, schemas, settings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_braze.docs import with_tables
 from tap_braze.singer.tap import TapBraze
 
 if TYPE_CHECKING:
@@ -221,16 +220,6 @@ def test_about(cli: Callable[..., Any]) -> None:
     assert set(about["settings"]["required"]) == {"api_key", "endpoint"}
     for name, setting in about["settings"]["properties"].items():
         assert setting.get("description"), name
-
-
-@pytest.mark.parametrize(
-    ("name", "tables"), [("tap-braze/README.md", ["settings", "streams"]), ("README.md", ["streams"])]
-)
-def test_the_tables_of_the_readmes_are_fresh(root: Path, name: str, tables: list[str]) -> None:
-    readme = (root / name).read_text("utf-8")
-    assert with_tables(readme) == readme, f"run: python -m tap_braze.docs {name}"
-    for table in tables:
-        assert f"<!-- {table}:begin -->\n|" in readme
 
 
 def test_the_command_is_installed() -> None:

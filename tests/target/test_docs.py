@@ -6,7 +6,6 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from target_braze.docs import with_tables
 from target_braze.singer.target import TargetBraze
 
 from tests.target.singer import TEXT, Stream
@@ -22,11 +21,6 @@ if TYPE_CHECKING:
 
 def readme(root: Path) -> str:
     return (root / "target-braze" / "README.md").read_text("utf-8")
-
-
-def test_the_readme_is_fresh(root: Path) -> None:
-    text = readme(root)
-    assert with_tables(text) == text, "run: python -m target_braze.docs target-braze/README.md"
 
 
 def blocks(root: Path, language: str) -> list[str]:

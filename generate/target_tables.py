@@ -1,0 +1,37 @@
+"""Tables of the target's settings and mapping."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_braze.mapping import keys_of_kinds
+from target_braze.settings.config import CONFIG
+from target_braze.settings.schema import STREAM
+
+from generate.markdown import settings_table, table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def settings() -> str:
+    """Return the table of the target's settings."""
+    return settings_table(CONFIG)
+
+
+def mapping() -> str:
+    """Return the table of the keys below `streams`, with the kinds that take each."""
+    kinds = keys_of_kinds()
+    rows = []
+    for name, description in _described(STREAM["properties"]):
+        of = [kind for kind, keys in kinds.items() if name.partition(".")[0] in keys]
+        rows.append((f"`{name}`", "all" if len(of) == len(kinds) else ", ".join(of), description))
+    return table(("key", "for", ""), rows)
+
+
+def _described(properties: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, schema in properties.items():
+        if description := schema.get("description"):
+            yield prefix + name, description
+        else:
+            yield from _described(schema["properties"], f"{prefix}{name}.")
