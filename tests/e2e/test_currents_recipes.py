@@ -34,11 +34,19 @@ class Loaded:
         self._uri = uri
         self._page = page
 
-    def answers(self, number: int, then: str = "") -> list[dict[str, Any]]:
-        """What the nth SQL of the page answers, or a query after it."""
+    def answers(
+        self, *numbers: int, first: str = "select", then: str = "", instead: tuple[str, str] = ("", "")
+    ) -> list[dict[str, Any]]:
+        """What the last of these SQLs of the page answers, or a query after them; `first` is run before them.
+
+        `instead` is a number in them and another that takes its place.
+        """
         with psycopg.connect(self._uri, row_factory=dict_row) as connection:
             connection.execute(f"set search_path to {SCHEMA}")
-            rows = connection.execute(blocks(self._page, "sql")[number].encode())
+            connection.execute(first.encode())
+            pages = [page.replace(*instead) if instead[0] else page for page in blocks(self._page, "sql")]
+            for number in numbers:
+                rows = connection.execute(pages[number].encode())
             if then:
                 rows = connection.execute(then.encode())
             found = rows.fetchall()
@@ -78,18 +86,22 @@ def loaded(root: Path, tmp_path: Path) -> Iterator[Loaded]:
 # One test, for each would load everything first.
 def test_the_recipes(loaded: Loaded) -> None:
     amplitudes_event_model(loaded)
+    amplitudes_requests_keep_its_limits(loaded)
     the_totals_of_a_campaign_beside_its_people(loaded)
     who_got_a_campaign_and_did_nothing(loaded)
 
 
 def amplitudes_event_model(loaded: Loaded) -> None:
-    rows = {row["insert_id"]: row for row in loaded.answers(0, "select * from amplitude_events")}
-    expected = {event["id"]: event for event in loaded.events if event.get("user_id")}
+    rows = {row["insert_id"]: row for row in loaded.answers(0, then="select * from amplitude_events")}
+    expected = {
+        event["id"]: event for event in loaded.events if event.get("external_user_id") or event.get("device_id")
+    }
     assert rows.keys() == expected.keys()
+    assert len(rows) < len(loaded.events)
     for key, row in rows.items():
         event = expected[key]
         assert row["user_id"] == event["external_user_id"]
-        assert row["device_id"] == (event.get("device_id") or event["user_id"])
+        assert row["device_id"] == event.get("device_id")
         assert row["time"] == event["time"] * 1000
         if properties := event.get("properties"):
             assert row["event_properties"].items() >= json.loads(properties).items()
@@ -108,13 +120,52 @@ def amplitudes_event_model(loaded: Loaded) -> None:
         assert float(row["revenue"]) == event["price"]
 
 
+def amplitudes_requests_keep_its_limits(loaded: Loaded) -> None:
+    # One device with 700 events in a second, and 2,500 devices with one each. To be quick, a day takes 500 of a device.
+    first = """
+        insert into currents_events (event_type, id, time, device_id, payload)
+        select 'users.behaviors.app.SessionStart', 'busy' || n, 1772323200, 'busy', '{}'::jsonb
+        from generate_series(1, 700) as n
+        union all
+        select 'users.behaviors.app.SessionStart', 'one' || n, 1772323200, 'device' || n, '{}'::jsonb
+        from generate_series(1, 2500) as n
+    """
+    daily = ("500000", "500")
+    (request,) = loaded.answers(0, 1, first=first, then="select * from amplitude_requests limit 1", instead=daily)
+    for event in request["events"]:
+        assert {"insert_id", "event_type", "time", "event_properties"} <= event.keys()
+        assert event.keys() & {"user_id", "device_id"}
+        assert None not in event.values()
+    query = """
+        with sent as (
+            select day, second, request, event, coalesce(event ->> 'device_id', event ->> 'user_id') as who
+            from amplitude_requests, jsonb_array_elements(events) as event
+        )
+        select
+            (select max(jsonb_array_length(events)) from amplitude_requests) as in_a_request,
+            (select max(n) from (select count(*) as n from sent group by day, second, who) as seconds) as in_a_second,
+            (select max(n) from (select count(*) as n from sent group by day, who) as days) as in_a_day,
+            (select count(*) from sent) as sent,
+            (select count(distinct event ->> 'insert_id') from sent) as events
+    """
+    people = [event for event in loaded.events if event.get("external_user_id") or event.get("device_id")]
+    (found,) = loaded.answers(0, 1, first=first, then=query, instead=daily)
+    assert found == {
+        "in_a_request": 1000,
+        "in_a_second": 30,
+        "in_a_day": 500,
+        "sent": len(people) + 3200,
+        "events": len(people) + 3200,
+    }
+
+
 def the_totals_of_a_campaign_beside_its_people(loaded: Loaded) -> None:
     people: defaultdict[tuple[str, date], list[dict[str, Any]]] = defaultdict(list)
     for event in loaded.events:
         if event.get("campaign_id"):
             day = datetime.fromtimestamp(event["time"], timezone.utc).date()
             people[event["campaign_name"], day].append(event)
-    rows = loaded.answers(1)
+    rows = loaded.answers(2)
     assert len(rows) > 3
     # The analytics were read from the first of March on; some of the events happened before.
     assert {(row["name"], row["day"]) for row in rows} == {key for key in people if key[1] >= date(2026, 3, 1)}
@@ -135,7 +186,7 @@ def who_got_a_campaign_and_did_nothing(loaded: Loaded) -> None:
             kinds[event["campaign_id"], event["user_id"]].add(kind(event))
     idle = {who for who, had in kinds.items() if "Send" in had and not had & {*ENGAGED}}
     assert idle
-    assert {(row["campaign_id"], row["user_id"]) for row in loaded.answers(2)} == idle
+    assert {(row["campaign_id"], row["user_id"]) for row in loaded.answers(3)} == idle
 
 
 def kind(event: dict[str, Any]) -> str:
