@@ -93,7 +93,7 @@ def test_a_type_that_nobody_knows(bucket: Bucket) -> None:
     run = bucket.run(UNKNOWNS, event_types=["users.messages.hologram.*", "*.Opne"])
     assert ids(run, UNKNOWNS) == ["a"]
     warnings = [line.split(" | ")[-1] for line in run.stderr.splitlines() if "| WARNING" in line]
-    assert warnings == ["setting 'currents.event_types': no event type is known as '*.Opne', or has files"]
+    assert warnings == ["setting 'currents.event_types': '*.Opne' matches no known event type and no folder of files"]
 
 
 def test_without_the_setting_there_are_none(bucket: Bucket) -> None:

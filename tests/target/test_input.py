@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from target_braze.damaged_json import DamagedLine, decode_damaged
 from target_braze.encode import decode, encode
 from target_braze.singer import reader
-from target_braze.damaged_json import DamagedLine, decode_damaged
 from target_braze.singer.reader import MessageReader
 
 from tests.target.singer import ANY_OBJECT, NUMBER, TEXT, Stream, customers, the

@@ -42,7 +42,7 @@ def report(tap: TapBraze) -> Iterator[str]:
     """
     width = max(len(stream.name) for stream in STREAMS)
     readable = untried = 0
-    if tap.settings.currents.url is not None:
+    if tap.run.settings.currents.url is not None:
         yield f"{'currents_…':{width}}  {_currents(tap)}"
     for finding in _findings(tap):
         readable += finding.readable is True
@@ -60,7 +60,7 @@ def report(tap: TapBraze) -> Iterator[str]:
 def _currents(tap: TapBraze) -> str:
     """Whether Currents' files can be listed, and of which event types they are."""
     try:
-        event_types = tap.files.event_types
+        event_types = tap.run.files.event_types
     except StorageError as error:
         return f"not readable: {error}"
     return f"can be listed; {len(event_types)} event types: {', '.join(event_types)}"
@@ -110,7 +110,7 @@ def _try(stream: BrazeStream) -> Finding:
     if request is None:
         return _try_without(stream)
     try:
-        document = get(stream.tap.client, request)
+        document = get(stream.run.client, request)
     except RefusedError as error:
         if not request.tags:
             raise
@@ -126,11 +126,11 @@ def _try(stream: BrazeStream) -> Finding:
 def _first_request(stream: BrazeStream) -> Request | None:
     """A request that the stream would send too, as far as a list that was tried before named something to ask for."""
     if isinstance(stream, SeriesStream):
-        today = stream.tap.settings.last_day
+        today = stream.run.settings.last_day
         window = next(iter(stream.windows(today, today)))
         return next((stream.request(tags, window) for tags in stream.targets()), None)
     if isinstance(stream, DetailsOfList):
-        tags = ({stream.parent_key: key} for key in stream.tap.list_of(stream.parent).ids(stream.name))
+        tags = ({stream.parent_key: key} for key in stream.run.stream(stream.parent).ids(stream.name))
         return next((Request(stream.path, each, stream.pool, stream.payload, tags=each) for each in tags), None)
     if isinstance(stream, PagedStream):
         return next(stream.plan(None), None)
@@ -144,7 +144,7 @@ def _try_without(stream: BrazeStream) -> Finding:
     """
     with suppress(RefusedError):
         body = b"{}" if stream.method == "POST" else None
-        stream.tap.client.request(stream.method, re.sub("{.*?}", "-", stream.path), pool=stream.pool, body=body)
+        stream.run.client.request(stream.method, re.sub("{.*?}", "-", stream.path), pool=stream.pool, body=body)
     return Finding(stream.name, readable=True, text="readable, though nothing was there to try it on")
 
 

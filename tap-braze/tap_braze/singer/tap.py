@@ -8,7 +8,7 @@ import signal
 import threading
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
 import simplejson  # type: ignore[import-untyped]
@@ -21,15 +21,12 @@ from singer_sdk.plugin_base import _ConfigInput
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_braze.braze.client import BrazeError, Client
-from tap_braze.currents.files import Files
-from tap_braze.reporting.progress import Progress
-from tap_braze.reporting.refusals import Report
-from tap_braze.settings.schema import CONFIG_SCHEMA, Settings, config_errors
+from tap_braze.braze.client import BrazeError
+from tap_braze.settings.schema import CONFIG_SCHEMA, config_errors
 from tap_braze.singer import access
 from tap_braze.singer.writer import OutputError, Writer, check_standard_streams
-from tap_braze.storage import Storage
 from tap_braze.streams import STREAMS, currents
+from tap_braze.streams.base.context import RunContext
 from tap_braze.untrusted import one_line
 
 if TYPE_CHECKING:
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from tap_braze.streams.base.stream import BrazeStream
-
-S = TypeVar("S", bound="BrazeStream")
 
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 
@@ -60,8 +55,6 @@ class TapBraze(Tap):
     message_writer_class = Writer
     message_writer: Writer
 
-    _client: Client | None = None
-    _settings: Settings | None = None
     _ordered: dict[str, BrazeStream] | None = None
     _terminated = False
 
@@ -75,57 +68,16 @@ class TapBraze(Tap):
         return self._ordered
 
     @cached_property
-    def progress(self) -> Progress:
-        """How far the run is."""
-        return Progress(self.logger)
-
-    @cached_property
-    def report(self) -> Report:
-        """What went wrong with single parents."""
-        return Report(self.logger)
-
-    @property
-    def settings(self) -> Settings:
-        """The settings, checked and typed."""
-        if self._settings is None:
-            self._settings = Settings.of(self.config)
-        return self._settings
-
-    @property
-    def client(self) -> Client:
-        """The one client that all streams send their requests through."""
-        if self._client is None:
-            self._client = Client(
-                endpoint=self.config["endpoint"],
-                api_key=self.config["api_key"],
-                connections=self.config["concurrency"],
-                reserve=float(self.config["rate_limit_reserve"]),
-                timeout=float(self.config["request_timeout"]),
-            )
-        return self._client
-
-    @cached_property
-    def files(self) -> Files:
-        """The files of Currents.
-
-        Raises:
-            StorageError: what is to be read has no name, or a kind that is not installed.
-        """
-        settings = self.settings.currents
-        url = settings.url or ""
-        storage = Storage("currents.url", url, settings.storage_options)
-        return Files(storage, settings.wants, self.settings.concurrency, self.logger.warning)
-
-    def list_of(self, kind: type[S]) -> S:
-        """The one stream of this class, for its ids."""
-        return next(stream for stream in self.streams.values() if isinstance(stream, kind))
+    def run(self) -> RunContext:
+        """What the streams of this run share."""
+        return RunContext(self)
 
     @override
     def discover_streams(self) -> list[BrazeStream]:
-        streams = [stream(self) for stream in STREAMS]
+        streams = [stream(self.run) for stream in STREAMS]
         if "url" in self.config.get("currents", ()):
             self._validate_config()  # what there is to discover is in the bucket that the settings name
-            streams += currents.streams(self)
+            streams += currents.streams(self.run)
         return streams
 
     @override
@@ -230,8 +182,7 @@ class TapBraze(Tap):
         if self._terminated:
             return
         self._terminated = True
-        if self._client is not None:
-            self._client.stop()
+        self.run.stop()
         self.message_writer.between_lines(lambda: self._terminate(signum))
 
     def _terminate(self, signum: int) -> None:

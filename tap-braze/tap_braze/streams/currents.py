@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_braze.currents.files import File
-    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.context import RunContext
 
 _BYTES_AHEAD: Final = 33_554_432  # of files that are read before their turn; their lines are two to five times as many
 _RECORDS_BETWEEN_STATES: Final = 50_000
@@ -41,26 +41,28 @@ _SECONDS_BETWEEN_WORDS: Final = 5.0
 _OF_COLUMN: Final = 2  # parts of a breadcrumb: `properties` and the name
 
 
-def streams(tap: TapBraze) -> list[BrazeStream]:
+def streams(run: RunContext) -> list[BrazeStream]:
     """The streams of Currents, if the settings say where its files are.
 
     They are of all event types that are known, so that a catalog has them before the first file comes, and of those
     that there are files of. The latter are selected by default; `currents_events`, which has them all again, is not.
     """
-    settings = tap.settings.currents
+    settings = run.settings.currents
     if settings.url is None:
         return []
     known = set(filter(settings.wants, schemas.EVENT_TYPES))
     try:
-        there = set(tap.files.event_types)
+        there = set(run.files.event_types)
     except StorageError as error:
-        tap.report.record_missing("currents_events", "the listing of all files", error)
+        run.report.record_missing("currents_events", "the listing of all files", error)
         there = known
     event_types = sorted(known | there)
     for pattern in settings.event_types:
         if not fnmatch.filter(event_types, pattern):  # its first file may be still to come
-            tap.logger.warning("setting 'currents.event_types': no event type is known as %r, or has files", pattern)
-    return [CurrentsEvents(tap), *(CurrentsStream(tap, each, by_default=each in there) for each in event_types)]
+            run.tap.logger.warning(
+                "setting 'currents.event_types': %r matches no known event type and no folder of files", pattern
+            )
+    return [CurrentsEvents(run), *(CurrentsStream(run, each, by_default=each in there) for each in event_types)]
 
 
 class _FilesStream(BrazeStream):
@@ -74,8 +76,8 @@ class _FilesStream(BrazeStream):
     permission = ""
     in_one = False  # whether events of all types are in it
 
-    def __init__(self, tap: TapBraze, schema: dict[str, Any]) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext, schema: dict[str, Any]) -> None:
+        super().__init__(run)
         self._schema = schema
         # No field tells what was read: the time of an event can be long before that of its file.
         self.forced_replication_method = REPLICATION_INCREMENTAL
@@ -104,7 +106,7 @@ class _FilesStream(BrazeStream):
             return
         with self.get_record_counter() as counter, self.get_sync_timer():
             for lines, events in self._chunks(bare=False):
-                self.tap.message_writer.write_lines(lines)
+                self.run.writer.write_lines(lines)
                 counter.increment(events)
         self._write_state_message()
 
@@ -138,12 +140,12 @@ class _FilesStream(BrazeStream):
             self._tell(time.monotonic() - started)
 
     def _of_type(self, event_type: str, workers: Workers, *, bare: bool) -> Iterator[tuple[bytes, int]]:
-        settings = self.tap.settings
+        settings = self.run.settings
         position = self._position(event_type)
         try:
             plan = self._plan(event_type, position)
         except StorageError as error:
-            self.tap.report.record_missing(self.name, f"the listing of {event_type}", error)
+            self.run.report.record_missing(self.name, f"the listing of {event_type}", error)
             return
         self._keep(event_type, position)
         task = Task(
@@ -178,7 +180,7 @@ class _FilesStream(BrazeStream):
     def _read(self, workers: Workers, task: Task, file: File) -> IO[bytes] | Exception:
         """What there is in a file, or what is wrong with it."""
         try:
-            return workers.frames_of(task, self.tap.files.read(file))
+            return workers.frames_of(task, self.run.files.read(file))
         except (StorageError, BrokenFileError) as error:
             return error
 
@@ -199,7 +201,7 @@ class _FilesStream(BrazeStream):
 
     def _plan(self, event_type: str, position: Position) -> list[File]:
         """The files to read, those first that were set aside in earlier runs."""
-        settings, files = self.tap.settings.currents, self.tap.files
+        settings, files = self.run.settings.currents, self.run.files
         since = position.since or hour_of(settings.start)
         if settings.not_before is not None:
             since = max(since, hour_of(settings.not_before))
@@ -212,7 +214,7 @@ class _FilesStream(BrazeStream):
             if _is_utf8(file.path):  # STATE names files that are set aside
                 listed.append(file)
             else:
-                self.tap.report.record_missing(
+                self.run.report.record_missing(
                     self.name, file.path, BrokenFileError("its name is not UTF-8; rename it")
                 )
         return position.plan(listed, aside)
@@ -221,9 +223,9 @@ class _FilesStream(BrazeStream):
         """Note a file for the next run; whether there is still room for it."""
         if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
             named = f"{file.path} and all after it, for {_MOST_ASIDE} files before it are broken too,"
-            self.tap.report.record_missing(self.name, named, error)
+            self.run.report.record_missing(self.name, named, error)
             return False
-        self.tap.report.record_missing(self.name, file.path, error)
+        self.run.report.record_missing(self.name, file.path, error)
         position.set_aside(file)
         return True
 
@@ -235,7 +237,7 @@ class _FilesStream(BrazeStream):
             return
         self._schema = self._input_schema = {**schema, "properties": properties}
         selected = get_selected_schema(self.name, self._schema, self.mask)
-        self.tap.mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
+        self.run.tap.mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
         self._stream_maps = None
         self._described = False
         self._write_schema_message()
@@ -243,7 +245,7 @@ class _FilesStream(BrazeStream):
     def _position(self, event_type: str) -> Position:
         incremental = self.replication_method == REPLICATION_INCREMENTAL
         try:
-            return Position(self.kept(event_type) if incremental else {}, self.tap.settings.currents.lookback)
+            return Position(self.kept(event_type) if incremental else {}, self.run.settings.currents.lookback)
         except (TypeError, ValueError, AttributeError):
             text = f"stream '{self.name}': what the state says of {event_type} is no position; remove or correct it"
             raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
@@ -282,15 +284,15 @@ class CurrentsStream(_FilesStream):
 
     primary_keys = ("id",)
 
-    def __init__(self, tap: TapBraze, event_type: str, *, by_default: bool) -> None:
+    def __init__(self, run: RunContext, event_type: str, *, by_default: bool) -> None:
         self.name = schemas.stream_name(event_type)
         self.selected_by_default = by_default
         self._event_type = event_type
-        super().__init__(tap, schemas.of_event_type(event_type))
+        super().__init__(run, schemas.of_event_type(event_type))
 
     @override
     def event_types(self) -> list[str]:
-        return [self._event_type] if self._event_type in self.tap.files.event_types else []
+        return [self._event_type] if self._event_type in self.run.files.event_types else []
 
     @override
     def kept(self, event_type: str) -> dict[str, Any]:
@@ -306,12 +308,12 @@ class CurrentsEvents(_FilesStream):
     selected_by_default = False
     in_one = True
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap, schemas.of_all_events())
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run, schemas.of_all_events())
 
     @override
     def event_types(self) -> list[str]:
-        return self.tap.files.event_types
+        return self.run.files.event_types
 
     @override
     def kept(self, event_type: str) -> dict[str, Any]:

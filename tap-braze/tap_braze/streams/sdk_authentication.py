@@ -37,5 +37,5 @@ class SdkAuthenticationKeys(PagedStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        for app in self.tap.settings.app_ids:
+        for app in self.run.settings.app_ids:
             yield self.request(tags={"app_id": app})

@@ -11,8 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
-from target_braze.encode import encode
 from target_braze.damaged_json import UNDECODABLE, decode_damaged
+from target_braze.encode import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

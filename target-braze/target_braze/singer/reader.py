@@ -13,8 +13,8 @@ from singer_sdk.singerlib.encoding.base import GenericSingerReader
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
-from target_braze.encode import decode, encode, exact
 from target_braze.damaged_json import UNDECODABLE, DamagedLine
+from target_braze.encode import decode, encode, exact
 from target_braze.singer.input_lines import InputLines
 
 if TYPE_CHECKING:

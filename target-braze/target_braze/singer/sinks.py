@@ -12,12 +12,12 @@ from typing_extensions import override
 from target_braze.braze import catalogs
 from target_braze.braze.data_points import data_points
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
+from target_braze.damaged_json import TOO_DEEP, levels
 from target_braze.ledger.store import fingerprint
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.property_sources import is_blank
 from target_braze.mapping.stream_kinds import taken_for
 from target_braze.records import DELETED, RecordError, Rejection
-from target_braze.damaged_json import TOO_DEEP, levels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.context import RunContext
 
 MISSING: Final = "missing"
 _ENVELOPE: Final = frozenset({"message", "errors"})
@@ -41,8 +41,8 @@ class DetailsOfList(BrazeStream):
     parent_key: ClassVar[str]
     first_field: ClassVar[str] = ""  # the time of the first send or entry, null before there is one
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
         self._first_days: dict[str, date] | None = None
 
     @override
@@ -73,20 +73,20 @@ class DetailsOfList(BrazeStream):
             raise bad_bookmark(self.name, bookmark)
         since = None if latest is None else latest - EDIT_OVERLAP
         missing = set(self.stream_state.get(MISSING, ())) if bookmark is not None else set()
-        rows = self.tap.list_of(self.parent).everything(reader)
+        rows = self.run.stream(self.parent).everything(reader)
         first_days: dict[str, date] = {}
         refused, failed = [], False
         plan = self._plan(rows, None if everybody else since, missing)
-        settings = self.tap.settings
-        with closing(fetch_in_order(plan, self.tap.client, settings.concurrency, self.tap.progress.tick)) as answers:
+        settings = self.run.settings
+        with closing(fetch_in_order(plan, self.run.client, settings.concurrency, self.run.progress.tick)) as answers:
             for request, answer in answers:
                 key = request.tags[self.parent_key]
                 if isinstance(answer, BrazeError):
                     failed |= self._pass_over(key, answer)
                     refused.append(key)
                     continue
-                self.tap.report.record_answer()
-                self.tap.progress.record_answer(records=1)
+                self.run.report.record_answer()
+                self.run.progress.record_answer(records=1)
                 if (first := self._first_day(answer)) is not None:
                     first_days[key] = first
                 changed = moment_or_none(answer.get("updated_at"))
@@ -108,12 +108,12 @@ class DetailsOfList(BrazeStream):
         """
         first = moment_or_none(document.get(self.first_field)) or moment_or_none(document.get("created_at"))
         try:
-            return None if first is None else first.astimezone(self.tap.settings.zone).date() - _MARGIN
+            return None if first is None else first.astimezone(self.run.settings.zone).date() - _MARGIN
         except OverflowError:  # the year 1
             return None
 
     def _plan(self, rows: Iterable[Record], since: datetime | None, missing: set[str]) -> Iterator[Request]:
-        key = type(self.tap.list_of(self.parent)).primary_keys[0]
+        key = type(self.run.stream(self.parent)).primary_keys[0]
         for row in rows:
             edited = moment_or_none(row.get("last_edited"))
             if since is None or edited is None or edited >= since or row[key] in missing:
@@ -124,7 +124,7 @@ class DetailsOfList(BrazeStream):
         """Go on without what Braze refuses, or what keeps failing; whether it is the latter."""
         named = f"{self.parent_key} {key!r}"
         if isinstance(error, RefusedError):
-            self.tap.report.record_refusal(self.name, named, error)
+            self.run.report.record_refusal(self.name, named, error)
             return False
         if not isinstance(error, UnavailableError):
             self.fail(error, about=f", {named}")

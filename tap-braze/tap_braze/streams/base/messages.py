@@ -28,17 +28,17 @@ class OfMessages(PagedStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        tap, details = self.tap, self.tap.list_of(self.details)
+        run, details = self.run, self.run.stream(self.details)
         key = details.parent_key
         asks = (
             Request(details.path, {key: owner}, details.pool, details.payload, tags={key: owner})
-            for owner in tap.list_of(details.parent).ids(self.name)
+            for owner in run.stream(details.parent).ids(self.name)
         )
-        with closing(fetch_in_order(asks, tap.client, tap.settings.concurrency)) as answers:
+        with closing(fetch_in_order(asks, run.client, run.settings.concurrency)) as answers:
             for request, answer in answers:
                 named = f"{key} {request.tags[key]!r}"
                 if isinstance(answer, RefusedError):
-                    tap.report.record_refusal(self.name, named, answer)
+                    run.report.record_refusal(self.name, named, answer)
                     continue
                 if isinstance(answer, BrazeError):
                     details.fail(answer, about=f" (read for '{self.name}')")

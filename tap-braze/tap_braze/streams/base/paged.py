@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Context, Record
 
     from tap_braze.fetching.fetch import Document
-    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.context import RunContext
 
 # Rate limits of their own; the others are in `base`. https://www.braze.com/docs/api/api_limits/
 CATALOGS: Final = "catalogs"  # 50 requests a minute, with making and deleting catalogs
@@ -58,8 +58,8 @@ class PagedStream(BrazeStream):
     needs: ClassVar[str] = ""  # the setting without which there is nothing to ask for
     limit: ClassVar[int | None] = None  # rows of a page that is asked for by `limit` and `offset`; None: by cursor
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
         self.held = False  # whether a parent that is lacking keeps the bookmark from going on
         self._rows: list[Record] | None = None
         described = self.schema["properties"].items()
@@ -90,7 +90,7 @@ class PagedStream(BrazeStream):
             yield self.request()
             return
         key = self.parent.primary_keys[0]
-        for row in self.tap.list_of(self.parent).changed_since(since, self.name):
+        for row in self.run.stream(self.parent).changed_since(since, self.name):
             yield self.request(tags={self.parent_key: row[key]})
 
     def request(self, params: Mapping[str, str | list[str]] = NOTHING, tags: Mapping[str, str] = NOTHING) -> Request:
@@ -117,7 +117,7 @@ class PagedStream(BrazeStream):
             self.set_aside(named, error)
             self.held = True
         elif named and isinstance(error, RefusedError):
-            self.tap.report.record_refusal(self.name, named, error)
+            self.run.report.record_refusal(self.name, named, error)
         else:
             self.fail(error, about=f", {named}" if named else "")
 
@@ -127,8 +127,8 @@ class PagedStream(BrazeStream):
 
     def _read(self, plan: Iterable[Request], reader: str) -> Iterator[Record]:
         """The rows of a plan, in its order."""
-        tap, asked = self.tap, False
-        with closing(fetch_in_order(plan, tap.client, tap.settings.concurrency, tap.progress.tick)) as answers:
+        run, asked = self.run, False
+        with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
             for request, answer in answers:
                 asked = True
                 yield from self._pages(request, answer, reader)
@@ -150,8 +150,8 @@ class PagedStream(BrazeStream):
                 self.pass_over(request, understood)
                 return
             rows, cursor = understood
-            self.tap.report.record_answer()
-            self.tap.progress.record_answer(records=len(rows))
+            self.run.report.record_answer()
+            self.run.progress.record_answer(records=len(rows))
             before = len(seen)
             for row in rows:
                 which = tuple(repr(row.get(name)) for name in identity)
@@ -162,7 +162,7 @@ class PagedStream(BrazeStream):
             page = self._after(page, cursor, len(rows)) if len(seen) > before else None
             if page is not None:
                 try:
-                    answer = get(self.tap.client, page)
+                    answer = get(self.run.client, page)
                 except BrazeError as error:
                     answer = error
 
@@ -267,8 +267,8 @@ class DailyStream(PagedStream):
     rows come twice, not go missing, whichever end of the list it appears at.
     """
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
         self._last: date | None = None
         self._unsaved = False
 
@@ -280,7 +280,7 @@ class DailyStream(PagedStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        settings, bookmark = self.tap.settings, None
+        settings, bookmark = self.run.settings, None
         if (text := self.bookmark) is not None:
             try:
                 bookmark = date.fromisoformat(text[:10])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_braze.fetching.windows import Window
-    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.context import RunContext
     from tap_braze.streams.base.details import DetailsOfList
 
 # What a series can be read for one by one: the field that its rows get, the setting that names the ones to read, and
@@ -63,10 +63,10 @@ class SeriesStream(BrazeStream):
     switches: ClassVar[tuple[str, ...]] = ()  # parameters that are sent as true
     source: ClassVar[type[SeriesStream] | None] = None  # the series whose rows are unfolded, for a long form
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
-        self.by_hour = self.hourly and tap.config.get("series_unit") == "hour"
-        self.split_by = tuple(name for name in self.dimensions if tap.config.get(DIMENSIONS[name][0]))
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
+        self.by_hour = self.hourly and self.config.get("series_unit") == "hour"
+        self.split_by = tuple(name for name in self.dimensions if self.config.get(DIMENSIONS[name][0]))
         self.was_read = False
         properties = {name: columns.DIMENSIONS[name] for name in self.split_by} | self.schema["properties"]
         if self.by_hour:
@@ -118,7 +118,7 @@ class SeriesStream(BrazeStream):
         choices = [[{name: value} for value in self._values(name)] for name in self.split_by]
         parents: list[dict[str, str]] = [{}]
         if self.parent is not None:
-            parents = [{self.parent_key: parent} for parent in self.tap.list_of(self.parent).ids(self.name)]
+            parents = [{self.parent_key: parent} for parent in self.run.stream(self.parent).ids(self.name)]
         return [
             {**{name: value for choice in chosen for name, value in choice.items()}, **parent}
             for parent in parents
@@ -130,7 +130,7 @@ class SeriesStream(BrazeStream):
         ask = {self._param(name): value for name, value in tags.items()}
         params = {**ask, **dict.fromkeys(self.switches, "true"), **self.dates(window)}
         request = Request(self.path, params, self.pool, self.payload, tags=tags, window=window)
-        now = datetime.now(self.tap.settings.zone)
+        now = datetime.now(self.run.settings.zone)
         if moment(params["ending_at"]) <= now:
             return request
         # Whether Braze takes an end in the future the docs do not say.
@@ -138,12 +138,12 @@ class SeriesStream(BrazeStream):
 
     def dates(self, window: Window) -> dict[str, str]:
         """The parameters that a window becomes."""
-        return window.params(self.tap.settings.zone)
+        return window.params(self.run.settings.zone)
 
     @property
     def first_day(self) -> date:
         """The day that reading begins with."""
-        settings = self.tap.settings
+        settings = self.run.settings
         bookmark = None
         if (text := self.bookmark) is not None:
             try:
@@ -158,7 +158,7 @@ class SeriesStream(BrazeStream):
 
         Counted from today, so that the days of a run do not depend on where it or an earlier one began or ended.
         """
-        return self.tap.settings.today - _NEWEST * span(self.longest, hourly=self.by_hour)
+        return self.run.settings.today - _NEWEST * span(self.longest, hourly=self.by_hour)
 
     @property
     def gaps(self) -> Gaps:
@@ -205,18 +205,15 @@ class SeriesStream(BrazeStream):
         source = self.source or type(self)
         readers = [
             stream
-            for stream in self.tap.streams.values()
-            if isinstance(stream, SeriesStream)
-            and (stream.source or type(stream)) is source
-            and stream.selected
-            and not stream.was_read
+            for stream in self.run.streams(SeriesStream)
+            if (stream.source or type(stream)) is source and stream.selected and not stream.was_read
         ]
         return sorted(readers, key=lambda stream: stream.source is None)
 
     def _values(self, dimension: str) -> Iterable[str]:
-        values: tuple[str, ...] = getattr(self.tap.settings, DIMENSIONS[dimension][0])
+        values: tuple[str, ...] = getattr(self.run.settings, DIMENSIONS[dimension][0])
         if values == EVERY and dimension == "product_id" and self.products is not None:
-            return self.tap.list_of(self.products).ids(self.name)
+            return self.run.stream(self.products).ids(self.name)
         return values
 
     def _param(self, name: str) -> str:

@@ -35,7 +35,7 @@ class Cover:
         """Whether the stream wants the row of this `time`."""
         day = date.fromisoformat(stamp[:10])
         if self.stream.by_hour:
-            zone = self.stream.tap.settings.zone
+            zone = self.stream.run.settings.zone
             day = moment(stamp, zone).astimezone(zone).date()
         return day >= self.first or self.gaps.has(tags, day)
 
@@ -51,7 +51,7 @@ class Reading:
     def __init__(self, reader: SeriesStream, streams: Sequence[SeriesStream]) -> None:
         """`reader` is the stream whose turn it is."""
         self._reader = reader
-        self._tap = reader.tap
+        self._run = reader.run
         self._covers = [Cover(stream) for stream in streams]
         self._first = min(cover.first for cover in self._covers)
         self._newest = reader.newest
@@ -63,8 +63,8 @@ class Reading:
     def records(self) -> Iterator[tuple[SeriesStream, Record]]:
         """The records of all streams, each window's before the next one's."""
         targets = self._reader.targets()
-        spans = list(self._reader.windows(self._first, self._tap.settings.last_day))
-        self._tap.progress.plan(len(targets) * len(spans), len(spans))
+        spans = list(self._reader.windows(self._first, self._run.settings.last_day))
+        self._run.progress.plan(len(targets) * len(spans), len(spans))
         self._first_days = self._known_first_days()
         under_way: Window | None = None
         for request, answer in self._answers(self._plan(spans, targets)):
@@ -83,8 +83,8 @@ class Reading:
             cover.stream.was_read = True
 
     def _answers(self, plan: Iterable[Request]) -> Iterator[tuple[Request, Document | BrazeError]]:
-        tap = self._tap
-        with closing(fetch_in_order(plan, tap.client, tap.settings.concurrency, tap.progress.tick)) as answers:
+        run = self._run
+        with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
             yield from answers
 
     def _plan(self, spans: Iterable[Window], targets: Sequence[Mapping[str, str]]) -> Iterator[Request]:
@@ -124,7 +124,7 @@ class Reading:
         if isinstance(answer, BrazeError):
             self._pass_over(tags, window, answer)
             return
-        zone = self._tap.settings.zone
+        zone = self._run.settings.zone
         try:
             with expected_shape(f"GET {request.path}"):
                 by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
@@ -132,10 +132,10 @@ class Reading:
         except MalformedError as error:
             self._pass_over(tags, window, error)
             return
-        self._tap.report.record_answer()
+        self._run.report.record_answer()
         if self._first_days and self._reader.trimmed:
             rows = [row for row in rows if not self._is_nothing(row, tags)]
-        self._tap.progress.record_answer(window, len(rows))
+        self._run.progress.record_answer(window, len(rows))
         # Whether a stream wants all of the window is the same for all rows.
         covers = [(cover, cover.first <= window.first) for cover in self._covers]
         for row in rows:
@@ -149,12 +149,12 @@ class Reading:
 
     def _pass_over(self, tags: Mapping[str, str], window: Window, error: BrazeError) -> None:
         """Go on without a parent that Braze refuses, archived since it was listed, say; or that keeps failing."""
-        reader, report, named = self._reader, self._tap.report, _named(tags)
+        reader, report, named = self._reader, self._run.report, _named(tags)
         about = f", {named}" if named else ""
         if not reader.parent_fields or not isinstance(error, (RefusedError, UnavailableError)):
             reader.fail(error, about=about)
         if isinstance(error, RefusedError):
-            self._tap.progress.record_answer(window)
+            self._run.progress.record_answer(window)
             report.record_refusal(reader.name, named, error)
             self._refused.add(named)
         else:
@@ -181,7 +181,7 @@ class Reading:
         gaps = [first for cover in self._covers for _, (first, _) in cover.gaps]
         if min([self._first, *gaps]) >= self._newest:
             return {}
-        return self._tap.list_of(reader.details).first_days(reader.name)
+        return self._run.stream(reader.details).first_days(reader.name)
 
     def _is_nothing(self, row: Record, tags: Mapping[str, str]) -> bool:
         """Whether the row says that nothing happened, on a day on which nothing can have.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.context import RunContext
 
 # The rate limits that the streams share, or have to themselves.
 # https://www.braze.com/docs/api/api_limits/
@@ -71,9 +71,9 @@ class BrazeStream(Stream):
     replication_key: str | None = None
     schema: dict[str, Any]
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
-        self.tap = tap
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run.tap)
+        self.run = run
         self._told_of: set[str] = set()
         self._described = False
         self._emitted = 0
@@ -142,8 +142,8 @@ class BrazeStream(Stream):
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
             self.fail(error, about=f", {named}")
         if isinstance(error, MalformedError):
-            self.tap.report.record_missing(self.name, named, error)
-        elif outage := self.tap.report.record_failure(self.name, named, error):
+            self.run.report.record_missing(self.name, named, error)
+        elif outage := self.run.report.record_failure(self.name, named, error):
             self.fail(outage[1], about=f", {outage[0]}")
 
     def fail(self, error: BrazeError, *, about: str = "") -> NoReturn:
@@ -158,14 +158,14 @@ class BrazeStream(Stream):
             text += f". Reading it needs the permission '{self.permission}'"
         elif isinstance(error, UnavailableError):
             text += ". Run again later: it goes on from the last STATE"
-        self.tap.message_writer.flush()
+        self.run.writer.flush()
         raise type(error)(text, status=error.status, errors=error.errors) from error
 
     def is_identified(self, row: Record, keys: Iterable[str]) -> bool:
         """Whether a row has what names it; one that has not is reported and left out."""
         for key in keys:
             if not isinstance(row.get(key), (str, int)):
-                self.tap.report.record_missing(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
+                self.run.report.record_missing(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
                 return False
         return True
 
@@ -175,13 +175,13 @@ class BrazeStream(Stream):
         None is from the beginning. Without a start date a first run brings every object: what was edited is another
         question than which days of the series are wanted.
         """
-        start = self.tap.settings.edited_since
+        start = self.run.settings.edited_since
         return max((at for at in (start, latest and latest - EDIT_OVERLAP) if at is not None), default=None)
 
     @override
     def _write_state_message(self) -> None:
         super()._write_state_message()
-        self.tap.message_writer.flush()  # also where the state is the same as before and is not written
+        self.run.writer.flush()  # also where the state is the same as before and is not written
 
     @override
     def _write_schema_message(self) -> None:
@@ -201,22 +201,22 @@ class BrazeStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Record, Any, Any]:
-        progress = self.tap.progress
+        progress = self.run.progress
         progress.begin(self.name, self.path)
         try:
             yield from super()._sync_records(context, write_messages=write_messages)
         except (ForbiddenError, UnauthorizedError) as error:
             # Where nothing has been answered yet, a 401 is about the key and not about what it may do.
-            if not self.tap.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
+            if not self.run.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
                 raise
-            self.tap.report.record_skip(self.name, error)
+            self.run.report.record_skip(self.name, error)
         finally:
             progress.end()
 
     @override
     def log_sync_costs(self) -> None:
         super().log_sync_costs()
-        self.tap.report.close()  # the SDK calls this when all streams are over
+        self.run.report.close()  # the SDK calls this when all streams are over
 
     # The bookmarks are set by the streams themselves, when all before them has been read, and are valid at any time:
     # records do not move them, and the SDK's markers for what is under way are not needed.
@@ -244,8 +244,8 @@ class ListStream(BrazeStream):
     archivable: ClassVar[bool] = False
     shrinks: ClassVar[bool] = False  # whether rows can leave it; the archivable ones do if the archive is left out
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
         self._rows: list[Record] | None = None
 
     @override
@@ -305,7 +305,7 @@ class ListStream(BrazeStream):
         """
         shrinks = self.shrinks
         if self.archivable:
-            shrinks = not self.tap.settings.include_archived
+            shrinks = not self.run.settings.include_archived
             params = params if shrinks else {**params, "include_archived": "true"}
         seen: set[str] = set()
         again = False
@@ -326,10 +326,10 @@ class ListStream(BrazeStream):
             request = Request(self.path, {**params, "page": str(page)}, self.pool, self.payload)
             try:
                 with expected_shape(f"GET {self.path}"):
-                    items = get(self.tap.client, request)[self.payload] or []
+                    items = get(self.run.client, request)[self.payload] or []
                     if not isinstance(items, list):
                         raise TypeError(self.payload)
-                self.tap.progress.record_answer()
+                self.run.progress.record_answer()
             except BrazeError as error:
                 self.fail(error, about="" if reader == self.name else f" (read for '{reader}')")
             rows = [item if isinstance(item, dict) else {key: item} for item in items]

@@ -142,7 +142,7 @@ class SendsAnalytics(SeriesStream):
 
     @override
     def targets(self) -> Sequence[Mapping[str, str]]:
-        return self.tap.settings.send_ids
+        return self.run.settings.send_ids
 
 
 class OfCampaignMessages(OfMessages):

@@ -274,13 +274,13 @@ class CanvasesSummary(SeriesStream):
     def windows(self, first: date, last: date) -> Iterator[Window]:
         day = _fortnight(first)
         while day <= last:
-            yield Window(day, min(day + (_LONGEST - 1) * DAY, self.tap.settings.last_day))
+            yield Window(day, min(day + (_LONGEST - 1) * DAY, self.run.settings.last_day))
             day += _LONGEST * DAY
 
     @override
     def dates(self, window: Window) -> dict[str, str]:
         # Nothing in the answer tells which days it sums up, so the bounds are in the form of the docs' own samples.
-        zone = self.tap.settings.zone
+        zone = self.run.settings.zone
         end = datetime.combine(window.last, time(23, 59, 59), zone)
         return {"starting_at": datetime.combine(window.first, time(), zone).isoformat(), "ending_at": end.isoformat()}
 

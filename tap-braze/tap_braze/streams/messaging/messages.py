@@ -51,7 +51,7 @@ class ScheduledBroadcasts(PagedStream):
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
         # Whatever its time, the midnight that its day begins with is what counts: so the last day is in.
-        end = datetime.now(timezone.utc) + timedelta(days=self.tap.settings.broadcast_days + 1)
+        end = datetime.now(timezone.utc) + timedelta(days=self.run.settings.broadcast_days + 1)
         yield self.request({"end_time": end.strftime("%Y-%m-%dT00:00:00Z")})
 
     @override

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tap_braze.braze.client import BrazeError
     from tap_braze.exports.decoder import Profile
-    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.context import RunContext
 
 EXPORTED: Final = "exported"
 
@@ -36,8 +36,8 @@ class OfProfiles(BrazeStream):
 
     selected_by_default = False
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
         described = self.schema["properties"].items()
         self._moments = [name for name, field in described if field.get("format") == "date-time"]
 
@@ -62,7 +62,7 @@ class ExportedStream(OfProfiles):
         body: dict[str, Any] = {
             **tags,
             "fields_to_export": list(fields),
-            "output_format": self.tap.settings.users.output_format,
+            "output_format": self.run.settings.users.output_format,
         }
         if custom_attributes:
             body["custom_attributes_to_export"] = list(custom_attributes)
@@ -72,27 +72,27 @@ class ExportedStream(OfProfiles):
         self, export_requests: Sequence[ExportRequest]
     ) -> Iterator[tuple[ExportRequest, Batch | BrazeError | None]]:
         """What the exports bring, as it comes; the end of each is None, or an error, which is reported."""
-        tap, settings = self.tap, self.tap.settings.users
+        run, settings = self.run, self.run.settings.users
         exports = Exports(
-            tap.client,
+            run.client,
             storage=self._storage(),
             patience=settings.patience,
             quiet=settings.quiet,
-            timeout=float(tap.config["request_timeout"]),
+            timeout=float(self.config["request_timeout"]),
         )
-        with closing(exports.read(export_requests, tap.settings.concurrency, tap.progress.tick)) as found:
+        with closing(exports.read(export_requests, run.settings.concurrency, run.progress.tick)) as found:
             for request, what in found:
                 if isinstance(what, Batch):
-                    tap.progress.read(len(what.profiles))
+                    run.progress.read(len(what.profiles))
                 elif what is None:
-                    tap.report.record_answer()
-                    tap.progress.record_answer()
+                    run.report.record_answer()
+                    run.progress.record_answer()
                 else:
                     self._pass_over(request, what)
                 yield request, what
 
     def _storage(self) -> Storage | None:
-        settings = self.tap.settings.users
+        settings = self.run.settings.users
         if settings.url is None:
             return None
         try:
@@ -106,11 +106,11 @@ class ExportedStream(OfProfiles):
     def _pass_over(self, request: ExportRequest, error: BrazeError) -> None:
         """Go on without what Braze refuses, or without an export that failed."""
         if isinstance(error, RefusedError):
-            self.tap.report.record_refusal(self.name, named(request), error)
+            self.run.report.record_refusal(self.name, named(request), error)
         elif isinstance(error, (StorageError, UnavailableError)):
             self.set_aside(named(request), error)
         elif self._is_of_one(error) and self.ABORT_AT_RECORD_COUNT is None:  # a trial has no end
-            self.tap.report.record_missing(
+            self.run.report.record_missing(
                 self.name, named(request), error
             )  # Braze answered, so that this is no outage
         else:
@@ -129,8 +129,8 @@ class OfSegments(ExportedStream):
     permission = "users.export.segment"
     by_segment: ClassVar[bool] = False  # whether a user of two segments has two records
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
         self.was_read = False
 
     @override
@@ -167,11 +167,7 @@ class OfSegments(ExportedStream):
         """
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial of this stream alone
             return [self]
-        streams = [
-            stream
-            for stream in self.tap.streams.values()
-            if isinstance(stream, OfSegments) and stream.selected and not stream.was_read
-        ]
+        streams = [stream for stream in self.run.streams(OfSegments) if stream.selected and not stream.was_read]
         return sorted(streams, key=lambda stream: "created_at" in stream.schema["properties"])
 
 
@@ -206,7 +202,7 @@ class _Reading:
                 failed = True
         if refused is not None and not accepted and not resumed:
             # One segment may be archived meanwhile. That all of them are is a setting that is wrong.
-            named_one.tap.report.record_missing(named_one.name, "every segment", refused)
+            named_one.run.report.record_missing(named_one.name, "every segment", refused)
         for stream in self._streams:
             stream.was_read = True
             # What failed is caught up with by the next run alone. If that fails too, the one after it reads everything,
@@ -216,8 +212,8 @@ class _Reading:
         self._reader.write_state()
 
     def _export_requests(self) -> list[ExportRequest]:
-        tap, settings = self._reader.tap, self._reader.tap.settings.users
-        segments = settings.segment_ids or tap.list_of(Segments).ids(self._reader.name)
+        run, settings = self._reader.run, self._reader.run.settings.users
+        segments = settings.segment_ids or run.stream(Segments).ids(self._reader.name)
         fields = list(dict.fromkeys([BRAZE_ID, *(name for stream in self._streams for name in stream.fields())]))
         names: Sequence[str] = ()
         if CUSTOM_ATTRIBUTES in fields and settings.custom_attributes:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tap_braze.braze.client import BrazeError
     from tap_braze.exports.decoder import Profile
     from tap_braze.fetching.fetch import Document
-    from tap_braze.singer.tap import TapBraze
+    from tap_braze.streams.base.context import RunContext
 
 # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
 IDS: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second
@@ -46,14 +46,14 @@ class _WholeProfiles(OfProfiles):
 
     def fields(self) -> list[str]:
         """What to ask for."""
-        wanted = profile_columns.asked(self.tap.settings.users)
+        wanted = profile_columns.asked(self.run.settings.users)
         return [name for name in wanted if name == BRAZE_ID or (self.wants(name) and name not in self.lacks)]
 
     def record(self, profile: Profile, exported_at: str) -> Record:
         """A profile without what was asked for other streams' sake, or could not be left out of the request."""
         record = {name: value for name, value in profile.items() if name not in self._unwanted}
         record[EXPORTED_AT] = exported_at
-        names = self.tap.settings.users.custom_attributes
+        names = self.run.settings.users.custom_attributes
         if names and isinstance(attributes := record.get(CUSTOM_ATTRIBUTES), dict):
             record[CUSTOM_ATTRIBUTES] = {name: attributes[name] for name in names if name in attributes}
         return record
@@ -85,8 +85,8 @@ class UsersById(_WholeProfiles, PagedStream):
     payload = "users"
     needs = "users.external_ids"
 
-    def __init__(self, tap: TapBraze) -> None:
-        super().__init__(tap)
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
         self._asked = self._unmatched = 0
 
     @override
@@ -102,7 +102,7 @@ class UsersById(_WholeProfiles, PagedStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        ids, names = iter(self.tap.settings.users.user_ids), self.fields()
+        ids, names = iter(self.run.settings.users.user_ids), self.fields()
         while some := list(islice(ids, _IDS)):
             body = msgspec.json.encode({"external_ids": some, "fields_to_export": names})
             now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -32,7 +32,7 @@ class _OfUsers(PagedStream):
 
     def users(self) -> Iterator[list[str]]:
         """As many external ids as one request can name, at a time."""
-        users = iter(self.tap.settings.subscribers)
+        users = iter(self.run.settings.subscribers)
         while some := list(islice(users, _USERS)):
             yield some
 
@@ -99,7 +99,7 @@ class SubscriptionGroupStates(_OfUsers):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        for group in self.tap.settings.subscription_groups:
+        for group in self.run.settings.subscription_groups:
             for some in self.users():
                 yield self.request({"external_id[]": some}, tags={"subscription_group_id": group})
 

@@ -1,0 +1,89 @@
+"""What the streams of one run share, handed to each of them when it is made."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+
+from tap_braze.braze.client import Client
+from tap_braze.currents.files import Files
+from tap_braze.reporting.progress import Progress
+from tap_braze.reporting.refusals import Report
+from tap_braze.settings.schema import Settings
+from tap_braze.storage import Storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from singer_sdk import Stream, Tap
+
+S = TypeVar("S", bound="Stream")
+
+
+class MessageWriter(Protocol):
+    """Standard output, written in whole lines."""
+
+    def flush(self) -> None:
+        """Write the buffered messages."""
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write encoded RECORD messages, each a whole line."""
+
+
+class RunContext:
+    """The settings, the API client, the reports and the other streams of a run."""
+
+    def __init__(self, tap: Tap) -> None:
+        """`tap` is for the SDK's constructors and its mapper; its settings may be checked later."""
+        self.tap = tap
+        self.progress = Progress(tap.logger)
+        self.report = Report(tap.logger)
+        self._client: Client | None = None
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, checked and typed."""
+        return Settings.of(self.tap.config)
+
+    @property
+    def client(self) -> Client:
+        """The one API client of all streams."""
+        if self._client is None:
+            config = self.tap.config
+            self._client = Client(
+                endpoint=config["endpoint"],
+                api_key=config["api_key"],
+                connections=config["concurrency"],
+                reserve=float(config["rate_limit_reserve"]),
+                timeout=float(config["request_timeout"]),
+            )
+        return self._client
+
+    @cached_property
+    def files(self) -> Files:
+        """The files of Currents.
+
+        Raises:
+            StorageError: the setting names no storage, or one whose driver is not installed.
+        """
+        settings = self.settings.currents
+        storage = Storage("currents.url", settings.url or "", settings.storage_options)
+        return Files(storage, settings.wants, self.settings.concurrency, self.tap.logger.warning)
+
+    @property
+    def writer(self) -> MessageWriter:
+        """Standard output."""
+        return cast("MessageWriter", self.tap.message_writer)
+
+    def stream(self, kind: type[S]) -> S:
+        """Return the one stream of this class."""
+        return next(self.streams(kind))
+
+    def streams(self, kind: type[S]) -> Iterator[S]:
+        """Return the streams of this class, in the order of the run."""
+        return (stream for stream in self.tap.streams.values() if isinstance(stream, kind))
+
+    def stop(self) -> None:
+        """Stop what is waiting for Braze."""
+        if self._client is not None:
+            self._client.stop()
