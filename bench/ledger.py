@@ -16,8 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from target_braze.braze.changes import Change
+from target_braze.braze.endpoints import TRACK
 from target_braze.ledger.store import Ledger
-from target_braze.records import Change, Record
+from target_braze.mapping.kinds import attributes
+from target_braze.records import Record
 
 from bench.machinery import machine
 
@@ -101,11 +104,12 @@ class _Watch:
         )
 
 
-def _change(number: int, attributes: int) -> Change:
+def _change(number: int, count: int) -> Change:
     user = f"user-{number:010}"
     values = _values(number)
-    fields: dict[str, Any] = {"external_id": user} | {f"attribute_{n}": next(values) for n in range(attributes)}
-    return Change("attributes", ("external_id", user), fields, [Record("users", number, number, (), {}, {})])
+    fields: dict[str, Any] = {"external_id": user} | {f"attribute_{n}": next(values) for n in range(count)}
+    record = Record("users", number, number, (), {}, {})
+    return Change("attributes", ("external_id", user), fields, attributes.SEMANTICS, TRACK, [record])
 
 
 def _values(number: int) -> Iterator[Any]:

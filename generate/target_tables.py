@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from target_braze.mapping import keys_of_kinds
 from target_braze.settings.config import CONFIG
-from target_braze.settings.schema import STREAM
+from target_braze.settings.streams import STREAM
 
 from generate.markdown import settings_table, table
 

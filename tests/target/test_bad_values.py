@@ -75,7 +75,7 @@ def test_members_traits_and_properties_stay_out_alone(run_target: Callable[..., 
             {"external_id": TEXT, "name": TEXT, "time": TIME, "depth": INTEGER, "properties": ANY_OBJECT},
             [{**event, "depth": "deep", "properties": {"$ref": 1, "time": 2, "page": 3}}],
         ),
-        streams={"customers": {"spread": ["all"]}},
+        streams={"customers": {"flatten": ["all"]}},
         on_bad_value="drop_field",
     )
     assert sent(sandbox) == [{"external_id": "c-1", "plan": "gold"}]

@@ -6,12 +6,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from target_braze.braze.endpoints import ALIAS_INTRODUCE, TRACK
+from target_braze.braze.endpoints import TRACK
 from target_braze.delivery.batch_limits import Ceilings
 from target_braze.delivery.user_queues import Lanes
-from target_braze.records import Change, Record
+from target_braze.mapping.kinds.aliases import INTRODUCE
+from target_braze.records import Record
 
 from tests.target.cdp import calls
+from tests.target.changes import new_change
 from tests.target.singer import TEXT, Stream, reasons, sent, the
 
 if TYPE_CHECKING:
@@ -370,17 +372,17 @@ def test_traits_make_the_profile_of_an_anonymous_user_so_that_its_events_need_no
 def test_a_new_alias_waits_for_nothing_that_went_before() -> None:
     lanes = Lanes(0, Ceilings(75), wait=300)
     record = Record("s", 1, 1, (), {}, {})
-    lanes.add(Change("events", ("external_id", "c-1"), {"name": "a"}, [record]), 0)
+    lanes.add(new_change("events", ("external_id", "c-1"), {"name": "a"}, [record]), 0)
     found = lanes.next_request(0, hurry=True)
     assert found is not None
     lanes.release(found[1], TRACK, 1)
     alias = ("user_alias", "anonymous_id", "a-1")
-    lanes.add(Change("user_aliases", alias, {}, [record], ALIAS_INTRODUCE), 2)
-    lanes.add(Change("events", alias, {"name": "a"}, [record]), 2)
+    lanes.add(new_change("user_aliases", alias, {}, [record], INTRODUCE), 2)
+    lanes.add(new_change("events", alias, {"name": "a"}, [record]), 2)
     found = lanes.next_request(2, hurry=True)
     assert found is not None
-    assert found[0].endpoint is ALIAS_INTRODUCE
-    lanes.release(found[1], ALIAS_INTRODUCE, 3)
+    assert found[0].endpoint is INTRODUCE
+    lanes.release(found[1], INTRODUCE, 3)
     # Its events do wait, for they depend on it.
     assert lanes.due() == 303
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_braze.braze.client import Client
 from target_braze.mapping import compile_mapping
-from target_braze.mapping.kinds.base import Defaults
+from target_braze.mapping.base.stream_mapping import Defaults
 from target_braze.records import RecordError
 
 from tests.target.cdp import COLUMNS
@@ -121,7 +121,7 @@ def test_a_call_is_taken_or_reported(
             **call.get("traits", {}),
         }
         filled = {name for name, value in traits.items() if value is not None and not _is_blank(value)}
-        stored = {name for change in changes if change.kind == "attributes" for name in change.fields}
+        stored = {name for change in changes if change.payload_key == "attributes" for name in change.fields}
         renamed = {"firstName": "first_name", "birthday": "dob"}
         assert {renamed.get(name, name).strip() for name in filled} <= stored
 

@@ -108,7 +108,7 @@ def test_blank_text_for_the_time_of_a_deletion_is_none_as_in_a_csv(
 
 
 def test_that_unset_leaves_the_members_of_a_column_is_said(run_target: Callable[..., Run]) -> None:
-    mapping = {"on_delete": "unset", "spread": ["more"]}
+    mapping = {"on_delete": "unset", "flatten": ["more"]}
     run = run_target(customers(more=ANY_OBJECT), streams={"customers": mapping})
     assert any("'on_delete' unsets no members of 'more'" in line for line in run.warnings)
 

@@ -14,11 +14,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from target_braze.braze import limits
+from target_braze.braze.changes import Change, Request
 from target_braze.braze.client import Answer, BrazeError, RefusedError, UnavailableError
-from target_braze.braze.endpoints import TRACK, Request
+from target_braze.braze.endpoints import TRACK
 from target_braze.delivery import dispatcher as module
 from target_braze.delivery.dispatcher import Delivery, RejectedError
-from target_braze.records import Change, Record, Rejection
+from target_braze.records import Record, Rejection
+
+from tests.target.changes import new_change
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +110,7 @@ class Braze:
 
 def change(position: int, user: str, kind: str = "attributes", **fields: Any) -> Change:
     record = Record("s", position, position, (), {"record": {}}, {})
-    return Change(kind, ("external_id", user), {"external_id": user, "n": position, **fields}, [record])
+    return new_change(kind, ("external_id", user), {"external_id": user, "n": position, **fields}, [record])
 
 
 @pytest.fixture(autouse=True)
@@ -367,10 +370,10 @@ def test_requests_stay_below_75_objects_and_4_mb_and_lose_nothing(sizes: list[tu
 
 def _hold_all(requests: list[Request], changes: list[Change]) -> None:
     for kind in KINDS:
-        expected = [one.fields["n"] for one in changes if one.kind == kind]
+        expected = [one.fields["n"] for one in changes if one.payload_key == kind]
         found = [item["n"] for request in requests for item in json.loads(request.body() or b"{}").get(kind, [])]
         assert sorted(found) == expected
-        assert [one.fields["n"] for request in requests for one in request if one.kind == kind] == found
+        assert [one.fields["n"] for request in requests for one in request if one.payload_key == kind] == found
 
 
 def test_an_object_too_large_for_any_request_goes_alone_so_that_braze_says_so() -> None:

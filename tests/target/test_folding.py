@@ -10,7 +10,7 @@ from braze_sandbox.rules.custom_attributes import apply_custom
 from braze_sandbox.rules.values import Discard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze.delivery.coalescing import folded
+from target_braze.mapping.coalescing import coalesced
 
 from tests.target.singer import ANY_OBJECT, INTEGER, TEXT, Stream, customers, sent, the
 
@@ -84,7 +84,7 @@ def test_a_folded_object_does_what_the_two_do(data: st.DataObject, kind: str) ->
     changes = st.one_of(changes, st.none())
     flags = st.sampled_from([{}, {"_merge_objects": True}])
     earlier, later = ({"it": data.draw(changes), **data.draw(flags)} for _ in range(2))
-    both = folded(earlier, later)
+    both = coalesced(earlier, later)
     if both is None:
         return
     for state in ({"it": data.draw(values)}, {}):
@@ -126,18 +126,18 @@ def test_a_folded_object_does_what_the_two_do(data: st.DataObject, kind: str) ->
     ],
 )
 def test_what_becomes_of_two_changes_of_one_attribute(earlier: Any, later: Any, both: Any) -> None:
-    assert folded({"it": earlier}, {"it": later}) == (None if both is None else {"it": both})
+    assert coalesced({"it": earlier}, {"it": later}) == (None if both is None else {"it": both})
 
 
 def test_merged_objects_become_one_and_a_time_is_no_object_to_merge() -> None:
     flag = {"_merge_objects": True}
-    assert folded({"o": {"a": {"b": 1}, "t": TIME}} | flag, {"o": {"a": {"c": 2}, "t": {"d": 3}}} | flag) == {
+    assert coalesced({"o": {"a": {"b": 1}, "t": TIME}} | flag, {"o": {"a": {"c": 2}, "t": {"d": 3}}} | flag) == {
         "o": {"a": {"b": 1, "c": 2}, "t": {"d": 3}},
         "_merge_objects": True,
     }
-    assert folded({"o": None} | flag, {"o": {"a": 1}} | flag) is None
-    assert folded({"o": {"a": 1}}, {"n": 1} | flag) is None
-    assert folded({"n": 1}, {"o": {"a": 1}} | flag) == {"n": 1, "o": {"a": 1}, "_merge_objects": True}
+    assert coalesced({"o": None} | flag, {"o": {"a": 1}} | flag) is None
+    assert coalesced({"o": {"a": 1}}, {"n": 1} | flag) is None
+    assert coalesced({"n": 1}, {"o": {"a": 1}} | flag) == {"n": 1, "o": {"a": 1}, "_merge_objects": True}
 
 
 def test_states_of_different_groups_and_different_tokens_stay_side_by_side() -> None:
@@ -146,7 +146,7 @@ def test_states_of_different_groups_and_different_tokens_stay_side_by_side() -> 
             "subscription_groups": [{"subscription_group_id": k, "subscription_state": v} for k, v in states.items()]
         }
 
-    assert folded(groups(a="subscribed", b="subscribed"), groups(b="unsubscribed")) == groups(
+    assert coalesced(groups(a="subscribed", b="subscribed"), groups(b="unsubscribed")) == groups(
         a="subscribed", b="unsubscribed"
     )
 

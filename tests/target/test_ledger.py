@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from target_braze.braze import client as braze_api
 from target_braze.ledger.store import Ledger
-from target_braze.records import Change, Member, Record
+from target_braze.records import Member, Record
 
+from tests.target.changes import new_change
 from tests.target.singer import ANY_OBJECT, INTEGER, TEXT, TIME, Run, Stream, customers, lines, run_cli, state, the
 
 if TYPE_CHECKING:
@@ -276,7 +277,7 @@ def test_explain_leaves_the_ledger_to_runs(sandbox: Sandbox, tmp_path: Path) -> 
 def test_prune_forgets_what_is_old(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite", "x")
     record = Record("events", 1, 1, (), {"record": {}}, {})
-    change = Change("events", ("external_id", "c-1"), {"name": "seen"}, [record], fingerprint=b"f" * 16)
+    change = new_change("events", ("external_id", "c-1"), {"name": "seen"}, [record], fingerprint=b"f" * 16)
     assert ledger.news(change)
     ledger.settle([change], "accepted")
     assert not ledger.news(change)
@@ -315,7 +316,7 @@ def test_what_is_no_ledger_is_said_to_be_none(tmp_path: Path) -> None:
 
 # Attributes that vanish.
 
-VANISHED: dict[str, Any] = {"streams": {"customers": {"vanished": "unset"}}}
+VANISHED: dict[str, Any] = {"streams": {"customers": {"missing_columns": "unset"}}}
 
 
 def attributes_of(sandbox: Sandbox, user: str = "c-1") -> dict[str, Any]:
@@ -327,7 +328,7 @@ def attributes_of(sandbox: Sandbox, user: str = "c-1") -> dict[str, Any]:
 def test_a_column_that_a_record_no_longer_has_can_be_unset(
     sandbox: Sandbox, run_target: RunTarget, ledger: str, vanished: str
 ) -> None:
-    settings: dict[str, Any] = {"streams": {"customers": {"vanished": vanished}}, "ledger_path": ledger}
+    settings: dict[str, Any] = {"streams": {"customers": {"missing_columns": vanished}}, "ledger_path": ledger}
     columns: dict[str, Any] = {"plan": TEXT, "first_name": TEXT, "n": INTEGER}
     run_target(customers({"external_id": "c-1", "plan": "gold", "first_name": "Ines", "n": 1}, **columns), **settings)
     gone: dict[str, Any] = {} if vanished == "unset" else {"plan": "gold", "first_name": "Ines"}
@@ -366,4 +367,4 @@ def test_a_trait_of_a_call_has_not_vanished(sandbox: Sandbox, run_target: RunTar
 
 def test_without_a_ledger_nobody_knows_what_vanished(run_target: RunTarget) -> None:
     run = run_target(customers({"external_id": "c-1"}), expect=1, **VANISHED)
-    assert "setting 'streams.customers.vanished': unset needs a ledger" in run.stderr
+    assert "setting 'streams.customers.missing_columns': unset needs a ledger" in run.stderr

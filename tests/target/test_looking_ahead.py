@@ -97,8 +97,8 @@ def test_explain_shows_the_first_records_of_each_stream_and_why_one_is_rejected(
 def test_explain_names_the_column_that_a_member_stands_in(explain: Callable[..., Run]) -> None:
     columns = {"external_id": TEXT, "custom_attributes": ANY_OBJECT}
     users = Stream("users", columns, [{"external_id": "c-1", "custom_attributes": {"plan": "pro"}}])
-    run = explain(users, streams={"users": {"spread": ["custom_attributes"]}})
-    assert "plan         member of column 'custom_attributes', by streams.users.spread[0]" in run.stdout
+    run = explain(users, streams={"users": {"flatten": ["custom_attributes"]}})
+    assert "plan         member of column 'custom_attributes', by streams.users.flatten[0]" in run.stdout
     assert "not sent" not in run.stdout
 
 
@@ -308,7 +308,7 @@ def test_with_a_ledger_the_range_begins_at_nothing(run_target: Callable[..., Run
     path = str(tmp_path / "ledger.sqlite")
     assert promised(run_target(people, dry_run=True, ledger_path=path)) == (0, 1)
     # What a record no longer has may be removed.
-    unset = {"customers": {"vanished": "unset"}}
+    unset = {"customers": {"missing_columns": "unset"}}
     assert promised(run_target(people, dry_run=True, ledger_path=path, streams=unset)) == (0, 4)
 
 

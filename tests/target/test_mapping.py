@@ -310,7 +310,7 @@ def test_a_mapping_of_a_wrong_form_is_refused_with_its_place_in_the_settings(
 
 
 def test_a_glob_chooses_no_column_that_has_another_part(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
-    everything = {"fields": ["*"], "operators": {"visits": "inc"}, "spread": ["more"]}
+    everything = {"fields": ["*"], "operators": {"visits": "inc"}, "flatten": ["more"]}
     people = customers(
         {"external_id": "c-1", "email": "a@example.com", "visits": 1, "more": {"a": 1}, "plan": "gold"},
         email=TEXT,

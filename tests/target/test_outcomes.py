@@ -8,13 +8,23 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from target_braze.braze.changes import Change, Endpoint, Request
 from target_braze.braze.client import Answer, RefusedError, UnavailableError
-from target_braze.braze.endpoints import ALIAS_NEW, IDENTIFY, MERGE, TRACK, TRACK_BULK, Endpoint, Request
-from target_braze.braze.user_endpoints import ALIAS_UPDATE, DELETE, EMAIL_STATUS, REMOVE, RENAME, SUBSCRIPTIONS
+from target_braze.braze.endpoints import TRACK, TRACK_BULK
 from target_braze.delivery.batch_limits import Ceilings
 from target_braze.delivery.sender import Courier
-from target_braze.records import Change, Record
+from target_braze.mapping.kinds import (
+    aliases,
+    deletions,
+    email_status,
+    external_ids,
+    identifications,
+    merges,
+    subscriptions,
+)
+from target_braze.records import Record
 
+from tests.target.changes import new_change
 from tests.target.singer import INTEGER, TEXT, Stream, customers, many, state
 
 if TYPE_CHECKING:
@@ -60,7 +70,7 @@ def paths(sandbox: Sandbox, *, status: int | None = None) -> list[str]:
 def change(endpoint: Endpoint, number: int, kind: str | None = None, **fields: Any) -> Change:
     record = Record("s", number, number, (), {"record": {}}, {})
     user = ("external_id", f"u{number}")
-    return Change(kind or endpoint.arrays[0], user, {"external_id": user[1], **fields}, [record], endpoint)
+    return new_change(kind or endpoint.arrays[0], user, {"external_id": user[1], **fields}, [record], endpoint)
 
 
 # Answers that say nothing.
@@ -184,25 +194,25 @@ COUNTED: list[tuple[Endpoint, int, dict[str, Any], bool]] = [
     (TRACK_BULK, 3, {"attributes_processed": 4}, False),
     (TRACK, 3, {"attributes_processed": 2, "errors": [{"type": "x", "input_array": "attributes", "index": 1}]}, True),
     (TRACK, 3, {"attributes_processed": 3, "errors": [{"type": "x", "input_array": "attributes", "index": 1}]}, False),
-    (ALIAS_NEW, 2, {"aliases_processed": 2}, True),
-    (ALIAS_NEW, 2, {"aliases_processed": 1}, False),
-    (ALIAS_UPDATE, 2, {}, True),
-    (IDENTIFY, 2, {"aliases_processed": 2}, True),
-    (IDENTIFY, 2, {"aliases_processed": 0, "emails_processed": 2, "phone_numbers_processed": 0}, True),
-    (IDENTIFY, 2, {"aliases_processed": 0, "emails_processed": 1, "phone_numbers_processed": 0}, False),
-    (IDENTIFY, 2, {"aliases_processed": []}, False),
-    (MERGE, 2, {}, True),
-    (DELETE["external_id"], 3, {"deleted": 3}, True),
-    (DELETE["external_id"], 3, {"deleted": 2}, False),
-    (DELETE["email"], 3, {"deleted": "3"}, False),
-    (RENAME, 2, {"external_ids": ["a", "b"], "rename_errors": []}, True),
-    (RENAME, 2, {"external_ids": [{"new_external_id": "a"}, {"new_external_id": "b"}]}, True),
-    (RENAME, 2, {"external_ids": ["a"], "rename_errors": [[0, "taken"]]}, True),
-    (RENAME, 2, {"external_ids": ["a"]}, False),
-    (REMOVE, 2, {"removed_ids": ["a"], "removal_errors": [[1, "taken"]]}, True),
-    (REMOVE, 2, {"removed_ids": [], "removal_errors": [[1, "taken"]]}, False),
-    (SUBSCRIPTIONS["email"], 2, {}, True),
-    (EMAIL_STATUS["subscribed"], 2, {}, True),
+    (aliases.ENDPOINT, 2, {"aliases_processed": 2}, True),
+    (aliases.ENDPOINT, 2, {"aliases_processed": 1}, False),
+    (aliases.UPDATE, 2, {}, True),
+    (identifications.ENDPOINT, 2, {"aliases_processed": 2}, True),
+    (identifications.ENDPOINT, 2, {"aliases_processed": 0, "emails_processed": 2, "phone_numbers_processed": 0}, True),
+    (identifications.ENDPOINT, 2, {"aliases_processed": 0, "emails_processed": 1, "phone_numbers_processed": 0}, False),
+    (identifications.ENDPOINT, 2, {"aliases_processed": []}, False),
+    (merges.ENDPOINT, 2, {}, True),
+    (deletions.ENDPOINTS["external_id"], 3, {"deleted": 3}, True),
+    (deletions.ENDPOINTS["external_id"], 3, {"deleted": 2}, False),
+    (deletions.ENDPOINTS["email"], 3, {"deleted": "3"}, False),
+    (external_ids.RENAME, 2, {"external_ids": ["a", "b"], "rename_errors": []}, True),
+    (external_ids.RENAME, 2, {"external_ids": [{"new_external_id": "a"}, {"new_external_id": "b"}]}, True),
+    (external_ids.RENAME, 2, {"external_ids": ["a"], "rename_errors": [[0, "taken"]]}, True),
+    (external_ids.RENAME, 2, {"external_ids": ["a"]}, False),
+    (external_ids.REMOVE, 2, {"removed_ids": ["a"], "removal_errors": [[1, "taken"]]}, True),
+    (external_ids.REMOVE, 2, {"removed_ids": [], "removal_errors": [[1, "taken"]]}, False),
+    (subscriptions.ENDPOINTS["email"], 2, {}, True),
+    (email_status.ENDPOINTS["subscribed"], 2, {}, True),
 ]
 
 
@@ -239,10 +249,10 @@ def test_attributes_are_counted_by_external_id_where_one_has_several_objects() -
 
 
 def test_a_deletion_may_be_answered_by_its_count_alone() -> None:
-    changes = [change(DELETE["external_id"], 1)]
-    assert not DELETE["external_id"].rejected(changes, Answer(200, {}, b'{"deleted": 1}'))
+    changes = [change(deletions.ENDPOINTS["external_id"], 1)]
+    assert not deletions.ENDPOINTS["external_id"].rejected(changes, Answer(200, {}, b'{"deleted": 1}'))
     with pytest.raises(UnavailableError, match="does not say success"):
-        DELETE["external_id"].rejected(changes, Answer(200, {}, b'{"deleted": 1, "message": "no"}'))
+        deletions.ENDPOINTS["external_id"].rejected(changes, Answer(200, {}, b'{"deleted": 1, "message": "no"}'))
 
 
 # Refusals of a whole request that name the culprits.
@@ -371,7 +381,7 @@ def test_a_refusal_that_names_one_of_a_thousand_each_time_ends_all_the_same() ->
 # Other endpoints, as recorded.
 
 
-def identifications(count: int, *, mixed: bool = False) -> Stream:
+def identify_stream(count: int, *, mixed: bool = False) -> Stream:
     records = [
         {"external_id": f"c-{n}", "email": f"u{n}@example.com"}
         if not mixed or n % 2
@@ -398,7 +408,7 @@ def test_one_refused_identification_of_fifty_rejects_one_though_braze_names_an_a
         times=1,
         contains="emails_to_identify",
     )
-    run = run_target(identifications(50, mixed=mixed), state(1), streams={"s": {"to": "identifications"}}, **dead)
+    run = run_target(identify_stream(50, mixed=mixed), state(1), streams={"s": {"to": "identifications"}}, **dead)
     (letter,) = letters(dead)
     assert letter["record"]["email"] == ("u15@example.com" if mixed else "u7@example.com")
     assert letter["dead_letter"]["braze"] == "'external_id' is required"
@@ -462,9 +472,9 @@ def test_an_unknown_subscription_group_costs_a_request_and_leaves_other_groups_a
 
 
 def test_an_error_about_a_subscription_group_is_about_all_of_its_users() -> None:
-    endpoint = SUBSCRIPTIONS["email"]
+    endpoint = subscriptions.ENDPOINTS["email"]
     changes = [
-        Change("emails", ("email", f"u{n}@example.com"), {"subscription_group_id": GROUP if n % 2 else OTHER_GROUP})
+        new_change("emails", ("email", f"u{n}@example.com"), {"subscription_group_id": GROUP if n % 2 else OTHER_GROUP})
         for n in range(4)
     ]
     errors = [{"type": "no", "input_array": "subscription_groups", "index": 1}]

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from target_braze.braze import limits
 from target_braze.braze.client import Client
 from target_braze.mapping import compile_mapping
-from target_braze.mapping.kinds.base import Defaults
+from target_braze.mapping.base.stream_mapping import Defaults
 from target_braze.records import MappingError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from target_braze.mapping.kinds.base import StreamMapping
+    from target_braze.mapping.base.stream_mapping import StreamMapping
 
 FORMATS = [{}, {"format": "date-time"}, {"format": "date"}, {"format": "singer.decimal"}]
 SCALARS: st.SearchStrategy[Any] = st.one_of(

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze.braze.data_points import data_points
 from target_braze.encode import decode, encode, exact
 from target_braze.records import DELETED, MappingError, RecordError
 
@@ -19,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from braze_sandbox.testing import Sandbox
-    from target_braze.mapping.kinds.base import StreamMapping
-    from target_braze.records import Change
+    from target_braze.braze.changes import Change
+    from target_braze.mapping.base.stream_mapping import StreamMapping
 
     from tests.target.singer import Run
 
@@ -94,7 +93,7 @@ def test_the_quick_way_does_what_the_usual_way_does_or_nothing(
         assert not told
         assert quick.user == usual.user
         assert decode(quick.encoded or b"") == decode(encode(usual.fields))
-        assert data_points(quick) == data_points(usual)
+        assert quick.data_points == usual.data_points
         assert quick.repeatable == usual.repeatable
         assert quick.endpoint is usual.endpoint
 

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from target_braze.braze.client import Answer
-from target_braze.braze.endpoints import ALIAS_NEW, TRACK, Request
-from target_braze.braze.user_endpoints import DELETE
+from target_braze.braze.endpoints import TRACK
 from target_braze.delivery import dispatcher as module
 from target_braze.delivery.batch_limits import Ceilings
 from target_braze.delivery.dispatcher import Delivery
 from target_braze.delivery.user_queues import Lanes
 from target_braze.ledger.store import Ledger
-from target_braze.records import Change, Record
+from target_braze.mapping.kinds import aliases, deletions
+from target_braze.records import Record
 
+from tests.target.changes import new_change
 from tests.target.singer import INTEGER, TEXT, TIME, Run, Stream, customers, many, sent, state, the
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
-    from target_braze.braze.endpoints import Endpoint
+    from target_braze.braze.changes import Change, Endpoint, Request
 
     RunTarget = Callable[..., Run]
 
@@ -32,7 +33,7 @@ SLOW = "slow-one"
 
 def change(position: int, user: str, endpoint: Endpoint = TRACK, kind: str = "attributes") -> Change:
     record = Record("s", position, position, (), {"record": {}}, {})
-    return Change(kind, ("external_id", user), {"external_id": user, "n": position}, [record], endpoint)
+    return new_change(kind, ("external_id", user), {"external_id": user, "n": position}, [record], endpoint)
 
 
 class Sender:
@@ -119,7 +120,7 @@ def test_what_waits_for_the_end_of_the_input_does_not_keep_it_away(monkeypatch: 
     monkeypatch.setattr(module, "_SPAN_SECONDS", 0.0)
     sender = Sender()
     delivery = sender.delivery()
-    delivery.add(change(1, "gone", DELETE["external_id"], "external_ids"))
+    delivery.add(change(1, "gone", deletions.ENDPOINTS["external_id"], "external_ids"))
     for position in range(2, 200):
         delivery.add(change(position, f"u{position}"))
     delivery.finish()
@@ -132,7 +133,7 @@ def test_users_who_wait_for_a_dependent_step_do_not_stop_the_others(monkeypatch:
     sender = Sender()
     delivery = sender.delivery(wait=0.5)
     delivery.add(change(1, "two-steps"))
-    delivery.add(change(2, "two-steps", ALIAS_NEW, "user_aliases"))
+    delivery.add(change(2, "two-steps", aliases.ENDPOINT, "user_aliases"))
     for position in range(3, 500):
         delivery.add(change(position, f"u{position}"))
     delivery.finish()

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from target_braze.braze.client import Client
 from target_braze.encode import encode
 from target_braze.mapping import compile_mapping
+from target_braze.mapping.base.stream_mapping import Defaults
 from target_braze.mapping.deletion_guard import DeletionGuard
-from target_braze.mapping.kinds.base import Defaults
 from target_braze.records import MappingError, RecordError
 
 from tests.target.test_properties import SCALARS, VALUES, fitting

@@ -72,7 +72,7 @@ def test_each_record_is_counted_once_by_what_became_of_it(
 def test_the_points_that_the_ledger_saves_are_those_of_values_that_stay(
     run_target: Callable[..., Run], tmp_path: Path
 ) -> None:
-    ledger = {"ledger_path": str(tmp_path / "ledger.sqlite"), "streams": {"customers": {"vanished": "unset"}}}
+    ledger = {"ledger_path": str(tmp_path / "ledger.sqlite"), "streams": {"customers": {"missing_columns": "unset"}}}
     columns = dict.fromkeys("abcd", INTEGER)
     run = run_target(customers({"external_id": "c-1", "a": 1, "b": 1, "c": 1, "d": 1}, **columns), **ledger)
     assert run.summary["total"]["data_points"] == 4

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.braze import limits
+from target_braze.braze import answers, limits
 from target_braze.braze.client import BrazeError, ForbiddenError
 from target_braze.braze.cursors import next_cursor
-from target_braze.delivery import outcomes
 from target_braze.encode import encode
 from target_braze.records import MappingError
 
@@ -118,7 +117,7 @@ def _get(  # noqa: PLR0917
     client: Client, path: str, key: str, permission: str, pool: str, params: Mapping[str, Any] | None = None
 ) -> tuple[Answer, list[dict[str, Any]]]:
     """The answer and what it lists under the key."""
-    check = partial(outcomes.listed, f"GET {path}", key)
+    check = partial(answers.listed, f"GET {path}", key)
     try:
         answer = client.request("GET", path, pool=pool, params=params, check=check)
     except ForbiddenError as error:
@@ -134,7 +133,7 @@ def _post(client: Client, path: str, permission: str, pool: str, body: dict[str,
             path,
             pool=pool,
             body=encode(body),
-            check=lambda answer: outcomes.success(f"POST {path}", answer, "catalogs"),
+            check=lambda answer: answers.success(f"POST {path}", answer, "catalogs"),
         )
     except ForbiddenError as error:
         raise _lacking(error, permission) from None

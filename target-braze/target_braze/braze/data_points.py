@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from target_braze.records import Change
+    from collections.abc import Mapping
 
 FREE: Final = frozenset(
     {
@@ -25,20 +25,14 @@ _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _OPERATORS: Final = frozenset({"inc", "add", "remove", "$add", "$update", "$remove"})
 
 
-def data_points(change: Change) -> int:
-    """Data points that Braze counts for the change, on contracts that count them; never fewer than it does."""
-    if change.points is not None:
-        return change.points
-    if change.kind == "events":
-        return 0 if str(change.fields["name"]).startswith("ecommerce.") else 1
-    if change.kind == "purchases":
-        return 1
-    if change.kind != "attributes":
-        return 0  # aliases, identifications, merges and what else is no change of a user's data
-    # The address that identifies the user is not a change of it.
-    identifying = change.user[0]
-    fields = change.fields
-    points = len(fields) - len(FREE & fields.keys()) - (identifying in fields and identifying not in FREE)
+def attribute_points(fields: Mapping[str, Any], identifier_type: str) -> int:
+    """Return the data points that an attributes object costs: never fewer than Braze counts.
+
+    Args:
+        fields: The object.
+        identifier_type: Which of its fields names the user, which is not billed as a change of it.
+    """
+    points = len(fields) - len(FREE & fields.keys()) - (identifier_type in fields and identifier_type not in FREE)
     if not _SCALARS.issuperset(map(type, fields.values())):
         for name, value in fields.items():
             if isinstance(value, dict | list) and name not in FREE:

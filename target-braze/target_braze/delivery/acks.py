@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_braze.records import Change, Record
+    from target_braze.braze.changes import Change
+    from target_braze.records import Record
 
 # The value of a STATE message, byte for byte.
 State = bytes

@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from target_braze.braze.changes import Endpoint
     from target_braze.braze.client import RefusedError
-    from target_braze.braze.endpoints import Endpoint
 
 _log = logging.getLogger("target-braze")
 

@@ -28,10 +28,10 @@ from target_braze.delivery.user_queues import Lane, Lanes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_braze.braze.changes import Change, Request
     from target_braze.braze.client import Answer
-    from target_braze.braze.endpoints import Request
     from target_braze.ledger.store import Ledger
-    from target_braze.records import Change, Rejection
+    from target_braze.records import Rejection
 
 _log = logging.getLogger("target-braze")
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from target_braze.braze.changes import Request
 from target_braze.braze.client import BrazeError, ForbiddenError, RefusedError, UnavailableError
-from target_braze.braze.endpoints import Request
 from target_braze.delivery.batch_limits import Ceilings, says_too_many
 from target_braze.records import Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from target_braze.braze.changes import Change
     from target_braze.braze.client import Answer
     from target_braze.ledger.store import Ledger
-    from target_braze.records import Change
 
 _log = logging.getLogger("target-braze")
 
@@ -61,7 +61,7 @@ class Courier:
         Raises:
             BrazeError: it failed for good, and not by a change in it.
         """
-        for part in request.divided(lambda change: change.kind) if request.endpoint.one_array else [request]:
+        for part in request.divided(lambda change: change.payload_key) if request.endpoint.one_array else [request]:
             self._deliver(part)
 
     def _deliver(self, request: Request) -> None:

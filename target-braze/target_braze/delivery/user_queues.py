@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from target_braze.braze.endpoints import Request
+from target_braze.braze.changes import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from target_braze.braze.endpoints import Endpoint
+    from target_braze.braze.changes import Change, Endpoint
     from target_braze.delivery.batch_limits import Ceilings
-    from target_braze.records import Change, User
+    from target_braze.records import User
 
 # Braze promises no order between requests. This many seconds lie between two that depend on it and cannot become one.
 _APART: Final = 5.0
@@ -58,17 +58,17 @@ class Lane(msgspec.Struct, eq=False):
         if last.endpoint is not change.endpoint:
             self.open = {}  # what comes after a change for another endpoint may not overtake it
         elif len(self.changes) == 1:
-            self.open = {last.folds_as: last}
-        folds_as = change.folds_as
-        if folds_as is None:
+            self.open = {last.coalescing_key: last}
+        key = change.coalescing_key
+        if key is None:
             return False
-        earlier = self.open.setdefault(folds_as, change)
+        earlier = self.open.setdefault(key, change)
         if earlier is change:
             return False
-        if earlier.fold(change):
+        if change.merge_into(earlier):
             return True
         change.apart = True
-        self.open[folds_as] = change
+        self.open[key] = change
         return False
 
 
@@ -265,7 +265,7 @@ class Lanes:
         queue.changes += leading
 
     def _is_held_back(self, change: Change) -> bool:
-        return self.holds_back and change.folds_as is not None
+        return self.holds_back and change.coalescing_key is not None
 
     def _rest(self, lane: Lane) -> None:
         heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
@@ -314,8 +314,8 @@ class Lanes:
         left = len(changes) - number
         if left > 1:
             for change in changes[:number]:
-                if lane.open.get(change.folds_as) is change:
-                    del lane.open[change.folds_as]
+                if lane.open.get(change.coalescing_key) is change:
+                    del lane.open[change.coalescing_key]
         del changes[:number]
         if lane.held > left:
             self.held -= lane.held - left

@@ -12,11 +12,13 @@ import click
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
+from target_braze.braze.changes import Change
 from target_braze.braze.client import BrazeError, base_url
+from target_braze.braze.endpoints import TRACK
 from target_braze.ledger import verify as read_back
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
-from target_braze.records import Change
+from target_braze.mapping.kinds import attributes
 from target_braze.singer.target import TargetBraze
 
 if TYPE_CHECKING:
@@ -123,7 +125,9 @@ def rebuild(file: Path, config: _ConfigInput, ids: IO[str] | None, profiles: IO[
                 users[values is not None] += 1
                 fields = {name: value for name, value in (values or {}).items() if read_back.is_certain(value)}
                 if fields:
-                    changes.append(Change("attributes", ("external_id", external_id), fields))
+                    changes.append(
+                        Change("attributes", ("external_id", external_id), fields, attributes.SEMANTICS, TRACK)
+                    )
                 entered += len(fields)
             held.learn(changes)
     click.echo(f"entered: {entered:,} attributes of {users[True]:,} users; {users[False]:,} are not in Braze")

@@ -16,8 +16,8 @@ from target_braze.ledger.file import LedgerError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from target_braze.braze.changes import Change
     from target_braze.ledger.file import Database
-    from target_braze.records import Change
 
 TABLE: Final = "CREATE TABLE IF NOT EXISTS run (number INTEGER NOT NULL, beyond INTEGER NOT NULL);"
 
@@ -86,8 +86,7 @@ class Runs:
         """Note how far the changes reach that are about to be sent, of those that a later one can replace."""
         sent = self._sent
         for change in changes:
-            # As `folds_as` is not None, for each object that is sent.
-            if change.kind == "attributes" or change.key is not None:
+            if change.semantics.coalesce is not None:
                 sent = max(sent, change.records[-1].position)
         self._sent = sent
         self._reach = max(self._reach, self._sent)

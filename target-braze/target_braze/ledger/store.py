@@ -19,8 +19,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from target_braze.braze.endpoints import IDENTIFY, MERGE
-from target_braze.braze.user_endpoints import ALIAS_UPDATE, DELETE, REMOVE, RENAME
 from target_braze.ledger.file import LedgerError, open_file, today
 from target_braze.ledger.members import TABLES as MEMBERS
 from target_braze.ledger.members import Members
@@ -28,14 +26,15 @@ from target_braze.ledger.runs import TABLE as RUN
 from target_braze.ledger.runs import Runs
 from target_braze.ledger.sample import TABLE as SAMPLE
 from target_braze.ledger.sample import Sample
+from target_braze.mapping.coalescing import accumulates
 from target_braze.mapping.identifiers import DEFAULT
-from target_braze.records import accumulates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from target_braze.records import Change, User
+    from target_braze.braze.changes import Change
+    from target_braze.records import User
 
 
 # Attribute name as a number, hash of its value. Six bytes take a wrong value for the right one once in 280 million
@@ -140,7 +139,7 @@ class Ledger:
         The attributes that are `absent` from the record are removed, if the user has them. Every change for which it
         answers True must be settled.
         """
-        if change.kind == "attributes":
+        if change.semantics.sets_attributes:
             stream = change.records[0].stream
             if not self._made[stream].issuperset(change.fields):
                 # Such as traits, which no SCHEMA announces.
@@ -208,9 +207,9 @@ class Ledger:
                     self._note(change.fingerprint, outcome, day)
                 elif outcome == "rejected":
                     continue
-                elif change.kind == "attributes" and outcome == "accepted":
+                elif change.semantics.sets_attributes and outcome == "accepted":
                     self._learn(change, day)
-                elif change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS:
+                elif change.semantics.sets_attributes or change.semantics.moves_attributes:
                     self._forget_users(change)
             self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
 
@@ -353,19 +352,14 @@ def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
     after stream maps and flattening. A key alone does not tell: it may be blank, made by a stream map, or not unique.
     `place` is that of the change among those of its record.
     """
-    if change.kind not in _COUNTED:
+    if not change.semantics.counted:
         return None
     text = msgspec.json.encode(
-        [change.records[0].stream, change.kind, change.user, place, key, change.fields], order="sorted"
+        [change.records[0].stream, change.payload_key, change.user, place, key, change.fields], order="sorted"
     )
     return blake2b(text, digest_size=16).digest()
 
 
-_COUNTED: Final = frozenset({"events", "purchases"})
-# Where attributes go from one user to another, or with the user.
-_CHANGES_USERS: Final = frozenset(
-    endpoint.path for endpoint in (ALIAS_UPDATE, IDENTIFY, MERGE, REMOVE, RENAME, *DELETE.values())
-)
 _NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
 
 
@@ -390,7 +384,7 @@ def _askers(changes: Iterable[Change]) -> list[tuple[int]]:
     return [
         (_id(user),)
         for change in changes
-        if change.kind == "attributes" or change.endpoint.path in _CHANGES_USERS
+        if change.semantics.sets_attributes or change.semantics.moves_attributes
         for user in change.users
     ]
 

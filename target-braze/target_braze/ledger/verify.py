@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.braze import answers
 from target_braze.braze.client import BrazeError, ForbiddenError
-from target_braze.delivery import outcomes
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import digest
 from target_braze.mapping.values.standard_fields import STANDARD
@@ -73,7 +73,7 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
                 "/users/export/ids",
                 pool="users.export.ids",
                 body=msgspec.json.encode(body),
-                check=partial(outcomes.success, "POST /users/export/ids", alone="users"),
+                check=partial(answers.success, "POST /users/export/ids", alone="users"),
             )
         except ForbiddenError as error:
             raise BrazeError(f"{error}. The API key needs the permission 'users.export.ids' for this") from None

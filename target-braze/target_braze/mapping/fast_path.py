@@ -14,8 +14,9 @@ from msgspec.structs import astuple
 
 from target_braze.braze import limits
 from target_braze.encode import encode
+from target_braze.mapping.coalescing import accumulates
 from target_braze.mapping.values.times import looks_like_time
-from target_braze.records import DELETED, accumulates
+from target_braze.records import DELETED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,13 +14,13 @@ from target_braze.records import RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
-    from target_braze.mapping.kinds.base import Defaults
     from target_braze.mapping.values.scalars import Convert
 
 
-class Spread:
-    """The columns that `spread` names. A member is a field of Braze's own if it is called like one."""
+class FlattenedColumns:
+    """The columns that `flatten` names. A member is a field of Braze's own if it is called like one."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Spread:
         watch: Callable[[Convert, str], Convert],
         notice: Callable[[str], None],
     ) -> None:
-        self.columns = tuple(columns.known(column, "spread") for column in columns.entry.get("spread", ()))
+        self.columns = tuple(columns.known(column, "flatten") for column in columns.entry.get("flatten", ()))
         for column in self.columns:
-            columns.check_kinds(column, ("object", "string"), "spread")
+            columns.check_kinds(column, ("object", "string"), "flatten")
         place = defaults.place(notice, typed_nested_times=True)
         self._nulls = defaults.unset_nulls
         bag = Bag(columns, tuple((column,) for column in self.columns), {})
@@ -62,6 +62,6 @@ class Spread:
             return
         for name, value in self._members.convert(self._read(record)).items():
             if name in sent:
-                raise RecordError(f"attribute '{name}' comes from a column of its own and from one in 'spread'")
+                raise RecordError(f"attribute '{name}' comes from a column of its own and from one in 'flatten'")
             if value is not None or self._nulls:
                 sent[name] = value

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from target_braze.mapping.kinds.deletions import Deleter
 from target_braze.mapping.values.standard_fields import NEVER_NULL
-from target_braze.records import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from target_braze.braze.changes import Change
     from target_braze.mapping.columns import Columns
     from target_braze.mapping.deletion_guard import DeletionGuard
     from target_braze.records import User
@@ -24,11 +24,14 @@ class Removal:
         columns: Columns,
         action: str,
         names: Iterable[str],
+        *,
         new_object: Callable[[User], dict[str, Any]],
+        as_change: Callable[[User, dict[str, Any]], Change],
         guard: DeletionGuard,
     ) -> None:
         self._action = action
         self._new_object = new_object
+        self._as_change = as_change
         self._names = frozenset(names) - NEVER_NULL
         self.flag: str | None = None
         if action == "flag":
@@ -50,4 +53,4 @@ class Removal:
             fields |= {"email_subscribe": "unsubscribed", "push_subscribe": "unsubscribed"}
         else:
             fields |= dict.fromkeys(self._names - fields.keys())
-        return [Change("attributes", user, fields)]
+        return [self._as_change(user, fields)]

@@ -98,7 +98,7 @@ def _spelled(columns: Columns, kind: str) -> dict[str, str | None]:
 def _named(columns: Columns, column: str | None) -> bool:
     """Whether the mapping says what the column is."""
     entry: Mapping[str, Any] = columns.entry
-    lists = ("fields", "properties", "spread", "rename", "operators")
+    lists = ("fields", "properties", "flatten", "rename", "operators")
     return any(column in entry.get(setting, ()) for setting in lists)
 
 

@@ -13,8 +13,8 @@ from target_braze.records import MappingError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from target_braze.mapping.base.stream_mapping import StreamMapping
     from target_braze.mapping.identifiers import Candidate
-    from target_braze.mapping.kinds.base import StreamMapping
 
 # Taps of databases put the schema before the table: pipelinewise-tap-postgres and the SDK's SQL taps write
 # `public-events`, others `public.events`.

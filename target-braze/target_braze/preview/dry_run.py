@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from target_braze.braze import limits
+from target_braze.braze import answers, limits
 from target_braze.braze.client import BrazeError, ForbiddenError
-from target_braze.braze.data_points import FREE, data_points
+from target_braze.braze.data_points import FREE
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
-from target_braze.delivery import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from target_braze.braze.changes import Change, Endpoint, Request
     from target_braze.braze.client import Client
-    from target_braze.braze.endpoints import Endpoint, Request
-    from target_braze.records import Change, User
+    from target_braze.records import User
 
 _USERS_PER_REQUEST: Final = 50
 # Users that are looked up: 40 requests, of the 250 a minute that an account may have.
@@ -60,7 +59,7 @@ class Estimate:
     def read(self, stream: str, changes: Sequence[Change], unset: int) -> None:
         """Count the changes of one record, before any coalescing; `unset` attributes may go with it."""
         with self._lock:
-            self._streams[stream].most_points += sum(map(data_points, changes)) + unset
+            self._streams[stream].most_points += sum(change.data_points for change in changes) + unset
             if self._counted is not None:
                 self._least_points += sum(self._least(change, self._counted) for change in changes)
 
@@ -83,7 +82,7 @@ class Estimate:
         with self._lock:
             for change in request:
                 stream = self._streams[change.records[0].stream]
-                stream.objects[change.kind] += 1
+                stream.objects[change.payload_key] += 1
                 stream.requests[request.endpoint] += share
                 if len(stream.users) < _LOOK_UPS and _creates(change):
                     stream.users[change.user] = None
@@ -91,9 +90,9 @@ class Estimate:
     @staticmethod
     def _least(change: Change, counted: bytearray) -> int:
         """Data points of the change that no coalescing with earlier ones saves: one for each attribute that is new."""
-        if change.folds_as is None:
-            return data_points(change)
-        if change.kind != "attributes":
+        if change.coalescing_key is None:
+            return change.data_points
+        if not change.semantics.sets_attributes:
             return 0
         new = 0
         for name in change.fields.keys() - FREE - {change.user[0]}:
@@ -130,7 +129,7 @@ def _creates(change: Change) -> bool:
         change.endpoint in {TRACK, TRACK_BULK}
         and change.fields.get("_update_existing_only") is not True
         # Events and purchases make no profile of an alias (event_object page); addresses are one request each to ask.
-        and (change.user[0] == "external_id" or (change.user[0] == "user_alias" and change.kind == "attributes"))
+        and (change.user[0] == "external_id" or (change.user[0] == "user_alias" and change.semantics.sets_attributes))
     )
 
 
@@ -159,7 +158,7 @@ def _found(users: Sequence[User], client: Client) -> set[User]:
         body["external_ids"] = [user[1] for user in users]
     else:
         body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in users]
-    read = partial(outcomes.success, "POST /users/export/ids", alone="users")
+    read = partial(answers.success, "POST /users/export/ids", alone="users")
     answer = client.request(
         "POST", "/users/export/ids", pool="users.export.ids", body=msgspec.json.encode(body), check=read
     )

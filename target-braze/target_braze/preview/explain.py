@@ -10,7 +10,8 @@ import click
 from singer_sdk import Target
 from typing_extensions import override
 
-from target_braze.braze.endpoints import TRACK, Endpoint
+from target_braze.braze.changes import Endpoint
+from target_braze.braze.endpoints import TRACK, Identifiers
 from target_braze.encode import encode
 from target_braze.mapping.property_sources import is_blank
 from target_braze.records import DELETED, RecordError
@@ -20,7 +21,7 @@ from target_braze.singer.target import TargetBraze
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from target_braze.records import Change
+    from target_braze.braze.changes import Change
 
 
 class ExplainSink(BrazeSink):
@@ -42,10 +43,10 @@ class ExplainSink(BrazeSink):
             return
         if not changes:
             click.echo("  nothing for Braze")
-        explained = {DELETED, *self._mapping.spread}
+        explained = {DELETED, *self._mapping.flattened}
         for change in changes:
             endpoint = self._endpoint(change)
-            click.echo(f"  {change.kind}, to {endpoint.method} {endpoint.path}")
+            click.echo(f"  {change.payload_key}, to {endpoint.method} {endpoint.path}")
             click.echo(f"    {_shown(change).decode()}")
             rows = [(path, self._rule(path, value, change, record)) for path, value in self._paths(change)]
             explained.update(*(self._mapping.sources.get(path, ()) for path, _ in rows))
@@ -64,8 +65,8 @@ class ExplainSink(BrazeSink):
         """What an object consists of, and whom it is about where only the request says so."""
         if change.user[0] not in change.fields and not _is_plain(change.endpoint):
             yield change.user[0], None
-        if change.key == "email_status":
-            yield "subscription_state", None
+        if isinstance(change.endpoint, Identifiers):
+            yield from dict.fromkeys(change.endpoint.constants).items()
         for name, value in change.fields.items():
             if isinstance(value, dict) and (
                 name == "properties" or any(f"{name}.{member}" in self._mapping.sources for member in value)
@@ -101,11 +102,12 @@ class ExplainSink(BrazeSink):
             return by_setting[path]
         if found := [*_mentions(entry, path, at), *(_mentions(entry, value, at) if isinstance(value, str) else ())]:
             return ", ".join(found)
-        if self._mapping.spread and change.kind in TRACK.arrays:
-            spread = (
-                f"'{name}', by {', '.join(_mentions(entry, name, at)) or 'its name'}" for name in self._mapping.spread
+        if self._mapping.flattened and change.payload_key in TRACK.arrays:
+            flattened = (
+                f"'{name}', by {', '.join(_mentions(entry, name, at)) or 'its name'}"
+                for name in self._mapping.flattened
             )
-            return f"member of column {' or '.join(spread)}"
+            return f"member of column {' or '.join(flattened)}"
         return f"{at}.to: {entry.get('to', 'attributes')}"
 
     def _why_not(self, column: str, value: object) -> str:

@@ -9,9 +9,9 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from target_braze.braze import answers
 from target_braze.braze.client import ForbiddenError, RefusedError
 from target_braze.braze.cursors import next_cursor
-from target_braze.delivery import outcomes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ TYPES: Final = {
 }
 _PATH: Final = "/custom_attributes"
 
-_read: Final = partial(outcomes.success, f"GET {_PATH}", alone="attributes")
+_read: Final = partial(answers.success, f"GET {_PATH}", alone="attributes")
 
 
 class Preflight:

@@ -12,15 +12,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from target_braze.braze.data_points import data_points
 from target_braze.mapping.identifiers import CHOSEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from target_braze.braze.endpoints import Request
+    from target_braze.braze.changes import Change, Request
     from target_braze.mapping.identifiers import Candidate
-    from target_braze.records import Change, Record, Rejection
+    from target_braze.records import Record, Rejection
 
 _log = logging.getLogger("target-braze")
 
@@ -106,7 +105,7 @@ class Summary:
             for change in changes:
                 records = change.records
                 counts = self.streams[records[0].stream]
-                points = data_points(change)
+                points = change.data_points
                 counts.objects += 1
                 counts.data_points += points
                 if len(records) == 1 and not self._divided:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from target_braze.braze import limits
 from target_braze.mapping.identifiers import PLACEHOLDERS
-from target_braze.settings.schema import STREAM
+from target_braze.settings.streams import STREAM
 
 
 def _setting(json_type: str, title: str, description: str, *, required: bool = False, **more: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -38,9 +38,10 @@ def mistakes(config: dict[str, Any]) -> list[str]:
     if most is not None and most > 1 and most % 1:
         found.append(f"setting 'max_dead_letters': {most} is neither a number of records nor a share below 1")
     found += [
-        f"setting 'streams.{name}.vanished': unset needs a ledger, which knows what was sent; name it in 'ledger_path'"
+        f"setting 'streams.{name}.missing_columns': unset needs a ledger, which knows what was sent; name it in "
+        "'ledger_path'"
         for name, entry in config["streams"].items()
-        if entry.get("vanished") == "unset" and not config.get("ledger_path")
+        if entry.get("missing_columns") == "unset" and not config.get("ledger_path")
     ]
     try:
         ZoneInfo(config["time_zone"])

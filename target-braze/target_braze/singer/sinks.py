@@ -10,7 +10,6 @@ from singer_sdk.sinks import RecordSink
 from typing_extensions import override
 
 from target_braze.braze import catalogs
-from target_braze.braze.data_points import data_points
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
 from target_braze.damaged_json import TOO_DEEP, levels
 from target_braze.ledger.store import fingerprint
@@ -24,9 +23,9 @@ if TYPE_CHECKING:
 
     import msgspec
 
-    from target_braze.braze.endpoints import Endpoint
+    from target_braze.braze.changes import Change, Endpoint
     from target_braze.ledger.store import Ledger
-    from target_braze.records import Change, Record
+    from target_braze.records import Record
     from target_braze.singer.target import TargetBraze
 
 _log = logging.getLogger("target-braze")
@@ -59,8 +58,10 @@ class BrazeSink(RecordSink):
         self._absent: list[str] = []
         if target.ledger is not None:
             alone = target.ledger.made(stream_name, self._mapping.attributes)
-            self._vanishing = alone if self._entry.get("vanished") == "unset" else self._vanishing
-        elif self._entry.get("vanished") == "unset":  # a dry run, which leaves the ledger alone: at most all of them
+            self._vanishing = alone if self._entry.get("missing_columns") == "unset" else self._vanishing
+        elif (
+            self._entry.get("missing_columns") == "unset"
+        ):  # a dry run, which leaves the ledger alone: at most all of them
             self._vanishing = frozenset(self._mapping.attributes)
         if self._mapping.catalog is not None and target.sends:
             catalogs.prepare(target.client, self._mapping.catalog, self._notice)
@@ -215,14 +216,14 @@ class BrazeSink(RecordSink):
             return []
         news = []
         for change in changes:
-            before, fields = data_points(change), len(change.fields)
+            before, fields = change.data_points, len(change.fields)
             if not ledger.news(change, self._absent):
                 self._counts.saved_by_ledger += before
                 continue
             news.append(change)
             unset = sum(name in change.fields for name in self._absent)
             if len(change.fields) != fields + unset:
-                self._counts.saved_by_ledger += before + unset - data_points(change)
+                self._counts.saved_by_ledger += before + unset - change.data_points
         if not news:
             self._counts.unchanged += 1
             ledger.members.dropped(source.position)

@@ -20,12 +20,12 @@ from target_braze.delivery.dispatcher import Delivery, RejectedError
 from target_braze.ledger import verify as read_back
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
+from target_braze.mapping.base.stream_mapping import Defaults
 from target_braze.mapping.deletion_guard import DeletionGuard
-from target_braze.mapping.kinds.base import Defaults
 from target_braze.mapping.spelling import unmarked_columns
 from target_braze.preview.dry_run import Estimate
 from target_braze.preview.preflight import Preflight
-from target_braze.records import Change, Record, Rejection
+from target_braze.records import Record, Rejection
 from target_braze.reporting.dead_letter_file import FIELD
 from target_braze.reporting.dead_letters import DeadLetters
 from target_braze.reporting.summary import Summary
@@ -39,7 +39,7 @@ from target_braze.singer.sinks import BrazeSink
 if TYPE_CHECKING:
     import signal
 
-    from target_braze.braze.endpoints import Request
+    from target_braze.braze.changes import Change, Request
 
 _log = logging.getLogger("target-braze")
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.braze.endpoints import ALIAS_INTRODUCE, IDENTIFY, MERGE
+from target_braze.braze.changes import Change
 from target_braze.mapping.identifiers import Candidate, compile_user, identifier
+from target_braze.mapping.kinds import aliases, identifications, merges
 from target_braze.mapping.property_sources import value_at
 from target_braze.mapping.spelling import almost, check_identifiers
-from target_braze.records import Change, RecordError
+from target_braze.records import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.cdp.layouts import Layout
     from target_braze.mapping.columns import Columns
-    from target_braze.mapping.kinds.base import Defaults
     from target_braze.records import User
 
 # Pairs and aliases that are remembered, so that Braze hears of each once a run and nobody waits for it again.
@@ -55,10 +56,10 @@ class CallUsers:
         if previous := layout.previous_id:
             either = [{"external_id": previous}, _alias_of(previous, label or layout.anonymous_label)]
             self._previous = compile_user(columns.stream, either, columns.names, defaults.placeholder_ids)
-        aliases = (one for one in self.candidates if one.kind == "user_alias")
-        self.anonymous = next((one for one in aliases if one.column == layout.anonymous_id), None)
+        anonymous = (one for one in self.candidates if one.kind == "user_alias")
+        self.anonymous = next((one for one in anonymous if one.column == layout.anonymous_id), None)
 
-    def spread(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    def with_paths(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
         """The record with the parts of objects that name users as columns.
 
         Raises:
@@ -78,7 +79,7 @@ class CallUsers:
         if gone is None or gone == user:
             raise RecordError("an alias call that merges a user with itself")
         fields = {"identifier_to_merge": identifier(gone), "identifier_to_keep": identifier(user)}
-        return [Change("merge_updates", user, fields, endpoint=MERGE, others=(gone,))]
+        return [Change("merge_updates", user, fields, merges.SEMANTICS, merges.ENDPOINT, others=(gone,))]
 
     def identification(self, record: Mapping[str, Any], user: User) -> list[Change]:
         """Tell Braze, once a run, that the user and the anonymous one are the same."""
@@ -91,7 +92,8 @@ class CallUsers:
         if not self.is_new(user + anonymous):
             return []
         fields = {**identifier(user), **identifier(anonymous)}
-        return [Change("aliases_to_identify", user, fields, endpoint=IDENTIFY, others=(anonymous,))]
+        identify = identifications
+        return [Change("aliases_to_identify", user, fields, identify.SEMANTICS, identify.ENDPOINT, others=(anonymous,))]
 
     def _anonymous_user(self, record: Mapping[str, Any]) -> User | None:
         try:
@@ -108,7 +110,8 @@ class CallUsers:
         """
         if user[0] != "user_alias" or self._update_existing_only or not self.is_new(user):
             return []
-        return [Change("user_aliases", user, {"alias_label": user[1], "alias_name": user[2]}, endpoint=ALIAS_INTRODUCE)]
+        fields = {"alias_label": user[1], "alias_name": user[2]}
+        return [Change("user_aliases", user, fields, aliases.SEMANTICS, aliases.INTRODUCE)]
 
     def is_new(self, key: tuple[str, ...]) -> bool:
         """Whether Braze has not heard of the user, or of the pair of users, in this run; it has from now on."""

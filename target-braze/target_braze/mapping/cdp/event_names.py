@@ -7,7 +7,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze import limits
-from target_braze.mapping.kinds.events import to_event_name, watch_names
+from target_braze.mapping.base.events_and_purchases import watch_names
+from target_braze.mapping.kinds.events import to_event_name
 from target_braze.mapping.values.scalars import to_string
 from target_braze.records import RecordError
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from target_braze.braze import limits
-from target_braze.mapping.kinds.events import to_currency, to_product_id, to_quantity
+from target_braze.mapping.kinds.purchases import to_currency, to_product_id, to_quantity
 from target_braze.mapping.values.nested import checked_size
 from target_braze.mapping.values.scalars import checked_string, to_id, to_integer, to_number
 from target_braze.mapping.values.times import show

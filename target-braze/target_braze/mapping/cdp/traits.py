@@ -20,7 +20,7 @@ from target_braze.mapping.values.standard_fields import compile_standard_field
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_braze.mapping.kinds.base import Defaults
+    from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.property_sources import Compile
     from target_braze.mapping.values.nested import Place
     from target_braze.mapping.values.scalars import Convert

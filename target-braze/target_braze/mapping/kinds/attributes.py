@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
 from target_braze.braze import limits
-from target_braze.braze.data_points import FREE
+from target_braze.braze.changes import Change, Semantics
+from target_braze.braze.data_points import FREE, attribute_points
+from target_braze.braze.endpoints import TRACK
 from target_braze.encode import encode
+from target_braze.mapping.base.settings import DELETION, FIELDS, FLATTEN, NAME, strict_object
+from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
+from target_braze.mapping.coalescing import accumulates, coalesced
 from target_braze.mapping.columns import Columns, Field, Fields
-from target_braze.mapping.flatten import Spread
-from target_braze.mapping.kinds.base import Defaults, StreamMapping
-from target_braze.mapping.kinds.deletions import KEYS
+from target_braze.mapping.flatten import FlattenedColumns
+from target_braze.mapping.identifiers import DEFAULT
 from target_braze.mapping.on_delete import Removal
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.mapping.spelling import squashed
@@ -24,7 +28,6 @@ from target_braze.mapping.values.standard_fields import (
     kinds_of_standard_field,
 )
 from target_braze.mapping.values.times import looks_like_time
-from target_braze.records import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -45,12 +48,56 @@ _MEANT: Final[Mapping[str, str]] = {
 _RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
 
 
-class Attributes(StreamMapping):
+def _is_repeatable(fields: Mapping[str, Any]) -> bool:
+    return not any(accumulates(value) for value in fields.values() if isinstance(value, dict))
+
+
+SEMANTICS: Final = Semantics(
+    repeatable=_is_repeatable,
+    counted=False,
+    sets_attributes=True,
+    moves_attributes=False,
+    coalesce=coalesced,
+    data_points=attribute_points,
+)
+
+
+class Attributes(StreamMapping, to="attributes"):
     """https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
 
-    kind = "attributes"
-    keys = frozenset({"fields", "operators", "merge_objects", "spread", "vanished"}) | KEYS
-    removals = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
+    settings: ClassVar[Mapping[str, Any]] = {
+        "fields": FIELDS,
+        "operators": {
+            "type": "object",
+            "additionalProperties": {
+                "oneOf": [
+                    {"enum": ["inc", "add", "remove", "$add"]},
+                    strict_object({"$update": NAME, "$remove": NAME}, minProperties=1, maxProperties=1),
+                ]
+            },
+            "description": "Column to how it changes what Braze has instead of replacing it: `inc` adds a whole "
+            "number, `add` and `remove` take elements of an array, `$add` takes objects for an array of objects, and "
+            "`{$update: key}` and `{$remove: key}` take objects that Braze finds by their `key`.",
+        },
+        "merge_objects": {
+            "type": "boolean",
+            "description": "Whether objects are merged into those that Braze has, key by key, and `$update` likewise. "
+            "Default: they replace them.",
+        },
+        "flatten": FLATTEN,
+        "missing_columns": {
+            "type": "string",
+            "enum": ["keep", "unset"],
+            "description": "What becomes of an attribute that an earlier run has sent, if the user's record has no "
+            "such column any more: `keep` it, or `unset` it, which needs `ledger_path` and whole rows. Default: keep.",
+        },
+        **DELETION,
+    }
+    unsupported_keys = frozenset()
+    identifier_types = frozenset(DEFAULT)
+    semantics = (SEMANTICS,)
+    on_delete_actions = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
+    payload_key = "attributes"
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
@@ -59,8 +106,10 @@ class Attributes(StreamMapping):
         place = defaults.place(self._notice, typed_nested_times=True)
         self._operators = compile_operators(columns, place, _RESERVED)
         operands = {operator.field.column for operator in self._operators}
-        self._spread = Spread(columns, defaults, self._watched, notice)
-        hidden = self._identifier_columns("external_id", "braze_id", "user_alias") | operands | {*self._spread.columns}
+        self._flattened = FlattenedColumns(columns, defaults, self._watched, notice)
+        hidden = (
+            self._identifier_columns("external_id", "braze_id", "user_alias") | operands | {*self._flattened.columns}
+        )
         chosen = columns.select("fields", (name for name in columns.names if name not in hidden), notice)
         chosen = [column for column in chosen if column not in operands]
         fields = tuple(map(self._typed, columns.fields(chosen, place, addresses, _RESERVED)))
@@ -71,12 +120,14 @@ class Attributes(StreamMapping):
         self._check_operators()
         self._check_precedence()
         names = [*(field.name for field in self._fields.all), *(operator.field.name for operator in self._operators)]
-        if self._on_delete == "unset" and self._spread.columns:
+        if self._on_delete == "unset" and self._flattened.columns:
             # Which there are only the record knows, and of a deleted one there may be no more than the key.
-            members = "', '".join(self._spread.columns)
+            members = "', '".join(self._flattened.columns)
             notice(f"'on_delete' unsets no members of '{members}'; they stay in Braze")
-        self._removal = Removal(columns, self._on_delete, names, self._object, defaults.guard)
-        if not (self._operators or self._spread.columns):
+        self._removal = Removal(
+            columns, self._on_delete, names, new_object=self._object, as_change=self._as_change, guard=defaults.guard
+        )
+        if not (self._operators or self._flattened.columns):
             self._quick = self._compile_quick(self._fields)
         # Where each field costs one data point.
         self._flat = all(
@@ -134,8 +185,8 @@ class Attributes(StreamMapping):
 
     @property
     @override
-    def spread(self) -> tuple[str, ...]:
-        return self._spread.columns
+    def flattened(self) -> tuple[str, ...]:
+        return self._flattened.columns
 
     @property
     @override
@@ -156,8 +207,8 @@ class Attributes(StreamMapping):
 
     @override
     def absent(self, record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-        spread = self._spread.names(record)
-        return [name for name in names if name not in spread and self._columns_by_name.get(name) not in record]
+        flattened = self._flattened.names(record)
+        return [name for name in names if name not in flattened and self._columns_by_name.get(name) not in record]
 
     @override
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:
@@ -166,7 +217,7 @@ class Attributes(StreamMapping):
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         self._fields.fill(fields, record)
-        self._spread.fill(fields, record)
+        self._flattened.fill(fields, record)
         self._fill_own(fields, record)
 
     @override
@@ -183,7 +234,7 @@ class Attributes(StreamMapping):
         head = encode(own)
         points = number + (self._removal.flag is not None) if self._flat else None
         whole = b"%s,%s" % (head[:-1], encoded[1:]) if number else head
-        return Change(self.kind, user, None, encoded=whole, points=points)
+        return Change(self.payload_key, user, None, SEMANTICS, TRACK, encoded=whole, points=points)
 
 
 def meant_field(name: str) -> str | None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import re
 from datetime import timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
 from target_braze.braze import limits
+from target_braze.braze.changes import Change
+from target_braze.braze.endpoints import TRACK
+from target_braze.mapping.base.events_and_purchases import to_past
+from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, PROPERTIES, TIME_FIELD, strict_object
+from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.cdp.call_users import CallUsers
 from target_braze.mapping.cdp.event_names import EventNames
 from target_braze.mapping.cdp.layouts import METHODS, recognise
 from target_braze.mapping.cdp.orders import Orders
 from target_braze.mapping.cdp.traits import add_address, compile_trait, without_operations
 from target_braze.mapping.columns import Columns, Field
-from target_braze.mapping.kinds.base import Defaults, StreamMapping
-from target_braze.mapping.kinds.events import to_past
+from target_braze.mapping.identifiers import DEFAULT
+from target_braze.mapping.kinds import aliases, attributes, events, identifications, merges, purchases
 from target_braze.mapping.property_sources import Bag, Members, chooser, is_blank
 from target_braze.mapping.values.names import checked_name
 from target_braze.mapping.values.nested import checked_size, compile_value
@@ -24,11 +29,12 @@ from target_braze.mapping.values.scalars import checked_string, to_id
 from target_braze.mapping.values.schemas import kinds_of
 from target_braze.mapping.values.standard_fields import NEVER_NULL
 from target_braze.mapping.values.times import show
-from target_braze.records import Change, RecordError
+from target_braze.records import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.braze.changes import Semantics
     from target_braze.mapping.identifiers import Candidate
     from target_braze.mapping.values.scalars import Convert
     from target_braze.records import User
@@ -36,12 +42,83 @@ if TYPE_CHECKING:
 _ADDRESSES: Final = frozenset({"email", "phone"})
 _GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
 
+# By payload key.
+_SEMANTICS: Final[Mapping[str, Semantics]] = {
+    "attributes": attributes.SEMANTICS,
+    "events": events.SEMANTICS,
+    "purchases": purchases.SEMANTICS,
+}
 
-class Calls(StreamMapping):
+_CALLS: Final = strict_object(
+    {
+        "method": {
+            "type": "string",
+            "enum": list(METHODS),
+            "description": "Which call all records are. Default: what the name of a warehouse table says (identifies, "
+            "users, tracks, pages, screens, groups, aliases), else the column `type`, else track.",
+        },
+        "method_field": {**NAME, "description": "Column that says which call a record is."},
+        "anonymous_label": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "description": "Label of the alias that an anonymous id becomes, where `user` says nothing else; null "
+            "leaves calls of anonymous users out. Default: anonymous_id, of Amplitude device_id.",
+        },
+        "previous_id": {
+            "type": "string",
+            "enum": ["external_id", "user_alias"],
+            "description": "What the previous id of an alias call is in Braze, an alias being that of an anonymous "
+            "id. Default: user_alias if it is the anonymous id of the call, else external_id.",
+        },
+        "events": strict_object(
+            {"only": NAMES, "except": NAMES},
+            description="Events by name or glob: `only` these are sent, those of `except` are not.",
+        ),
+        "page": {**NAME, "description": "The event's name of a page call. Default: Viewed {name} Page."},
+        "screen": {**NAME, "description": "The event's name of a screen call. Default: Viewed {name} Screen."},
+        "orders": strict_object(
+            {
+                "to": {"type": "string", "enum": ["purchases", "ecommerce", "events"]},
+                "currency": NAME,
+                "source": NAME,
+            },
+            description="What `Order Completed` is `to` become: `purchases`, one for each product; with `ecommerce` "
+            "it and its likes become Braze's recommended events; with `events` nothing special. `currency` is that of "
+            "orders without one, `source` what the recommended events name as such. Default: purchases.",
+        ),
+        "group": strict_object(
+            {"attribute": NAME, "subscription_state": NAME},
+            minProperties=1,
+            maxProperties=1,
+            description="What a group call sets: the `attribute` of this name to the group's id; or the state of the "
+            "subscription group whose id it is, to what the trait named by `subscription_state` says. Default: the "
+            "attribute group_id.",
+        ),
+    },
+    **{"not": {"required": ["method", "method_field"]}},
+)
+
+
+class Calls(StreamMapping, to="calls"):
     """Calls of https://www.twilio.com/docs/segment/connections/spec/ and of RudderStack, and events of Amplitude."""
 
-    kind = "calls"
-    keys = frozenset({"calls", "fields", "properties", "time_field"})
+    settings: ClassVar[Mapping[str, Any]] = {
+        "calls": _CALLS,
+        "fields": FIELDS,
+        "properties": PROPERTIES,
+        "time_field": TIME_FIELD,
+    }
+    unsupported_keys = frozenset()
+    identifier_types = frozenset(DEFAULT)
+    semantics = (
+        attributes.SEMANTICS,
+        events.SEMANTICS,
+        purchases.SEMANTICS,
+        aliases.SEMANTICS,
+        identifications.SEMANTICS,
+        merges.SEMANTICS,
+    )
+    on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._given: Mapping[str, Any] = columns.entry.get("calls", {})
@@ -199,7 +276,7 @@ class Calls(StreamMapping):
 
     @property
     @override
-    def spread(self) -> tuple[str, ...]:
+    def flattened(self) -> tuple[str, ...]:
         return tuple({path[0]: None for path in (*self._traits.paths, *self._properties.paths)})
 
     # Records.
@@ -208,7 +285,7 @@ class Calls(StreamMapping):
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         if not self._known.issuperset(record):
             self._note_unknown(record)
-        record = self._users.spread(record)
+        record = self._users.with_paths(record)
         method = self._method(record)
         if self._given.get("anonymous_label", "") is None and all(
             is_blank(record.get(column)) for column in self._identifier_columns()
@@ -309,7 +386,7 @@ class Calls(StreamMapping):
         in one request. Of an object without any attribute it says nothing, so that only one with some counts.
         """
         self._users.is_new(user)
-        return [Change("attributes", user, {**self._object(user), **attributes})]
+        return [Change("attributes", user, {**self._object(user), **attributes}, _SEMANTICS["attributes"], TRACK)]
 
     def _attributes_of(self, record: Mapping[str, Any], user: User) -> list[Change]:
         traits = self._traits.read(record)
@@ -352,7 +429,10 @@ class Calls(StreamMapping):
         shared = {"time": time} | ({"app_id": self._defaults.app_id} if self._defaults.app_id else {})
         return [
             *self._users.introduction(user),
-            *(Change(kind, user, {**self._object(user), **fields, **shared}) for kind, fields in objects),
+            *(
+                Change(key, user, {**self._object(user), **fields, **shared}, _SEMANTICS[key], TRACK)
+                for key, fields in objects
+            ),
         ]
 
     def _plain(self, event: str, raw: Mapping[str, Any]) -> dict[str, Any]:

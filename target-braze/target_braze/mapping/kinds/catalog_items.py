@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from operator import or_
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 import msgspec
 from typing_extensions import override
 
-from target_braze.braze import limits
+from target_braze.braze import answers, limits
 from target_braze.braze.catalogs import Catalog
-from target_braze.braze.endpoints import Endpoint, Items
+from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
+from target_braze.braze.error_texts import error_text
 from target_braze.encode import encode
+from target_braze.mapping.base.actions import Action
+from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, strict_object
 from target_braze.mapping.columns import Columns, Field
-from target_braze.mapping.kinds.actions import Step
 from target_braze.mapping.values.nested import Place
 from target_braze.mapping.values.scalars import to_boolean, to_id, to_number, to_string
 from target_braze.mapping.values.schemas import SCALARS, epoch_of, is_decimal, is_time, kinds_of
 from target_braze.mapping.values.times import from_epoch, show, to_time
-from target_braze.records import Change, RecordError
+from target_braze.records import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.identifiers import Candidate
-    from target_braze.mapping.kinds.base import Defaults
     from target_braze.mapping.values.scalars import Convert
 
 # Of catalogs, their fields and their items: https://www.braze.com/docs/api/endpoints/catalogs/
@@ -36,19 +39,66 @@ _DEGREES: Final = (180, 90)
 _Value = TypeVar("_Value")
 
 
-class CatalogItems(Step):
+# The documentation shows `id`; it lists no others.
+_ID_PARAMETERS: Final = frozenset({"id", "ids", "item_id"})
+
+
+@dataclass(frozen=True, eq=False)
+class Items(Endpoint):
+    """Takes items of a catalog, and names those that it refuses by their ids.
+
+    https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/.
+    """
+
+    @override
+    def _refusals(self, changes: Sequence[Change], document: object) -> Iterator[tuple[Sequence[Change], str]]:
+        for error in answers.entries(document):
+            named = [change for change in changes if change.user[-1] in _ids(error)]
+            yield named or self._named(changes, error), error_text(error)
+
+
+def _ids(error: object) -> Iterator[object]:
+    """The ids of items in an error's `parameter_values`, each the value of the parameter at its place."""
+    if not isinstance(error, dict):
+        return
+    names, values = error.get("parameters"), error.get("parameter_values")
+    for name, value in zip(names, values, strict=False) if isinstance(names, list) and isinstance(values, list) else ():
+        if name in _ID_PARAMETERS:
+            yield from value if isinstance(value, list) else [value]
+
+
+SEMANTICS: Final = Semantics(
+    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+)
+PARTIAL_SEMANTICS: Final = Semantics(
+    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=or_, data_points=free
+)
+
+
+class CatalogItems(Action, to="catalog_items"):
     """Replaces items, or with `partial` changes the fields that a record has.
 
     https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/ and
     .../patch_catalog_items_bulk/.
     """
 
-    to = "catalog_items"
-    kind = "items"
-    keys = frozenset({"catalog", "fields"})
-    lacks = frozenset({"user"})
-    users = frozenset()
-    removals = ("remove", "nothing")
+    settings: ClassVar[Mapping[str, Any]] = {
+        "catalog": {
+            **strict_object(
+                {"name": NAME, "id": NAME, "geo": NAMES, "partial": {"type": "boolean"}},
+                minProperties=1,
+            ),
+            "description": "The catalog's `name` and the column of the items' `id`. Default: the name of the stream, "
+            "id. Columns of `geo` hold a place, [longitude, latitude]. With `partial`, records change the fields that "
+            "they have, of items that are there, instead of replacing items; on_delete is nothing then unless it is "
+            "given.",
+        },
+        "fields": FIELDS,
+    }
+    unsupported_keys = frozenset({"user"})
+    identifier_types = frozenset()
+    semantics = (SEMANTICS, PARTIAL_SEMANTICS)
+    on_delete_actions = ("remove", "nothing")
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
@@ -109,11 +159,12 @@ class CatalogItems(Step):
         if self._partial and not values:
             self._id.required(record)
             return []
-        return [self._change(record, values, self._write)]
+        semantics = PARTIAL_SEMANTICS if self._partial else SEMANTICS
+        return [self._change(record, values, self._write, semantics)]
 
     @override
     def _removed(self, record: Mapping[str, Any]) -> list[Change]:
-        return [self._change(record, {}, self._delete)]
+        return [self._change(record, {}, self._delete, SEMANTICS)]
 
     @override
     def item_id(self, record: Mapping[str, Any]) -> str | None:
@@ -122,11 +173,12 @@ class CatalogItems(Step):
         except RecordError:
             return None
 
-    def _change(self, record: Mapping[str, Any], values: dict[str, Any], endpoint: Endpoint) -> Change:
+    def _change(
+        self, record: Mapping[str, Any], values: dict[str, Any], endpoint: Endpoint, semantics: Semantics
+    ) -> Change:
         key = str(self._id.required(record))
-        return Change(
-            self.kind, ("catalog_item", self._name, key), {"id": key, **values}, endpoint=endpoint, key="item"
-        )
+        item = ("catalog_item", self._name, key)
+        return Change("items", item, {"id": key, **values}, semantics, endpoint, key="item")
 
     def _check_name(self, name: str, what: str, at: str) -> None:
         if not _NAME.match(name) or len(name) > limits.CATALOG_NAME_LENGTH:

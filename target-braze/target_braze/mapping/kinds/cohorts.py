@@ -3,34 +3,56 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from target_braze.braze import limits
+from target_braze.mapping.base.settings import NAME, strict_object
+from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
-from target_braze.mapping.kinds.base import Defaults, StreamMapping
+from target_braze.mapping.identifiers import DEFAULT
+from target_braze.mapping.kinds import attributes
 from target_braze.mapping.values.names import checked_name
 from target_braze.mapping.values.scalars import checked_string, to_boolean, to_id
 from target_braze.mapping.values.standard_fields import STANDARD
-from target_braze.records import Change, RecordError
+from target_braze.records import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.braze.changes import Change
     from target_braze.records import Member
 
 
-class Cohorts(StreamMapping):
+class Cohorts(StreamMapping, to="cohorts"):
     """A record is a member, unless its `member_field` says no or the source has deleted it.
 
     https://www.braze.com/docs/api/objects_filters/user_attributes_object/ on `add` and `remove`.
     """
 
-    kind = "attributes"
-    keys = frozenset({"cohort"})
-    lacks = frozenset({"rename"})
-    removals = ("remove", "nothing")
+    settings: ClassVar[Mapping[str, Any]] = {
+        "cohort": {
+            **strict_object(
+                {"attribute": NAME, "array": NAME, "name": NAME, "name_field": NAME, "member_field": NAME},
+                oneOf=[
+                    {
+                        "required": ["attribute"],
+                        "not": {"anyOf": [{"required": ["name"]}, {"required": ["name_field"]}]},
+                    },
+                    {"required": ["array"], "oneOf": [{"required": ["name"]}, {"required": ["name_field"]}]},
+                ],
+            ),
+            "description": "What members have: the boolean `attribute` of this name; or, in the `array` of this name, "
+            "the cohort's `name` or what the column `name_field` holds. The boolean column `member_field` says who is "
+            "none. Required.",
+        },
+    }
+    unsupported_keys = frozenset({"rename"})
+    identifier_types = frozenset(DEFAULT)
+    semantics = (attributes.SEMANTICS,)
+    on_delete_actions = ("remove", "nothing")
+    payload_key = "attributes"
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
@@ -101,7 +123,7 @@ class Cohorts(StreamMapping):
         user = self._user(record)
         fields = self._object(user)
         self._set(fields, record, member=False)
-        return [Change(self.kind, user, fields)]
+        return [self._as_change(user, fields)]
 
     def _set(self, fields: dict[str, Any], record: Mapping[str, Any], *, member: bool) -> None:
         if not member:

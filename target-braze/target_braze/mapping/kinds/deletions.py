@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
-from target_braze.braze.user_endpoints import DELETE
+from target_braze.braze import counts
+from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
+from target_braze.braze.endpoints import DEPENDENT, Identifiers
+from target_braze.mapping.base.actions import Action, columns_by_kind, columns_of, prioritized
+from target_braze.mapping.base.settings import DELETION
 from target_braze.mapping.identifiers import DEFAULT, find_user, identifier
-from target_braze.mapping.kinds.actions import Step, columns_by_kind, columns_of, prioritized
-from target_braze.records import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
     from target_braze.mapping.deletion_guard import DeletionGuard
-    from target_braze.mapping.kinds.base import Defaults
     from target_braze.records import User
 
-KEYS: Final = frozenset({"allow_deletions", "max_deletions", "max_deleted_share", "prioritization"})
+
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_delete/ takes one kind of identifier in a request.
+_SHARED: Final[Any] = {
+    "path": "/users/delete",
+    "permission": "users.delete",
+    "pool": "identity",
+    "last": True,
+    # The docs show the count alone; a message beside it has been recorded.
+    "miscounts": counts.deleted_miscounts,
+    "alone": "deleted",
+    **DEPENDENT,
+}
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "external_id": Identifiers(arrays=("external_ids",), **_SHARED),
+    "braze_id": Identifiers(arrays=("braze_ids",), **_SHARED),
+    "user_alias": Endpoint(arrays=("user_aliases",), **_SHARED),
+    # The table of the page has strings here, its text requires a prioritization, and its example has objects.
+    "email": Endpoint(arrays=("email_addresses",), **_SHARED),
+    "phone": Endpoint(arrays=("phone_numbers",), **_SHARED),
+}
+
+SEMANTICS: Final = Semantics(
+    repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=latest, data_points=free
+)
 
 
-class Deletions(Step):
+class Deletions(Action, to="deletions"):
     """https://www.braze.com/docs/api/endpoints/user_data/post_user_delete/."""
 
-    to = "deletions"
-    kind = "external_ids"
-    keys = KEYS
-    lacks = frozenset({"rename"})
-    users = frozenset(DEFAULT)
+    settings: ClassVar[Mapping[str, Any]] = DELETION
+    unsupported_keys = frozenset({"rename"})
+    identifier_types = frozenset(DEFAULT)
+    semantics = (SEMANTICS,)
+    on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
@@ -74,5 +99,5 @@ class Deleter:
         """
         self._guard.delete(self._stream, user)
         fields = identifier(user)["user_alias"] if user[0] == "user_alias" else prioritized(user, self._prioritization)
-        endpoint = DELETE[user[0]]
-        return Change(endpoint.arrays[0], user, fields, endpoint=endpoint, key="deletion")
+        endpoint = ENDPOINTS[user[0]]
+        return Change(endpoint.arrays[0], user, fields, SEMANTICS, endpoint, key="deletion")

@@ -1,78 +1,100 @@
-"""Records that say what users may be sent: the states of subscription groups, and of email addresses."""
+"""Records that are states of users in subscription groups."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
 from typing_extensions import override
 
-from target_braze.braze.user_endpoints import EMAIL_STATUS, SUBSCRIPTIONS
-from target_braze.mapping.columns import Field
+from target_braze.braze import limits
+from target_braze.braze.changes import Change, Endpoint, Request, Semantics, always, free, latest
+from target_braze.encode import encode
+from target_braze.mapping.base.actions import columns_of
+from target_braze.mapping.base.settings import SUBSCRIPTION
+from target_braze.mapping.base.subscription_states import StateSetter
+from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.identifiers import find_user
-from target_braze.mapping.kinds.actions import Step, columns_of
-from target_braze.mapping.values.scalars import to_boolean, to_string
-from target_braze.records import Change
+from target_braze.mapping.values.scalars import to_string
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping, Sequence
 
-    from target_braze.mapping.columns import Columns
-    from target_braze.mapping.kinds.base import Defaults
-    from target_braze.mapping.values.scalars import Convert
+    from target_braze.braze.client import RefusedError
+    from target_braze.mapping.base.stream_mapping import Defaults
 
 _STATES: Final = ("subscribed", "unsubscribed")
 
 
-class _Stated(Step):
-    """What both have in common: a user and a state, from a column or the mapping."""
+# Recorded of an unknown subscription group: all users of the group share the fate.
+_UNKNOWN_GROUP: Final = "invalid subscription group id"
 
-    states: tuple[str, ...]
 
-    def _compile_state(self) -> set[str]:
-        given: Mapping[str, str] = self._columns.entry.get("subscription", {})
-        self._state: Field | str
-        if "state" in given:
-            self._state = given["state"]
-            if self._state not in self.states:
-                raise self._columns.error(
-                    f"'subscription.state' has to be {' or '.join(self.states)} - at "
-                    f"{self._columns.at}.subscription.state"
-                )
-            return set()
-        column = self._column("subscription", "state_field", "subscription_state", ("string", "integer", "boolean"))
-        self._state = Field(column, "subscription_state", _state(self.states))
-        return {column}
+@dataclass(frozen=True, eq=False)
+class SubscriptionGroups(Endpoint):
+    """Takes users by group and state: https://www.braze.com/docs/api/endpoints/subscription_groups/.
 
-    @property
-    @override
-    def sources(self) -> Mapping[str, tuple[str, ...]]:
-        return {"subscription_state": (self._state.column,)} if isinstance(self._state, Field) else {}
-
-    def _state_of(self, record: Mapping[str, Any]) -> str:
-        return self._state if isinstance(self._state, str) else str(self._state.required(record))
+    Emails and phone numbers may not be in one request, so each kind of identifier has requests of its own.
+    """
 
     @override
-    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
-        return self._set(record, "unsubscribed")
+    def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
+        groups: dict[tuple[Any, ...], list[str]] = {}
+        for change in changes:
+            groups.setdefault(tuple(change.fields.items()), []).append(change.user[1])
+        return encode(
+            {"subscription_groups": [{**dict(group), self.arrays[0]: users} for group, users in groups.items()]}
+        )
 
     @override
-    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        return self._set(record, self._state_of(record))
+    def divided(self, request: Request, error: RefusedError) -> list[Request]:
+        groups = request.divided(_by_group)
+        if len(groups) > 1 or any(_UNKNOWN_GROUP in text.casefold() for text in error.errors):
+            return groups
+        return super().divided(request, error)
 
-    def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
-        raise NotImplementedError
+    @override
+    def _named(self, changes: Sequence[Change], error: object) -> Sequence[Change]:
+        """Return the change that an error is about; one that counts groups means all changes of a group."""
+        groups = Request.of(self, changes).divided(_by_group)
+        if isinstance(error, dict) and error.get("input_array") == "subscription_groups":
+            index = error.get("index")
+            return groups[index].changes if type(index) is int and 0 <= index < len(groups) else ()
+        return super()._named(changes, error) if len(groups) == 1 else ()
 
 
-class Subscriptions(_Stated):
+def _by_group(change: Change) -> Hashable:
+    return tuple(change.fields.items())
+
+
+# What is set of an address that no profile has yet is kept for it; what is set of an unknown external id may be lost.
+_SHARED: Final[Any] = {
+    "path": "/v2/subscription/status/set",
+    "permission": "subscription.status.set",
+    "pool": "subscriptions",
+    "most": limits.ITEMS_PER_REQUEST,
+    "rest": limits.SAME_THING_WAIT,
+}
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    "external_id": SubscriptionGroups(arrays=("external_ids",), after=limits.DEPENDENCY_DELAY, **_SHARED),
+    "email": SubscriptionGroups(arrays=("emails",), **_SHARED),
+    "phone": SubscriptionGroups(arrays=("phones",), **_SHARED),
+}
+SEMANTICS: Final = Semantics(
+    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+)
+
+
+class Subscriptions(StateSetter, to="subscriptions"):
     """https://www.braze.com/docs/api/endpoints/subscription_groups/post_update_user_subscription_group_status_v2/."""
 
-    to = "subscriptions"
-    kind = "external_ids"
-    keys = frozenset({"subscription"})
-    lacks = frozenset({"rename"})
-    users = frozenset(SUBSCRIPTIONS)
-    removals = ("nothing", "unsubscribe")
+    settings: ClassVar[Mapping[str, Any]] = {"subscription": SUBSCRIPTION}
+    unsupported_keys = frozenset({"rename"})
+    identifier_types = frozenset(ENDPOINTS)
+    semantics = (SEMANTICS,)
+    on_delete_actions = ("nothing", "unsubscribe")
+
     states = _STATES
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
@@ -107,11 +129,11 @@ class Subscriptions(_Stated):
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
         user, _ = find_user(self._candidates, record)
         group = self._part(record)
-        endpoint = SUBSCRIPTIONS[user[0]]
+        endpoint = ENDPOINTS[user[0]]
         fields: dict[str, Any] = {"subscription_group_id": group, "subscription_state": state}
         if self._double_opt_in and state == "subscribed":
             fields["use_double_opt_in_logic"] = True
-        return [Change(endpoint.arrays[0], user, fields, endpoint=endpoint, key=group)]
+        return [Change(endpoint.arrays[0], user, fields, SEMANTICS, endpoint, key=group)]
 
     @override
     def _part(self, record: Mapping[str, Any]) -> str:
@@ -120,46 +142,6 @@ class Subscriptions(_Stated):
     @override
     def _part_columns(self, part: str) -> dict[str, Any]:
         return {} if isinstance(self._group, str) else {self._group.column: part}
-
-
-class EmailStatuses(_Stated):
-    """https://www.braze.com/docs/api/endpoints/email/post_email_subscription_status/."""
-
-    to = "email_status"
-    kind = "email"
-    keys = frozenset({"subscription"})
-    lacks = frozenset({"rename"})
-    users = frozenset({"email"})
-    removals = ("nothing", "unsubscribe")
-    states = tuple(EMAIL_STATUS)
-
-    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
-        super().__init__(columns, defaults, notice)
-        given = columns.entry.get("subscription", {})
-        for key in {"group", "group_field", "double_opt_in"} & given.keys():
-            raise columns.error(
-                f"'subscription.{key}' has no meaning for email_status - at {columns.at}.subscription.{key}"
-            )
-        self._note_unused(self._compile_state() | columns_of(self._candidates))
-
-    @override
-    def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
-        user, _ = find_user(self._candidates, record)
-        return [Change(self.kind, user, {"email": user[1]}, endpoint=EMAIL_STATUS[state], key="email_status")]
-
-
-def _state(allowed: tuple[str, ...]) -> Convert:
-    def convert(value: object) -> str | None:
-        text = value.strip().lower() if isinstance(value, str) else None
-        if text in allowed:
-            return text
-        try:
-            subscribed = to_boolean(value)
-        except ValueError:
-            raise ValueError(f"expected {' or '.join(allowed)}, or true or false, got {value!r}") from None
-        return None if subscribed is None else "subscribed" if subscribed else "unsubscribed"
-
-    return convert
 
 
 def _group(value: object) -> str:

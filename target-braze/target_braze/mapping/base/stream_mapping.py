@@ -8,12 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from typing_extensions import override
+
+from target_braze.braze.changes import Change
+from target_braze.braze.endpoints import TRACK
 from target_braze.mapping.deletion_guard import DeletionGuard
 from target_braze.mapping.fast_path import QuickFields
 from target_braze.mapping.identifiers import CHOSEN, PLACEHOLDERS, Candidate, compile_user, find_user, identifier
 from target_braze.mapping.spelling import check_identifiers
 from target_braze.mapping.values.nested import Place
-from target_braze.records import Change, Member, RecordError
+from target_braze.records import Member, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     import msgspec
 
     from target_braze.braze.catalogs import Catalog
+    from target_braze.braze.changes import Semantics
     from target_braze.mapping.columns import Columns, Dropped, Fields
     from target_braze.records import User
 
@@ -63,17 +68,41 @@ class Defaults:
 class StreamMapping(ABC):
     """Turns records of one stream into changes; one subclass per kind of Braze object."""
 
-    kind: ClassVar[str]
-    keys: ClassVar[frozenset[str]]
-    """What its entry in the setting `streams` may have beside that of all."""
-    lacks: ClassVar[frozenset[str]] = frozenset()
-    """What of that of all has no meaning for it."""
-    removals: ClassVar[tuple[str, ...]] = ("nothing",)
-    """What it can do when the source deletes a record, `on_delete`; the first unless the mapping says otherwise."""
+    to: ClassVar[str]
+    """The value of the setting `to` that chooses it."""
+    settings: ClassVar[Mapping[str, Any]]
+    """The keys that its mapping may have in addition to the common ones, each with its JSON Schema."""
+    unsupported_keys: ClassVar[frozenset[str]]
+    """Common keys that it rejects."""
+    identifier_types: ClassVar[frozenset[str]]
+    """Types of identifiers that may name its users; none if it is not about users."""
+    semantics: ClassVar[tuple[Semantics, ...]]
+    """How each sort of change that it makes is to be delivered."""
+    on_delete_actions: ClassVar[tuple[str, ...]]
+    """What can undo it when the source deletes a record: values of `on_delete`, the first being the default."""
+    payload_key: ClassVar[str]
+    """The array of the request's body that its changes go into, of kinds that go to /users/track."""
     catalog: Catalog | None = None
     """The catalog that has to be there before the first record, """
     id_column: str = ""
     """and the column that has the ids of its items."""
+
+    @override
+    def __init_subclass__(cls, *, to: str | None = None) -> None:
+        """Register the class under a value of the setting `to`; without one it is a base class.
+
+        Raises:
+            TypeError: The class does not itself declare all that others have to know about a kind.
+        """
+        if to is None:
+            return
+        # Not inherited: what holds for one kind must be thought about for the next.
+        if missing := [name for name in _DECLARATIONS if name not in vars(cls)]:
+            raise TypeError(f"kind '{to}' ({cls.__name__}) does not declare: {', '.join(missing)}")
+        if to in KINDS:
+            raise TypeError(f"kind '{to}' is declared twice: {KINDS[to].__name__} and {cls.__name__}")
+        cls.to = to
+        KINDS[to] = cls
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._columns = columns
@@ -104,7 +133,7 @@ class StreamMapping(ABC):
         return {}
 
     @property
-    def spread(self) -> tuple[str, ...]:
+    def flattened(self) -> tuple[str, ...]:
         """Columns whose members are fields of the object, or properties; for explanations."""
         return ()
 
@@ -217,11 +246,11 @@ class StreamMapping(ABC):
         return {}
 
     def _compile_removal(self) -> str:
-        given = self._columns.entry.get("on_delete", self.removals[0])
+        given = self._columns.entry.get("on_delete", self.on_delete_actions[0])
         action: str = given if isinstance(given, str) else "flag"
-        if action not in self.removals:
+        if action not in self.on_delete_actions:
             raise self._columns.error(
-                f"'on_delete' cannot be {action} here, only {' or '.join(sorted(self.removals))} - at "
+                f"'on_delete' cannot be {action} here, only {' or '.join(sorted(self.on_delete_actions))} - at "
                 f"{self._columns.at}.on_delete"
             )
         return action
@@ -229,7 +258,7 @@ class StreamMapping(ABC):
     def _compile_user(self) -> list[Candidate]:
         columns = self._columns
         if "user" not in columns.entry:
-            check_identifiers(columns, always=self.kind == "attributes")
+            check_identifiers(columns, always=self.payload_key == "attributes")
         candidates = compile_user(
             columns.stream, columns.entry.get("user"), columns.names, self._defaults.placeholder_ids
         )
@@ -250,7 +279,7 @@ class StreamMapping(ABC):
         return fields
 
     def _as_change(self, user: User, fields: dict[str, Any]) -> Change:
-        return Change(self.kind, user, fields)
+        return Change(self.payload_key, user, fields, self.semantics[0], TRACK)
 
     @abstractmethod
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
@@ -301,3 +330,8 @@ class StreamMapping(ABC):
             if not kinds or candidate.kind in kinds
             for column in candidate.columns
         }
+
+
+_DECLARATIONS: Final = ("settings", "unsupported_keys", "identifier_types", "semantics", "on_delete_actions")
+KINDS: Final[dict[str, type[StreamMapping]]] = {}
+"""The kinds by their value of the setting `to`; `mapping.kinds` lists their modules."""

@@ -1,68 +1,17 @@
-"""What an answer says about the changes of a request: which Braze took, which it refused, or nothing to rely on."""
+"""What an answer counts, compared with the changes that were sent."""
 
 from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from target_braze.braze.client import UnclearError
-
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from target_braze.braze.client import Answer
-    from target_braze.records import Change
+    from target_braze.braze.changes import Change
 
-# https://www.braze.com/docs/api/errors/; `queued` stands for what Braze takes now and does later.
-_DONE: Final = frozenset({"success", "queued"})
 # The docs have the first alone; other clients have met the other two where emails and phones are identified.
 _ALIASES: Final = ("aliases_processed", "emails_processed", "phone_numbers_processed")
-_UNKNOWN: Final = (
-    "so it is unknown what Braze did; is there a proxy in between, or is setting 'endpoint' another server's?"
-)
-
-
-def success(request: str, answer: Answer, alone: str = "") -> dict[str, Any]:
-    """Return the JSON object of an answer that says success.
-
-    Args:
-        request: method and path, for errors.
-        answer: a 2xx.
-        alone: the count that says success without a `message`, where the endpoint documents that.
-
-    Raises:
-        UnclearError: the answer says no such thing. Its content stays out of the error: it may be anybody's.
-    """
-    said = f"{request}: HTTP {answer.status}, but"
-    try:
-        document = answer.json()
-    except (ValueError, RecursionError):
-        document = None
-    if not isinstance(document, dict):
-        raise UnclearError(f"{said} not in JSON as Braze answers, {_UNKNOWN}", status=answer.status)
-    message = document.get("message")
-    said_so = isinstance(message, str) and message.strip().lower() in _DONE
-    if not said_so and ("message" in document or alone not in document):
-        raise UnclearError(f"{said} the answer does not say success or queued, {_UNKNOWN}", status=answer.status)
-    return document
-
-
-def listed(request: str, key: str, answer: Answer) -> list[dict[str, Any]]:
-    """Return the list of objects that an answer has under a key.
-
-    Raises:
-        UnclearError: it has none.
-    """
-    found = success(request, answer, key).get(key)
-    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
-        raise UnclearError(f"{request}: HTTP {answer.status}, but the answer lists no '{key}'", status=answer.status)
-    return found
-
-
-def entries(document: object, key: str = "errors") -> list[Any]:
-    """Return the errors of an answer: usually a list, sometimes one error alone."""
-    errors = document.get(key) if isinstance(document, dict) else None
-    return errors if isinstance(errors, list) else [errors] if errors else []
 
 
 def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
@@ -71,7 +20,7 @@ def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Ite
     `attributes_processed` counts external ids, so that it may be smaller than the number of objects; whether users who
     may not be created, or have no external id, count as such is not documented.
     """
-    sent = Counter(change.kind for change in taken)
+    sent = Counter(change.payload_key for change in taken)
     for array in ("attributes", "events", "purchases"):
         key = f"{array}_processed"
         least = most = sent[array]
@@ -119,7 +68,7 @@ def _is_count(value: object) -> bool:
 
 def _has_external_id(change: Change) -> bool:
     return (
-        change.kind == "attributes"
+        change.payload_key == "attributes"
         and change.user[0] == "external_id"
         and not change.fields.get("_update_existing_only")
     )

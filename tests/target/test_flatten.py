@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tests.target.singer import Run
 
 USERS: dict[str, Any] = {"external_id": TEXT, "first_name": TEXT, "custom_attributes": ANY_OBJECT}
-SPREAD = {"spread": ["custom_attributes"]}
+SPREAD = {"flatten": ["custom_attributes"]}
 
 
 def test_members_are_attributes_of_their_own(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
@@ -50,7 +50,7 @@ def test_a_user_without_any_is_sent_too(run_target: Callable[..., Run], sandbox:
     [
         ({"plan": "x" * 256}, "attribute 'plan': 256 characters long"),
         ({"braze_id": "1"}, "attribute 'braze_id': 'braze_id' is a key that commands Braze"),
-        ({"first_name": "Ana"}, "attribute 'first_name' comes from a column of its own and from one in 'spread'"),
+        ({"first_name": "Ana"}, "attribute 'first_name' comes from a column of its own and from one in 'flatten'"),
         ({"country": "Atlantis"}, "attribute 'country': expected a country code"),
         ("plan", "column 'custom_attributes': expected a JSON object, got 'plan'"),
     ],
@@ -64,22 +64,22 @@ def test_what_braze_would_not_take_is_said(run_target: Callable[..., Run], attri
 def test_a_column_that_is_not_there_or_holds_no_objects_stops_the_run(run_target: Callable[..., Run]) -> None:
     user = {"external_id": "c-1"}
     run = run_target(Stream("users", {"external_id": TEXT}, [user]), streams={"users": SPREAD}, expect=1)
-    assert "'spread' names the column 'custom_attributes', but the stream has only: external_id" in run.errors[0]
+    assert "'flatten' names the column 'custom_attributes', but the stream has only: external_id" in run.errors[0]
     columns = {"external_id": TEXT, "custom_attributes": {"type": "integer"}}
     run = run_target(Stream("users", columns, [user]), streams={"users": SPREAD}, expect=1)
-    assert "column 'custom_attributes' cannot be spread, for it holds integer" in run.errors[0]
+    assert "column 'custom_attributes' cannot be flatten, for it holds integer" in run.errors[0]
 
 
 EVENTS: dict[str, Any] = dict.fromkeys(("id", "external_id", "name", "time", "properties"), TEXT)
 
 
-def test_json_text_is_spread_and_nothing_else_is_a_property(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+def test_json_text_is_flatten_and_nothing_else_is_a_property(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
     event = {"id": "e-1", "external_id": "c-1", "name": "seen", "time": "2026-03-01T08:00:00Z"}
     rows = [
         {**event, "properties": json.dumps({"page": 1, "tags": ["a"]})},
         {**event, "name": "left", "properties": "{}"},
     ]
-    mapping = {"to": "events", "properties": [], "spread": ["properties"]}
+    mapping = {"to": "events", "properties": [], "flatten": ["properties"]}
     run_target(Stream("web", EVENTS, rows, ["id", "name"]), streams={"web": mapping})
     profile = sandbox.profile("c-1")
     assert profile
@@ -97,7 +97,7 @@ def test_a_reserved_property_is_said(run_target: Callable[..., Run]) -> None:
         "time": "2026-03-01T08:00:00Z",
         "properties": '{"time": 1}',
     }
-    mapping = {"to": "events", "properties": [], "spread": ["properties"]}
+    mapping = {"to": "events", "properties": [], "flatten": ["properties"]}
     run = run_target(Stream("web", EVENTS, [event]), streams={"web": mapping}, expect=1)
     assert "column 'properties': property 'time': Braze reserves the name 'time'" in run.errors[0]
 
@@ -105,7 +105,7 @@ def test_a_reserved_property_is_said(run_target: Callable[..., Run]) -> None:
 def test_a_property_that_comes_twice_is_reported_for_only_one_would_be_sent(run_target: Callable[..., Run]) -> None:
     columns = {"external_id": TEXT, "name": TEXT, "time": TIME, "page": TEXT, "properties": ANY_OBJECT, "o": ANY_OBJECT}
     event = {"external_id": "c-1", "name": "visit", "time": "2026-03-04T12:00:00Z", "properties": {"page": "/a"}}
-    for twice, spread in (({"page": "/b"}, ["properties"]), ({"o": {"page": "/b"}}, ["o", "properties"])):
+    for twice, flatten in (({"page": "/b"}, ["properties"]), ({"o": {"page": "/b"}}, ["o", "properties"])):
         stream = Stream("events", columns, [event | twice])
-        run = run_target(stream, streams={"events": {"spread": spread}}, expect=1)
+        run = run_target(stream, streams={"events": {"flatten": flatten}}, expect=1)
         assert "column 'properties': the property 'page' comes from another column too" in run.errors[0]

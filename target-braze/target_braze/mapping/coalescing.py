@@ -22,7 +22,7 @@ class _Unsafe(Exception):  # noqa: N818 - nothing is wrong, there is just no suc
     """No single object does what the two do one after the other."""
 
 
-def folded(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any] | None:
+def coalesced(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any] | None:
     """One attributes object that does what two of the same user do one after the other; None if there is none."""
     if earlier.get("_update_existing_only") != later.get("_update_existing_only"):
         return None
@@ -133,3 +133,11 @@ def _of_size(value: Any) -> Any:  # noqa: ANN401
 def _identity(element: Any) -> tuple[bool, Any]:  # noqa: ANN401
     """Tells `true` from 1, which are equal in Python."""
     return isinstance(element, bool), element
+
+
+def accumulates(value: object) -> bool:
+    """Whether an attribute's value adds to what is stored, each time it is sent.
+
+    https://www.braze.com/docs/api/objects_filters/user_attributes_object/
+    """
+    return isinstance(value, dict) and ("inc" in value or "$add" in value)

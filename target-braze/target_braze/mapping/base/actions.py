@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from typing_extensions import override
 
+from target_braze.mapping.base.stream_mapping import StreamMapping
 from target_braze.mapping.identifiers import ALIAS_COLUMNS, Candidate, compile_user, identifier
-from target_braze.mapping.kinds.base import StreamMapping
 from target_braze.mapping.spelling import check_identifiers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from target_braze.records import Change, User
+    from target_braze.braze.changes import Change
+    from target_braze.records import User
 
 # What columns of names and ids hold.
 _TEXTS: Final = ("string", "integer", "number")
@@ -22,12 +23,8 @@ _TEXTS: Final = ("string", "integer", "number")
 _COLUMNS: Final = {"user_alias": tuple(name for names in ALIAS_COLUMNS for name in names)}
 
 
-class Step(StreamMapping):
+class Action(StreamMapping):
     """Turns a record into changes for an endpoint of its own."""
-
-    to: ClassVar[str]
-    users: ClassVar[frozenset[str]]
-    """The kinds of identifiers that may name the user."""
 
     @override
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
@@ -45,7 +42,7 @@ class Step(StreamMapping):
 
     @override
     def _compile_user(self) -> list[Candidate]:
-        return self._compile_users("user", self.users)
+        return self._compile_users("user", self.identifier_types)
 
     def _compile_users(self, setting: str, kinds: Iterable[str], *, default: bool = True) -> list[Candidate]:
         """The ways in which a list such as `user` names users, by the kinds of identifiers that its endpoint takes.

@@ -1,0 +1,59 @@
+"""What an answer of Braze says: success, errors, a list of objects, or nothing to rely on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.braze.client import UnclearError
+
+if TYPE_CHECKING:
+    from target_braze.braze.client import Answer
+
+# https://www.braze.com/docs/api/errors/; `queued` stands for what Braze takes now and does later.
+_DONE: Final = frozenset({"success", "queued"})
+_UNKNOWN: Final = (
+    "so it is unknown what Braze did; is there a proxy in between, or is setting 'endpoint' another server's?"
+)
+
+
+def success(request: str, answer: Answer, alone: str = "") -> dict[str, Any]:
+    """Return the JSON object of an answer that says success.
+
+    Args:
+        request: method and path, for errors.
+        answer: a 2xx.
+        alone: the count that says success without a `message`, where the endpoint documents that.
+
+    Raises:
+        UnclearError: the answer says no such thing. Its content stays out of the error: it may be anybody's.
+    """
+    said = f"{request}: HTTP {answer.status}, but"
+    try:
+        document = answer.json()
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise UnclearError(f"{said} not in JSON as Braze answers, {_UNKNOWN}", status=answer.status)
+    message = document.get("message")
+    said_so = isinstance(message, str) and message.strip().lower() in _DONE
+    if not said_so and ("message" in document or alone not in document):
+        raise UnclearError(f"{said} the answer does not say success or queued, {_UNKNOWN}", status=answer.status)
+    return document
+
+
+def listed(request: str, key: str, answer: Answer) -> list[dict[str, Any]]:
+    """Return the list of objects that an answer has under a key.
+
+    Raises:
+        UnclearError: it has none.
+    """
+    found = success(request, answer, key).get(key)
+    if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
+        raise UnclearError(f"{request}: HTTP {answer.status}, but the answer lists no '{key}'", status=answer.status)
+    return found
+
+
+def entries(document: object, key: str = "errors") -> list[Any]:
+    """Return the errors of an answer: usually a list, sometimes one error alone."""
+    errors = document.get(key) if isinstance(document, dict) else None
+    return errors if isinstance(errors, list) else [errors] if errors else []

@@ -1,0 +1,307 @@
+"""Changes of one user or item, the endpoints that take them, and the requests that carry several.
+
+`Change` is a msgspec struct because one is created for each record: that takes a third of a dataclass's time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from target_braze.braze import answers, limits
+from target_braze.braze.client import UnclearError
+from target_braze.braze.error_texts import error_text
+from target_braze.encode import decode, encode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+
+    from target_braze.braze.client import Answer, RefusedError
+    from target_braze.records import Record, User
+
+
+@dataclass(frozen=True, kw_only=True)
+class Semantics:
+    """What a kind declares about its changes for delivery, ledger, data points and preview.
+
+    Nothing has a default: a wrong guess sends messages to people twice.
+    """
+
+    repeatable: Callable[[Mapping[str, Any]], bool]
+    """Return whether sending these fields twice leaves Braze in the same state as sending them once."""
+    counted: bool
+    """Braze counts each copy, as it does events: the ledger remembers each change to send none twice."""
+    sets_attributes: bool
+    """The fields are attributes of the user: the ledger remembers their values."""
+    moves_attributes: bool
+    """Attributes move to another user or are deleted with the user: the ledger forgets these users."""
+    coalesce: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any] | None] | None
+    """Return one object that does what an earlier and a later one do, or None; `coalesce=None`: none ever does."""
+    data_points: Callable[[Mapping[str, Any], str], int]
+    """Return the data points that these fields cost, given the type of identifier that names the user."""
+
+
+def always(_fields: Mapping[str, Any]) -> bool:
+    """`repeatable` of a kind that sets a state, however often it is sent."""
+    return True
+
+
+def never(_fields: Mapping[str, Any]) -> bool:
+    """`repeatable` of a kind that adds something each time it is sent."""
+    return False
+
+
+def free(_fields: Mapping[str, Any], _identifier_type: str) -> int:
+    """`data_points` of a kind that costs none."""
+    return 0
+
+
+def latest(_earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
+    """`coalesce` of a kind whose later change replaces the earlier one."""
+    return later
+
+
+class Change(msgspec.Struct, eq=False):
+    """One object for Braze.
+
+    Attributes:
+        payload_key: The array of the request's body that the object goes into.
+        user: The user, or catalog item, that it changes.
+        given: Its fields; None if `encoded` holds them and all of them are data, not operators.
+        semantics: How the kind that made it wants it delivered.
+        endpoint: Where it goes.
+        records: The records that it was made from.
+        others: Other users that it affects, as a merge does: their changes keep their order as well.
+        fingerprint: What the ledger knows a counted change by.
+        key: The one thing that it sets, such as a subscription group: a later change of it replaces this one.
+        apart: It must not share a request with an earlier change to this user.
+        apart_points: Data points that the changes merged into this one would have cost one by one.
+        encoded: Its fields as JSON, if known before it is sent.
+        points: Its data points, if known before it is sent.
+    """
+
+    payload_key: str
+    user: User
+    given: dict[str, Any] | None
+    semantics: Semantics
+    endpoint: Endpoint
+    records: list[Record] = msgspec.field(default_factory=list)
+    others: tuple[User, ...] = ()
+    fingerprint: bytes | None = None
+    key: str | None = None
+    apart: bool = False
+    apart_points: int = 0
+    encoded: bytes | None = None
+    points: int | None = None
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The object."""
+        if self.given is None:
+            self.given = decode(self.encoded or b"{}")
+        return self.given
+
+    @property
+    def users(self) -> tuple[User, ...]:
+        """All users that it affects."""
+        return (self.user, *self.others)
+
+    @property
+    def data_points(self) -> int:
+        """The data points that it costs on contracts that count them: never fewer than Braze counts."""
+        if self.points is not None:
+            return self.points
+        return self.semantics.data_points(self.fields, self.user[0])
+
+    @property
+    def coalescing_key(self) -> tuple[object, ...] | None:
+        """What a later change must have in common with this one to merge into it; None if none may."""
+        if self.semantics.coalesce is None:
+            return None
+        return self.user if self.key is None else (self.user, self.key)
+
+    @property
+    def repeatable(self) -> bool:
+        """Whether Braze ends up in the same state if it receives the change twice."""
+        return self.semantics.repeatable(self.given or {})
+
+    def merge_into(self, earlier: Change) -> bool:
+        """Merge into an earlier change of the same coalescing key; return False if one object cannot do both."""
+        coalesce = self.semantics.coalesce
+        fields = None if coalesce is None else coalesce(earlier.fields, self.fields)
+        if fields is None:
+            return False
+        earlier.apart_points = (earlier.apart_points or earlier.data_points) + (self.apart_points or self.data_points)
+        earlier.given, earlier.encoded, earlier.points = fields, None, None
+        earlier.records += self.records
+        return True
+
+
+def _no_miscounts(_taken: Sequence[Change], _document: Mapping[str, Any]) -> Iterator[str]:
+    return iter(())
+
+
+@dataclass(frozen=True, eq=False)
+class Endpoint:
+    """Where a request goes and what it may hold; by default a body with one array of changes for each of `arrays`.
+
+    `arrays` are the keys of the body: a change goes into the one that its `payload_key` names. `most` is the number of
+    changes in a request, None where the setting `max_objects_per_request` says it. `rest` is how many seconds after an
+    answer nothing else of the same users is sent, because other endpoints may not see the change before; `after` how
+    many seconds the answers to other endpoints' changes of these users must be old before a change is sent. The setting
+    `dependency_delay` shortens both. `single` says that a request may not hold two changes of one user or of users who
+    are joined; `last` that changes wait for the end of the input.
+
+    `ceilings` are the smaller numbers of changes that older contracts allow, `most_of_user` is how many of one user may
+    be in a request, `most_bytes` how large its body may be. `hint` says what else a refusal of the endpoint may mean.
+
+    `one_array` says that a request is sent with one of the arrays only, because errors do not say which they mean.
+    `miscounts` yields what an answer counts other than the changes taken; `alone` is the count that says success
+    without a message.
+    """
+
+    path: str
+    permission: str
+    pool: str
+    arrays: tuple[str, ...]
+    most: int | None = None
+    rest: float = 0.0
+    method: str = "POST"
+    after: float = 0.0
+    single: bool = False
+    last: bool = False
+    ceilings: tuple[int, ...] = ()
+    most_of_user: int | None = None
+    most_bytes: int = limits.REQUEST_BYTES
+    hint: str = ""
+    one_array: bool = False
+    miscounts: Callable[[Sequence[Change], Mapping[str, Any]], Iterator[str]] = _no_miscounts
+    alone: str = ""
+
+    def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
+        """The request's JSON: the changes, each already `encoded`, with no array that would be empty."""
+        arrays: dict[str, list[bytes]] = {key: [] for key in self.arrays}
+        for change, one in zip(changes, encoded, strict=True):
+            arrays[change.payload_key].append(one)
+        return b"{%s}" % b",".join(
+            b'"%s":[%s]' % (key.encode(), b",".join(ones)) for key, ones in arrays.items() if ones
+        )
+
+    def rejected(self, changes: Sequence[Change], answer: Answer) -> list[tuple[Change, str]]:
+        """Return the changes that Braze did not accept, each with Braze's reason.
+
+        An entry of `errors` that names no change of this request speaks for all of them: none can then be said to have
+        been accepted.
+
+        Raises:
+            UnclearError: the answer does not say success, or counts other than was sent less what it refuses.
+        """
+        document = answers.success(f"{self.method} {self.path}", answer, self.alone)
+        refusals = list(self._refusals(changes, document))
+        found = _reasons((named or changes, reason) for named, reason in refusals)
+        # Where an entry speaks for all, nobody knows how many it means.
+        if all(named for named, _ in refusals):
+            guilty = {id(change) for change, _ in found}
+            taken = [change for change in changes if id(change) not in guilty] if guilty else changes
+            for miscount in self.miscounts(taken, document):
+                raise UnclearError(
+                    f"{self.method} {self.path}: HTTP {answer.status}, but {miscount}, the number sent less those "
+                    "that Braze refused; so it is unknown what Braze did",
+                    status=answer.status,
+                )
+        return found
+
+    def culprits(self, changes: Sequence[Change], body: bytes) -> list[tuple[Change, str]]:
+        """Return the changes for which Braze refused the whole request, as far as the body of its error names them."""
+        try:
+            document = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeError, RecursionError):
+            return []
+        return _reasons(self._refusals(changes, document))
+
+    def divided(self, request: Request, _error: RefusedError) -> list[Request]:
+        """Divide a request that Braze refused without naming a culprit, or leave it whole if all of it is to blame."""
+        return request.parts(max(1, len(request) - len(request) // 2))
+
+    def _refusals(self, changes: Sequence[Change], document: object) -> Iterator[tuple[Sequence[Change], str]]:
+        """What `errors` names, nothing where it names none of the changes, and the reason."""
+        for error in answers.entries(document):
+            yield self._named(changes, error), error_text(error)
+
+    def _named(self, changes: Sequence[Change], error: object) -> Sequence[Change]:
+        """Return the change that an entry of `errors` names, if it names one."""
+        if isinstance(error, dict):
+            name, index = error.get("input_array"), error.get("index")
+            array = [change for change in changes if change.payload_key == name]
+            if name not in self.arrays and len({change.payload_key for change in changes}) == 1:
+                # /users/identify has been recorded to say `user_identifiers`, which is in no request.
+                array = [*changes]
+            if type(index) is int and 0 <= index < len(array):
+                return array[index : index + 1]
+        return ()
+
+
+def _reasons(refusals: Iterable[tuple[Sequence[Change], str]]) -> list[tuple[Change, str]]:
+    """Each change once, with all reasons."""
+    found: dict[int, tuple[Change, dict[str, None]]] = {}
+    for named, reason in refusals:
+        for change in named:
+            found.setdefault(id(change), (change, {}))[1][reason] = None
+    return [(change, "; ".join(reasons)) for change, reasons in found.values()]
+
+
+@dataclass
+class Request:
+    """Changes that go to one endpoint together."""
+
+    endpoint: Endpoint
+    changes: list[Change] = field(default_factory=list)
+    _encoded: list[bytes] = field(default_factory=list)
+    _size: int = 100  # the names of the arrays and what is around them
+
+    def __len__(self) -> int:
+        """How many changes it holds."""
+        return len(self.changes)
+
+    def __iter__(self) -> Iterator[Change]:
+        """The changes in the order of their addition."""
+        return iter(self.changes)
+
+    def add(self, change: Change) -> bool:
+        """Take the change in, or answer False where the body would become too large for it.
+
+        The first change always goes in: what is too large alone, Braze has to refuse.
+        """
+        encoded = change.encoded or encode(change.fields)
+        size = self._size + len(encoded) + 1
+        if size > self.endpoint.most_bytes and self.changes:
+            return False
+        self._size = size
+        self.changes.append(change)
+        self._encoded.append(encoded)
+        return True
+
+    def body(self) -> bytes:
+        """The request's JSON."""
+        return self.endpoint.body(self.changes, self._encoded)
+
+    def parts(self, most: int) -> list[Request]:
+        """The same changes in requests of at most so many."""
+        return [Request.of(self.endpoint, self.changes[start : start + most]) for start in range(0, len(self), most)]
+
+    def divided(self, key: Callable[[Change], Hashable]) -> list[Request]:
+        """Return the same changes in a request for each key."""
+        parts: dict[Hashable, list[Change]] = {}
+        for change in self:
+            parts.setdefault(key(change), []).append(change)
+        return [Request.of(self.endpoint, part) for part in parts.values()]
+
+    @classmethod
+    def of(cls, endpoint: Endpoint, changes: Iterable[Change]) -> Request:
+        """Return a request of changes that have been in one before, so that they fit."""
+        request = cls(endpoint)
+        for change in changes:
+            request.add(change)
+        return request

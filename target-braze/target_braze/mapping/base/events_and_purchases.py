@@ -1,0 +1,180 @@
+"""What events and purchases have in common: a time, an app and properties."""
+
+from __future__ import annotations
+
+import time
+from abc import abstractmethod
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from typing_extensions import override
+
+from target_braze.braze.changes import Change
+from target_braze.braze.endpoints import TRACK
+from target_braze.encode import encode
+from target_braze.mapping.base.stream_mapping import StreamMapping
+from target_braze.mapping.columns import Field, Fields
+from target_braze.mapping.property_sources import Bag, Members
+from target_braze.mapping.spelling import almost
+from target_braze.mapping.values.names import checked_name
+from target_braze.mapping.values.nested import Place, checked_size, compile_value
+from target_braze.mapping.values.scalars import Convert, to_string
+from target_braze.mapping.values.times import to_moment, to_time
+from target_braze.records import RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import tzinfo
+
+    from target_braze.records import User
+
+# Clocks differ; an event so many seconds ahead is not worth a word.
+_CLOCK_SKEW: Final = 300.0
+# A day that was over everywhere when the program began.
+_LONG_AGO: Final = (datetime.now(timezone.utc) - timedelta(days=2)).date().isoformat()
+# What columns may hold of the parts that are no numbers.
+_KINDS: Final[Mapping[str, tuple[str, ...]]] = {"currency": ("string",)}
+
+
+class EventOrPurchase(StreamMapping):
+    """What events and purchases have in common: a time, an app, properties."""
+
+    properties_bytes: ClassVar[int]
+    reserved: ClassVar[frozenset[str]]
+
+    def _compile_properties(self, used: set[str]) -> None:
+        columns, defaults = self._columns, self._defaults
+        place = defaults.place(self._notice, typed_nested_times=False)
+        time_column = columns.entry.get("time_field", "time")
+        if time_column not in columns and "time_field" not in columns.entry:
+            raise columns.error(
+                f"nothing says when it happened: write {columns.at}.time_field: "
+                f"{almost(columns, 'time') or 'the_column'}. "
+                f"Columns: {', '.join(columns.names)}"
+            )
+        columns.known(time_column, "time_field")
+        columns.check_kinds(time_column, ("string",), "the time")
+        read, zone = columns.read_time(time_column), defaults.zone
+        self._time = Field(time_column, "time", lambda value: to_past(read(value), zone, time_column, self._notice))
+        used = used | {time_column} | self._identifier_columns()
+        self._app_id = None
+        if "app_id" in columns and "app_id" not in columns.entry.get("properties", ()):
+            self._app_id = Field("app_id", "app_id", to_string)
+            used.add("app_id")
+        elif (spelled := almost(columns, "app_id")) and spelled not in columns.entry.get("properties", ()):
+            self._notice(f"column '{spelled}' becomes a property: only one called 'app_id' names the app")
+        # A stream that already has the shape of Braze's object holds the properties in one column of that name.
+        natural = ["properties"] if "properties" not in columns.entry and columns.object_schema("properties") else []
+        flattened = [columns.known(column, "flatten") for column in columns.entry.get("flatten", natural)]
+        self._flattened = [self._compile_flattened(column, place) for column in flattened]
+        used.update(flattened)
+        chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
+        reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.to}")
+        self._properties = Fields(columns.fields(chosen, place, {}, reserved), dropped=defaults.dropped(self._notice))
+        if not self._flattened:
+            self._quick = self._compile_quick(self._properties, used)
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        parts = [self._time, *([self._app_id] if self._app_id else ()), *self._parts_of_object()]
+        found = {field.name: (field.column,) for field in parts}
+        return found | {f"properties.{field.name}": (field.column,) for field in self._properties.all}
+
+    @property
+    @override
+    def flattened(self) -> tuple[str, ...]:
+        return tuple(bag.paths[0][0] for bag, _ in self._flattened)
+
+    @abstractmethod
+    def _parts_of_object(self) -> Iterable[Field]:
+        """What beside the time and the properties comes from columns."""
+
+    def _compile_flattened(self, column: str, place: Place) -> tuple[Bag, Members]:
+        """What reads a column of objects, and what converts their members by name."""
+        self._columns.check_kinds(column, ("object", "string"), "flatten")
+
+        def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
+            name = checked_name(member)
+            if name in self.reserved:
+                raise ValueError(f"Braze reserves the name '{name}'")
+            return name, compile_value(schema, place.of(f"property '{name}'"))
+
+        bag = Bag(self._columns, ((column,),), {})
+        what, dropped = f"column '{column}': property", self._defaults.dropped(self._notice)
+        return bag, Members(what, bag.schemas, lambda _: True, compile_one, dropped)
+
+    def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        fields["time"] = self._time.required(record)
+        app_id = (self._app_id and self._app_id.value(record)) or self._defaults.app_id
+        if app_id:
+            fields["app_id"] = app_id
+
+    @override
+    def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        self._fill_own(fields, record)
+        properties: dict[str, Any] = {}
+        self._properties.fill(properties, record)
+        for bag, converters in self._flattened:
+            members = {n: value for n, value in converters.convert(bag.read(record)).items() if value is not None}
+            if twice := members.keys() & properties.keys():
+                raise RecordError(
+                    f"column '{bag.paths[0][0]}': the property '{min(twice)}' comes from another column too; give that "
+                    "one another name in 'rename', or choose in 'properties'"
+                )
+            properties |= members
+        if properties:
+            fields["properties"] = properties
+
+    @override
+    def _as_change(self, user: User, fields: dict[str, Any]) -> Change:
+        encoded = encode(fields)
+        # No part of it is larger than the whole.
+        if len(encoded) > self.properties_bytes:
+            try:
+                checked_size(fields.get("properties", {}), self.properties_bytes)
+            except ValueError as wrong:
+                raise RecordError(f"its properties are {wrong}") from None
+        return Change(self.payload_key, user, fields, self.semantics[0], TRACK, encoded=encoded)
+
+    @override
+    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+        head = encode(own)
+        whole = b'%s,"properties":%s}' % (head[:-1], encoded) if number else head
+        if len(whole) > self.properties_bytes:
+            return None
+        # Properties cost nothing.
+        points = self.semantics[0].data_points(own, user[0])
+        return Change(self.payload_key, user, None, self.semantics[0], TRACK, encoded=whole, points=points)
+
+    def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
+        """The column for a part of the object: the one the mapping names, else the one called like it."""
+        columns = self._columns
+        spelled = almost(columns, key)
+        if key not in given and key not in columns:
+            hint = f"{setting if key == 'name' else f'{setting}.{key}'}: {spelled or 'the_column'}"
+            raise columns.error(
+                f"nothing gives '{key}', which Braze needs: write {columns.at}.{hint}. "
+                f"Columns: {', '.join(columns.names)}"
+            )
+        column = columns.known(given.get(key, key), setting if key == "name" else f"{setting}.{key}")
+        columns.check_kinds(column, _KINDS.get(key, ("string", "number", "integer")), f"'{key}'")
+        return Field(column, key, columns.read_id(column, convert) if key == "product_id" else convert)
+
+
+def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
+    """When something happened, in ISO 8601; gives notice of what has not happened yet."""
+    text = to_time(value, zone)
+    # Nearly all is so long ago that its day says so.
+    if text >= _LONG_AGO and to_moment(text, zone).timestamp() > time.time() + _CLOCK_SKEW:
+        notice(f"column '{column}' lies in the future; Braze will store the moment of arrival")
+    return text
+
+
+def watch_names(seen: set[str], name: str, many: int, what: str, notice: Callable[[str], None]) -> set[str]:
+    """Count distinct names as far as it matters: Braze blocks a profile that has too many."""
+    if len(seen) <= many and name not in seen:
+        if len(seen) == many:
+            notice(f"more than {many:,} distinct {what}: is that a name, or data that belongs into a property?")
+        seen.add(name)
+    return seen

@@ -1,0 +1,77 @@
+"""Records that say which user an alias, email address or phone number belongs to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from typing_extensions import override
+
+from target_braze.braze import counts
+from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
+from target_braze.braze.endpoints import DEPENDENT
+from target_braze.mapping.base.actions import Action, columns_by_kind, columns_of, prioritized
+from target_braze.mapping.base.settings import IDENTIFIERS, PRIORITIZATION
+from target_braze.mapping.identifiers import find_user, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.mapping.base.stream_mapping import Defaults
+    from target_braze.mapping.columns import Columns
+
+_ARRAYS: Final = {
+    "user_alias": "aliases_to_identify",
+    "email": "emails_to_identify",
+    "phone": "phone_numbers_to_identify",
+}
+
+
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/
+ENDPOINT: Final = Endpoint(
+    "/users/identify",
+    "users.identify",
+    "identity",
+    ("aliases_to_identify", "emails_to_identify", "phone_numbers_to_identify"),
+    one_array=True,
+    miscounts=counts.alias_miscounts,
+    **DEPENDENT,
+)
+SEMANTICS: Final = Semantics(
+    repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=None, data_points=free
+)
+
+
+class Identifications(Action, to="identifications"):
+    """https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/."""
+
+    settings: ClassVar[Mapping[str, Any]] = {
+        "identify": {
+            **IDENTIFIERS,
+            "description": "Which alias, email or phone belongs to the user: a list like `user`. Default: the columns "
+            "alias_name with alias_label, email, phone.",
+        },
+        "prioritization": PRIORITIZATION,
+    }
+    unsupported_keys = frozenset({"rename"})
+    identifier_types = frozenset({"external_id"})
+    semantics = (SEMANTICS,)
+    on_delete_actions = ("nothing",)
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        self._whom = self._compile_users("identify", _ARRAYS)
+        # Of several anonymous profiles none is taken, rather than one by chance.
+        self._prioritization = columns.entry.get("prioritization", ["unidentified"])
+        self._note_unused(columns_of(self._candidates, self._whom))
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        return columns_by_kind(self._whom)
+
+    @override
+    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
+        user = self._user(record)
+        whom, _ = find_user(self._whom, record)
+        fields = {**identifier(user), **prioritized(whom, self._prioritization)}
+        return [Change(_ARRAYS[whom[0]], user, fields, SEMANTICS, ENDPOINT, others=(whom,))]

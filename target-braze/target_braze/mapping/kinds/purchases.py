@@ -1,0 +1,125 @@
+"""Records that are purchases of one product each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from typing_extensions import override
+
+from target_braze.braze import limits
+from target_braze.braze.changes import Semantics, never
+from target_braze.mapping.base.events_and_purchases import EventOrPurchase, watch_names
+from target_braze.mapping.base.settings import FLATTEN, NAME, PROPERTIES, TIME_FIELD, strict_object
+from target_braze.mapping.identifiers import DEFAULT
+from target_braze.mapping.spelling import almost
+from target_braze.mapping.values.scalars import to_id, to_integer, to_number, to_string
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from target_braze.mapping.base.stream_mapping import Defaults
+    from target_braze.mapping.columns import Columns, Field
+
+
+def _points(_fields: Mapping[str, Any], _identifier_type: str) -> int:
+    return 1
+
+
+SEMANTICS: Final = Semantics(
+    repeatable=never, counted=True, sets_attributes=False, moves_attributes=False, coalesce=None, data_points=_points
+)
+
+
+class Purchases(EventOrPurchase, to="purchases"):
+    """https://www.braze.com/docs/api/objects_filters/purchase_object/."""
+
+    settings: ClassVar[Mapping[str, Any]] = {
+        "purchase": strict_object(
+            dict.fromkeys(("product_id", "price", "currency", "quantity"), NAME),
+            description="Columns of the purchase's `product_id`, `price`, `currency` and `quantity`. Default: the "
+            "columns of these names; the quantity may be missing and is 1 then.",
+        ),
+        "time_field": TIME_FIELD,
+        "properties": PROPERTIES,
+        "flatten": FLATTEN,
+    }
+    unsupported_keys = frozenset()
+    identifier_types = frozenset(DEFAULT)
+    semantics = (SEMANTICS,)
+    on_delete_actions = ("nothing",)
+    payload_key = "purchases"
+
+    properties_bytes = limits.PURCHASE_PROPERTIES_BYTES
+    reserved = limits.RESERVED_PURCHASE_PROPERTIES
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        super().__init__(columns, defaults, notice)
+        given: Mapping[str, str] = columns.entry.get("purchase", {})
+        self._parts = tuple(
+            self._column("purchase", given, key, convert)
+            for key, convert in (("product_id", to_product_id), ("currency", to_currency), ("price", to_number))
+        )
+        self._quantity = None
+        spelled = almost(columns, "quantity")
+        if spelled and "quantity" not in given and spelled not in columns.entry.get("properties", ()):
+            raise columns.error(
+                f"column '{spelled}' differs from Braze's 'quantity' only in spelling, and each purchase would count "
+                f"as one. Write {columns.at}.purchase.quantity: {spelled}, or name it in {columns.at}.properties"
+            )
+        if "quantity" in given or "quantity" in columns:
+            self._quantity = self._column("purchase", given, "quantity", to_quantity)
+        self._products: set[str] = set()
+        parts = (*self._parts, self._quantity) if self._quantity else self._parts
+        self._compile_properties({part.column for part in parts})
+
+    @override
+    def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        for part in self._parts:
+            fields[part.name] = part.required(record)
+        quantity = self._quantity and self._quantity.value(record)
+        if quantity is not None:
+            fields["quantity"] = quantity
+        self._products = watch_names(
+            self._products, fields["product_id"], limits.MANY_PRODUCTS, "product ids", self._notice
+        )
+        self._fill_timed(fields, record)
+
+    @override
+    def _parts_of_object(self) -> Iterable[Field]:
+        return (*self._parts, self._quantity) if self._quantity else self._parts
+
+
+def to_product_id(value: object) -> str:
+    """The id of a product.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
+    text = to_id(value)
+    if len(text) > limits.PRODUCT_ID_LENGTH:
+        raise ValueError(f"{len(text)} characters long, Braze takes at most {limits.PRODUCT_ID_LENGTH}")
+    return text
+
+
+def to_currency(value: object) -> str:
+    """A currency code.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
+    text = to_string(value).strip().upper()
+    if len(text) != 3 or not (text.isascii() and text.isalpha()):  # noqa: PLR2004
+        raise ValueError(f"expected a currency code of ISO 4217 such as EUR, got {value!r}")
+    return text
+
+
+def to_quantity(value: object) -> int | None:
+    """A quantity, None from blank text.
+
+    Raises:
+        ValueError: Braze would not take it.
+    """
+    quantity = to_integer(value)
+    if quantity is not None and not 1 <= quantity <= limits.PURCHASE_QUANTITY:
+        raise ValueError(f"Braze takes a quantity of 1 to {limits.PURCHASE_QUANTITY}, got {quantity}")
+    return quantity
