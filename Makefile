@@ -53,7 +53,7 @@ format: $(READY) ## Put the code into its format
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-generate: $(READY) ## Write plugins/, docs/reference/ and the tables of READMEs from the code
+generate: $(READY) ## Write plugins/, docs/reference/, dbt sources and the tables of READMEs from the code
 	@$(BIN)/python -m generate
 
 docs: $(READY) ## Build the documentation site into site/; read it with ARGS=serve

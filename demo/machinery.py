@@ -177,6 +177,7 @@ class Meltano:
             "UV_CONSTRAINT": "constraints.txt",
             "TAP_BRAZE_ENDPOINT": self.sandbox.url,
             "TAP_BRAZE_API_KEY": self.sandbox.key,
+            "TAP_BRAZE__SELECT": json.dumps(_selected()),
             "TAP_BRAZE_CURRENTS": json.dumps({"url": str(self.folder / "currents")}),
             "TARGET_BRAZE_ENDPOINT": self.sandbox.url,
             "TARGET_BRAZE_API_KEY": self.sandbox.key,
@@ -335,6 +336,12 @@ def _new_cluster(data: Path) -> tuple[Path, str | None]:
     server = postgres_server.get_server(data, cleanup_mode=None, start=False)
     server.ensure_pgdata_inited()
     return server.bin_path / "postgres", server.system_user
+
+
+def _selected() -> list[str]:
+    """Return what the tap's definition selects, with all events of Currents in one table, not in one for each type."""
+    definition = json.loads((ROOT / "plugins/extractors/tap-braze--braze-singer.lock").read_text(encoding="utf-8"))
+    return [*(pattern for pattern in definition["select"] if pattern != "!currents_events.*"), "!currents_[!e]*.*"]
 
 
 def _last_word(log: Path) -> str:

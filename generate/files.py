@@ -6,7 +6,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Final
 
-from generate import pages, plugins, tap_tables, target_tables
+from generate import dbt_sources, pages, plugins, tap_tables, target_tables
 from generate.markdown import with_tables
 from generate.project import REPOSITORY, ROOT
 
@@ -22,7 +22,7 @@ _TABLES: Final[dict[str, dict[str, Callable[[], str]]]] = {
 
 def generated() -> dict[str, str]:
     """Return the text that each generated file should have, by path."""
-    found = {**plugins.files(), **pages.files()}
+    found = {**plugins.files(), **pages.files(), **dbt_sources.files()}
     for path, tables in _TABLES.items():
         found[path] = with_tables((ROOT / path).read_text(encoding="utf-8"), tables)
     return found

@@ -1,8 +1,7 @@
-"""dbt-braze: its sources are the tap's catalog, and its marts say what Braze says."""
+"""dbt-braze: its marts say what Braze says."""
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import subprocess
 from collections import Counter, defaultdict
@@ -33,16 +32,6 @@ LOADED = (
 )
 CARD_SEEN = "users.messages.contentcard.Impression"
 needs_dbt = pytest.mark.skipif(not dbt.is_installed(), reason="dbt needs a Python from 3.10 to 3.13")
-
-
-def test_the_sources_are_those_of_the_catalog() -> None:
-    spec = importlib.util.spec_from_file_location("generate_sources", dbt.PROJECT / "generate_sources.py")
-    assert spec
-    assert spec.loader
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    for path, text in module.source_files().items():
-        assert path.read_text("utf-8") == text, f"{path.name} is stale: run python dbt-braze/generate_sources.py"
 
 
 @needs_dbt

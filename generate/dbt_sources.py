@@ -1,9 +1,8 @@
-"""Write the dbt sources from the tap's catalog: `python dbt-braze/generate_sources.py`."""
+"""The sources of the dbt package, out of the tap's catalog."""
 
 from __future__ import annotations
 
 import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -15,9 +14,8 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream
 
-_STAGING: Final = Path(__file__).resolve().parent / "models" / "staging"
 _EVENT_TYPES: Final = {schemas.stream_name(event_type): event_type for event_type in schemas.EVENT_TYPES}
-_HEAD: Final = "# Written by generate_sources.py from the tap's catalog. Edit the descriptions in the tap.\n"
+_NOTE: Final = "# Generated from the tap's catalog by `make generate`; do not edit.\n"
 _TYPES: Final = {"integer": "bigint", "number": "double", "boolean": "boolean", "object": "json", "array": "json"}
 _FORMATS: Final = {"date": "date", "date-time": "timestamp"}
 # With these settings the catalog has the columns app_id, segment_id and product_id too.
@@ -30,18 +28,18 @@ _CONFIG: Final = {
 }
 
 
-def source_files() -> dict[Path, str]:
+def files() -> dict[str, str]:
     """Return the text of each file of sources by its path."""
     with tempfile.TemporaryDirectory() as folder:
         tap = TapBraze(config={**_CONFIG, "currents": {"url": folder}}, setup_mapper=False)
         tables = {name: _table(stream) for name, stream in sorted(tap.streams.items())}
     return {
-        _STAGING / "src_braze.yml": _document(
+        "dbt-braze/models/staging/src_braze.yml": _document(
             "braze",
             "Tables that a Singer loader makes of the streams of tap-braze.",
             [table for name, table in tables.items() if name not in _EVENT_TYPES],
         ),
-        _STAGING / "src_braze_currents.yml": _document(
+        "dbt-braze/models/staging/src_braze_currents.yml": _document(
             "braze_currents",
             "Tables of the events of Braze Currents, one for each event type.",
             [table for name, table in tables.items() if name in _EVENT_TYPES],
@@ -57,7 +55,7 @@ def _document(name: str, description: str, tables: Iterable[dict[str, Any]]) -> 
         "schema": "{{ var('braze_schema', 'tap_braze') }}",
         "tables": list(tables),
     }
-    return _HEAD + yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, width=110, allow_unicode=True)
+    return _NOTE + yaml.safe_dump({"version": 2, "sources": [source]}, sort_keys=False, width=110, allow_unicode=True)
 
 
 def _table(stream: Stream) -> dict[str, Any]:
@@ -77,8 +75,3 @@ def _column(name: str, schema: dict[str, Any]) -> dict[str, Any]:
     kind = kinds[0] if len(kinds) == 1 else "string"
     described = {"description": schema["description"]} if "description" in schema else {}
     return {"name": name, **described, "data_type": _FORMATS.get(schema.get("format", ""), _TYPES.get(kind, "varchar"))}
-
-
-if __name__ == "__main__":
-    for path, text in source_files().items():
-        path.write_text(text, "utf-8")
