@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.testing import Sandbox
 from singer_sdk.testing import get_target_test_class
 from target_braze.singer.target import TargetBraze
+from typing_extensions import override
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,5 +40,18 @@ def _served() -> Iterator[None]:
         yield
 
 
-class TestTargetBraze(get_target_test_class(TargetBraze, config=CONFIG)):  # type: ignore[misc]
+class Opened(TargetBraze):
+    """The target as the SDK's tests use it: they call the parts of `run` one by one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.loader.__enter__()
+
+    @override
+    def process_endofpipe(self) -> None:
+        super().process_endofpipe()
+        self.loader.__exit__(None, None, None)
+
+
+class TestTargetBraze(get_target_test_class(Opened, config=CONFIG)):  # type: ignore[misc]
     """Streams that other targets have stumbled over."""

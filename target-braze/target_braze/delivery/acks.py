@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict, deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change
     from target_braze.records import Record
 
-# The value of a STATE message, byte for byte.
-State = bytes
+# Whatever stands for the records before it; nothing here looks inside.
+State = Any
 
 # Seconds to within which it is known when a record was taken in.
 _GRAIN: Final = 1.0

@@ -2,64 +2,119 @@
 
 from __future__ import annotations
 
+import logging
 from fnmatch import fnmatchcase
-from functools import cached_property
-from typing import IO, TYPE_CHECKING, Any, ClassVar
-
-import click
-from singer_sdk import Target
-from typing_extensions import override
+from typing import TYPE_CHECKING, Any
 
 from target_braze.braze.changes import Endpoint
-from target_braze.braze.endpoints import TRACK, Identifiers
+from target_braze.braze.endpoints import TRACK, TRACK_BULK, Identifiers
 from target_braze.encode import encode
+from target_braze.mapping import compile_mapping
 from target_braze.mapping.property_sources import is_blank
-from target_braze.records import DELETED, RecordError
-from target_braze.singer.sinks import BrazeSink
-from target_braze.singer.target import TargetBraze
+from target_braze.mapping.record_changes import changes_of, is_deleted
+from target_braze.mapping.stream_kinds import taken_for
+from target_braze.records import DELETED, Record, RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_braze.braze.changes import Change
+    from target_braze.mapping.base.stream_mapping import Defaults
+    from target_braze.settings.stream_config import Entries
+
+_log = logging.getLogger("target-braze")
 
 
-class ExplainSink(BrazeSink):
-    """Prints what it would send."""
+class ExplainedStream:
+    """Shows what the mapping of a stream makes of its first records; a receiver of Singer messages.
 
-    _target: ExplainTarget
-    quick_record = None
+    Args:
+        most: how many records to show.
+        echo: takes each line of text.
+        notice: takes what the user should know of the stream.
+        bulk: as the setting `track_endpoint` says.
+    """
 
-    @override
-    def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
-        source = self._target.record(self.stream_name, self._keys)
-        if source.number > self._target.records:
+    fast_record = None
+
+    def __init__(
+        self,
+        name: str,
+        schema: Mapping[str, Any],
+        keys: Sequence[str],
+        *,
+        entries: Entries,
+        defaults: Defaults,
+        most: int,
+        echo: Callable[[str], None],
+        notice: Callable[[str], None],
+        bulk: bool = False,
+    ) -> None:
+        self.records = 0
+        self._name, self._keys = name, tuple(keys)
+        self._most, self._echo, self._bulk = most, echo, bulk
+        key, self._entry = entries.of(name)
+        # Where the stream's entry stands in the settings.
+        self._at = f"streams.{key or name}"
+        self._mapping = compile_mapping(
+            name, schema, self._entry, defaults, lambda text: notice(f"stream '{name}': {text}"), key=key
+        )
+        _log.info("stream '%s': %s", name, taken_for(self._mapping, name, key, self._entry))
+        self.types = self._mapping.types
+
+    def receive(self, record: dict[str, Any], message: dict[str, Any], schema: dict[str, Any], size: int) -> None:
+        """Show what becomes of a record, if it is one of the first."""
+        if not self._shows(message, schema, size):
             return
-        click.echo(str(source))
         try:
-            changes = self._changes(record, source)
+            changes = changes_of(self._mapping, record)
         except RecordError as error:
-            click.echo(f"  rejected: {error}\n")
+            self._echo(f"  rejected: {error}\n")
             return
         if not changes:
-            click.echo("  nothing for Braze")
+            self._echo("  nothing for Braze")
         explained = {DELETED, *self._mapping.flattened}
         for change in changes:
-            endpoint = self._endpoint(change)
-            click.echo(f"  {change.payload_key}, to {endpoint.method} {endpoint.path}")
-            click.echo(f"    {_shown(change).decode()}")
+            endpoint = TRACK_BULK if self._bulk and change.endpoint is TRACK else change.endpoint
+            self._echo(f"  {change.payload_key}, to {endpoint.method} {endpoint.path}")
+            self._echo(f"    {_shown(change).decode()}")
             rows = [(path, self._rule(path, value, change, record)) for path, value in self._paths(change)]
             explained.update(*(self._mapping.sources.get(path, ()) for path, _ in rows))
-            _echo_table(rows)
+            self._echo_table(rows)
         unused = [
             (column, self._why_not(column, value))
             for column, value in record.items()
             if column not in explained and not self._identifies(column, changes)
         ]
         if unused and changes:
-            click.echo("  not sent")
-            _echo_table(unused)
-        click.echo()
+            self._echo("  not sent")
+            self._echo_table(unused)
+        self._echo("")
+
+    def receive_fast(self, columns: object, line: bytes, schema: dict[str, Any]) -> bool:
+        """Leave each record to `receive`."""
+        del columns, line, schema
+        return False
+
+    def reject(self, message: dict[str, Any], schema: dict[str, Any], size: int, reason: str) -> None:
+        """Show that a record cannot be read."""
+        if self._shows(message, schema, size):
+            self._echo(f"  rejected: {reason}\n")
+
+    def activate_version(self, version: int, schema: dict[str, Any] | None = None) -> None:
+        """Show nothing: only the ledger knows who has left, and that is left alone."""
+
+    def _shows(self, message: dict[str, Any], schema: dict[str, Any], size: int) -> bool:
+        self.records += 1
+        if self.records > self._most:
+            return False
+        self._echo(str(Record(self._name, self.records, self.records, self._keys, message, schema, size)))
+        return True
+
+    def _echo_table(self, rows: list[tuple[str, str]]) -> None:
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, text in rows:
+            self._echo(f"    {name.ljust(width)}  {text}")
 
     def _paths(self, change: Change) -> Iterator[tuple[str, object]]:
         """What an object consists of, and whom it is about where only the request says so."""
@@ -83,8 +138,7 @@ class ExplainSink(BrazeSink):
             return f"column '{candidate.column}', by {f'{at}.{candidate.place}' if candidate.place else 'its name'}"
         columns = self._mapping.sources.get(path, ())
         column = next((one for one in columns if not is_blank(record.get(one))), None)
-        is_deleted = self._deleted or not is_blank(record.get(DELETED))
-        if is_deleted and (column is None or str(record[column]) != str(value)):
+        if is_deleted(record) and (column is None or str(record[column]) != str(value)):
             return f"{at}.on_delete: {entry.get('on_delete', 'remove')}"
         if column is not None:
             return f"column '{column}', by {', '.join(_mentions(entry, column, at)) or 'its name'}"
@@ -123,67 +177,6 @@ class ExplainSink(BrazeSink):
         kinds = {change.user[0] for change in changes}
         return any(column in candidate.columns and candidate.kind in kinds for candidate in self._mapping.candidates)
 
-    @property
-    def _at(self) -> str:
-        """Where the stream's entry stands in the settings."""
-        return f"streams.{self._entry_key or self.stream_name}"
-
-
-class ExplainTarget(TargetBraze):
-    """The target, but it prints instead of sending."""
-
-    default_sink_class = ExplainSink
-    records: ClassVar[int] = 3
-
-    @property
-    @override
-    def sends(self) -> bool:
-        return False
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        return Target.get_singer_command.__func__(cls)  # type: ignore[attr-defined,no-any-return]
-
-    @cached_property
-    @override
-    def ledger(self) -> None:
-        """None: what Braze has is no matter here, and the file is another run's."""
-
-    @override
-    def run(self, file_input: IO[str] | None = None) -> None:
-        self.listen(file_input)
-
-    @override
-    def _take_back(self, letter: dict[str, Any]) -> None:
-        """Dead letters stay where they are, for none is tried."""
-
-    @override
-    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
-        """Nothing is delivered, so there is nothing to confirm."""
-
-    @override
-    def process_endofpipe(self) -> None:
-        self.entries.check()
-
-
-def command() -> click.Command:
-    """The command `explain`, with the options of the target itself."""
-    found = ExplainTarget.get_singer_command()
-    found.name = "explain"
-    found.help = "Print what the first records of each stream become in Braze, and why; send nothing."
-    found.params = [option for option in found.params if option.name in {"config", "file_input"}]
-    found.params.append(
-        click.Option(["--records"], type=click.IntRange(1), default=3, help="How many of each stream; 3 by default.")
-    )
-
-    def explain(records: int, **options: Any) -> None:  # noqa: ANN401
-        ExplainTarget.records = records
-        ExplainTarget.invoke(**options)
-
-    found.callback = explain
-    return found
-
 
 def _is_plain(endpoint: Endpoint) -> bool:
     return type(endpoint).body is Endpoint.body
@@ -208,9 +201,3 @@ def _mentions(entry: Any, column: str, at: str) -> Iterator[str]:  # noqa: ANN40
             yield from _mentions(value, column, f"{at}[{number}]")
     elif isinstance(entry, str) and (entry == column or fnmatchcase(column, entry)):
         yield at
-
-
-def _echo_table(rows: list[tuple[str, str]]) -> None:
-    width = max((len(name) for name, _ in rows), default=0)
-    for name, text in rows:
-        click.echo(f"    {name.ljust(width)}  {text}")

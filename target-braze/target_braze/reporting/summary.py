@@ -1,16 +1,13 @@
-"""The count of a run: what came of the records of each stream, for people a line a stream, for machines one line."""
+"""The summary of a run: what became of the records of each stream, in the log and as one document."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.mapping.identifiers import CHOSEN
 
@@ -73,7 +70,7 @@ class _Divided:
 
 
 class Summary:
-    """Counts from any thread; `log` says it all to people, `write` to machines."""
+    """Counts from any thread; `log` is for people, `document` for machines."""
 
     def __init__(self) -> None:
         self.streams: defaultdict[str, Counts] = defaultdict(Counts)
@@ -167,13 +164,13 @@ class Summary:
             if count > 1:
                 _log.warning("%s (%s times)", text, f"{count:,}")
 
-    def write(self, ended: Literal["completed", "stopped", "failed"], **more: Any) -> None:  # noqa: ANN401
-        """Write one line of JSON to standard error, which begins with `{"summary":`."""
-        streams = {stream: counts.as_json() for stream, counts in self.streams.items()}
+    def document(self, ended: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
+        """Return the counts by stream and in total, with whatever else the run can say of itself."""
+        streams = {stream: counts.as_json() for stream, counts in [*self.streams.items()]}
         total: Counter[str] = Counter()
         for counts in streams.values():
             total.update(counts)
-        document = {
+        return {
             "ended": ended,
             "seconds": round(time.monotonic() - self._started, 3),
             "streams": streams,
@@ -182,11 +179,6 @@ class Summary:
             "reasons": dict(self.reasons.most_common(_REASONS_TOLD)),
             **more,
         }
-        if sys.stderr is None:
-            return
-        with suppress(OSError, ValueError):  # nobody listens any more
-            sys.stderr.write(json.dumps({"summary": document}) + "\n")
-            sys.stderr.flush()
 
     def _count(self, record: Record, outcome: str) -> bool:
         """Count what became of a record, or of one of its changes; answer whether it has not been counted before."""

@@ -1,24 +1,65 @@
-"""What is wrong with settings, beyond what their JSON Schema can say."""
+"""Validate settings: against their JSON Schema, and beyond what that can say."""
 
 from __future__ import annotations
 
+import copy
+import difflib
 import json
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
+
+import jsonschema
 
 from target_braze.braze import limits
 from target_braze.braze.client import EndpointError, base_url
 from target_braze.reporting import dead_letter_file
+from target_braze.settings.config import CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SettingsError(ValueError):
+    """Settings are missing or wrong; the message has a line for each."""
+
+
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a copy of the settings with the defaults of those that are not given.
+
+    Raises:
+        SettingsError: one is missing, unknown or wrong.
+    """
+    found = copy.deepcopy(dict(config))
+    settings = CONFIG["properties"]
+    errors = prepare(found, CONFIG) + [_unknown(name) for name in found if name not in settings]
+    if not errors:
+        for name, described in settings.items():
+            if "default" in described:
+                found.setdefault(name, copy.deepcopy(described["default"]))
+        wrong = jsonschema.Draft202012Validator(CONFIG).iter_errors(found)
+        errors = [f"setting '{_path(error)}': {error.message}" for error in wrong] or mistakes(found)
+    if errors:
+        raise SettingsError("\n".join(errors))
+    return found
+
+
+def _unknown(name: str) -> str:
+    close = difflib.get_close_matches(name, CONFIG["properties"], n=1)
+    return f"setting '{name}': there is none of this name" + (f"; did you mean '{close[0]}'?" if close else "")
+
+
+def _path(error: jsonschema.ValidationError) -> str:
+    return ".".join(str(part) for part in error.absolute_path) or "config"
 
 
 def prepare(config: dict[str, Any], schema: dict[str, Any]) -> list[str]:
     """Read numbers that came as text, as from the environment, and set a default that depends on another setting.
 
-    Answers what is wrong that the schema's check must not show.
+    Return what is wrong that the schema's check must not show.
     """
     if not isinstance(config.get("api_key", ""), str):
-        return ["setting 'api_key' is no text"]
+        return ["setting 'api_key' is not text"]
     if config.get("track_endpoint") == "bulk":
         config.setdefault("max_objects_per_request", limits.BULK_OBJECTS)
     for name in numbers(schema).keys() & config.keys():
@@ -29,24 +70,23 @@ def prepare(config: dict[str, Any], schema: dict[str, Any]) -> list[str]:
 
 
 def mistakes(config: dict[str, Any]) -> list[str]:
-    """What is wrong with settings that fit their schema, a line for each."""
+    """Return what is wrong with settings that fit their schema, a line for each."""
     found = []
     if config["on_error"] == "dead_letter" and not config.get("dead_letter_path"):
-        found.append("setting 'dead_letter_path': name a file, for 'on_error' is dead_letter")
+        found.append("setting 'dead_letter_path': name a file, because 'on_error' is dead_letter")
     found += dead_letter_file.mistakes(config)
     most = config.get("max_dead_letters")
     if most is not None and most > 1 and most % 1:
-        found.append(f"setting 'max_dead_letters': {most} is neither a number of records nor a share below 1")
+        found.append(f"setting 'max_dead_letters': {most} is neither a whole number of records nor a share below 1")
     found += [
-        f"setting 'streams.{name}.missing_columns': unset needs a ledger, which knows what was sent; name it in "
-        "'ledger_path'"
+        f"setting 'streams.{name}.missing_columns': unset needs a ledger, which knows what was sent; set 'ledger_path'"
         for name, entry in config["streams"].items()
         if entry.get("missing_columns") == "unset" and not config.get("ledger_path")
     ]
     try:
         ZoneInfo(config["time_zone"])
     except (OSError, ValueError, KeyError):
-        found.append(f"setting 'time_zone': {config['time_zone']!r} is no IANA time zone such as Europe/Berlin")
+        found.append(f"setting 'time_zone': {config['time_zone']!r} is not an IANA time zone such as Europe/Berlin")
     try:
         base_url(config["endpoint"])
     except EndpointError as error:
@@ -55,7 +95,7 @@ def mistakes(config: dict[str, Any]) -> list[str]:
 
 
 def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The settings that are numbers, each with its description in the schema."""
+    """Return the settings that are numbers, each with its schema."""
     return {
         name: described
         for name, described in schema["properties"].items()

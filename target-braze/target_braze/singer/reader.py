@@ -20,6 +20,8 @@ from target_braze.singer.input_lines import InputLines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from target_braze.singer.sinks import Receiver
+
 _NEEDED: Final = {
     "RECORD": {"stream", "record"},
     "SCHEMA": {"stream", "schema"},
@@ -46,8 +48,9 @@ class _NotJsonError(InvalidInputLine):
 class _FastPath(msgspec.Struct):
     """How to take the records of a stream straight from JSON; the decoder is made for the first of them."""
 
-    take: Callable[[Any], bool]
+    receiver: Receiver
     record: type[msgspec.Struct]
+    schema: dict[str, Any]
     decode: Callable[[bytes], Any] | None = None
 
 
@@ -170,17 +173,19 @@ class MessageReader(GenericSingerReader[bytes]):
         self.reject_damaged(message, reason)
         return None
 
-    def take_quickly(self, stream: str, take: Callable[[Any], bool], record: type[msgspec.Struct] | None) -> None:
-        """Let `take` have the records of a stream that are such structs; it may answer False to have one decoded.
+    def take_quickly(self, schema: dict[str, Any], receiver: Receiver) -> None:
+        """Give the records of a stream to its receiver as the structs that it takes; dicts if it takes none.
 
-        With None for the struct, all records of the stream come as dicts.
+        Args:
+            schema: SCHEMA message of the stream.
+            receiver: may return False to have a record come as a dict.
         """
-        if record is None:
-            self.take_none_quickly(stream)
-            return
+        stream, record = schema["stream"], receiver.fast_record
         before = self._fast_paths.get(encode(stream))
-        if before is None or (before.take, before.record) != (take, record):
-            path = _FastPath(take, record)
+        self.take_none_quickly(stream)
+        if record is not None:
+            decode = before.decode if before is not None and before.record is record else None
+            path = _FastPath(receiver, record, schema, decode)
             self._fast_paths[encode(stream)] = self._fast_paths[json.dumps(stream).encode()] = path
 
     def take_none_quickly(self, stream: str) -> None:
@@ -198,7 +203,7 @@ class MessageReader(GenericSingerReader[bytes]):
             record = path.decode(line).record
         except UNDECODABLE:
             return False
-        return path.take(record)
+        return path.receiver.receive_fast(record, line, path.schema)
 
 
 def _record_decoder(stream: str, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:

@@ -18,15 +18,15 @@ from target_braze.braze.endpoints import TRACK
 from target_braze.ledger import verify as read_back
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
+from target_braze.loader.run import new_client
 from target_braze.mapping.kinds import attributes
 from target_braze.singer.target import TargetBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from singer_sdk.plugin_base import _ConfigInput
-
     from target_braze.ledger.verify import Verdict
+    from target_braze.singer.sdk import ConfigInput
 
 _FILE: Final = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 _PRESENT: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
@@ -79,14 +79,16 @@ def prune(file: Path, days: int) -> None:
 @click.option("--sample", type=click.IntRange(1), default=1_000, help="How many users to ask for; 1,000 by default.")
 @click.option("--forget-different", is_flag=True, help="Forget what differs, so that it is sent again.")
 @click.pass_context
-def verify(context: click.Context, file: Path, config: _ConfigInput, sample: int, *, forget_different: bool) -> None:
+def verify(context: click.Context, file: Path, config: ConfigInput, sample: int, *, forget_different: bool) -> None:
     """Ask Braze for some of the users in FILE and compare; exit with 1 if it has other attributes, or lacks some."""
     target = _target(config)
     operated = read_back.operated(target.config["streams"])
     found: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
     users: Counter[bool] = Counter()
     with _opened(file, target) as held:
-        for external_id, present, verdicts in read_back.verify(target.client, held, held.sample(sample), operated):
+        for external_id, present, verdicts in read_back.verify(
+            new_client(target.config), held, held.sample(sample), operated
+        ):
             users[present] += 1
             for name, verdict in verdicts.items():
                 found[name][verdict] += 1
@@ -107,14 +109,14 @@ def verify(context: click.Context, file: Path, config: _ConfigInput, sample: int
 @_CONFIG
 @click.option("--ids", type=_TEXT, help="File of external ids, one a line, that Braze is asked for; - is stdin.")
 @click.option("--profiles", type=_TEXT, help="File of Singer messages, as tap-braze's stream users; - is stdin.")
-def rebuild(file: Path, config: _ConfigInput, ids: IO[str] | None, profiles: IO[str] | None) -> None:
+def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[str] | None) -> None:
     """Enter into FILE what users have in Braze, but for what Braze may write otherwise than it came."""
     target = _target(config)
     users: Counter[bool] = Counter()
     entered = 0
     with _opened(file, target) as held:
         if ids is not None and profiles is None:
-            found = read_back.read(target.client, filter(None, map(str.strip, ids)))
+            found = read_back.read(new_client(target.config), filter(None, map(str.strip, ids)))
         elif profiles is not None and ids is None:
             found = read_back.of_messages(profiles)
         else:
@@ -142,7 +144,7 @@ def recover(file: Path) -> None:
     click.echo("forgotten: all attributes; events, purchases and members of streams stay as they were in this copy")
 
 
-def _target(config: _ConfigInput) -> TargetBraze:
+def _target(config: ConfigInput) -> TargetBraze:
     try:
         return TargetBraze(config=config.config, parse_env_config=config.parse_env)
     except ConfigValidationError as error:

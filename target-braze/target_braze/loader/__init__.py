@@ -1,0 +1,1 @@
+"""The engine without Singer: records of named streams in, outcomes and settled checkpoints out; no SDK, no stdin."""

@@ -1,0 +1,51 @@
+"""What the streams of one run share."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from target_braze.braze.client import Client
+    from target_braze.delivery.dispatcher import Delivery
+    from target_braze.ledger.store import Ledger
+    from target_braze.mapping.base.stream_mapping import Defaults
+    from target_braze.preview.dry_run import Estimate
+    from target_braze.preview.preflight import Preflight
+    from target_braze.records import Record, Rejection
+    from target_braze.reporting.summary import Summary
+    from target_braze.settings.stream_config import Entries
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a stream needs of its run.
+
+    Args:
+        reject: puts a record into the dead letters, or raises RejectedError to end the run.
+        estimate: counts what a dry run would send; None in a run that sends.
+        ledger: None without setting `ledger_path`, and in a dry run.
+        preflight: None unless the setting asks for it.
+        bulk: send attributes, events and purchases to /users/track/bulk.
+        holds: reject what an earlier run left in doubt, instead of sending it again.
+        positions: numbers the records of all streams, from 1.
+        listed: item ids that each version of a stream has listed, for streams of catalog items.
+    """
+
+    client: Client
+    defaults: Defaults
+    delivery: Delivery
+    entries: Entries
+    reject: Callable[[Record, Rejection], None]
+    summary: Summary
+    estimate: Estimate | None = None
+    ledger: Ledger | None = None
+    preflight: Preflight | None = None
+    bulk: bool = False
+    holds: bool = False
+    positions: Iterator[int] = field(default_factory=lambda: count(1))
+    listed: defaultdict[tuple[str, Any], set[str]] = field(default_factory=lambda: defaultdict(set))

@@ -1,0 +1,367 @@
+"""`Loader`: one run, from its settings to its summary."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from typing_extensions import Self
+
+from target_braze.braze.client import Answer, BrazeError, Client, StoppedError, base_url
+from target_braze.delivery.dispatcher import Delivery, RejectedError
+from target_braze.ledger import verify
+from target_braze.ledger.file import LedgerError
+from target_braze.ledger.store import Ledger
+from target_braze.loader.context import Context
+from target_braze.loader.stream import LoaderStream
+from target_braze.mapping.base.stream_mapping import Defaults
+from target_braze.mapping.deletion_guard import DeletionGuard
+from target_braze.preview.dry_run import Estimate
+from target_braze.preview.preflight import Preflight
+from target_braze.reporting.dead_letters import DeadLetters
+from target_braze.reporting.summary import Summary
+from target_braze.settings.stream_config import Entries
+from target_braze.settings.validation import complete
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from target_braze.braze.changes import Change, Request
+    from target_braze.records import Record, Rejection
+
+_log = logging.getLogger("target-braze")
+
+
+class RejectedRecordError(RejectedError):
+    """A record is rejected, and setting `on_error` is fail; `lacks_key` says that its key has no value."""
+
+    def __init__(self, record: Record, why: Rejection) -> None:
+        super().__init__(
+            f"{record}: {why.reason}. Fix it at the source or in the mapping; or set on_error to dead_letter to set "
+            "such records aside"
+        )
+        self.lacks_key = record.lacks_key
+
+
+class Loader:
+    """Load records of any source into Braze: mapping, delivery, ledger, dead letters and summary of one run.
+
+    Use it in a `with` block. The end of the block sends what waits and returns when Braze has answered all of it; an
+    exception in the block ends the run without sending more. Either way no thread is left, and the process's signal
+    handlers are not touched. Use a loader and its streams from one thread.
+
+        with Loader(config) as loader:
+            stream = loader.open("customers", schema)
+            stream.write(records)
+            loader.checkpoint(token, settled=save)
+        print(loader.summary["total"])
+
+    Args:
+        config: settings of the target, as its README lists them, without those of the Singer SDK (`stream_maps`).
+        failed: called with the reason, from another thread, as soon as nothing more can be delivered; for a caller
+            that waits for records. `write` and the end of the block raise the reason in any case.
+
+    Raises:
+        SettingsError: a setting is missing or wrong.
+        BrazeError: a setting of the connection is wrong.
+    """
+
+    def __init__(self, config: Mapping[str, Any], *, failed: Callable[[BaseException], None] | None = None) -> None:
+        self._config = complete(config)
+        self._dry_run: bool = self._config["dry_run"]
+        self._failed = failed
+        self._summary = Summary()
+        self._ended = "not started"
+        self._entries = Entries(self._config["streams"])
+        self._estimate = Estimate(ledger=bool(self._config.get("ledger_path"))) if self._dry_run else None
+        self._dead_letters = self._new_dead_letters()
+        self._defaults = mapping_defaults(self._config)
+        self._client = new_client(self._config)
+        # While the run lasts.
+        self._context: Context | None = None
+        self._exit = ExitStack()
+        self._interruptions: list[BaseException] = []
+
+    def __enter__(self) -> Self:
+        """Open the ledger and start delivery.
+
+        Raises:
+            LedgerError: the ledger is another workspace's, in use, or lags behind Braze.
+            BrazeError: setting `ledger_verify` asks Braze, which does not answer.
+        """
+        if self._ended != "not started":
+            raise RuntimeError("a Loader is for one run: make another")
+        self._ended = "running"
+        with ExitStack() as opened:
+            opened.push(self._report)
+            if self._dead_letters is not None:
+                self._dead_letters.begin()
+                opened.push(self._close_dead_letters)
+            ledger = self._open_ledger()
+            if ledger is not None:
+                opened.callback(ledger.close)
+            self._context = self._new_context(ledger)
+            opened.push(self._end)
+            self._exit = opened.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Deliver what waits, or after an exception nothing more, and close everything.
+
+        Raises:
+            RejectedError: a record was rejected, and that ends the run.
+            BrazeError: a request failed for good.
+            MappingError: more users would be deleted than the mapping allows, or an entry fits no stream.
+        """
+        self._exit.__exit__(kind, error, traceback)
+
+    def open(self, name: str, schema: Mapping[str, Any], keys: Sequence[str] = ()) -> LoaderStream:
+        """Return a stream to write records to; its entry in setting `streams` says what they become.
+
+        Args:
+            name: of the stream. Open it again when its schema changes.
+            schema: JSON Schema of its records: `{"properties": {"plan": {"type": "string"}}}`.
+            keys: columns of its primary key, which name a record in messages and tell events apart in the ledger.
+
+        Raises:
+            MappingError: the stream and its entry do not fit.
+            BrazeError: Braze does not answer a question about a catalog or about attributes (`preflight`).
+        """
+        return LoaderStream(self._running, name, schema, keys)
+
+    def checkpoint(self, token: object, settled: Callable[[Any], None]) -> None:
+        """Call `settled(token)` when every record written before is accepted by Braze or a dead letter.
+
+        A checkpoint stands for all before it: of several that are settled at about the same time, only the last is
+        called, and at most one a second. It is called from another thread, or at the end of the block; after an
+        exception too, for the last that is settled. Never in a dry run. What it raises ends the run.
+
+        Args:
+            token: anything, such as the bookmark of a source.
+            settled: stores it.
+        """
+        context = self._running
+        if context.ledger is not None:
+            context.ledger.members.flush()
+        context.delivery.checkpoint(partial(settled, token))
+
+    def interrupt(self, reason: BaseException) -> None:
+        """Send nothing more, and raise `reason` in place of the next wait; safe in signal handlers and threads."""
+        self._interruptions.append(reason)
+        if self._context is not None:
+            self._context.delivery.interrupt(reason)
+
+    def retry(self, letter: Mapping[str, Any]) -> None:
+        """Set the dead-letter file aside if the letter, a RECORD message about to be written, is one of it."""
+        if self._dead_letters is not None:
+            self._dead_letters.take_back(letter)
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What became of the records so far, by stream and in total; `ended` says how the run did.
+
+        The fields are those of the target's last line, which the README explains.
+        """
+        return self._summary.document(
+            self._ended,
+            dry_run=self._dry_run,
+            retries=self._client.retries,
+            seconds_waited={
+                "rate_limits": round(self._client.limit_waits.seconds, 3),
+                "retries": round(self._client.retry_waits.seconds, 3),
+                "dependency_delays": round(self._context.delivery.rests.seconds if self._context else 0.0, 3),
+            },
+        )
+
+    # Its parts.
+
+    @property
+    def _running(self) -> Context:
+        if self._context is None or self._ended != "running":
+            raise RuntimeError("a Loader works in a `with` block only")
+        return self._context
+
+    def _new_context(self, ledger: Ledger | None) -> Context:
+        config = self._config
+        return Context(
+            client=self._client,
+            defaults=self._defaults,
+            delivery=Delivery(
+                self._pretend if self._dry_run else self._send,
+                accept=self._summary.accepted,
+                reject=self._reject_change,
+                emit=self._settled,
+                failed=self._give_up,
+                max_objects=config["max_objects_per_request"],
+                concurrency=config["concurrency"],
+                # What is never sent needs no delay.
+                wait=0.0 if self._dry_run else float(config["dependency_delay"]),
+                hold=config["on_unknown_outcome"] == "hold",
+                ledger=ledger,
+            ),
+            entries=self._entries,
+            reject=self._reject,
+            summary=self._summary,
+            estimate=self._estimate,
+            ledger=ledger,
+            preflight=Preflight(self._client) if config["preflight"] else None,
+            bulk=config["track_endpoint"] == "bulk",
+            holds=config["on_unknown_outcome"] == "hold",
+        )
+
+    def _new_dead_letters(self) -> DeadLetters | None:
+        if self._config["on_error"] != "dead_letter":
+            return None
+        path = Path(self._config["dead_letter_path"])
+        return DeadLetters(path, self._config.get("max_dead_letters"), dry_run=self._dry_run)
+
+    def _open_ledger(self) -> Ledger | None:
+        config = self._config
+        if not config.get("ledger_path") or self._dry_run:
+            return None
+        path = Path(config["ledger_path"])
+        ledger = Ledger(path, base_url(config["endpoint"]), synchronous=config["ledger_synchronous"])
+        try:
+            ledger.begin()
+            if count := config["ledger_verify"]:
+                operated = verify.operated(config["streams"])
+                verify.check(self._client, ledger, count, operated, config["dependency_delay"])
+        except (BrazeError, LedgerError):
+            ledger.close()
+            raise
+        return ledger
+
+    # What delivery calls, from its threads.
+
+    def _send(self, request: Request, resend: bool) -> Answer:  # noqa: FBT001
+        endpoint = request.endpoint
+        self._summary.sending(request)
+        answer = self._client.request(
+            endpoint.method,
+            endpoint.path,
+            pool=endpoint.pool,
+            body=request.body(),
+            resend=resend,
+            check=lambda answer: endpoint.rejected(request.changes, answer),
+        )
+        return self._client.redacted(answer)  # its `errors` become the reasons of rejections
+
+    def _pretend(self, request: Request, _resend: bool) -> Answer:  # noqa: FBT001
+        self._summary.sending(request)
+        if self._estimate is not None:
+            self._estimate.add(request)
+        return Answer(201, {}, b'{"message": "success"}')
+
+    def _settled(self, settled: Callable[[], None]) -> None:
+        # The next run has to read again what a dry run has not sent.
+        if not self._dry_run:
+            settled()
+
+    def _reject(self, record: Record, why: Rejection) -> None:
+        """Put a record into the dead letters.
+
+        Raises:
+            RejectedError: setting `on_error` is fail, or there are more than `max_dead_letters`.
+        """
+        if not self._summary.refused(record, why):
+            return
+        if self._dead_letters is None:
+            raise RejectedRecordError(record, why)
+        self._dead_letters.write(record, why)
+        self._dead_letters.check(self._summary)
+
+    def _reject_change(self, change: Change, why: Rejection) -> None:
+        for record in change.records:
+            self._reject(record, why)
+
+    def _give_up(self, failure: BaseException) -> None:
+        self._client.stop()
+        if self._failed is not None:
+            self._failed(failure)
+
+    # The end, from the inside out.
+
+    def _end(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        context = self._running
+        if error is None:
+            try:
+                self._finish(context)
+            except BaseException as reason:
+                self._abort(context, reason)
+                raise
+        else:
+            self._abort(context, error)
+
+    def _finish(self, context: Context) -> None:
+        context.defaults.guard.check()
+        context.delivery.finish()
+        if context.ledger is not None:
+            context.ledger.completed()
+        self._entries.check()
+
+    def _abort(self, context: Context, reason: BaseException) -> None:
+        """Send nothing more; raise why delivery failed if the reason is only that it was stopped."""
+        self._client.stop()
+        context.delivery.abort()
+        failure = context.delivery.failure
+        is_stopped = isinstance(reason, StoppedError) or self._is_interruption(reason)
+        if is_stopped and failure is not None and failure is not reason and not isinstance(failure, StoppedError):
+            raise failure from None
+
+    def _close_dead_letters(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if self._dead_letters is not None:
+            self._dead_letters.close()
+            self._dead_letters.report(self._summary, completed=error is None)
+
+    def _report(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        is_stopped = isinstance(error, KeyboardInterrupt) or self._is_interruption(error)
+        self._ended = "completed" if error is None else "stopped" if is_stopped else "failed"
+        if self._estimate is not None:
+            for stream, counts in self._summary.streams.items():
+                counts.data_points, counts.saved_by_folding = self._estimate.most_points(stream), 0
+        self._summary.log(dry_run=self._dry_run)
+        if self._estimate is not None:
+            client = self._client if self._config["preflight"] else None
+            for line in self._estimate.table(self._config["rate_limit_reserve"], client):
+                _log.info("%s", line)
+            _log.info("%s", self._estimate.data_points)
+
+    def _is_interruption(self, error: BaseException | None) -> bool:
+        return any(error is one for one in self._interruptions)
+
+
+def new_client(settings: Mapping[str, Any]) -> Client:
+    """Return a client of the workspace that complete settings name.
+
+    Raises:
+        BrazeError: the key cannot be one, or the environment names a proxy that cannot be used.
+    """
+    return Client(
+        settings["endpoint"],
+        settings["api_key"],
+        connections=settings["concurrency"],
+        reserve=settings["rate_limit_reserve"],
+        timeout=settings["request_timeout"],
+    )
+
+
+def mapping_defaults(settings: Mapping[str, Any]) -> Defaults:
+    """Return what complete settings say for the mappings of all streams, with the guard of one run."""
+    return Defaults(
+        app_id=settings.get("app_id"),
+        unset_nulls=settings["nulls"] == "unset",
+        update_existing_only=settings["update_existing_only"],
+        zone=ZoneInfo(settings["time_zone"]),
+        long_strings=settings["long_strings"],
+        date_like_text=settings["date_like_text"],
+        on_bad_value=settings["on_bad_value"],
+        placeholder_ids=tuple(settings["placeholder_ids"]),
+        guard=DeletionGuard(counts_users=any("max_deleted_share" in entry for entry in settings["streams"].values())),
+    )

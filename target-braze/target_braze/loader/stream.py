@@ -1,0 +1,277 @@
+"""One stream of a run: each record to its mapping, past the ledger, and its changes to delivery."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from target_braze.braze import catalogs
+from target_braze.braze.endpoints import TRACK, TRACK_BULK
+from target_braze.encode import encode
+from target_braze.ledger.store import fingerprint
+from target_braze.mapping import compile_mapping
+from target_braze.mapping.record_changes import changes_of, is_deleted
+from target_braze.mapping.stream_kinds import taken_for
+from target_braze.records import DELETED, Record, RecordError, Rejection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from target_braze.braze.changes import Change
+    from target_braze.ledger.store import Ledger
+    from target_braze.loader.context import Context
+
+_log = logging.getLogger("target-braze")
+
+# Python objects that are JSON: times become ISO 8601 text, numbers keep all their digits.
+_KEPT: Final = (Decimal,)
+
+
+class LoaderStream:
+    """A stream that a `Loader` has opened; for one thread, the one that opened it.
+
+    Raises:
+        MappingError: the stream and its entry in setting `streams` do not fit.
+        BrazeError: the catalog of its items cannot be read or created.
+    """
+
+    def __init__(self, context: Context, name: str, schema: Mapping[str, Any], keys: Sequence[str]) -> None:
+        self.name = name
+        self._context = context
+        self._keys = tuple(keys)
+        self._schema = {"type": "SCHEMA", "stream": name, "schema": schema, "key_properties": list(keys)}
+        at, entry = context.entries.of(name)
+        self._mapping = compile_mapping(name, schema, entry, context.defaults, self._notice, key=at)
+        _log.info("stream '%s': %s", name, taken_for(self._mapping, name, at, entry))
+        self.counts = context.summary.streams[name]
+        context.summary.candidates[name] += self._mapping.candidates
+        if context.preflight is not None:
+            for doubt in context.preflight.doubts(self._mapping.types):
+                self._notice(doubt)
+        # Attributes to remove from a user when a record no longer has them.
+        self._vanishing = self._compile_vanishing(unsets=entry.get("missing_columns") == "unset")
+        if self._mapping.catalog is not None and context.estimate is None:
+            catalogs.prepare(context.client, self._mapping.catalog, self._notice)
+
+    def write(self, records: Iterable[Mapping[str, Any]], *, version: int | None = None) -> None:
+        """Map records and hand their changes to delivery; returns while these are still under way.
+
+        A record may be the caller's own: it is copied. Values are what JSON has, and dates, times, Decimal, UUID and
+        bytes, which become the text that Singer taps write. A record that is rejected goes to the dead letters.
+
+        Args:
+            records: each with columns of the schema.
+            version: of the table that they are from; see `activate_version`.
+
+        Raises:
+            RejectedError: setting `on_error` is fail, or there are too many dead letters.
+            BrazeError: an earlier request failed for good.
+        """
+        fast = self.fast_record
+        for record in records:
+            values = msgspec.to_builtins(record, builtin_types=_KEPT)
+            message = {"type": "RECORD", "stream": self.name, "record": values}
+            if version is not None:
+                message["version"] = version
+            line = encode(message)
+            if fast is not None:
+                try:
+                    columns = msgspec.convert(values, fast, builtin_types=_KEPT)
+                except (msgspec.ValidationError, RecursionError):
+                    pass
+                else:
+                    if self.receive_fast(columns, line, self._schema):
+                        continue
+            self.receive(values, message, self._schema, len(line))
+
+    def activate_version(self, version: int, schema: dict[str, Any] | None = None) -> None:
+        """Remove what earlier versions of the table have loaded and this one has not listed.
+
+        Does what the mapping's `on_delete` says; needs `ledger_path`, but for catalog items.
+
+        Args:
+            version: as for `write`.
+            schema: SCHEMA message of the source, where that has another name.
+        """
+        deleted_at = datetime.now(timezone.utc).isoformat()
+        schema = schema or self._schema
+        for count, record in enumerate(self._left(version), 1):
+            record[DELETED] = deleted_at
+            self.receive(record, {"type": "RECORD", "stream": schema["stream"], "record": record}, schema, 0)
+            if count == 1:
+                self._notice("what earlier versions have loaded and this one does not list is removed")
+
+    # For whoever has messages already.
+
+    @property
+    def records(self) -> int:
+        """How many records of the stream have come in this run."""
+        return self.counts.read
+
+    @property
+    def fast_record(self) -> type[msgspec.Struct] | None:
+        """The struct that `receive_fast` takes; None where each record needs a closer look."""
+        context = self._context
+        looks = context.estimate is not None or context.ledger is not None or context.defaults.guard.counts_users
+        return None if looks else self._mapping.quick_record
+
+    def receive_fast(self, columns: msgspec.Struct, line: bytes, schema: dict[str, Any]) -> bool:
+        """Take in a record with nothing out of the ordinary; return False for one that `receive` has to see.
+
+        Args:
+            columns: a `fast_record`.
+            line: JSON of its RECORD message.
+            schema: SCHEMA message of its source.
+        """
+        try:
+            change = self._mapping.quick_change(columns)
+        except RecursionError:
+            return False
+        if change is None:
+            return False
+        change.records.append(self._record(line, schema, len(line)))
+        if self._context.bulk and change.endpoint is TRACK:
+            change.endpoint = TRACK_BULK
+        self._context.delivery.add(change)
+        return True
+
+    def receive(self, record: dict[str, Any], message: dict[str, Any], schema: dict[str, Any], size: int) -> None:
+        """Take in a record.
+
+        Args:
+            record: its columns.
+            message: RECORD message as it came, for the dead letters.
+            schema: SCHEMA message of its source.
+            size: of the message, in bytes.
+        """
+        context = self._context
+        source = self._record(message, schema, size)
+        context.delivery.wait_for_room(source.position)
+        try:
+            changes, absent = self._changes(record, source)
+        except RecordError as error:
+            context.reject(source, Rejection(str(error)))
+            return
+        if not changes:
+            self.counts.left_out += 1
+            if context.ledger is not None:
+                context.ledger.members.dropped(source.position)
+            return
+        for change in changes:
+            change.records.append(source)
+            if context.bulk and change.endpoint is TRACK:
+                change.endpoint = TRACK_BULK
+            if context.defaults.guard.counts_users:
+                context.defaults.guard.see(change.users)
+        if context.ledger is not None:
+            changes = self._news(context.ledger, record, source, changes, absent)
+        if len(changes) > 1:
+            context.summary.divide(source, len(changes))
+        if changes:
+            context.delivery.add(*changes)
+
+    def reject(self, message: dict[str, Any], schema: dict[str, Any], size: int, reason: str) -> None:
+        """Reject a record that cannot be read; the arguments are those of `receive`, and why."""
+        self._context.reject(self._record(message, schema, size), Rejection(reason))
+
+    def _record(self, sent: dict[str, Any] | bytes, schema: dict[str, Any], size: int) -> Record:
+        counts = self.counts
+        counts.read += 1
+        return Record(self.name, counts.read, next(self._context.positions), self._keys, sent, schema, size)
+
+    def _changes(self, record: dict[str, Any], source: Record) -> tuple[list[Change], list[str]]:
+        """Return the changes of a record, and the vanishing attributes that it has no column for.
+
+        Raises:
+            RecordError: it names no user, or Braze would not take a value.
+        """
+        if self._mapping.removes:
+            self._list(record, source)
+        unsets = self._vanishing and not is_deleted(record)
+        absent = self._mapping.absent(record, self._vanishing) if unsets else []
+        changes = changes_of(self._mapping, record)
+        if self._context.estimate is not None:
+            self._context.estimate.read(self.name, changes, len(absent))
+        return changes, absent
+
+    def _compile_vanishing(self, *, unsets: bool) -> frozenset[str]:
+        if self._context.ledger is not None:
+            alone = self._context.ledger.made(self.name, self._mapping.attributes)
+            return alone if unsets else frozenset()
+        # A dry run leaves the ledger alone: at most all of them.
+        return frozenset(self._mapping.attributes) if unsets else frozenset()
+
+    def _list(self, record: Mapping[str, Any], source: Record) -> None:
+        """Record what the stream lists, to know with its next version what it no longer lists."""
+        deleted = is_deleted(record)
+        version = source.message.get("version")
+        if self._mapping.catalog is not None:
+            if not deleted and (key := self._mapping.item_id(record)) is not None:
+                self._context.listed[self.name, version].add(key)
+        elif self._context.ledger is not None:
+            members = self._context.ledger.members
+            listed = self._mapping.members(record)
+            if deleted:
+                for member in listed[:1]:
+                    members.leave(self.name, member, source.position)
+            elif version is not None:
+                members.note(self.name, listed, version)
+
+    def _left(self, version: int) -> Iterator[dict[str, Any]]:
+        """Yield records for what earlier versions loaded and this one has not; none before its first record."""
+        context = self._context
+        sends = context.estimate is None
+        if not self._mapping.removes:
+            self._notice("ACTIVATE_VERSION is ignored: 'on_delete' does not say what to do with deleted records")
+        elif self._mapping.catalog is not None:
+            if sends and (listed := context.listed[self.name, version]):
+                column = self._mapping.id_column
+                ids = list(catalogs.item_ids(context.client, self._mapping.catalog.name))
+                yield from ({column: key} for key in ids if key not in listed)
+        elif context.ledger is None:
+            self._notice(
+                "ACTIVATE_VERSION is ignored: without a ledger, the target does not know what earlier runs loaded"
+                + ("; set 'ledger_path'" if sends else ", and a dry run does not read it")
+            )
+        else:
+            for member in context.ledger.members.left(self.name, version):
+                if (record := self._mapping.record_of(member)) is not None:
+                    yield record
+                else:
+                    self._notice(
+                        "users have left the table whom the mapping can no longer identify; they stay as they are in "
+                        "Braze"
+                    )
+
+    def _news(
+        self, ledger: Ledger, record: Mapping[str, Any], source: Record, changes: list[Change], absent: list[str]
+    ) -> list[Change]:
+        """Return the changes that Braze does not have; none where it is in doubt whether it has one of them."""
+        key = [record.get(column) for column in self._keys]
+        for place, change in enumerate(changes):
+            change.fingerprint = fingerprint(change, key, place)
+        if self._context.holds and any(map(ledger.in_doubt, changes)):
+            why = "an earlier run sent it and got no answer, so it is in doubt whether Braze has it"
+            self._context.reject(source, Rejection(why, in_doubt=True))
+            return []
+        news = []
+        for change in changes:
+            before, fields = change.data_points, len(change.fields)
+            if not ledger.news(change, absent):
+                self.counts.saved_by_ledger += before
+                continue
+            news.append(change)
+            unset = sum(name in change.fields for name in absent)
+            if len(change.fields) != fields + unset:
+                self.counts.saved_by_ledger += before + unset - change.data_points
+        if not news:
+            self.counts.unchanged += 1
+            ledger.members.dropped(source.position)
+        return news
+
+    def _notice(self, text: str) -> None:
+        self._context.summary.notice(f"stream '{self.name}': {text}")

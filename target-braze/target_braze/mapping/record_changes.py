@@ -1,0 +1,34 @@
+"""From one record to its changes: whether the source deleted it, and values nested too deeply to map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from target_braze.damaged_json import TOO_DEEP, levels
+from target_braze.mapping.property_sources import is_blank
+from target_braze.records import DELETED, RecordError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from target_braze.braze.changes import Change
+    from target_braze.mapping.base.stream_mapping import StreamMapping
+
+
+def is_deleted(record: Mapping[str, Any]) -> bool:
+    """Whether the source has deleted the record; a CSV writes blank text where it has not."""
+    deleted = record.get(DELETED)
+    return deleted is not None and not is_blank(deleted)
+
+
+def changes_of(mapping: StreamMapping, record: Mapping[str, Any]) -> list[Change]:
+    """Return what a record changes in Braze, in the order in which it has to happen.
+
+    Raises:
+        RecordError: it names no user, or Braze would not take a value.
+    """
+    try:
+        return mapping.removed(record) if is_deleted(record) else mapping.changes(record)
+    except RecursionError:
+        column = max(record, key=lambda name: levels(record[name]))
+        raise RecordError(f"column '{column}' has {TOO_DEEP}") from None

@@ -1,0 +1,92 @@
+"""`target-braze explain`: the messages of standard input to preview/explain.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import click
+from singer_sdk import Target
+from typing_extensions import override
+
+from target_braze.loader.run import mapping_defaults, new_client
+from target_braze.preview.explain import ExplainedStream
+from target_braze.preview.preflight import Preflight
+from target_braze.reporting.summary import Summary
+from target_braze.settings.stream_config import Entries
+from target_braze.singer.messages import MessageTarget
+
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Mapping
+    from typing import IO
+
+    from target_braze.singer.sinks import Receiver
+
+
+class ExplainTarget(MessageTarget):
+    """Prints what becomes of the first records of each stream."""
+
+    name = "target-braze"
+    records: ClassVar[int] = 3
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401
+        super().__init__(**options)
+        self._entries = Entries(self.config["streams"])
+        self._defaults = mapping_defaults(self.config)
+        self._notice = Summary().notice
+        client = new_client(self.config)
+        self._preflight = Preflight(client) if self.config["preflight"] else None
+
+    @classmethod
+    @override
+    def get_singer_command(cls) -> click.Command:
+        return Target.get_singer_command.__func__(cls)  # type: ignore[attr-defined,no-any-return]
+
+    @override
+    def run(self, file_input: IO[str] | None = None) -> None:
+        self.listen(file_input)
+        self._entries.check()
+
+    @override
+    def stop(self, signum: signal.Signals) -> None:
+        self.message_reader.interrupt(SystemExit(128 + signum))
+
+    @override
+    def open_stream(self, name: str, schema: Mapping[str, Any], keys: tuple[str, ...]) -> Receiver:
+        stream = ExplainedStream(
+            name,
+            schema,
+            keys,
+            entries=self._entries,
+            defaults=self._defaults,
+            most=self.records,
+            echo=click.echo,
+            notice=self._notice,
+            bulk=self.config["track_endpoint"] == "bulk",
+        )
+        if self._preflight is not None:
+            for doubt in self._preflight.doubts(stream.types):
+                self._notice(f"stream '{name}': {doubt}")
+        return stream
+
+    @override
+    def on_state(self, message: dict[str, Any]) -> None:
+        """Confirm nothing, because nothing is delivered."""
+
+
+def command() -> click.Command:
+    """Return the command `explain`, with the options of the target itself."""
+    found = ExplainTarget.get_singer_command()
+    found.name = "explain"
+    found.help = "Print what the first records of each stream become in Braze, and why; send nothing."
+    found.params = [option for option in found.params if option.name in {"config", "file_input"}]
+    found.params.append(
+        click.Option(["--records"], type=click.IntRange(1), default=3, help="How many of each stream; 3 by default.")
+    )
+
+    def explain(records: int, **options: Any) -> None:  # noqa: ANN401
+        ExplainTarget.records = records
+        ExplainTarget.invoke(**options)
+
+    found.callback = explain
+    return found

@@ -1,0 +1,142 @@
+"""What we use of the SDK's private parts, under names of our own: the one module to check when the SDK changes."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from singer_sdk import Target
+from singer_sdk.configuration._dict_config import parse_environment_config
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers.capabilities import PluginCapabilities
+from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.plugin_base import SingerCommand, _ConfigInput
+from typing_extensions import override
+
+from target_braze.settings.config import CONFIG
+from target_braze.settings.validation import mistakes, numbers, prepare
+
+if TYPE_CHECKING:
+    from singer_sdk.mapper import StreamMap
+    from singer_sdk.sinks import Sink
+
+__all__ = ["ConfigInput", "SdkTarget", "SingerCommand"]
+
+ConfigInput = _ConfigInput
+
+
+class SdkTarget(Target):
+    """A target whose messages come to public methods, and whose settings are checked as ours are."""
+
+    # A copy, because the SDK adds its own settings to it.
+    config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG)
+    capabilities: ClassVar[list[Any]] = [
+        PluginCapabilities.ABOUT,
+        PluginCapabilities.STREAM_MAPS,
+        PluginCapabilities.FLATTENING,
+        PluginCapabilities.STRUCTURED_LOGGING,
+    ]
+    # Delivery sees to it that no record waits long.
+    _MAX_RECORD_AGE_IN_MINUTES = math.inf
+
+    def on_schema(self, message: dict[str, Any]) -> None:
+        """Take in a SCHEMA message."""
+        raise NotImplementedError
+
+    def on_record(self, message: dict[str, Any]) -> None:
+        """Take in a RECORD message."""
+        raise NotImplementedError
+
+    def on_state(self, message: dict[str, Any]) -> None:
+        """Take in a STATE message."""
+        raise NotImplementedError
+
+    def on_version(self, message: dict[str, Any]) -> None:
+        """Take in an ACTIVATE_VERSION message."""
+        raise NotImplementedError
+
+    def register(self, schema: dict[str, Any]) -> list[tuple[StreamMap, Sink]]:
+        """Return what stream maps make of a stream, each with the sink that takes it; makes new sinks where needed.
+
+        Args:
+            schema: the stream's SCHEMA message.
+        """
+        super()._process_schema_message(schema)
+        return [
+            (stream_map, self.get_sink(stream_map.stream_alias))
+            for stream_map in self.mapper.stream_maps[schema["stream"]]
+            if not isinstance(stream_map, RemoveRecordTransform)
+        ]
+
+    def require_schema(self, stream: str) -> None:
+        """Check that a SCHEMA has come.
+
+        Raises:
+            RecordsWithoutSchemaException: it has not.
+        """
+        if stream not in self.mapper.stream_maps:
+            self._assert_sink_exists(stream)
+
+    # What the SDK calls.
+
+    @override
+    def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_schema(message_dict)
+
+    @override
+    def _process_record_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_record(message_dict)
+
+    @override
+    def _process_state_message(self, message_dict: dict[str, Any]) -> None:
+        # The SDK would hold states back until the end of the input.
+        self.on_state(message_dict)
+
+    @override
+    def _process_activate_version_message(self, message_dict: dict[str, Any]) -> None:
+        self.on_version(message_dict)
+
+    @override
+    def _setup_signal_handlers(self) -> None:
+        """Set none: the SDK's would end the run with a STATE that covers what is still in flight, and exit with 0."""
+
+    @property
+    @override
+    def _env_var_config(self) -> dict[str, Any]:
+        """Return settings from the environment, numbers as text, which the check of the settings reads.
+
+        The SDK reads whole numbers only, and fails with a traceback on anything else.
+        """
+        schema = copy.deepcopy(self.config_jsonschema)
+        self.append_builtin_config(schema)
+        for described in numbers(schema).values():
+            described["type"] = ["string"]
+        try:
+            return parse_environment_config(schema, self._env_var_prefix)
+        except ValueError as error:
+            raise ConfigValidationError(
+                "Config validation failed", errors=[f"{self._env_var_prefix}…: not JSON: {error}"], schema=schema
+            ) from None
+
+    @override
+    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        errors = prepare(self._config, self.config_jsonschema)
+        if not errors:
+            errors = super()._validate_config(raise_errors=raise_errors) or mistakes(self._config)
+        if errors and raise_errors:
+            raise ConfigValidationError("Config validation failed", errors=errors, schema=self.config_jsonschema)
+        return errors
+
+    @classmethod
+    @override
+    def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
+        super().append_builtin_config(config_jsonschema)
+        # The SDK's settings for loading tables and for batches, which delivery makes.
+        for setting in ("add_record_metadata", "batch_size_rows", "load_method"):
+            config_jsonschema["properties"].pop(setting, None)
+
+
+def passes_unchanged(routes: list[tuple[StreamMap, Sink]]) -> bool:
+    """Whether stream maps and flattening leave the records of a stream as they are."""
+    return len(routes) == 1 and type(routes[0][0]) is SameRecordTransform and not routes[0][0].flattening_enabled
