@@ -48,6 +48,8 @@ ENTRIES: list[dict[str, Any]] = [
         "subscription": {"group": GROUP, "state_field": "state", "double_opt_in": True},
     },
     {"to": "email_status", "subscription": {"state_field": "state"}},
+    {"to": "email_hygiene", "operation": "blocklist"},
+    {"to": "email_hygiene", "operation": "remove_invalid_phones"},
     {"to": "aliases"},
     {"to": "aliases", "alias": {"label": "web", "name": "alias_name", "old_name": "other"}},
     {"to": "identifications"},

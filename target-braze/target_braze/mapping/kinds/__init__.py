@@ -8,6 +8,7 @@ from target_braze.mapping.kinds import (  # noqa: F401 - importing a kind regist
     catalog_items,
     cohorts,
     deletions,
+    email_hygiene,
     email_status,
     events,
     external_ids,

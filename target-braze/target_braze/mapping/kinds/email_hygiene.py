@@ -1,0 +1,78 @@
+"""Records that are email addresses or phone numbers to put on, or take off, Braze's lists of unusable ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from typing_extensions import override
+
+from target_braze.braze import limits
+from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
+from target_braze.braze.endpoints import Identifiers
+from target_braze.mapping.base.actions import Action, columns_of
+from target_braze.mapping.identifiers import find_user
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from target_braze.mapping.base.stream_mapping import Defaults
+    from target_braze.mapping.columns import Columns
+    from target_braze.mapping.identifiers import Candidate
+
+
+def _endpoint(path: str, permission: str, array: str = "email") -> Endpoint:
+    return Identifiers(path, permission, "default", (array,), limits.ITEMS_PER_REQUEST, limits.SAME_THING_WAIT)
+
+
+# By the setting `operation`: https://www.braze.com/docs/api/endpoints/email/ and .../sms/.
+ENDPOINTS: Final[Mapping[str, Endpoint]] = {
+    # Its permission keeps the old name of the endpoint.
+    "blocklist": _endpoint("/email/blocklist", "email.blacklist"),
+    "remove_bounces": _endpoint("/email/bounce/remove", "email.bounce.remove"),
+    "remove_spam": _endpoint("/email/spam/remove", "email.spam.remove"),
+    "remove_invalid_phones": _endpoint(
+        "/sms/invalid_phone_numbers/remove", "sms.invalid_phone_numbers.remove", "phone_numbers"
+    ),
+}
+# An address is on a list or it is not, however often the request is sent.
+SEMANTICS: Final = Semantics(
+    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+)
+
+
+class EmailHygiene(Action, to="email_hygiene"):
+    """One operation per stream, named in the mapping: three of the four allow messages to people again."""
+
+    settings: ClassVar[Mapping[str, Any]] = {
+        "operation": {
+            "enum": list(ENDPOINTS),
+            "description": "What to do with the addresses or numbers. `blocklist` unsubscribes an address and marks "
+            "it as bounced. The others let Braze send again: `remove_bounces` and `remove_spam` take an address off "
+            "the bounce or spam list, `remove_invalid_phones` a number off the list of invalid ones. Required.",
+        }
+    }
+    unsupported_keys = frozenset({"rename"})
+    identifier_types = frozenset({"email", "phone"})
+    semantics = (SEMANTICS,)
+    # To undo a removal would block people for a row that is gone; to undo a block would message them again.
+    on_delete_actions = ("nothing",)
+
+    def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
+        if "operation" not in columns.entry:
+            raise columns.error(
+                f"nothing says what to do with the addresses: set operation to {' or '.join(ENDPOINTS)} - at "
+                f"{columns.at}.operation"
+            )
+        self._operation: str = columns.entry["operation"]
+        super().__init__(columns, defaults, notice)
+        self._note_unused(columns_of(self._candidates))
+
+    @override
+    def _compile_user(self) -> list[Candidate]:
+        return self._compile_users("user", {"phone" if self._operation == "remove_invalid_phones" else "email"})
+
+    @override
+    def _changes(self, record: Mapping[str, Any]) -> list[Change]:
+        user, _ = find_user(self._candidates, record)
+        endpoint = ENDPOINTS[self._operation]
+        return [Change(endpoint.arrays[0], user, {user[0]: user[1]}, SEMANTICS, endpoint, key=self._operation)]
