@@ -45,6 +45,15 @@ def _offset(zone: str | None) -> timezone:
     return timezone(-offset if zone[0] == "-" else offset)
 
 
+def _day(today: date | str | None) -> date | None:
+    if not isinstance(today, str):
+        return today
+    try:
+        return date.fromisoformat(today)
+    except ValueError:
+        raise ValueError(f"today is {today!r}, not a date in the form YYYY-MM-DD") from None
+
+
 def iso(moment: datetime) -> str:
     """A moment as Braze writes it: UTC with a Z."""
     text = moment.astimezone(timezone.utc).isoformat()
@@ -56,20 +65,30 @@ def iso_milliseconds(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def utc_now() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(timezone.utc)
+
+
 class Clock:
     """The company's calendar.
 
-    `today` holds the calendar still at one day. Whether the day that holds `ending_at` belongs to a series is not
-    documented, so `ending_day_included` chooses.
+    Args:
+        time_zone: The company's, by IANA name.
+        today: A day at which time stands still, at its last second; text is read as YYYY-MM-DD. None: the real time.
+        ending_day_included: Whether the day that holds `ending_at` belongs to a series, which is not documented.
+
+    Raises:
+        ValueError: `today` is not a date.
     """
 
-    def __init__(self, time_zone: str, today: date | None, *, ending_day_included: bool) -> None:
+    def __init__(self, time_zone: str, today: date | str | None, *, ending_day_included: bool) -> None:
         self.zone = ZoneInfo(time_zone)
-        self._today = today
+        self._today = _day(today)
         self._ending_day_included = ending_day_included
 
     def now(self) -> datetime:
-        """The present moment; the end of the day if the calendar is held still."""
+        """Return the present moment in the company's zone; the last second of a day at which time stands still."""
         if self._today is None:
             return datetime.now(self.zone)
         return datetime.combine(self._today, time(23, 59, 59), self.zone)
@@ -77,6 +96,10 @@ class Clock:
     def today(self) -> date:
         """The company's present day."""
         return self._today or datetime.now(self.zone).date()
+
+    def utc_now(self) -> datetime:
+        """Return the present moment in UTC."""
+        return self.now().astimezone(timezone.utc)
 
     def last_day(self, ending_at: datetime) -> date:
         """The last day of a series that ends at a moment, which may lie in the future."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from math import isfinite
 from sys import float_info
 from typing import TYPE_CHECKING, Any
 
-from braze_sandbox.model.clock import iso
+from braze_sandbox.model.clock import iso, utc_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,7 +35,7 @@ class Profile:
     """`product_id`, `currency`, `price`, `quantity`, `time`, `properties`, `app_id` of each purchase."""
     observed: dict[str, Any] = field(default_factory=dict)
     """What only apps and messages tell (`devices`, `apps`, `campaigns_received` ...), as the exports show it."""
-    created_at: datetime = field(default_factory=lambda: datetime.now(timezone.utc))
+    created_at: datetime = field(default_factory=utc_now)
     updated: int = 0
     """Counts the updates of all profiles: the larger, the more recent."""
 

@@ -95,7 +95,7 @@ class Profiles:
         while (braze_id := key("user", self._made).replace("-", "")[:24]) in self.by_braze_id:
             self._made += 1
         self._made += 1
-        profile = Profile(braze_id)
+        profile = Profile(braze_id, created_at=self.workspace.now())
         if external_id is not None or kind == "external_id":
             profile.external_id = external_id if external_id is not None else value
         elif kind == "alias":

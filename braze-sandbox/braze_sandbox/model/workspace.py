@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timezone
 from typing import TYPE_CHECKING, Any, Literal
 
+from braze_sandbox.model.clock import utc_now
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import date, datetime
+
     from braze_sandbox.model.objects import (
         Broadcast,
         Catalog,
@@ -184,6 +188,8 @@ class Workspace:
     """By uuid."""
     translations: dict[str, Translation] = field(default_factory=dict)
     """By the id of a message variation, a template or a Content Block; what is not here is not multi-language."""
+    now: Callable[[], datetime] = field(default=utc_now, compare=False, repr=False)
+    """The workspace's clock, in UTC."""
     restatements: Counter[tuple[str, str, date]] = field(default_factory=Counter)
 
     def restate(self, kind: Kind, key: str, day: date, by: int) -> None:
@@ -197,7 +203,7 @@ class Workspace:
     def edit(self, kind: Editable, key: str, **changes: Any) -> None:  # noqa: ANN401 - any field
         """Change fields of an object and set its time of last edit to now."""
         objects: dict[str, Any] = getattr(self, kind)
-        changes.setdefault("updated_at", datetime.now(timezone.utc).replace(microsecond=0))
+        changes.setdefault("updated_at", self.now().replace(microsecond=0))
         objects[key] = replace(objects[key], **changes)
 
     def archive(self, kind: Archivable, key: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -76,7 +75,7 @@ def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, note
         profile.attributes[name] = STANDARD[name](value, note)
         if name in SUBSCRIPTIONS and (kind := _SINCE.get(value)):
             # In the exports these come unasked with the state.
-            profile.observed[f"{name.partition('_')[0]}_{kind}_at"] = iso_milliseconds(datetime.now(timezone.utc))
+            profile.observed[f"{name.partition('_')[0]}_{kind}_at"] = iso_milliseconds(profiles.workspace.now())
 
 
 def _phone(value: Json, note: Callable[[str], None]) -> str:

@@ -74,8 +74,8 @@ PLANS = {
 }
 
 
-def furnish(workspace: Workspace, seed: str, today: date) -> None:
-    """Put a seed's objects into its workspace. Sends and broadcasts lie around today, all else stands still."""
+def furnish(workspace: Workspace, seed: str, now: datetime) -> None:
+    """Put a seed's objects into its workspace. Sends and broadcasts lie around `now`; all else has fixed dates."""
     plan = PLANS.get(seed)
     if plan is None:
         return
@@ -89,16 +89,16 @@ def furnish(workspace: Workspace, seed: str, today: date) -> None:
     workspace.preference_centers = {
         center.id: center for center in map(_preference_center, range(plan.preference_centers))
     }
-    workspace.hard_bounces = list(_suppressed("bounce", plan, today))
-    workspace.unsubscribes = list(_suppressed("unsubscribe", plan, today))
-    workspace.invalid_phone_numbers = list(_suppressed("number", plan, today))
+    workspace.hard_bounces = list(_suppressed("bounce", plan, now))
+    workspace.unsubscribes = list(_suppressed("unsubscribe", plan, now))
+    workspace.invalid_phone_numbers = list(_suppressed("number", plan, now))
     workspace.integrations = {
         integration.id: integration
         for integration in (_integration(number, runs) for number, runs in enumerate(plan.integrations))
     }
     workspace.sdk_keys = [_sdk_key(app, number) for app in list(workspace.apps)[:2] for number in range(2)]
     workspace.subscription_groups = {group.id: group for group in GROUPS[: plan.groups]}
-    midnight = datetime.combine(today, time(), timezone.utc)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     _schedule(workspace, plan, midnight)
     _translate(workspace, plan)
     if plan.odd:
@@ -231,7 +231,7 @@ def _preference_center(number: int) -> PreferenceCenter:
 _FIRST_DAY = date(2025, 1, 1)
 
 
-def _suppressed(kind: Literal["bounce", "unsubscribe", "number"], plan: Plan, today: date) -> Iterator[Suppressed]:
+def _suppressed(kind: Literal["bounce", "unsubscribe", "number"], plan: Plan, now: datetime) -> Iterator[Suppressed]:
     """Entries from a hash of the day, so that history grows from day to day without changing."""
     if not plan.suppressed:
         # The second one stands on the edge of a day.
@@ -239,12 +239,14 @@ def _suppressed(kind: Literal["bounce", "unsubscribe", "number"], plan: Plan, to
         for number, moment in enumerate(moments):
             yield _entry(kind, number, moment)
         return
-    for day in range((today - _FIRST_DAY).days + 1):
+    for day in range((now.date() - _FIRST_DAY).days + 1):
         noise = blake2b(f"{kind}/{day}".encode(), digest_size=48).digest()
         for hour, second in enumerate(noise[24:]):
             if noise[hour] >= plan.suppressed:
                 continue
             moment = datetime.combine(_FIRST_DAY, time(hour), timezone.utc) + timedelta(days=day, seconds=second * 14)
+            if moment > now:
+                continue
             # Some come together: a page may end between two of the same second.
             for twin in range(2 if second % 4 == 0 else 1):
                 yield _entry(kind, (day * 24 + hour) * 2 + twin, moment)

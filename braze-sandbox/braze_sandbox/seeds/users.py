@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.model.clock import iso
@@ -25,16 +25,16 @@ _CITIES = ["Lagos", "Malmö", "Milano", "София", "서울", "Beirut", "Lyon"
 _ZONES = ["Africa/Lagos", "Europe/Stockholm", "Europe/Rome", "Europe/Sofia", "Asia/Seoul"]
 
 
-def populate(profiles: Profiles, count: int, today: date) -> None:
-    """Give a workspace its users. What they did lately lies around today, all else stands still."""
+def populate(profiles: Profiles, count: int, now: datetime) -> None:
+    """Give a workspace its users. What they did lately ends before the UTC day of `now`; all else has fixed dates."""
     identified = count - count // UNIDENTIFIED
-    midnight = datetime.combine(today, time(), timezone.utc)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for number in range(count):
         if number < identified:
             profile, attributes = _identified(profiles, number), _attributes(number)
         else:
             profile, attributes = _unidentified(profiles, number), {"language": "en", "visits": number % 5}
-        profile.created_at = CREATED + timedelta(days=number % 300, milliseconds=number)
+        profile.created_at = min(CREATED + timedelta(days=number % 300, milliseconds=number), midnight)
         apply_attributes(profiles, profile, attributes, lambda _reason, _path: None)
         if number % 6 == 0:
             # From before attributes had one type for good: a number for some, a text for others.

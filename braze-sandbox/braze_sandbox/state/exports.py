@@ -156,7 +156,7 @@ class Exports:
 
     async def _to_bucket(self, export: Export, bucket: Bucket) -> bool:
         done = False
-        folder = f"segment-export/{export.segment_id}/{datetime.now(timezone.utc).date()}/{export.prefix}"
+        folder = f"segment-export/{export.segment_id}/{self._clock.utc_now().date()}/{export.prefix}"
         async for name, lines, done in self._files(export):
             content = await asyncio.to_thread(packed, name, lines, export.suffix)
             if done and export.fault == "export_truncated":

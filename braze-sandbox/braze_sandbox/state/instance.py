@@ -44,14 +44,15 @@ class Instance:
 
     def _plant(self) -> Workspace:
         workspace = plant(self.options.seed)
-        furnish(workspace, self.options.seed, self.clock.today())
+        workspace.now = self.clock.utc_now
+        furnish(workspace, self.options.seed, self.clock.utc_now())
         if self.options.data:
             name_members(workspace, self.options.data)
         return workspace
 
     def _populate(self, profiles: Profiles) -> None:
         given = self.options.users
-        populate(profiles, SEEDS[self.options.seed].users if given is None else given, self.clock.today())
+        populate(profiles, SEEDS[self.options.seed].users if given is None else given, self.clock.utc_now())
 
     def add_key(self, key: str, permissions: Iterable[str]) -> None:
         """Make another API key with some permissions (docs: basics)."""

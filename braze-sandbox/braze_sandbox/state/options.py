@@ -28,8 +28,8 @@ class Options:
     """Has all permissions."""
     time_zone: str = "UTC"
     """The company's, by IANA name."""
-    today: date | None = None
-    """Freeze the calendar at this day."""
+    today: date | str | None = None
+    """Hold time still at the end of this day, a date or text in the form YYYY-MM-DD; None: the real time."""
     latency_ms: float = 0
     """Minimum time per response, in milliseconds."""
     ending_day_included: bool = True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def test_profiles_as_braze_shows_them(sandbox: Sandbox, client: Client) -> None:
-    recent = (datetime.now(timezone.utc) - timedelta(days=3)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    recent = "2026-03-17T10:20:30.000Z"
     client.track(
         attributes=[{"external_id": "a", "email": "a@b.example", "first_name": "Ada", "at": "2026-03-04T09:00:00Z"}],
         events=[

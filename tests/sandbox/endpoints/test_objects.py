@@ -249,7 +249,7 @@ def test_templates_of_the_other_editor_are_hidden(visitor: Client, library: Sand
 
 def test_an_edit_moves_the_time_of_change(client: Client, sandbox: Sandbox) -> None:
     key = next(iter(sandbox.workspace.templates))
-    since = "2026-08-01T00:00:00"
+    since = "2026-03-20T00:00:00"
     assert client.get("/templates/email/list", modified_after=since).json()["count"] == 0
     sandbox.workspace.edit("templates", key, subject="new")
     found = client.get("/templates/email/list", modified_after=since).json()["templates"]

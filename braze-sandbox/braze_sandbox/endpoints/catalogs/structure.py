@@ -6,7 +6,6 @@ Docs: post_create_catalog, delete_catalog, post_create_catalog_fields, delete_ca
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from braze_sandbox.endpoints.catalogs.catalogs import CatalogRefusal, list_row, named
@@ -57,7 +56,7 @@ def create(call: Call) -> Answer:
         raise CatalogRefusal(400, "too-many-fields", f"At most {FIELDS} fields", "fields", str(len(columns)))
     if columns[0] != {"name": "id", "type": "string"}:
         raise CatalogRefusal(400, "id-not-first-column", "The first field must be an id of type string", "fields", name)
-    catalog = Catalog(name=name, description=description, fields=columns, updated_at=datetime.now(timezone.utc))
+    catalog = Catalog(name=name, description=description, fields=columns, updated_at=call.instance.clock.utc_now())
     call.instance.workspace.catalogs[name] = catalog
     return success({"catalogs": [list_row(catalog, recorded=call.recorded)]}, 201)
 
@@ -116,7 +115,7 @@ def _add(call: Call, name: str, fields: list[dict[str, str]]) -> None:
     if catalog := call.instance.workspace.catalogs.get(name):
         there = {column["name"] for column in catalog.fields}
         catalog.fields.extend(field for field in fields if field["name"] not in there)
-        catalog.updated_at = datetime.now(timezone.utc)
+        catalog.updated_at = call.instance.clock.utc_now()
 
 
 def delete_field(call: Call) -> Answer:
@@ -134,7 +133,7 @@ def _delete_field(call: Call, name: str, field: str) -> None:
         catalog.fields[:] = [column for column in catalog.fields if column["name"] != field]
         for item in catalog.items.values():
             item.pop(field, None)
-        catalog.updated_at = datetime.now(timezone.utc)
+        catalog.updated_at = call.instance.clock.utc_now()
 
 
 ENDPOINTS = [

@@ -7,7 +7,6 @@ does: here it spoils the request. Nor whether they are asynchronous: here the tw
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from functools import partial
 
 from braze_sandbox.model.objects import Suppressed
@@ -44,7 +43,7 @@ def _set(call: Call, addresses: list[str], state: str) -> None:
             profiles.pending_subscriptions.email(address, state)
         _drop(gone, address)
         if state == "unsubscribed":
-            gone.append(Suppressed(address=address, at=datetime.now(timezone.utc)))
+            gone.append(Suppressed(address=address, at=call.instance.clock.utc_now()))
 
 
 def blocklist(call: Call) -> Answer:
@@ -59,7 +58,7 @@ def _block(call: Call, addresses: list[str]) -> None:
     bounced = call.instance.workspace.hard_bounces
     for address in addresses:
         _drop(bounced, address)
-        bounced.append(Suppressed(address=address, at=datetime.now(timezone.utc)))
+        bounced.append(Suppressed(address=address, at=call.instance.clock.utc_now()))
 
 
 def _drop(entries: list[Suppressed], address: str) -> None:

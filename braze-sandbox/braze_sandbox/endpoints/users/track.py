@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -140,7 +139,7 @@ def _attributes(call: Call, obj: Json, note: Note) -> Work:
 
 def _happening(call: Call, obj: Json, note: Note, *, purchase: bool) -> Work:
     identity = check_user(obj, call.instance.workspace)
-    stored = (check_purchase if purchase else check_event)(obj, datetime.now(timezone.utc), note)
+    stored = (check_purchase if purchase else check_event)(obj, call.instance.clock.utc_now(), note)
 
     def work() -> Profile | None:
         profile = _profile(call, obj, identity, alias_creates=False)
