@@ -79,7 +79,7 @@ class Flat:
         """What stands before the day and what stands after it."""
         known = self._rows.get(campaign.id)
         if known is None or known[0] is not campaign:
-            text = campaigns.shape(campaign).row(_MARK, Line(campaign.id).scale, _NOISE, 0)
+            text = campaigns.shape(campaign, recorded=True).row(_MARK, Line(campaign.id).scale, _NOISE, 0)
             before, _, after = text.partition(_MARK)
             known = self._rows[campaign.id] = (campaign, before.encode(), after.encode())
         return known[1], known[2]

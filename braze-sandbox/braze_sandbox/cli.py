@@ -52,6 +52,12 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
         help="whether to refuse or keep states of subscription groups that the workspace does not have",
     )
     serve.add_argument(
+        "--fields-to-export",
+        choices=["required", "optional"],
+        default="required",
+        help="whether exports need fields_to_export; customers from before August 2024 do without",
+    )
+    serve.add_argument(
         "--users", type=positive, metavar="N", help="number of users to start with, instead of the seed's"
     )
     serve.add_argument("--data", type=Path, metavar="DIR", help="directory that keeps users across restarts")
@@ -117,6 +123,7 @@ def _serve(given: argparse.Namespace) -> None:
         seed=given.seed,
         behavior=given.behavior,
         unknown_groups=given.unknown_groups,
+        fields_required=given.fields_to_export == "required",
         users=given.users,
         data=given.data,
         api_key=given.api_key,

@@ -79,6 +79,11 @@ class Sandbox:
         return list(self.instance.recorder.violations)
 
     @property
+    def notes(self) -> list[dict[str, Any]]:
+        """Data outside the documentation that Braze was recorded to take without loss, such as numbers as ids."""
+        return list(self.instance.recorder.notes)
+
+    @property
     def waiting(self) -> int:
         """Number of delayed writes."""
         return len(self.instance.write_lag)

@@ -73,7 +73,7 @@ def applied(kind: str, state: dict[str, Any], *changes: dict[str, Any]) -> dict[
         for name, value in change.items():
             if name != "_merge_objects":
                 merge = change.get("_merge_objects", False)
-                apply_custom({name: kind}, state, name, value, merge=merge, note=lambda _: None)
+                apply_custom({name: kind}, state, name, value, merge=merge, report=lambda _: None)
     return state
 
 

@@ -138,7 +138,7 @@ def _live(diary: Diary, today: _Today) -> None:
     if today.groups and person["email_address"] and chance.once_in(12):
         _subscription(diary, chance.one_of(today.groups))
     if chance.once_in(30):
-        diary.note("users.RandomBucketNumberUpdate", diary.moment(), random_bucket_number=chance.number(10_000))
+        diary.add("users.RandomBucketNumberUpdate", diary.moment(), random_bucket_number=chance.number(10_000))
     if chance.once_in(30):
         _agent(diary)
 
@@ -149,12 +149,12 @@ def _session(diary: Diary, today: _Today) -> None:
     offline = chance.once_in(8)
     length = 30 + chance.number(1800)
     at = begun
-    diary.note("users.behaviors.app.SessionStart", at, session_id=session, offline=offline)
+    diary.add("users.behaviors.app.SessionStart", at, session_id=session, offline=offline)
     for _ in range(chance.number(4) if today.events else 0):
         at += timedelta(seconds=chance.number(length // 4))
         properties = json.dumps({"page": chance.number(9), "from": "app", "tags": ["a", "b"][: chance.number(3)]})
         name = chance.one_of(today.events)
-        diary.note("users.behaviors.CustomEvent", at, name=name, properties=properties, offline=offline)
+        diary.add("users.behaviors.CustomEvent", at, name=name, properties=properties, offline=offline)
     if today.products and chance.once_in(4):
         product = chance.one_of(today.products)
         known: dict[str, Any] = {
@@ -163,15 +163,15 @@ def _session(diary: Diary, today: _Today) -> None:
             "currency": "EUR",
             "properties": "{}",
         }
-        diary.note("users.behaviors.Purchase", at, **known, offline=offline)
+        diary.add("users.behaviors.Purchase", at, **known, offline=offline)
     if chance.once_in(6):
         latitude, longitude = 41.15 + chance.number(100) / 1000, -8.61 + chance.number(100) / 1000
-        diary.note("users.behaviors.Location", at, latitude=latitude, longitude=longitude, ll_accuracy=25.0)
+        diary.add("users.behaviors.Location", at, latitude=latitude, longitude=longitude, ll_accuracy=25.0)
     # Often on the next start of the app only, and sometimes never.
     if not chance.once_in(10):
         end = begun + timedelta(seconds=length)
         late = offline or chance.once_in(3)
-        diary.note("users.behaviors.app.SessionEnd", end, session_id=session, duration=float(length), offline=late)
+        diary.add("users.behaviors.app.SessionEnd", end, session_id=session, duration=float(length), offline=late)
 
 
 def _campaign(diary: Diary, campaign: Campaign, variation: str) -> None:
@@ -184,14 +184,14 @@ def _campaign(diary: Diary, campaign: Campaign, variation: str) -> None:
         "message_variation_name": message.get("name", "Control"),
     }
     if message.get("type") == "control":
-        diary.note("users.campaigns.EnrollInControl", at, **about)
+        diary.add("users.campaigns.EnrollInControl", at, **about)
         return
     engaged = CHANNELS[message["channel"]](diary, at, about)
     if engaged and campaign.conversion_behaviors:
         index = chance.number(len(campaign.conversion_behaviors))
         behavior = json.dumps(campaign.conversion_behaviors[index])
         later = at + timedelta(hours=1 + chance.number(20))
-        diary.note(
+        diary.add(
             "users.campaigns.Conversion", later, **about, conversion_behavior_index=index, conversion_behavior=behavior
         )
 
@@ -205,7 +205,7 @@ def _canvas(diary: Diary, canvas: Canvas) -> None:
         "canvas_variation_id": variant["id"],
         "canvas_variation_name": variant["name"],
     }
-    diary.note("users.canvas.Entry", at, **about, in_control_group=not variant["first_step_ids"])
+    diary.add("users.canvas.Entry", at, **about, in_control_group=not variant["first_step_ids"])
     if not variant["first_step_ids"]:
         return
     entry = key("canvas entry", f"{diary.person['user_id']}/{at}")
@@ -213,7 +213,7 @@ def _canvas(diary: Diary, canvas: Canvas) -> None:
     for number, step in enumerate(canvas.steps):
         here = {**about, "canvas_step_id": step["id"], "canvas_step_name": step["name"]}
         following = canvas.steps[number + 1]["id"] if number + 1 < len(canvas.steps) else None
-        diary.note(
+        diary.add(
             "users.canvasstep.Progression",
             at,
             **here,
@@ -228,13 +228,13 @@ def _canvas(diary: Diary, canvas: Canvas) -> None:
                 engaged |= CHANNELS[message["channel"]](diary, at, sent)
         at += timedelta(hours=1)
     if engaged:
-        diary.note("users.canvas.Conversion", at, **about, conversion_behavior_index=0)
+        diary.add("users.canvas.Conversion", at, **about, conversion_behavior_index=0)
 
 
 def _subscription(diary: Diary, group: str) -> None:
     status = diary.chance.one_of(["Subscribed", "Unsubscribed"])
     known: dict[str, Any] = {"subscription_group_id": group, "subscription_status": status, "channel": "email"}
-    diary.note("users.behaviors.subscriptiongroup.StateChange", diary.moment(), **known, state_change_source="rest_api")
+    diary.add("users.behaviors.subscriptiongroup.StateChange", diary.moment(), **known, state_change_source="rest_api")
 
 
 def _agent(diary: Diary) -> None:
@@ -248,11 +248,11 @@ def _agent(diary: Diary) -> None:
         "tool_name": "lookup",
         "tool_arguments": "{}",
     }
-    diary.note("agentconsole.ToolInvocation", at, **agent, **known)
+    diary.add("agentconsole.ToolInvocation", at, **agent, **known)
     tokens: dict[str, Any] = dict.fromkeys(
         ("prompt_tokens", "completion_tokens", "total_tokens", "cache_tokens", "reasoning_tokens"), 7
     )
     known = {"invocation_id": run, "duration": 900, "model_provider": "provider", "model_name": "model"}
-    diary.note(
+    diary.add(
         "agentconsole.AgentExecuted", at, **agent, **known, **tokens, cache_hit=False, llm_owned_by_customer=False
     )

@@ -34,6 +34,13 @@ def add_to(commands: Any) -> None:  # noqa: ANN401 - the type of argparse has no
     add("--users", type=positive, metavar="N", help="number of users, instead of the seed's")
     add("--today", type=date.fromisoformat, metavar="YYYY-MM-DD", help="day up to which the seed's users were active")
     add("--data", type=Path, metavar="DIR", help="directory of users written by `serve --data`")
+    add(
+        "--as",
+        dest="behavior",
+        choices=["recorded", "documented"],
+        default="recorded",
+        help="whether the folders of email events are in lower case, as recorded",
+    )
     add("--start", type=_hour, default=BEGINNING, metavar="YYYY-MM-DD[THH]", help="first hour, in UTC")
     add("--hours", type=positive, default=24, help="number of hours")
     add(
@@ -84,7 +91,11 @@ def _add_troubles(group: argparse._ArgumentGroup) -> None:
 def _run(given: argparse.Namespace) -> None:
     options = _options(given)
     try:
-        of = Instance(SandboxOptions(seed=given.seed, users=given.users, today=given.today, data=given.data))
+        of = Instance(
+            SandboxOptions(
+                seed=given.seed, users=given.users, today=given.today, data=given.data, behavior=given.behavior
+            )
+        )
     except (OSError, sqlite3.Error) as error:
         sys.exit(f"braze-sandbox: cannot read users from {given.data}: {error}")
     try:

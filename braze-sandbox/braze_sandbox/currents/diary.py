@@ -56,7 +56,7 @@ class Diary:
         """Some second of the day."""
         return self.midnight + timedelta(seconds=self.chance.number(86_400))
 
-    def note(self, event_type: str, at: datetime, *, offline: bool = False, **known: Any) -> None:  # noqa: ANN401
+    def add(self, event_type: str, at: datetime, *, offline: bool = False, **known: Any) -> None:  # noqa: ANN401
         """Add an event. Braze queues it within minutes, or when a device is back from where it was `offline`."""
         delay = self.chance.number(int(LATEST.total_seconds()) if offline else 180)
         name = f"{self.person['user_id']}/{self.midnight.date()}/{len(self.events)}"

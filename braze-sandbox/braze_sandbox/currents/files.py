@@ -35,6 +35,8 @@ _VERSIONS = (10, 12)
 """The releases before and after a change."""
 _CUT = 50
 """How many bytes a file lacks that is cut off."""
+_LOWER_CASE = "users.messages.email."
+"""Folders of these types are in lower case as recorded: one was seen, which others are is not known."""
 _LATE = 32
 """Of 256 events, how many come in late files."""
 
@@ -112,6 +114,7 @@ def write(out: str | Path, instance: Instance, options: Options | None = None) -
 
 
 def _files(instance: Instance, options: Options) -> Iterator[File]:
+    recorded = instance.options.behavior == "recorded"
     end = options.start + timedelta(hours=options.hours)
     middle = options.start + timedelta(hours=options.hours) / 2 if options.schema_change else end + timedelta(hours=1)
     folders: defaultdict[tuple[datetime, str, bool], list[Event]] = defaultdict(list)
@@ -125,7 +128,7 @@ def _files(instance: Instance, options: Options) -> Iterator[File]:
         size = -(-len(records) // options.files_per_hour)
         for integration in options.integrations:
             for number, first in enumerate(range(0, len(records), size)):
-                path = _path(options, integration, event_type, hour, number, changed=changed)
+                path = _path(options, integration, event_type, hour, number, changed=changed, recorded=recorded)
                 yield File(path, event_type, records[first : first + size], changed)
 
 
@@ -148,7 +151,9 @@ def _chosen(events: Iterable[Event], options: Options) -> Iterator[Event]:
             yield replace(event, queued=event.queued + timedelta(hours=1))
 
 
-def _path(options: Options, integration: str, event_type: str, hour: datetime, number: int, *, changed: bool) -> str:
+def _path(
+    options: Options, integration: str, event_type: str, hour: datetime, number: int, *, changed: bool, recorded: bool
+) -> str:
     cluster = options.cluster
     name = f"dataexport.{cluster}.S3.integration.{integration}"
     if options.layout == "version":
@@ -162,7 +167,7 @@ def _path(options: Options, integration: str, event_type: str, hour: datetime, n
         [
             *([options.prefix.strip("/")] if options.prefix.strip("/") else []),
             name,
-            f"event_type={event_type}",
+            f"event_type={event_type.lower() if recorded and event_type.startswith(_LOWER_CASE) else event_type}",
             f"date={hour:%Y-%m-%d-%H}",
             release,
             cluster,

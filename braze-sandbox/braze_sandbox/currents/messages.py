@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from braze_sandbox.currents.diary import Diary
 
-    Note = Callable[..., None]
+    Add = Callable[..., None]
     Channel = Callable[[Diary, datetime, dict[str, Any]], bool]
 
 _SENDER = "+15550100"
@@ -28,11 +28,12 @@ def reaches(channel: str, person: dict[str, Any]) -> bool:
         return person.get("platform") == channel.removesuffix("_push")
     if channel in ("sms", "whats_app"):
         return person["phone_number"] is not None
-    return channel != "email" or person["email_address"] is not None
+    # The sandbox writes no events of banners.
+    return channel != "banners" and (channel != "email" or person["email_address"] is not None)
 
 
-def _dispatch(diary: Diary, at: datetime, about: dict[str, Any], **more: Any) -> Note:  # noqa: ANN401 - any fields
-    """A way to note events that all tell of one dispatch of a message, and what `more` says."""
+def _dispatch(diary: Diary, at: datetime, about: dict[str, Any], **more: Any) -> Add:  # noqa: ANN401 - any fields
+    """A way to add events that all tell of one dispatch of a message, and what `more` says."""
     message = f"{diary.person['user_id']}/{at}/{about}"
     shared = {
         **about,
@@ -42,10 +43,10 @@ def _dispatch(diary: Diary, at: datetime, about: dict[str, Any], **more: Any) ->
         **more,
     }
 
-    def note(event_type: str, moment: datetime, **known: Any) -> None:  # noqa: ANN401 - any fields
-        diary.note(f"users.messages.{event_type}", moment, **(shared | known))
+    def add(event_type: str, moment: datetime, **known: Any) -> None:  # noqa: ANN401 - any fields
+        diary.add(f"users.messages.{event_type}", moment, **(shared | known))
 
-    return note
+    return add
 
 
 def _email(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
@@ -57,51 +58,51 @@ def _email(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
         "device_class": "phone",
         "is_amp": False,
     }
-    note = _dispatch(diary, at, about, **server)
-    note("email.Send", at, message_extras='{"letter": 1}' if chance.once_in(3) else None)
+    add = _dispatch(diary, at, about, **server)
+    add("email.Send", at, message_extras='{"letter": 1}' if chance.once_in(3) else None)
     if chance.once_in(20):
-        note("email.Bounce", at + timedelta(seconds=9), bounce_reason="550 no such user", is_drop=False)
+        add("email.Bounce", at + timedelta(seconds=9), bounce_reason="550 no such user", is_drop=False)
         return False
     if chance.once_in(20):
-        note("email.SoftBounce", at + timedelta(seconds=9), bounce_reason="452 mailbox full")
-    note("email.Delivery", at + timedelta(seconds=20))
+        add("email.SoftBounce", at + timedelta(seconds=9), bounce_reason="452 mailbox full")
+    add("email.Delivery", at + timedelta(seconds=20))
     if chance.once_in(40):
-        note("email.MarkAsSpam", at + timedelta(minutes=50))
+        add("email.MarkAsSpam", at + timedelta(minutes=50))
     if chance.once_in(12):
         at += timedelta(minutes=40)
-        note("email.Unsubscribe", at)
+        add("email.Unsubscribe", at)
         state: dict[str, Any] = {
             "subscription_status": "Unsubscribed",
             "channel": "email",
             "state_change_source": "unsubscribe_link",
         }
-        diary.note("users.behaviors.subscription.GlobalStateChange", at, **about, **state)
+        diary.add("users.behaviors.subscription.GlobalStateChange", at, **about, **state)
         return False
     if chance.once_in(2):
         return False
     opened = at + timedelta(minutes=1 + chance.number(300))
     # A text, not a boolean: "true" or null.
     machine = "true" if chance.once_in(4) else None
-    note("email.Open", opened, **browser, machine_open=machine)
+    add("email.Open", opened, **browser, machine_open=machine)
     if machine or chance.once_in(2):
         return False
     bot: dict[str, Any] = (
         {"is_suspected_bot_click": True, "suspected_bot_click_reason": ["user_agent"]} if chance.once_in(8) else {}
     )
     url = {"url": f"https://shop.example/?utm_id={chance.number(9)}", "link_alias": "shop"}
-    note("email.Click", opened + timedelta(seconds=30), **browser, **url, **bot)
+    add("email.Click", opened + timedelta(seconds=30), **browser, **url, **bot)
     return not bot
 
 
 def _push(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
-    note = _dispatch(diary, at, about)
-    note("pushnotification.Send", at)
+    add = _dispatch(diary, at, about)
+    add("pushnotification.Send", at)
     if diary.chance.once_in(20):
-        note("pushnotification.Bounce", at + timedelta(seconds=5))
+        add("pushnotification.Bounce", at + timedelta(seconds=5))
         return False
     if not diary.chance.once_in(3):
         return False
-    note("pushnotification.Open", at + timedelta(minutes=7), button_action_type="deep_link")
+    add("pushnotification.Open", at + timedelta(minutes=7), button_action_type="deep_link")
     return True
 
 
@@ -109,56 +110,56 @@ def _sms(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
     chance = diary.chance
     number = diary.person["phone_number"]
     numbers = {"to_phone_number": number, "user_phone_number": number, "from_phone_number": _SENDER}
-    note = _dispatch(diary, at, about, **numbers, subscription_group_id=GROUP)
-    note("sms.Send", at)
-    note("sms.CarrierSend", at + timedelta(seconds=2))
+    add = _dispatch(diary, at, about, **numbers, subscription_group_id=GROUP)
+    add("sms.Send", at)
+    add("sms.CarrierSend", at + timedelta(seconds=2))
     if chance.once_in(15):
         fault = {"error": "unreachable carrier", "provider_error_code": "30003"}
-        note("sms.Rejection", at + timedelta(seconds=5), **fault)
+        add("sms.Rejection", at + timedelta(seconds=5), **fault)
         return False
-    note("sms.Delivery", at + timedelta(seconds=5))
+    add("sms.Delivery", at + timedelta(seconds=5))
     if chance.once_in(10):
         # From a number that no user has.
         stranger = {"user_id": None, "external_user_id": None, "user_phone_number": f"+1555{chance.number(10**7):07}"}
         said = {"inbound_phone_number": _SENDER, "action": "None", "message_body": "Who is this?", "media_urls": [None]}
-        note("sms.InboundReceive", at + timedelta(minutes=2), **said, **stranger)
+        add("sms.InboundReceive", at + timedelta(minutes=2), **said, **stranger)
     if not chance.once_in(4):
         return False
     url = {"url": "https://shop.example/parcels", "short_url": "https://s.example/p"}
-    note("sms.ShortLinkClick", at + timedelta(minutes=3), **url)
+    add("sms.ShortLinkClick", at + timedelta(minutes=3), **url)
     return True
 
 
 def _in_app_message(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
-    note = _dispatch(diary, at, about, offline=diary.chance.once_in(8))
-    note("inappmessage.Impression", at)
+    add = _dispatch(diary, at, about, offline=diary.chance.once_in(8))
+    add("inappmessage.Impression", at)
     if not diary.chance.once_in(3):
         return False
-    note("inappmessage.Click", at + timedelta(seconds=4), button_id=str(diary.chance.number(2)))
+    add("inappmessage.Click", at + timedelta(seconds=4), button_id=str(diary.chance.number(2)))
     return True
 
 
 def _content_cards(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
     card = key("content card", f"{diary.person['user_id']}/{at}")
-    note = _dispatch(diary, at, about, content_card_id=card)
-    note("contentcard.Send", at)
-    note("contentcard.Impression", at + timedelta(hours=2), is_unique=True)
+    add = _dispatch(diary, at, about, content_card_id=card)
+    add("contentcard.Send", at)
+    add("contentcard.Impression", at + timedelta(hours=2), is_unique=True)
     if diary.chance.once_in(4):
-        note("contentcard.Dismiss", at + timedelta(hours=3), is_unique=True)
+        add("contentcard.Dismiss", at + timedelta(hours=3), is_unique=True)
         return False
     if not diary.chance.once_in(4):
         return False
-    note("contentcard.Click", at + timedelta(hours=3), is_unique=True)
+    add("contentcard.Click", at + timedelta(hours=3), is_unique=True)
     return True
 
 
 def _webhook(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
-    note = _dispatch(diary, at, about)
+    add = _dispatch(diary, at, about)
     if diary.chance.once_in(10):
         answer = {"http_status_code": 503, "host": "hooks.example", "url_path": "/braze", "is_terminal": True}
-        note("webhook.Failure", at, **answer)
+        add("webhook.Failure", at, **answer)
         return False
-    note("webhook.Send", at)
+    add("webhook.Send", at)
     return False
 
 
@@ -168,11 +169,11 @@ def _whats_app(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
         "from_phone_number": _SENDER,
         "template_name": "parcel_update",
     }
-    note = _dispatch(diary, at, about, **known, subscription_group_id=GROUP)
-    note("whatsapp.Send", at)
-    note("whatsapp.Delivery", at + timedelta(seconds=4))
+    add = _dispatch(diary, at, about, **known, subscription_group_id=GROUP)
+    add("whatsapp.Send", at)
+    add("whatsapp.Delivery", at + timedelta(seconds=4))
     if diary.chance.once_in(2):
-        note("whatsapp.Read", at + timedelta(minutes=9))
+        add("whatsapp.Read", at + timedelta(minutes=9))
     return False
 
 

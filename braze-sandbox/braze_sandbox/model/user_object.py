@@ -125,7 +125,7 @@ def _spaced(moment: datetime) -> str:
 
 
 def _aggregates(
-    happenings: Iterable[dict[str, Any]],
+    activity: Iterable[dict[str, Any]],
     name: str,
     observed: Iterable[dict[str, Any]],
     now: datetime,
@@ -134,7 +134,7 @@ def _aggregates(
     """First, last and count by name, of what was sent and of what was counted before, without what is too old."""
     rows = {row["name"]: {**row, **{end: _restamp(row[end], stamp) for end in ("first", "last")}} for row in observed}
     by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for one in happenings:
+    for one in activity:
         by_name[one[name]].append(one)
     for key, ones in by_name.items():
         times = [one["time"] for one in ones]

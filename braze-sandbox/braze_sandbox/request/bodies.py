@@ -37,7 +37,7 @@ def array(call: Call, name: str, *, most: int = MOST) -> list[Any]:
 def only(call: Call, known: Iterable[str]) -> None:
     """Note the fields of a body that its endpoint does not have."""
     for name in sorted(call.body.keys() - set(known)):
-        call.note("a field that the endpoint does not have is ignored", name, call.body[name])
+        call.report("a field that the endpoint does not have is ignored", name, call.body[name])
 
 
 def each(work: Callable[..., None], rows: Iterable[tuple[Any, ...]]) -> Callable[[], None]:

@@ -44,12 +44,12 @@ class Call:
         """Whether to answer as recorded where that differs from the documentation."""
         return self.instance.options.behavior == "recorded"
 
-    def later(self, work: Callable[[], object]) -> None:
-        """Carry out a write of an asynchronous endpoint: now, or after the lag that the sandbox was set up with."""
+    def apply(self, work: Callable[[], object]) -> None:
+        """Apply a write of an asynchronous endpoint: now, or after the write lag."""
         self.instance.write_lag.do(work, self.users)
 
-    def note(self, reason: str, path: str, obj: object) -> None:
-        """Note something that Braze would accept and then drop or change."""
+    def report(self, reason: str, path: str, obj: object) -> None:
+        """Report data that Braze would accept and then drop or change."""
         self.instance.recorder.violation(reason, path, obj)
 
 

@@ -26,71 +26,76 @@ _IMAGE_URL = 1024
 
 
 def apply_attributes(
-    profiles: Profiles, profile: Profile, obj: dict[str, Any], note: Callable[[str, str], None]
+    profiles: Profiles, profile: Profile, obj: dict[str, Any], report: Callable[[str, str], None]
 ) -> None:
-    """Apply a checked attributes object to a profile; what Braze drops or changes in silence goes to `note`."""
+    """Apply a checked attributes object to a profile; what Braze drops or changes in silence goes to `report`."""
     merge = obj.get("_merge_objects") is True
     for given, value in obj.items():
         if given in CONTROL:
             continue
         name = given.strip()
         if name != given:
-            note("an attribute name is trimmed", given)
+            report("an attribute name is trimmed", given)
         try:
             if name in STANDARD:
-                _standard(profiles, profile, name, value, partial(_at, note, given))
+                _standard(profiles, profile, name, value, partial(_at, report, given))
             else:
                 if not name:
                     raise Discard("an attribute with an empty name is not stored")  # noqa: TRY301 - as the others
                 if name in profiles.workspace.blocked_attributes:
                     raise Discard("a blocklisted attribute is discarded")  # noqa: TRY301 - as the others
                 if name.lower() in STANDARD:
-                    note("a standard field in another case is a custom attribute", given)
+                    report("a standard field in another case is a custom attribute", given)
                 if len(name) > STRING:
-                    note("an attribute name over 255 characters (docs silent: kept)", given)
+                    report("an attribute name over 255 characters (docs silent: kept)", given)
                 apply_custom(
-                    profiles.types, profile.custom_attributes, name, value, merge=merge, note=partial(_at, note, given)
+                    profiles.types,
+                    profile.custom_attributes,
+                    name,
+                    value,
+                    merge=merge,
+                    report=partial(_at, report, given),
                 )
         except Discard as why:
-            note(str(why), given)
+            report(str(why), given)
     profiles.touch(profile)
 
 
-def _at(note: Callable[[str, str], None], path: str, reason: str) -> None:
-    note(reason, path)
+def _at(report: Callable[[str, str], None], path: str, reason: str) -> None:
+    report(reason, path)
 
 
-def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, note: Callable[[str], None]) -> None:
+def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, report: Callable[[str], None]) -> None:
     if name in ("email", "phone"):
         if name == "phone" and value is not None:
-            value = _phone(value, note)
+            value = _phone(value, report)
         profiles.readdress(profile, name, value)
     elif name == "subscription_groups":
         _subscribe(profiles, profile, value or [])
     elif value is None:
         profile.attributes.pop(name, None)
     elif name == "country":
-        _country(profile, value, note)
+        _country(profile, value, report)
     else:
-        profile.attributes[name] = STANDARD[name](value, note)
+        profile.attributes[name] = STANDARD[name](value, report)
         if name in SUBSCRIPTIONS and (kind := _SINCE.get(value)):
             # In the exports these come unasked with the state.
             profile.observed[f"{name.partition('_')[0]}_{kind}_at"] = iso_milliseconds(profiles.workspace.now())
 
 
-def _phone(value: Json, note: Callable[[str], None]) -> str:
+def _phone(value: Json, report: Callable[[str], None]) -> str:
     if not isinstance(value, str):
         raise Discard("a phone that is no string is ignored")
     number = normal_phone(value)
     if number is None:
-        note("a phone number that cannot be read (docs silent: kept as it is)")
+        report("a phone number that cannot be read (docs silent: kept as it is)")
         return value
     if number != value:
-        note("a phone number was brought to E.164")
+        report("a phone number was brought to E.164")
     return number
 
 
-def _country(profile: Profile, value: Json, note: Callable[[str], None]) -> None:
+def _country(profile: Profile, value: Json, report: Callable[[str], None]) -> None:
     text = value.strip() if isinstance(value, str) else ""
     code = text.upper() if text.upper() in COUNTRIES else COUNTRY_NAMES.get(text.lower())
     if code is None:
@@ -98,7 +103,7 @@ def _country(profile: Profile, value: Json, note: Callable[[str], None]) -> None
         profile.attributes.pop("country", None)
         raise Discard("a country that Braze does not know becomes NULL")
     if code != value:
-        note("a country was guessed from another spelling")
+        report("a country was guessed from another spelling")
     profile.attributes["country"] = code
 
 
@@ -112,11 +117,11 @@ def _subscribe(profiles: Profiles, profile: Profile, groups: list[dict[str, Any]
         profiles.touch(other)
 
 
-def _text(value: Json, note: Callable[[str], None], limit: int = STRING) -> str:
+def _text(value: Json, report: Callable[[str], None], limit: int = STRING) -> str:
     if isinstance(value, (bool, dict, list)):
         raise Discard("a value that is no string is ignored")
     if not isinstance(value, str):
-        note("a number was coerced to a string")
+        report("a number was coerced to a string")
         value = str(value)
     if len(value) > limit:
         raise Discard(f"a string over {limit} characters is not stored")
@@ -154,8 +159,8 @@ def _birthday(value: Json, _note: Callable[[str], None]) -> Json:
     return value
 
 
-def _moment(value: Json, note: Callable[[str], None]) -> Json:
-    return scalar("time", value, note)
+def _moment(value: Json, report: Callable[[str], None]) -> Json:
+    return scalar("time", value, report)
 
 
 def _boolean(value: Json, _note: Callable[[str], None]) -> Json:
@@ -168,8 +173,8 @@ def _as_sent(value: Json, _note: Callable[[str], None]) -> Json:
     return value
 
 
-def _image(value: Json, note: Callable[[str], None]) -> Json:
-    return _text(value, note, _IMAGE_URL)
+def _image(value: Json, report: Callable[[str], None]) -> Json:
+    return _text(value, report, _IMAGE_URL)
 
 
 def _object(value: Json, _note: Callable[[str], None]) -> Json:

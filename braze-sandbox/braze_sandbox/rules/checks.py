@@ -105,22 +105,22 @@ _FIELDS: dict[str, Callable[[object, Workspace], None]] = {
 }
 
 
-def check_event(obj: dict[str, Any], now: datetime, note: Callable[[str, str], None]) -> dict[str, Any]:
+def check_event(obj: dict[str, Any], now: datetime, report: Callable[[str, str], None]) -> dict[str, Any]:
     """An event as it is stored, or Rejected."""
     name = obj.get("name")
     if not isinstance(name, str) or not name.strip():
         raise Rejected("'name' is required and must be a non-empty string")
     if name != name.strip():
-        note("an event name is trimmed", "name")
-    time = _time(obj, now, note)
-    properties = _properties(obj, RESERVED_OF_EVENTS, EVENT_PROPERTIES_BYTES, note)
+        report("an event name is trimmed", "name")
+    time = _time(obj, now, report)
+    properties = _properties(obj, RESERVED_OF_EVENTS, EVENT_PROPERTIES_BYTES, report)
     if name.startswith("ecommerce."):
-        check_ecommerce(name, properties, note)
-    _unknown(obj, _EVENT_KEYS, note)
+        check_ecommerce(name, properties, report)
+    _unknown(obj, _EVENT_KEYS, report)
     return {"name": name.strip(), "time": time, "properties": properties, "app_id": obj.get("app_id")}
 
 
-def check_purchase(obj: dict[str, Any], now: datetime, note: Callable[[str, str], None]) -> dict[str, Any]:
+def check_purchase(obj: dict[str, Any], now: datetime, report: Callable[[str, str], None]) -> dict[str, Any]:
     """A purchase as it is stored, or Rejected."""
     product = as_text(obj.get("product_id"))
     if not isinstance(product, str) or not 0 < len(product) <= STRING:
@@ -137,12 +137,12 @@ def check_purchase(obj: dict[str, Any], now: datetime, note: Callable[[str, str]
     if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= QUANTITY:
         # Over 100: docs silent.
         raise Rejected("'quantity' is not valid")
-    time = _time(obj, now, note)
-    properties = _properties(obj, RESERVED_OF_PURCHASES, PURCHASE_PROPERTIES_BYTES, note)
+    time = _time(obj, now, report)
+    properties = _properties(obj, RESERVED_OF_PURCHASES, PURCHASE_PROPERTIES_BYTES, report)
     for name, value in properties.items():
         if isinstance(value, dict):
-            note("an object in purchase properties is taken in as a string", f"properties.{name}")
-    _unknown(obj, _PURCHASE_KEYS, note)
+            report("an object in purchase properties is taken in as a string", f"properties.{name}")
+    _unknown(obj, _PURCHASE_KEYS, report)
     return {
         "product_id": product,
         "currency": currency,
@@ -159,28 +159,28 @@ _EVENT_KEYS = _USER_KEYS | {"app_id", "name", "time", "properties"}
 _PURCHASE_KEYS = _USER_KEYS | {"app_id", "product_id", "currency", "price", "quantity", "time", "properties"}
 
 
-def _unknown(obj: dict[str, Any], known: set[str], note: Callable[[str, str], None]) -> None:
+def _unknown(obj: dict[str, Any], known: set[str], report: Callable[[str, str], None]) -> None:
     if not obj.keys() <= known:
         for name in sorted(obj.keys() - known):
-            note("a field that this object does not have is ignored", name)
+            report("a field that this object does not have is ignored", name)
 
 
-def _time(obj: dict[str, Any], now: datetime, note: Callable[[str, str], None]) -> datetime:
+def _time(obj: dict[str, Any], now: datetime, report: Callable[[str, str], None]) -> datetime:
     text = obj.get("time")
     parsed = parse_time(text) if isinstance(text, str) else None
     if parsed is None:
         raise Rejected("'time' is required and must be an ISO 8601 date-time")
     moment, doubt = parsed
     if doubt:
-        note(doubt, "time")
+        report(doubt, "time")
     if moment > now:
-        note("a time in the future is replaced by now", "time")
+        report("a time in the future is replaced by now", "time")
         return now
     return moment
 
 
 def _properties(
-    obj: dict[str, Any], reserved: frozenset[str], limit: int, note: Callable[[str, str], None]
+    obj: dict[str, Any], reserved: frozenset[str], limit: int, report: Callable[[str, str], None]
 ) -> dict[str, Any]:
     properties = obj.get("properties")
     if properties is None:
@@ -191,11 +191,11 @@ def _properties(
     for name, value in properties.items():
         # What becomes of a bad property is not documented; here it alone is lost.
         if not name or len(name) > STRING or name.startswith("$"):
-            note("a property name must have 1 to 255 characters and no leading dollar sign", f"properties.{name}")
+            report("a property name must have 1 to 255 characters and no leading dollar sign", f"properties.{name}")
         elif value is None:
-            note("a null property is not stored", f"properties.{name}")
+            report("a null property is not stored", f"properties.{name}")
         elif isinstance(value, str) and len(value) > STRING:
-            note("a property string over 255 characters is not stored", f"properties.{name}")
+            report("a property string over 255 characters is not stored", f"properties.{name}")
         else:
             kept[name] = value
     # Measuring costs more than all else here, and most properties are scalars.

@@ -29,7 +29,7 @@ class _Update(NamedTuple):
     old: Json
     value: dict[str, Any]
     merge: bool
-    note: Callable[[str], None]
+    report: Callable[[str], None]
 
 
 def apply_custom(
@@ -39,7 +39,7 @@ def apply_custom(
     value: Json,
     *,
     merge: bool,
-    note: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
     """Apply a value to the custom attribute `name`, or raise Discard. `types` holds the types of all attributes."""
     if value is None:
@@ -47,19 +47,19 @@ def apply_custom(
         return
     kind = types.get(name)
     if isinstance(value, dict):
-        found, new = _from_object(_Update(kind, attributes.get(name), value, merge, note))
+        found, new = _from_object(_Update(kind, attributes.get(name), value, merge, report))
     elif isinstance(value, list):
         # An empty array is an array of either sort.
         found = kind if not value and kind in ("array", "objects") else kind_of(value)
         _expect(kind, found)
-        new = [nested(element) for element in value] if found == "objects" else elements(value, note)
+        new = [nested(element) for element in value] if found == "objects" else elements(value, report)
     else:
         if kind in ("array", "object", "objects"):
             raise Discard(f"a scalar is ignored for an attribute of type {kind}")
         found = kind or kind_of(value)
-        new = scalar(found, value, note)
+        new = scalar(found, value, report)
         if kind is None and found == "string" and parse_time(value):
-            note("a time after the year 3000 is stored as text")
+            report("a time after the year 3000 is stored as text")
     if found in ("array", "object", "objects") and stored_bytes(new) > OBJECT_BYTES:
         raise Discard("an object or array over 100 KB is not stored")
     types.setdefault(name, found)
@@ -102,8 +102,8 @@ def _add_remove(update: _Update) -> list[Json]:
     if update.old is None and not more:
         raise Discard("remove on an attribute that is not there does nothing")
     if any(element in gone for element in more):
-        update.note("the same element is added and removed: which wins is not documented")
-    return elements([element for element in [*old, *more] if element not in gone], update.note)
+        update.report("the same element is added and removed: which wins is not documented")
+    return elements([element for element in [*old, *more] if element not in gone], update.report)
 
 
 def _objects(update: _Update) -> list[dict[str, Any]]:

@@ -61,11 +61,11 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 }
 
 
-def check_ecommerce(name: str, properties: dict[str, Any], note: Callable[[str, str], None]) -> None:
+def check_ecommerce(name: str, properties: dict[str, Any], report: Callable[[str, str], None]) -> None:
     """Refuse an event that does not keep its schema; a name without a schema is an ordinary event."""
     schema = SCHEMAS.get(name)
     if schema is None:
-        note("a name in ecommerce.* that Braze does not know is an ordinary custom event", "name")
+        report("a name in ecommerce.* that Braze does not know is an ordinary custom event", "name")
         return
     _check(properties, schema, "properties")
     full = properties.get("action") not in ("add", "remove")

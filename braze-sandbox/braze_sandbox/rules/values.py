@@ -59,7 +59,7 @@ def kind_of(value: Json) -> str:
     return "object"
 
 
-def scalar(kind: str, value: Json, note: Callable[[str], None]) -> Json:  # noqa: C901, PLR0912 - one case per pair of types
+def scalar(kind: str, value: Json, report: Callable[[str], None]) -> Json:  # noqa: C901, PLR0912 - one case per pair of types
     """A scalar as the type that the attribute has; Discard if it cannot be that (docs: managing_custom_data)."""
     if kind == "string":
         if isinstance(value, str):
@@ -67,7 +67,7 @@ def scalar(kind: str, value: Json, note: Callable[[str], None]) -> Json:  # noqa
         elif isinstance(value, bool):
             raise Discard("a boolean for a string attribute is ignored")
         else:
-            note("a number was coerced to the string that the attribute holds")
+            report("a number was coerced to the string that the attribute holds")
             text = json.dumps(value)
         if len(text) > STRING:
             raise Discard("a string over 255 characters is not stored")
@@ -82,7 +82,7 @@ def scalar(kind: str, value: Json, note: Callable[[str], None]) -> Json:  # noqa
                 number = None
             if isinstance(number, bool) or not isinstance(number, (int, float)):
                 raise Discard("a string for a number attribute is ignored")
-            note("a string was coerced to the number that the attribute holds")
+            report("a string was coerced to the number that the attribute holds")
             return number
         return value
     if kind == "boolean":
@@ -90,7 +90,7 @@ def scalar(kind: str, value: Json, note: Callable[[str], None]) -> Json:  # noqa
             return value
         word = str(value).lower()
         if word in ("1", "true", "t", "0", "false", "f"):
-            note("a value was coerced to the boolean that the attribute holds")
+            report("a value was coerced to the boolean that the attribute holds")
             return word in ("1", "true", "t")
         raise Discard("a value that is no boolean is ignored for a boolean attribute")
     # A time.
@@ -98,25 +98,25 @@ def scalar(kind: str, value: Json, note: Callable[[str], None]) -> Json:  # noqa
     if parsed is None or parsed[0].year > LAST_YEAR:
         raise Discard("a value that is no time up to the year 3000 is ignored for a time attribute")
     if parsed[1]:
-        note(parsed[1])
+        report(parsed[1])
     return parsed[0].astimezone(timezone.utc)
 
 
-def elements(values: list[Any], note: Callable[[str], None]) -> list[Any]:
+def elements(values: list[Any], report: Callable[[str], None]) -> list[Any]:
     """A scalar array as it is stored: unique, the newest 500; times stay strings."""
     kept: dict[tuple[str, Any], Any] = {}
     for value in values:
         if value is None or isinstance(value, (dict, list)):
-            note("an array element that is null, an array, or an object among scalars is not stored")
+            report("an array element that is null, an array, or an object among scalars is not stored")
         elif isinstance(value, str) and len(value) > STRING:
-            note("an array element over 255 characters is not stored")
+            report("an array element over 255 characters is not stored")
         else:
             identity = (type(value).__name__, value)
             kept.pop(identity, None)
             kept[identity] = value
     result = list(kept.values())
     if len(result) > ELEMENTS:
-        note(f"an array over {ELEMENTS} elements loses its oldest ones")
+        report(f"an array over {ELEMENTS} elements loses its oldest ones")
     return result[-ELEMENTS:]
 
 

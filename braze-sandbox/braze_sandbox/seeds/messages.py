@@ -35,6 +35,7 @@ def message(channel: str, name: str, number: int) -> dict[str, Any]:
             "extras": [],
         },
         "in_app_message": {"message": f"Note {number}", "extras": {"screen": "home"}},
+        "banners": {"placement_ids": ["home"], "extras": {}},
         "content_cards": {"extras": {"position": str(number % 5)}},
         "webhook": {
             "url": "https://hooks.example/braze",

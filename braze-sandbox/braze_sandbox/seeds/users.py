@@ -86,8 +86,8 @@ def _observed(profile: Profile, workspace: Workspace, number: int, midnight: dat
     apps = list(workspace.apps.values())
     observed = {
         **(_on_a_device(apps[number % len(apps)], number, recent, profile) if apps else {"created_from": "rest_api"}),
-        "custom_events": _happened(sorted(workspace.events), number, number % 4, recent),
-        "purchases": (bought := _happened(sorted(workspace.products), number, int(number % 3 == 1), recent)),
+        "custom_events": _counted(sorted(workspace.events), number, number % 4, recent),
+        "purchases": (bought := _counted(sorted(workspace.products), number, int(number % 3 == 1), recent)),
         "total_revenue": round(sum(row["count"] for row in bought) * (1 + number % 90 / 4), 2),
         "campaigns_received": _campaigns(list(workspace.campaigns.values()), number, recent),
         "canvases_received": _canvases(list(workspace.canvases.values()), number, recent),
@@ -103,7 +103,7 @@ def _observed(profile: Profile, workspace: Workspace, number: int, midnight: dat
     return observed
 
 
-def _happened(names: list[str], number: int, many: int, recent: datetime) -> list[dict[str, Any]]:
+def _counted(names: list[str], number: int, many: int, recent: datetime) -> list[dict[str, Any]]:
     """Some of the events or products of these names. The last of three is so old that no export shows it."""
     rows = []
     for step in range(many if names else 0):

@@ -86,7 +86,7 @@ CHANNELS: list[list[str]] = [
     ["webhook"],
     ["web_push", "kindle_push"],
 ]
-MULTIVARIATE, SURVEY, RESPONSE = 3, 12, 14
+MULTIVARIATE, SURVEY, RESPONSE, BANNER = 3, 12, 14, 16
 
 
 def _campaign(number: int) -> Campaign:
@@ -101,6 +101,9 @@ def _campaign(number: int) -> Campaign:
         messages = {key(f"campaign/{number}/survey", 0): survey("Survey", "choice")}
     if number == RESPONSE:
         messages[key(f"campaign/{number}/response", 0)] = whats_app_response("Response")
+    if number == BANNER:
+        channels = ["banners"]
+        messages = {key(f"campaign/{number}/banner", 0): message("banners", "Variant 1", number)}
     if multivariate or number % 8 == 0:
         messages[key(f"campaign/{number}/control", 0)] = control(channels[0])
     created = BEGINNING + timedelta(days=number % 97 * 5, minutes=number)
@@ -122,7 +125,7 @@ def _campaign(number: int) -> Campaign:
         last_sent=first_sent + timedelta(days=300) if ended else None,
         tags=["seed", f"team {number % 3}"] if number % 4 else [],
         teams=["Lifecycle"] if number % 2 else [],
-        conversion_behaviors=_BEHAVIORS[: number % 5],
+        conversion_behaviors=_BEHAVIORS[: number % 6],
     )
 
 
@@ -131,6 +134,7 @@ _BEHAVIORS: list[dict[str, Any]] = [
     {"type": "Performs Custom Event", "window": 86_400, "custom_event_name": "event 001"},
     {"type": "Makes Specific Purchase", "window": 604_800, "product": "sku-1001"},
     {"type": "Starts Session", "window": 86_400, "app_ids": None},
+    {"type": "Clicks Email", "window": 259_200},
 ]
 
 

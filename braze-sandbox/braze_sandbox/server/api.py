@@ -15,6 +15,7 @@ from starlette.routing import compile_path
 
 from braze_sandbox.endpoints.registry import ENDPOINTS
 from braze_sandbox.request.endpoint import Call
+from braze_sandbox.request.numeric_ids import numeric_ids
 from braze_sandbox.server.http import DROP
 from braze_sandbox.state.instance import ALL
 from braze_sandbox.state.recorder import Recorded
@@ -118,6 +119,7 @@ class Api:
             if refusal:
                 # Not before, for every answer has the headers of its pool.
                 raise refusal
+            self._note_numeric_ids(raw, call)
             call.users = endpoint.touches(call) if endpoint.touches else set()
             with instance.recorder.under_way(endpoint.path, call.users) if call.users else nullcontext():
                 waited = True
@@ -142,6 +144,15 @@ class Api:
             # Another method: docs silent.
             raise Refusal(404, "Not Found")
         return methods[scope["method"]]
+
+    def _note_numeric_ids(self, raw: bytes, call: Call) -> None:
+        """Note ids that are whole numbers: documented as text, recorded as accepted and kept as text."""
+        recorder = self._instance.recorder
+        for path, value in numeric_ids(raw, call.body):
+            if call.recorded:
+                recorder.note("an id that is a whole number is kept as text", path, value)
+            else:
+                recorder.violation("an id must be text: a whole number is kept as text", path, value)
 
     def _authorise(self, call: Call, endpoint: Endpoint) -> None:
         if endpoint.permission is None:

@@ -48,16 +48,19 @@ class _Pages:
         return _json(profile.as_json()) if profile else _json({"message": "no user has this external_id"}, 404)
 
     async def events(self, _request: Request) -> Response:
-        return _json({"events": list(self._happenings("events"))})
+        return _json({"events": list(self._rows("events"))})
 
     async def purchases(self, _request: Request) -> Response:
-        return _json({"purchases": list(self._happenings("purchases"))})
+        return _json({"purchases": list(self._rows("purchases"))})
 
     async def requests(self, _request: Request) -> Response:
         return _json({"requests": [request.as_json() for request in self._instance.recorder.requests]})
 
     async def violations(self, _request: Request) -> Response:
         return _json({"violations": list(self._instance.recorder.violations)})
+
+    async def notes(self, _request: Request) -> Response:
+        return _json({"notes": list(self._instance.recorder.notes)})
 
     async def summary(self, _request: Request) -> Response:
         return _json(summary(self._instance))
@@ -87,7 +90,7 @@ class _Pages:
     async def health(self, _request: Request) -> Response:
         return _json({"message": "success", "seed": self._instance.options.seed})
 
-    def _happenings(self, name: str) -> Iterator[dict[str, Any]]:
+    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         for profile in self._instance.profiles:
             for one in getattr(profile, name):
                 yield {"external_id": profile.external_id, "braze_id": profile.braze_id, **plain(one)}
@@ -103,6 +106,7 @@ def summary(instance: Instance) -> dict[str, Any]:
         "requests": sum(recorder.totals.values()),
         "requests_by_path": dict(recorder.totals),
         "violations": len(recorder.violations),
+        "notes": len(recorder.notes),
         "campaigns": len(workspace.campaigns),
         "canvases": len(workspace.canvases),
         "segments": len(workspace.segments),
@@ -122,6 +126,7 @@ def routes(instance: Instance) -> list[Route]:
         Route("/purchases", pages.purchases),
         Route("/requests", pages.requests),
         Route("/violations", pages.violations),
+        Route("/notes", pages.notes),
         Route("/summary", pages.summary),
         Route("/faults", pages.faults, methods=["GET", "POST", "DELETE"]),
         Route("/reset", pages.reset, methods=["POST"]),

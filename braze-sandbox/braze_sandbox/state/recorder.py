@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 KEPT_REQUESTS = 50_000
 KEPT_BODY_BYTES = 64_000_000
 KEPT_VIOLATIONS = 10_000
+KEPT_NOTES = 10_000
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ class Recorded:
 
 
 class Recorder:
-    """Requests, newest last, and violations."""
+    """Requests, newest last, violations and notes."""
 
     def __init__(self) -> None:
         self.reset()
@@ -76,6 +77,7 @@ class Recorder:
         """Forget everything but the requests that are under way."""
         self.requests: deque[Recorded] = deque(maxlen=KEPT_REQUESTS)
         self.violations: deque[dict[str, Any]] = deque(maxlen=KEPT_VIOLATIONS)
+        self.notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
         self.totals: Counter[str] = Counter()
         self._with_body: deque[Recorded] = deque()
         self._body_bytes = 0
@@ -96,6 +98,10 @@ class Recorder:
     def violation(self, reason: str, path: str, obj: object) -> None:
         """Record data that Braze would accept and then drop or change."""
         self.violations.append({"reason": reason, "path": path, "object": obj})
+
+    def note(self, reason: str, path: str, obj: object) -> None:
+        """Record data that the documentation rules out and Braze was recorded to take without loss."""
+        self.notes.append({"reason": reason, "path": path, "object": obj})
 
     @property
     def is_busy(self) -> bool:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import requests
+from braze_sandbox.model.objects import Send
 from braze_sandbox.testing import Sandbox
 
 from tests.sandbox.conftest import TODAY, Client
@@ -93,6 +94,29 @@ def test_whole_numbers_are_ids(client: Client, sandbox: Sandbox) -> None:
     assert sandbox.profile("19")
     assert client.post("/users/delete", {"external_ids": [17, 19]}).json() == {"deleted": 2, "message": "success"}
     assert sandbox.profiles() == []
+    assert [(note["path"], note["object"]) for note in sandbox.notes] == [
+        ("attributes[0].external_id", 17),
+        ("purchases[0].external_id", 17),
+        ("purchases[0].product_id", 5),
+        ("external_ids[0]", 17),
+        ("external_ids[1]", 18),
+        ("aliases_to_identify[0].external_id", 19),
+        ("external_ids[0]", 17),
+        ("external_ids[1]", 19),
+    ]
+    assert sandbox.violations == []
+
+
+def test_numbers_that_are_data_are_no_ids(client: Client, sandbox: Sandbox) -> None:
+    event = {"external_id": "a", "name": "seen", "time": WHEN, "properties": {"product_id": 5}}
+    client.track(attributes=[{"external_id": "a", "cart": {"product_id": 5}}], events=[event])
+    assert sandbox.notes == []
+
+
+def test_numbers_as_ids_violate_the_documentation(documented: Client, by_the_book: Sandbox) -> None:
+    documented.track(attributes=[{"external_id": 17, "plan": "plus"}])
+    assert [violation["path"] for violation in by_the_book.violations] == ["attributes[0].external_id"]
+    assert by_the_book.notes == []
 
 
 def test_one_bad_object_to_identify_leaves_the_others(client: Client, sandbox: Sandbox) -> None:
@@ -239,3 +263,37 @@ def test_blocks_say_where_they_are_used(client: Client, sandbox: Sandbox) -> Non
     block.included_in = [{"campaign_id": "c", "message_variation_id": "m"}]
     answer = client.get("/content_blocks/info", content_block_id=block.id, include_inclusion_data="true").json()
     assert answer["inclusion_data"] == [{"campaign_id": "c", "message_variation_id": "m"}]
+
+
+def test_metrics_go_beyond_the_documentation() -> None:
+    found = {}
+    for behavior in ("recorded", "documented"):
+        with Sandbox(seed="demo", today=TODAY, behavior=behavior) as sandbox:
+            client = Client(sandbox)
+            metrics: dict[str, set[str]] = {}
+            for campaign in sandbox.workspace.campaigns.values():
+                answer = client.get("/campaigns/data_series", campaign_id=campaign.id, length=1).json()
+                for row in answer["data"]:
+                    metrics.setdefault("row", set()).update(row)
+                    for channel, variations in row["messages"].items():
+                        metrics.setdefault(channel, set()).update(*variations)
+            found[behavior] = metrics
+            client.close()
+    more = {channel: found["recorded"][channel] - found["documented"][channel] for channel in found["recorded"]}
+    assert {channel: names for channel, names in more.items() if names} == {
+        "row": {"conversions4", "conversions4_by_send_time"},
+        "email": {"machine_open", "machine_amp_open"},
+        "ios_push": {"notif_button_1_Track_click", "carousel_slide_1_Parcel_click"},
+        "android_push": {"notif_button_1_Track_click", "carousel_slide_1_Parcel_click"},
+        "banners": {"dismissals", "unique_daily_impressions"},
+    }
+
+
+def test_sends_count_what_becomes_of_pushes(client: Client, sandbox: Sandbox) -> None:
+    campaign = next(one for one in sandbox.workspace.campaigns.values() if "ios_push" in one.channels)
+    campaign.is_api_campaign = True
+    sent_at = sandbox.workspace.now()
+    sandbox.workspace.sends["mine"] = Send(id="mine", campaign_id=campaign.id, sent_at=sent_at)
+    answer = client.get("/sends/data_series", campaign_id=campaign.id, send_id="mine", length=1).json()
+    for variation in answer["data"][0]["messages"]["ios_push"]:
+        assert {"delivered", "undelivered", "delivery_failed"} <= variation.keys()

@@ -53,8 +53,8 @@ def write_many(call: Call, method: str) -> Answer:
         _refuse([(slug, items[index]["id"]) for (array, index), slug in call.rejects.items() if array == "items"])
         for item in items:
             if len(item) > 1:
-                call.note("an item to delete has nothing but an id (docs silent: ignored)", item["id"], item)
-    call.later(lambda: _apply(call, catalog.name, method, fitted))
+                call.report("an item to delete has nothing but an id (docs silent: ignored)", item["id"], item)
+    call.apply(lambda: _apply(call, catalog.name, method, fitted))
     return success({}, 202)
 
 
@@ -114,7 +114,7 @@ def _fit(call: Call, catalog: Catalog, item: Item, method: str) -> Item:
     if not item.keys() <= types.keys():
         raise Unfit("invalid-fields")
     if method == "POST" and item.keys() != types.keys():
-        call.note("an item to create should have all fields (docs silent: taken without)", item["id"], item)
+        call.report("an item to create should have all fields (docs silent: taken without)", item["id"], item)
     fitted = {}
     for name, value in item.items():
         if method == "PATCH" and types[name] == "array" and isinstance(value, dict):
@@ -123,20 +123,20 @@ def _fit(call: Call, catalog: Catalog, item: Item, method: str) -> Item:
             continue
         fitted[name] = coerce(types[name], value)
         if fitted[name] != value or type(fitted[name]) is not type(value):
-            call.note(f"a value was coerced to the type {types[name]}", f"{item['id']}.{name}", value)
+            call.report(f"a value was coerced to the type {types[name]}", f"{item['id']}.{name}", value)
     return fitted
 
 
 def _apply(call: Call, name: str, method: str, items: list[Item]) -> None:
     catalog = call.instance.workspace.catalogs.get(name)
     if catalog is None:
-        call.note("a catalog that was deleted before its items came", name, items)
+        call.report("a catalog that was deleted before its items came", name, items)
         return
     for item in items:
         there = item["id"] in catalog.items
         if there if method == "POST" else (not there and method == "PATCH"):
             state = "there already" if there else "not there"
-            call.note(f"an item is {state} (docs silent: nothing happens)", f"{name}.{item['id']}", item)
+            call.report(f"an item is {state} (docs silent: nothing happens)", f"{name}.{item['id']}", item)
         else:
             _write(catalog, method, item)
 

@@ -107,7 +107,7 @@ def add_fields(call: Call) -> Answer:
         raise CatalogRefusal(
             400, "catalog-exceeds-fields-limit", f"A catalog has at most {FIELDS} fields", "catalog_name", catalog.name
         )
-    call.later(lambda: _add(call, catalog.name, fields))
+    call.apply(lambda: _add(call, catalog.name, fields))
     return success({}, 202)
 
 
@@ -124,7 +124,7 @@ def delete_field(call: Call) -> Answer:
     if field == "id" or field not in {column["name"] for column in catalog.fields}:
         # The page knows no other statuses than 202 and 404.
         raise CatalogRefusal(404, "invalid-field-name", "The field name is not valid", "field_name", field)
-    call.later(lambda: _delete_field(call, catalog.name, field))
+    call.apply(lambda: _delete_field(call, catalog.name, field))
     return success({}, 202)
 
 

@@ -28,7 +28,7 @@ def status(call: Call) -> Answer:
     state = call.body.get("subscription_state")
     if state not in STATES:
         raise bad(f"'subscription_state' is required and must be one of {', '.join(STATES)}")
-    call.later(lambda: _set(call, addresses, state))
+    call.apply(lambda: _set(call, addresses, state))
     return success({}, 201)
 
 
@@ -49,7 +49,7 @@ def _set(call: Call, addresses: list[str], state: str) -> None:
 def blocklist(call: Call) -> Answer:
     """Unsubscribe addresses and mark them as bounced."""
     addresses = _addresses(call)
-    call.later(lambda: _block(call, addresses))
+    call.apply(lambda: _block(call, addresses))
     return success({}, 201)
 
 

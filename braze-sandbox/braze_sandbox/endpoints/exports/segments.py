@@ -51,7 +51,7 @@ def export_control_group(call: Call) -> Answer:
         raise Refusal(400, "the workspace has no Global Control Group")
     for name in ("segment_id", "custom_attributes_to_export"):
         if name in call.body:
-            call.note("a parameter that the export of the control group does not have is ignored", name, call.body)
+            call.report("a parameter that the export of the control group does not have is ignored", name, call.body)
     asked = selection_of(call)
     return _start(call, group, replace(asked, fields=asked.fields - NOT_OF_THE_CONTROL_GROUP))
 
@@ -81,7 +81,9 @@ def _start(call: Call, segment: Segment, selection: Selection) -> Answer:
 def download(call: Call) -> Answer:
     """GET the file of an export, as S3 answers for a pre-signed URL."""
     if call.header(b"authorization"):
-        call.note("the API key was sent to a download URL, which is not Braze's", "Authorization", call.params["name"])
+        call.report(
+            "the API key was sent to a download URL, which is not Braze's", "Authorization", call.params["name"]
+        )
         return _s3(400, "InvalidArgument", "Only one auth mechanism allowed")
     export = call.instance.exports.find(call.params["name"], call.query.get("X-Amz-Signature", ""))
     if export is None or export.content is None:

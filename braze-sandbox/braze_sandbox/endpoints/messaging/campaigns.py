@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.endpoints.analytics.series import Figure, Line, Shape, by_day
 from braze_sandbox.endpoints.analytics.series_responses import DAYS, late_days, series
+from braze_sandbox.endpoints.messaging.metrics import SERIES_KEY, conversions, metrics
 from braze_sandbox.model.clock import iso
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import choice, ending_at, flag, integer, lookup, moment, paged
@@ -18,59 +19,6 @@ if TYPE_CHECKING:
 
 PAGE = 100
 UNKNOWN = "campaign_id must be a string of the campaign api identifier"
-
-_PUSH = {"sent": 1.0, "direct_opens": 0.08, "total_opens": 0.14, "bounces": 0.01, "body_clicks": 0.05}
-METRICS: dict[str, dict[str, float]] = {
-    "ios_push": _PUSH,
-    "android_push": _PUSH,
-    "web_push": _PUSH,
-    "kindle_push": _PUSH,
-    "webhook": {"sent": 1.0, "errors": 0.01},
-    "email": {
-        "sent": 1.0,
-        "opens": 0.52,
-        "unique_opens": 0.33,
-        "clicks": 0.11,
-        "unique_clicks": 0.07,
-        "unsubscribes": 0.004,
-        "bounces": 0.012,
-        "delivered": 0.98,
-        "reported_spam": 0.001,
-        # Recorded in every row; the documentation lists neither.
-        "machine_open": 0.2,
-        "machine_amp_open": 0.001,
-    },
-    "sms": {
-        "sent": 1.0,
-        "sent_to_carrier": 0.99,
-        "delivered": 0.95,
-        "rejected": 0.01,
-        "delivery_failed": 0.02,
-        "clicks": 0.06,
-        "opt_out": 0.005,
-        "help": 0.002,
-    },
-    "whats_app": {"sent": 1.0, "delivered": 0.96, "failed": 0.03, "read": 0.6},
-    "content_cards": {
-        "sent": 1.0,
-        "total_clicks": 0.09,
-        "total_dismissals": 0.05,
-        "total_impressions": 0.9,
-        "unique_clicks": 0.06,
-        "unique_dismissals": 0.04,
-        "unique_impressions": 0.6,
-    },
-    "trigger_in_app_message": {
-        "impressions": 0.8,
-        "clicks": 0.12,
-        "first_button_clicks": 0.07,
-        "second_button_clicks": 0.03,
-    },
-}
-"""Figures of each channel, as shares of what was sent."""
-
-SERIES_KEY = {"in_app_message": "trigger_in_app_message"}
-"""Channels that the series call something else than the details do."""
 
 
 def listed(call: Call, objects: list[Any]) -> list[Any]:
@@ -138,19 +86,9 @@ def details(call: Call) -> Answer:
     )
 
 
-def conversions(count: int, share: float, *, late: bool = False) -> dict[str, Figure]:
-    """Conversions of the first few conversion events, by day of conversion and by day of sending."""
-    figures = {}
-    for number in range(count):
-        name = f"conversions{number or ''}"
-        figures[name] = Figure(share / (number + 1), late=late)
-        figures[f"{name}_by_send_time"] = Figure(share / (number + 1) * 0.9, late=late)
-    return figures
-
-
-def shape(campaign: Campaign) -> Shape:
+def shape(campaign: Campaign, *, recorded: bool) -> Shape:
     """The form of a campaign's rows: one array per channel, one element per variation."""
-    count = min(len(campaign.conversion_behaviors), 4)
+    count = len(campaign.conversion_behaviors)
     channels: dict[str, list[dict[str, object]]] = {}
     split = max(1, len(campaign.messages))
     for variation, message in campaign.messages.items():
@@ -160,15 +98,17 @@ def shape(campaign: Campaign) -> Shape:
         if campaign.multivariate:
             element["variation_name"] = message.get("name", "Control")
             element |= {"revenue": Figure(0.4 / split, money=True), "unique_recipients": Figure(0.95 / split)}
-            element |= conversions(count, 0.04 / split)
+            element |= conversions(count, 0.04 / split, recorded=recorded)
         else:
             element["variation_api_id"] = variation
         if control:
             element["enrolled"] = Figure(1.0 / split)
         else:
-            element |= {name: Figure(share / split) for name, share in METRICS.get(key, {"sent": 1.0}).items()}
+            element |= {
+                name: Figure(share / split) for name, share in metrics("campaign", key, recorded=recorded).items()
+            }
         channels.setdefault(key, []).append(element)
-    row: dict[str, object] = {"messages": channels, **conversions(count, 0.04, late=True)}
+    row: dict[str, object] = {"messages": channels, **conversions(count, 0.04, recorded=recorded, late=True)}
     if count:
         row["revenue"] = Figure(0.4, money=True)
     row["unique_recipients"] = Figure(0.95)
@@ -192,7 +132,7 @@ def data_series(call: Call) -> Answer:
     length = integer(call, "length", None, 1, DAYS)
     clock = call.instance.clock
     rows = by_day(
-        shape(campaign),
+        shape(campaign, recorded=call.recorded),
         Line(campaign.id, quiet=40),
         clock.days(ending_at(call, clock), length),
         active=active_days(call, campaign.first_sent, campaign.last_sent),

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 from braze_sandbox.endpoints.analytics.series import Figure, Line, Shape, by_day
 from braze_sandbox.endpoints.analytics.series_responses import late_days, ordered
 from braze_sandbox.endpoints.messaging.campaigns import (
-    METRICS,
     PAGE,
     active_days,
     last_active,
     listed,
     with_translatable,
 )
+from braze_sandbox.endpoints.messaging.metrics import metrics
 from braze_sandbox.model.clock import iso
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import flag, integer, lookup, moment, paged, required
@@ -28,10 +28,6 @@ if TYPE_CHECKING:
 UNKNOWN = "canvas_id must be a string of the Canvas api identifier"
 DAYS = 14
 """The longest window (docs: get_canvas_analytics)."""
-
-_PUSH = {"sent": 1.0, "opens": 0.14, "influenced_opens": 0.2, "bounces": 0.01}
-STEP_METRICS = METRICS | {"ios_push": _PUSH, "android_push": _PUSH, "web_push": _PUSH, "kindle_push": _PUSH}
-"""Push steps count other things than push campaigns do."""
 
 
 def list_(call: Call) -> Answer:
@@ -87,7 +83,7 @@ def _stats(canvas: Canvas, share: float, *, entries: bool, late: bool = False) -
     return stats
 
 
-def shape(canvas: Canvas, *, variants: bool, steps: bool, deleted: bool) -> Shape:
+def shape(canvas: Canvas, *, variants: bool, steps: bool, deleted: bool, recorded: bool) -> Shape:
     """The form of a Canvas's rows, with the breakdowns that were asked for."""
     row: dict[str, Any] = {"total_stats": _stats(canvas, 1.0, entries=True, late=True)}
     if variants:
@@ -99,19 +95,23 @@ def shape(canvas: Canvas, *, variants: bool, steps: bool, deleted: bool) -> Shap
     if steps:
         shown = canvas.steps + (canvas.deleted_steps if deleted else [])
         row["step_stats"] = {
-            step["id"]: {"name": step["name"], **_stats(canvas, 0.8, entries=False), "messages": _messages(step)}
+            step["id"]: {
+                "name": step["name"],
+                **_stats(canvas, 0.8, entries=False),
+                "messages": _messages(step, recorded=recorded),
+            }
             for step in shown
         }
     return Shape(row)
 
 
-def _messages(step: dict[str, Any]) -> dict[str, list[dict[str, Figure]]]:
+def _messages(step: dict[str, Any], *, recorded: bool) -> dict[str, list[dict[str, Figure]]]:
     # Elements carry neither id nor name of the variation (docs: get_canvas_analytics).
     channels: dict[str, list[dict[str, Figure]]] = {}
     for message in step["messages"].values():
         channel = message["channel"]
-        metrics = STEP_METRICS.get(channel, {"sent": 1.0})
-        channels.setdefault(channel, []).append({name: Figure(share) for name, share in metrics.items()})
+        shares = metrics("step", channel, recorded=recorded)
+        channels.setdefault(channel, []).append({name: Figure(share) for name, share in shares.items()})
     return channels
 
 
@@ -138,6 +138,7 @@ def _rows(call: Call, canvas: Canvas) -> list[str]:
         variants=flag(call, "include_variant_breakdown"),
         steps=flag(call, "include_step_breakdown"),
         deleted=flag(call, "include_deleted_step_data"),
+        recorded=call.recorded,
     )
     return by_day(
         form,

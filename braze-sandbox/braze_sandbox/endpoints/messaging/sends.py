@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from braze_sandbox.endpoints.analytics.series import Figure, Line, Shape, by_day
 from braze_sandbox.endpoints.analytics.series_responses import DAYS, late_days, series
-from braze_sandbox.endpoints.messaging.campaigns import METRICS, SERIES_KEY, conversions
 from braze_sandbox.endpoints.messaging.campaigns import UNKNOWN as UNKNOWN_CAMPAIGN
+from braze_sandbox.endpoints.messaging.metrics import SERIES_KEY, conversions, metrics
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import ending_at, integer, lookup
 from braze_sandbox.wire.answer import Answer, Refusal
@@ -19,42 +19,30 @@ if TYPE_CHECKING:
 UNKNOWN = "Invalid Send ID"
 KEPT = timedelta(days=14)
 
-_PUSH = {
-    "sent": 1.0,
-    "delivered": 0.97,
-    "undelivered": 0.03,
-    "delivery_failed": 0.01,
-    "direct_opens": 0.08,
-    "total_opens": 0.14,
-    "bounces": 0.01,
-    "body_clicks": 0.05,
-}
-SEND_METRICS = METRICS | dict.fromkeys(("ios_push", "android_push", "web_push", "kindle_push"), _PUSH)
-"""The docs show iOS push alone; other channels count what they count for campaigns."""
 
-
-def shape(campaign: Campaign) -> Shape:
+def shape(campaign: Campaign, *, recorded: bool) -> Shape:
     """The form of a send's rows: variations by name, each with its own conversions."""
-    count = max(1, min(len(campaign.conversion_behaviors), 4))
+    count = max(1, len(campaign.conversion_behaviors))
     channels: dict[str, list[dict[str, object]]] = {}
     split = max(1, len(campaign.messages))
     for message in campaign.messages.values():
         key = SERIES_KEY.get(message["channel"], message["channel"])
-        metrics = {} if message.get("type") == "control" else SEND_METRICS.get(key, {"sent": 1.0})
+        control = message.get("type") == "control"
+        shares = {} if control else metrics("send", key, recorded=recorded)
         channels.setdefault(key, []).append(
             {
                 "variation_name": message.get("name", "Control"),
-                **{name: Figure(share / split) for name, share in metrics.items()},
+                **{name: Figure(share / split) for name, share in shares.items()},
                 "revenue": Figure(0.4 / split, money=True),
                 # Of the whole campaign, in every variation.
                 "unique_recipients": Figure(0.95),
-                **conversions(count, 0.04 / split),
+                **conversions(count, 0.04 / split, recorded=recorded),
             }
         )
     return Shape(
         {
             "messages": channels,
-            **conversions(count, 0.04, late=True),
+            **conversions(count, 0.04, recorded=recorded, late=True),
             "unique_recipients": Figure(0.95),
             "revenue": Figure(0.4, money=True),
         }
@@ -78,7 +66,7 @@ def data_series(call: Call) -> Answer:
         raise Refusal(400, "The campaign is not an API campaign")
     gone = clock.now() > send.sent_at + KEPT
     rows = by_day(
-        shape(campaign),
+        shape(campaign, recorded=call.recorded),
         Line("send/" + send.id),
         [] if gone else clock.days(end, length),
         active=(send.sent_at.astimezone(clock.zone).date(), clock.today()),

@@ -32,7 +32,7 @@ def set_one(call: Call) -> Answer:
     only(call, _COMMON | _FIRST.keys())
     _not_both(call.body)
     change = _change(call, call.body, _FIRST, singles=_FIRST)
-    call.later(lambda: _apply(call, call.body, change))
+    call.apply(lambda: _apply(call, call.body, change))
     return success({}, 201)
 
 
@@ -46,7 +46,7 @@ def set_many(call: Call) -> Answer:
     changes = [_change(call, group, _SECOND, singles=_SECOND) for group in groups]
     if sum(len(values) for change in changes for values in change.values()) > MOST:
         raise bad(f"a single request may not contain more than {MOST} users")
-    call.later(each(partial(_apply, call), list(zip(groups, changes, strict=True))))
+    call.apply(each(partial(_apply, call), list(zip(groups, changes, strict=True))))
     return success({}, 201)
 
 
@@ -81,7 +81,7 @@ def _change(
     if known is None:
         if call.instance.options.unknown_groups == "refused":
             raise bad(UNKNOWN_GROUP)
-        call.note("a subscription group that the workspace does not have is kept", str(group), obj)
+        call.report("a subscription group that the workspace does not have is kept", str(group), obj)
     elif ("phone" if known.channel == "email" else "email") in found:
         raise bad(f"a subscription group of the channel {known.channel} does not take this identifier")
     return found
@@ -99,7 +99,7 @@ def _apply(call: Call, obj: dict[str, Any], change: dict[str, list[str]]) -> Non
                 profile = profiles.find(kind, value)
                 users = [profile] if profile else []
                 if profile is None:
-                    call.note("no user has the external id (docs silent: nothing happens)", kind, value)
+                    call.report("no user has the external id (docs silent: nothing happens)", kind, value)
             else:
                 users = profiles.sharing(kind, value)
                 if not users and not waits:

@@ -24,7 +24,7 @@ def new(call: Call) -> Answer:
         texts(alias, where, "alias_label", "alias_name")
         external_id = texts(obj, where, "external_id")[0] if obj.get("external_id") is not None else None
         wanted.append((where, _checked(alias, where), external_id, obj))
-    call.later(each(partial(_attach, call), wanted))
+    call.apply(each(partial(_attach, call), wanted))
     return success({"aliases_processed": len(wanted)}, 201)
 
 
@@ -38,16 +38,16 @@ def _checked(obj: Json, where: str) -> tuple[str, str]:
 
 def _attach(call: Call, where: str, alias: tuple[str, str], external_id: str | None, obj: Json) -> None:
     profiles = call.instance.profiles
-    note = partial(call.note, path=where, obj=obj)
+    report = partial(call.report, path=where, obj=obj)
     if profiles.find("alias", alias):
-        note("an alias that is taken: nothing happens")
+        report("an alias that is taken: nothing happens")
     elif external_id is None:
         profiles.create("alias", alias)
     elif (profile := profiles.find("external_id", external_id)) is None:
-        note("no user has the external id that an alias is for: nothing happens")
+        report("no user has the external id that an alias is for: nothing happens")
     elif alias[0] in profile.aliases:
         # One name per label; which of the two stays is not documented.
-        note("the user has another alias with that label (docs silent: it stays)")
+        report("the user has another alias with that label (docs silent: it stays)")
     else:
         profiles.add_alias(profile, *alias)
 
@@ -61,8 +61,8 @@ def update(call: Call) -> Answer:
         _checked({"alias_label": label, "alias_name": new_name}, where)
         renames.append((label, old, new_name))
     if {(label, old) for label, old, _ in renames} & {(label, name) for label, _, name in renames}:
-        call.note("alias updates that build on each other have no defined order", "alias_updates", call.body)
-    call.later(each(partial(_rename, call), renames))
+        call.report("alias updates that build on each other have no defined order", "alias_updates", call.body)
+    call.apply(each(partial(_rename, call), renames))
     return success({}, 201)
 
 
@@ -70,9 +70,9 @@ def _rename(call: Call, label: str, old: str, name: str) -> None:
     profiles = call.instance.profiles
     profile = profiles.find("alias", (label, old))
     if profile is None:
-        call.note("no user has the alias that is to be renamed: nothing happens", "alias_updates", [label, old])
+        call.report("no user has the alias that is to be renamed: nothing happens", "alias_updates", [label, old])
     elif profiles.find("alias", (label, name)):
-        call.note("the new name of an alias is taken (docs silent): nothing happens", "alias_updates", [label, name])
+        call.report("the new name of an alias is taken (docs silent): nothing happens", "alias_updates", [label, name])
     else:
         profiles.add_alias(profile, label, name)
 

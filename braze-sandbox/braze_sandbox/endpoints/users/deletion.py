@@ -36,7 +36,7 @@ def delete(call: Call) -> Answer:
     if len(given) != 1:
         raise bad(f"one of {', '.join(_KINDS)} is required, and only one")
     finders = [_finder(call, given[0], one, index) for index, one in enumerate(array(call, given[0]))]
-    call.later(each(partial(_delete, call), [(finder,) for finder in finders]))
+    call.apply(each(partial(_delete, call), [(finder,) for finder in finders]))
     deleted = {"deleted": len(finders)}
     return success(deleted, 201) if call.recorded else Answer(encode(deleted), 201)
 

@@ -74,7 +74,7 @@ def identify(call: Call) -> Answer:
     if refusal and not wanted:
         # What a request without a single good object gets was not recorded, and is not documented.
         raise refusal
-    call.later(each(partial(_identify, call), wanted))
+    call.apply(each(partial(_identify, call), wanted))
     return success({"aliases_processed": len(wanted), **({"errors": errors} if errors else {})}, 201)
 
 
@@ -101,8 +101,8 @@ def _finder(call: Call, kind: str, obj: dict[str, Any], where: str) -> Callable[
     def find() -> Profile | None:
         found = profiles.sharing(kind, value)
         if len(found) > 1:
-            # In spite of any prioritization, says a note of the page.
-            call.note("an address that several users share identifies none of them", where, obj)
+            # In spite of any prioritization, says a report of the page.
+            call.report("an address that several users share identifies none of them", where, obj)
         return found[0] if len(found) == 1 else None
 
     return find
@@ -120,15 +120,15 @@ def _identify(call: Call, where: str, find: Callable[[], Profile | None], extern
     profiles = call.instance.profiles
     found, target = find(), profiles.find("external_id", external_id)
     if found is None:
-        call.note("nobody to identify: nothing happens", where, obj)
+        call.report("nobody to identify: nothing happens", where, obj)
     elif found.external_id is not None:
         # Docs silent; the endpoint is for unidentified users.
         if found is not target:
-            call.note("a user who has an external id is not identified again", where, obj)
+            call.report("a user who has an external id is not identified again", where, obj)
     elif target is None:
         profiles.name(found, external_id)
     elif found.aliases.keys() & target.aliases.keys():
-        call.note("both users have an alias of the same label: they are not merged", where, obj)
+        call.report("both users have an alias of the same label: they are not merged", where, obj)
     else:
         absorb(profiles, target, found)
 
@@ -155,7 +155,7 @@ def merge(call: Call) -> Answer:
         where = f"merge_updates[{index}]"
         gone, kept = (_side(call, update[side], f"{where}.{side}") for side in _SIDES)
         wanted.append((where, gone, kept, update))
-    call.later(each(partial(_merge, call), wanted))
+    call.apply(each(partial(_merge, call), wanted))
     return success({}, 202)
 
 
@@ -178,11 +178,11 @@ def _merge(
 ) -> None:
     source, target = gone(), kept()
     if source is None or target is None:
-        call.note("a user to merge is not there, or is one of several: nothing happens", where, update)
+        call.report("a user to merge is not there, or is one of several: nothing happens", where, update)
     elif source is target:
-        call.note("a user is not merged with itself (docs silent)", where, update)
+        call.report("a user is not merged with itself (docs silent)", where, update)
     elif _unreadable(source) and _unreadable(target):
-        call.note("two users with invalid phone numbers are not merged", where, update)
+        call.report("two users with invalid phone numbers are not merged", where, update)
     else:
         absorb(call.instance.profiles, target, source)
 

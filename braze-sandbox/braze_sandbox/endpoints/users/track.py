@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from braze_sandbox.model.profile import Profile
     from braze_sandbox.wire.answer import Json
 
-    Note: TypeAlias = Callable[[str, str], None]
+    Report: TypeAlias = Callable[[str, str], None]
     Work: TypeAlias = Callable[[], Profile | None]
     """Applies a checked object and returns its user."""
 
@@ -67,7 +67,7 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
     if call.recorded and len(errors) == sum(map(len, arrays.values())):
         raise Refusal(400, ALL_REFUSED, errors)
     if works:
-        call.later(lambda: [work() for work in works])
+        call.apply(lambda: [work() for work in works])
     body: dict[str, Any] = {"message": "success", **counts}
     if errors:
         body["errors"] = errors
@@ -79,12 +79,12 @@ def check(call: Call, array: str, index: int, obj: Json) -> Work:
     if (array, index) in call.rejects:
         raise Rejected(call.rejects[array, index])
     try:
-        return _CHECK[array](call, obj, _noter(call, f"{array}[{index}]", obj))
+        return _CHECK[array](call, obj, _reporter(call, f"{array}[{index}]", obj))
     except Rejected as why:
         raise Rejected(recorded_text(str(why)) if call.recorded else str(why)) from None
 
 
-def _noter(call: Call, where: str, obj: object) -> Note:
+def _reporter(call: Call, where: str, obj: object) -> Report:
     return lambda reason, path: call.instance.recorder.violation(reason, f"{where}.{path}", obj)
 
 
@@ -103,7 +103,7 @@ def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
         # Docs silent; a request that does nothing is more likely a bug than a wish.
         raise Refusal(400, ALL_REFUSED)
     for name in sorted(call.body.keys() - set(ARRAYS)):
-        call.note("a field that /users/track does not have is ignored", name, call.body[name])
+        call.report("a field that /users/track does not have is ignored", name, call.body[name])
     return arrays
 
 
@@ -121,7 +121,7 @@ def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alia
     return profiles.create(*identity)
 
 
-def _attributes(call: Call, obj: Json, note: Note) -> Work:
+def _attributes(call: Call, obj: Json, report: Report) -> Work:
     workspace = call.instance.workspace
     identity = check_user(obj, workspace)
     check_attributes(obj, workspace)
@@ -129,30 +129,30 @@ def _attributes(call: Call, obj: Json, note: Note) -> Work:
     def work() -> Profile | None:
         profile = _profile(call, obj, identity, alias_creates=True)
         if profile is None:
-            _lost(obj, identity, note, alias_creates=True)
+            _lost(obj, identity, report, alias_creates=True)
         else:
-            apply_attributes(call.instance.profiles, profile, obj, note)
+            apply_attributes(call.instance.profiles, profile, obj, report)
         return profile
 
     return work
 
 
-def _happening(call: Call, obj: Json, note: Note, *, purchase: bool) -> Work:
+def _event_or_purchase(call: Call, obj: Json, report: Report, *, purchase: bool) -> Work:
     identity = check_user(obj, call.instance.workspace)
-    stored = (check_purchase if purchase else check_event)(obj, call.instance.clock.utc_now(), note)
+    stored = (check_purchase if purchase else check_event)(obj, call.instance.clock.utc_now(), report)
 
     def work() -> Profile | None:
         profile = _profile(call, obj, identity, alias_creates=False)
         if profile is None:
-            _lost(obj, identity, note, alias_creates=False)
+            _lost(obj, identity, report, alias_creates=False)
         else:
-            _happen(call, profile, stored, purchase=purchase)
+            _store(call, profile, stored, purchase=purchase)
         return profile
 
     return work
 
 
-def _happen(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: bool) -> None:
+def _store(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: bool) -> None:
     workspace = call.instance.workspace
     if purchase:
         names, name, kept = workspace.products, stored["product_id"], profile.purchases
@@ -167,22 +167,22 @@ def _happen(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: b
     call.instance.profiles.touch(profile)
 
 
-def _lost(obj: dict[str, Any], identity: Identity | None, note: Note, *, alias_creates: bool) -> None:
+def _lost(obj: dict[str, Any], identity: Identity | None, report: Report, *, alias_creates: bool) -> None:
     """Note an object that found no user, unless the sender asked for just that."""
     if identity is None or (obj.get("_update_existing_only") is True):
         return
     if identity.kind == "braze_id":
-        note("no user has this braze_id: nothing happens (docs silent)", "braze_id")
+        report("no user has this braze_id: nothing happens (docs silent)", "braze_id")
     elif alias_creates:
-        note("no user has this alias, and _update_existing_only is not false: nothing happens", "user_alias")
+        report("no user has this alias, and _update_existing_only is not false: nothing happens", "user_alias")
     else:
-        note("no user has this alias: events and purchases by alias never make a user", "user_alias")
+        report("no user has this alias: events and purchases by alias never make a user", "user_alias")
 
 
-_CHECK: dict[str, Callable[[Call, Any, Note], Work]] = {
+_CHECK: dict[str, Callable[[Call, Any, Report], Work]] = {
     "attributes": _attributes,
-    "events": partial(_happening, purchase=False),
-    "purchases": partial(_happening, purchase=True),
+    "events": partial(_event_or_purchase, purchase=False),
+    "purchases": partial(_event_or_purchase, purchase=True),
 }
 
 

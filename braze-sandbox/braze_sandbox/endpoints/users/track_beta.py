@@ -80,8 +80,8 @@ def _attributes(profile: Profile, obj: dict[str, Any]) -> dict[str, Any]:
     return {"custom_attributes": {name: plain(profile.custom_attributes.get(name)) for name in names}}
 
 
-def _summary(happenings: Iterable[dict[str, Any]], key: str, name: str) -> dict[str, Any]:
-    ones = [one for one in happenings if one[key] == name]
+def _summary(stored: Iterable[dict[str, Any]], key: str, name: str) -> dict[str, Any]:
+    ones = [one for one in stored if one[key] == name]
     times = [one["time"] for one in ones]
     # A purchase of three is three purchases (docs: purchase_object).
     count = sum(one.get("quantity", 1) for one in ones)
