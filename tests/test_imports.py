@@ -39,6 +39,21 @@ ROOMS: dict[str, list[str]] = {
         "wire",
         "arguments",
     ],
+    "target-braze/target_braze": [
+        "__main__",
+        "singer",
+        "loader",
+        "preview",
+        "settings",
+        "reporting",
+        "delivery",
+        "ledger",
+        "mapping",
+        "braze",
+        "records",
+        "damaged_json",
+        "encode",
+    ],
 }
 
 

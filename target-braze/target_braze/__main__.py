@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from target_braze.singer.target import TargetBraze
+from target_braze.singer.cli import main
 
 if __name__ == "__main__":
-    TargetBraze.cli()
+    main()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from click.testing import CliRunner
 from singer_sdk.logging import ConsoleFormatter
-from target_braze.singer.target import TargetBraze
+from target_braze.singer.cli import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -114,7 +114,7 @@ def run_cli(arguments: list[str], stdin: bytes = b"", env: dict[str, str] | None
     root.addHandler(handler)
     root.setLevel(logging.INFO)
     try:
-        result = CliRunner().invoke(TargetBraze.get_singer_command(), arguments, input=BytesIO(stdin), env=env)
+        result = CliRunner().invoke(command(), arguments, input=BytesIO(stdin), env=env)
     finally:
         root.removeHandler(handler)
         root.setLevel(level)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import click
-from singer_sdk import Target
 from typing_extensions import override
 
 from target_braze.loader.run import mapping_defaults, new_client
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
-    from target_braze.singer.sinks import Receiver
+    from target_braze.singer.receiver import Receiver
 
 
 class ExplainTarget(MessageTarget):
@@ -36,11 +35,6 @@ class ExplainTarget(MessageTarget):
         self._notice = Summary().notice
         client = new_client(self.config)
         self._preflight = Preflight(client) if self.config["preflight"] else None
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        return Target.get_singer_command.__func__(cls)  # type: ignore[attr-defined,no-any-return]
 
     @override
     def run(self, file_input: IO[str] | None = None) -> None:

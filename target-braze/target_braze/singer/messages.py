@@ -15,11 +15,9 @@ from target_braze.singer.sdk import passes_unchanged
 from target_braze.singer.sinks import BrazeSink
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from singer_sdk.mapper import StreamMap
 
-    from target_braze.singer.sinks import Receiver
+    from target_braze.singer.receiver import Receiver
 
 
 @dataclass(eq=False)
@@ -45,10 +43,6 @@ class MessageTarget(Plugin):
         super().__init__(**options)
         self.message_reader.reject_damaged = self._reject_damaged
         self._sources: dict[str, Source] = {}
-
-    def open_stream(self, name: str, schema: Mapping[str, Any], keys: tuple[str, ...]) -> Receiver:
-        """Return who takes the records of a stream."""
-        raise NotImplementedError
 
     @override
     def on_schema(self, message: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from target_braze.delivery.dispatcher import RejectedError
 from target_braze.ledger.file import LedgerError
 from target_braze.records import MappingError
 from target_braze.singer import standard_streams
-from target_braze.singer.sdk import ConfigInput, SdkTarget, SingerCommand
+from target_braze.singer.sdk import ConfigInput, SdkTarget
 from target_braze.singer.signals import handle
 
 if TYPE_CHECKING:
@@ -46,10 +46,6 @@ _USERS_ERRORS = (
     RejectedError,
     StreamMapConfigError,
 )
-
-
-class _Commands(SingerCommand, click.Group):
-    """The command of a Singer target, with subcommands."""
 
 
 class Plugin(SdkTarget):
@@ -95,23 +91,6 @@ class Plugin(SdkTarget):
             sys.exit(1)
         finally:
             standard_streams.give_up_unwritable()
-
-    @classmethod
-    @override
-    def get_singer_command(cls) -> click.Command:
-        from target_braze.singer.explain_command import command  # noqa: PLC0415 - it is a target itself
-        from target_braze.singer.ledger_commands import ledger  # noqa: PLC0415 - few runs need it
-
-        singer = super().get_singer_command()
-        return _Commands(
-            name=singer.name,
-            callback=singer.callback,
-            params=singer.params,
-            help=singer.help,
-            logger=cls.logger,
-            invoke_without_command=True,
-            commands=[command(), ledger],
-        )
 
     @classmethod
     @override

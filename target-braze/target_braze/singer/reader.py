@@ -20,7 +20,7 @@ from target_braze.singer.input_lines import InputLines
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from target_braze.singer.sinks import Receiver
+    from target_braze.singer.receiver import Receiver
 
 _NEEDED: Final = {
     "RECORD": {"stream", "record"},

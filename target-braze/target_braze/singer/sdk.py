@@ -18,8 +18,12 @@ from target_braze.settings.config import CONFIG
 from target_braze.settings.validation import mistakes, numbers, prepare
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from singer_sdk.mapper import StreamMap
     from singer_sdk.sinks import Sink
+
+    from target_braze.singer.receiver import Receiver
 
 __all__ = ["ConfigInput", "SdkTarget", "SingerCommand"]
 
@@ -39,6 +43,10 @@ class SdkTarget(Target):
     ]
     # Delivery sees to it that no record waits long.
     _MAX_RECORD_AGE_IN_MINUTES = math.inf
+
+    def open_stream(self, name: str, schema: Mapping[str, Any], keys: tuple[str, ...]) -> Receiver:
+        """Return who takes the records of a stream."""
+        raise NotImplementedError
 
     def on_schema(self, message: dict[str, Any]) -> None:
         """Take in a SCHEMA message."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_braze.singer.messages import Source
-    from target_braze.singer.sinks import Receiver
+    from target_braze.singer.receiver import Receiver
 
 _log = logging.getLogger("target-braze")
 
