@@ -33,7 +33,7 @@ START, END = "2026-03-01", "2026-07-01"  # 122 days: two windows of 99 days, ten
 @pytest.fixture(autouse=True)
 def _process_as_it_was() -> Iterator[None]:
     """Undo what the command line sets for the whole process."""
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield
     logging.captureWarnings(capture=False)
     for number, handler in handlers.items():

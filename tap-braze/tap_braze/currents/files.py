@@ -60,9 +60,16 @@ class Files:
     """The files of those event types that are wanted; for one thread."""
 
     def __init__(
-        self, storage: Storage, wants: Callable[[str], bool], threads: int, warn: Callable[[str], None]
+        self,
+        storage: Storage,
+        wants: Callable[[str], bool],
+        threads: int,
+        *,
+        warn: Callable[[str], None],
+        tick: Callable[[], None],
     ) -> None:
         self._storage = storage
+        self._tick = tick
         self._wants = wants
         self._threads = threads
         self._warn = warn
@@ -172,7 +179,7 @@ class Files:
         )
 
     def _each(self, plan: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-        return in_order(plan, work, threads=self._threads, capacity=4 * self._threads)
+        return in_order(plan, work, threads=self._threads, capacity=4 * self._threads, tick=self._tick)
 
 
 def _hour_of(path: str) -> str:

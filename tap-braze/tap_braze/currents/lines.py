@@ -146,8 +146,11 @@ def read_frames(stream: IO[bytes]) -> Iterator[Frame]:
 
 
 def main() -> None:
-    """Do what comes in by standard input."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the tap decides, and closes the input
+    """Decode what comes in on standard input."""
+    # A signal to the whole process group is the tap's to handle: it closes the input.
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     received = read_frames(sys.stdin.buffer)
     for task, file in zip(received, received, strict=False):
         for frame in frames(msgspec.json.decode(task.content, type=Task), bytes(file.content)):

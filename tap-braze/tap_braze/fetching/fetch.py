@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from tap_braze.braze.client import BrazeError, RefusedError, UnavailableError
+from tap_braze.braze.client import BrazeError, RefusedError, StoppedError, UnavailableError
 from tap_braze.braze.cursors import next_cursor
 from tap_braze.fetching.ordered_pool import in_order
 from tap_braze.untrusted import decode_json
@@ -101,15 +101,20 @@ def _get(client: Client, request: Request) -> Document:
 def fetch_in_order(
     plan: Iterable[Request], client: Client, concurrency: int, tick: Callable[[], None] = lambda: None
 ) -> Generator[tuple[Request, Document | BrazeError], None, None]:
-    """Fetch a plan with up to `concurrency` requests under way, and hand out answers in the order of the plan.
+    """Send the requests of a plan, up to `concurrency` at a time, and yield their answers in the order of the plan.
 
-    The plan is drawn from only as far as twice that ahead of the answer handed out. What Braze did not answer is handed
-    out too, as the error that it is. `tick` is called now and then while an answer is awaited.
+    Requests are drawn from the plan at most twice `concurrency` ahead of the answer yielded. A request that failed
+    yields its error as the answer. `tick` is called about once a second while an answer is awaited.
+
+    Raises:
+        StoppedError: The client was stopped.
     """
 
     def fetched(request: Request) -> Document | BrazeError:
         try:
             return get(client, request)
+        except StoppedError:  # raised where the answer would come: it says nothing of the request
+            raise
         except BrazeError as error:
             return error
 

@@ -1,4 +1,4 @@
-"""A line every few seconds that says how far the run is, and the SDK's metrics of requests; nothing of Braze."""
+"""Logs the progress of a run every few seconds, and feeds the SDK's metrics of requests."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from singer_sdk import metrics
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from logging import Logger, LoggerAdapter
 
     from tap_braze.fetching.windows import Window
@@ -16,13 +17,17 @@ _EVERY: Final = 5.0
 
 
 class Progress:
-    """What was answered so far, told as it goes on; for one thread."""
+    """Counts responses and records, and logs them as the run proceeds; for one thread.
 
-    def __init__(self, logger: Logger | LoggerAdapter[Logger]) -> None:
+    Everything that waits calls `tick` about once a second, so `check_stop` may end the run there by an exception.
+    """
+
+    def __init__(self, logger: Logger | LoggerAdapter[Logger], check_stop: Callable[[], None] = lambda: None) -> None:
         self._logger = logger
-        self._started = self._told = time.monotonic()
+        self._check_stop = check_stop
+        self._started = self._logged = time.monotonic()
         self._streams = 0
-        self._requests = self._requests_told = 0
+        self._requests = self._requests_logged = 0
         self._records = 0
         self._stream = ""
         self._planned: int | None = None
@@ -33,11 +38,11 @@ class Progress:
 
     @property
     def requests(self) -> int:
-        """How many requests were answered in this run."""
+        """The number of requests answered in this run."""
         return self._requests
 
     def begin(self, stream: str, endpoint: str) -> None:
-        """A stream begins."""
+        """Begin a stream."""
         self.end()
         self._streams += 1
         self._stream, self._planned, self._of_stream = stream, None, 0
@@ -47,17 +52,17 @@ class Progress:
         )
 
     def plan(self, requests: int, windows: int) -> None:
-        """How much there is to do for the stream, at most."""
+        """Set the largest number of requests and windows that the stream may need."""
         self._planned, self._windows = self._of_stream + requests, (0, windows)
 
     def end(self) -> None:
-        """The stream is over."""
+        """End the stream."""
         if self._counter is not None:
             self._counter.exit()
             self._counter = None
 
     def record_answer(self, window: Window | None = None, records: int = 0) -> None:
-        """One more request was answered."""
+        """Count an answered request and its records."""
         self._requests += 1
         self._of_stream += 1
         self._records += records
@@ -68,17 +73,22 @@ class Progress:
         self.tick()
 
     def read(self, records: int) -> None:
-        """Some more records came out of a file."""
+        """Count records read from a file."""
         self._records += records
         self.tick()
 
     def tick(self) -> None:
-        """Say how far it is, if it is time for that."""
+        """Log the progress, if it is time for that.
+
+        Raises:
+            SystemExit: The run is to end.
+        """
+        self._check_stop()
         now = time.monotonic()
-        if now - self._told < _EVERY or not self._stream:
+        if now - self._logged < _EVERY or not self._stream:
             return
-        pace = (self._requests - self._requests_told) / (now - self._told)
-        self._told, self._requests_told = now, self._requests
+        pace = (self._requests - self._requests_logged) / (now - self._logged)
+        self._logged, self._requests_logged = now, self._requests
         facts = {
             "stream": self._stream,
             "requests": self._requests,

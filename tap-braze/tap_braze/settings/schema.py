@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from contextlib import suppress
 from dataclasses import dataclass
@@ -267,32 +268,31 @@ class Settings:
         )
 
 
-def config_errors(config: dict[str, Any], schema: dict[str, Any], env_prefix: str) -> list[str]:
-    """What is wrong with a config, a line for each mistake; fills in the defaults on the way.
+def checked(config: Mapping[str, Any], schema: dict[str, Any], env_prefix: str) -> tuple[dict[str, Any], list[str]]:
+    """Return a config with its defaults filled in, and one line for each mistake in it.
 
-    Numbers may come as text, as they do from the environment, and null is as good as nothing.
+    Numbers may come as text, as they do from the environment. A setting that is null counts as not set.
     """
-    for name in [name for name, value in config.items() if value is None]:
-        del config[name]
+    found = copy.deepcopy({name: value for name, value in config.items() if value is not None})
     for name, described in schema["properties"].items():
-        if isinstance(config.get(name), str) and {"integer", "number"} & set(described["type"]):
+        if isinstance(found.get(name), str) and {"integer", "number"} & set(described["type"]):
             with suppress(ValueError):
-                config[name] = json.loads(config[name])
+                found[name] = json.loads(found[name])
     errors = [
-        f"setting '{name}': it is no object"  # the validator would fail to fill in its defaults
+        f"setting '{name}': it must be an object"  # the validator would fail to fill in its defaults
         for name, described in schema["properties"].items()
-        if "object" in described["type"] and not isinstance(config.get(name, {}), dict)
+        if "object" in described["type"] and not isinstance(found.get(name, {}), dict)
     ]
     if errors:
-        return errors
-    errors = [_explain(error, env_prefix) for error in _Validator(schema).iter_errors(config)]
+        return found, errors
+    errors = [_explain(error, env_prefix) for error in _Validator(schema).iter_errors(found)]
     if not errors:
         try:
-            base_url(config["endpoint"])
-            Settings.of(config)
+            base_url(found["endpoint"])
+            Settings.of(found)
         except ValueError as error:
             errors.append(str(error))
-    return errors
+    return found, errors
 
 
 def _explain(error: Any, env_prefix: str) -> str:  # noqa: ANN401 - jsonschema is not typed

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import copy
 import gc
-import signal
-import threading
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
 import simplejson  # type: ignore[import-untyped]
 from singer_sdk import Tap
-from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers.capabilities import CapabilitiesEnum, PluginCapabilities, TapCapabilities
-from singer_sdk.plugin_base import _ConfigInput
+from singer_sdk.singerlib import StateMessage
 from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
-from tap_braze.braze.client import BrazeError
-from tap_braze.settings.schema import CONFIG_SCHEMA, config_errors
+from tap_braze.braze.client import BrazeError, StoppedError
+from tap_braze.sdk import ConfigInput, SdkTap, get_selected_schema
+from tap_braze.settings.schema import CONFIG_SCHEMA, checked
 from tap_braze.singer import access
+from tap_braze.singer.signals import Stopped, StopSignal
 from tap_braze.singer.writer import OutputError, Writer, check_standard_streams
 from tap_braze.streams import STREAMS, currents
 from tap_braze.streams.base.context import RunContext
@@ -31,14 +29,13 @@ from tap_braze.untrusted import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
     from tap_braze.streams.base.stream import BrazeStream
 
 _OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 
 
-class TapBraze(Tap):
+class TapBraze(SdkTap):
     """Singer tap for Braze: campaigns, Canvases, segments, events and KPIs over its REST API."""
 
     name = "tap-braze"
@@ -56,7 +53,6 @@ class TapBraze(Tap):
     message_writer: Writer
 
     _ordered: dict[str, BrazeStream] | None = None
-    _terminated = False
 
     @property
     @override
@@ -68,15 +64,20 @@ class TapBraze(Tap):
         return self._ordered
 
     @cached_property
+    def stop_signal(self) -> StopSignal:
+        """The signal that ends the run, if one has come."""
+        return StopSignal()
+
+    @cached_property
     def run(self) -> RunContext:
         """What the streams of this run share."""
-        return RunContext(self)
+        return RunContext(self, self.stop_signal.check)
 
     @override
     def discover_streams(self) -> list[BrazeStream]:
         streams = [stream(self.run) for stream in STREAMS]
         if "url" in self.config.get("currents", ()):
-            self._validate_config()  # what there is to discover is in the bucket that the settings name
+            self.validate()  # what there is to discover is in the bucket that the settings name
             streams += currents.streams(self.run)
         return streams
 
@@ -89,27 +90,29 @@ class TapBraze(Tap):
             selected = get_selected_schema(entry.tap_stream_id, schema, mask) if mask.get((), True) else schema
             self.mapper.register_raw_stream_schema(entry.tap_stream_id, selected, entry.key_properties)
 
-    @property
     @override
-    def _env_var_config(self) -> dict[str, Any]:
-        """Settings out of the environment, with numbers as text: the check of the settings reads these.
+    def checked(self, config: dict[str, Any], env_prefix: str) -> tuple[dict[str, Any], list[str]]:
+        return checked(config, self.config_jsonschema, env_prefix)
 
-        The SDK reads whole numbers only, and with a traceback where there is none.
+    @override
+    @contextmanager
+    def syncing(self) -> Iterator[None]:
+        """End the run between two messages, with a last STATE, when a signal comes.
+
+        Raises:
+            Stopped: A signal ended the run.
         """
-        schema = copy.deepcopy(self.config_jsonschema)
-        for described in schema["properties"].values():
-            if {"integer", "number"} & set(described["type"]):
-                described["type"] = ["string"]
-        return parse_environment_config(schema, self._env_var_prefix)
-
-    @override
-    def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings, in the user's terms; discovery needs none and does not raise."""
-        self.append_builtin_config(self.config_jsonschema)
-        errors = config_errors(self._config, self.config_jsonschema, self._env_var_prefix)
-        if errors and raise_errors:
-            raise ConfigValidationError("Wrong settings", errors=errors, schema=self.config_jsonschema)
-        return errors
+        self.message_writer.check_stop = self.stop_signal.check
+        # Requests in flight only read, so nothing is lost when they are cut off at once.
+        with self.stop_signal.handled(partial(self.run.client.stop, grace=0.0)):
+            try:
+                yield
+            except (Stopped, StoppedError):
+                if (reason := self.stop_signal.reason) is None:
+                    raise
+                self.message_writer.write_last(StateMessage(self.state))
+                self.logger.warning("%s: stopped; the next run continues from the last STATE", reason.signal_name)
+                raise reason from None
 
     # Errors that a user can do something about are one line each, wherever the SDK meets them.
 
@@ -143,7 +146,7 @@ class TapBraze(Tap):
                 super().cb_test(ctx, param, value)
                 return
             # The SDK would read a record of each stream, all pages of its lists before, and stop at the first refusal.
-            config = ctx.params.get("config", _ConfigInput())
+            config = ctx.params.get("config", ConfigInput())
             tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True)
             for line in access.report(tap):
                 click.echo(line)
@@ -167,26 +170,3 @@ class TapBraze(Tap):
         for line in lines:
             cls.logger.error(one_line(line))
         raise SystemExit(1)
-
-    @override
-    def _setup_signal_handlers(self) -> None:
-        """Have SIGHUP stop the run like SIGTERM, unless `nohup` has it ignored."""
-        super()._setup_signal_handlers()
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        if in_main_thread and hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-            signal.signal(signal.SIGHUP, self._handle_termination)
-
-    @override
-    def _handle_termination(self, signum: int, frame: FrameType | None) -> None:
-        """Stop at once: STATE is valid between any two messages."""
-        if self._terminated:
-            return
-        self._terminated = True
-        self.run.stop()
-        self.message_writer.between_lines(lambda: self._terminate(signum))
-
-    def _terminate(self, signum: int) -> None:
-        self.state_writer.write_state(self.state)
-        self.message_writer.flush()
-        self.logger.warning("Stopped by signal %d; the next run goes on from the last STATE", signum)
-        raise SystemExit(128 + signum)

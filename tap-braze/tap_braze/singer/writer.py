@@ -1,4 +1,4 @@
-"""How messages get to stdout: records some at a time, and never a part of a line; nothing of Braze."""
+"""Writes messages to standard output: records in batches, and only whole lines. Knows nothing of Braze."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     from singer_sdk.singerlib.encoding.simple import Message
 
-_ENOUGH_BYTES: Final = 65_536
-_LONG_ENOUGH: Final = 1.0
+_BUFFER_BYTES: Final = 65_536
+_FLUSH_SECONDS: Final = 1.0
 _STANDARD_ERROR: Final = 2
 
 
@@ -28,10 +28,10 @@ class OutputError(Exception):
 
 
 def check_standard_streams() -> None:
-    """Occupy closed descriptors, lest a file or a connection become standard input, output or error.
+    """Open the null device for closed descriptors, so that no file or connection becomes a standard stream.
 
     Raises:
-        OutputError: standard output is closed.
+        OutputError: Standard output is closed.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
         pass
@@ -41,61 +41,59 @@ def check_standard_streams() -> None:
 
 
 class Writer(MsgSpecWriter):
-    """Keeps records back until there are some, or another message comes, or a second is over.
+    """Holds records back until they fill a buffer, another kind of message comes, or a second has passed.
 
-    Each write lets go of the interpreter, and with many requests under way it takes a while to get it back.
+    Each write releases the interpreter, and with many requests in flight getting it back takes a while.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lines = bytearray()
         self._flushed = 0.0
-        self._writing = False
-        self._afterwards: Callable[[], None] | None = None
+        # Called before each message: between two messages nothing is half done, so a run may end here.
+        self.check_stop: Callable[[], None] = _nothing
 
     @override
     def write_message(self, message: Message) -> None:
+        self.check_stop()
         self._lines += self.format_message(message)
-        if not isinstance(message, RecordMessage) or self._are_enough:
+        if not isinstance(message, RecordMessage) or self._is_due:
             self.flush()
 
     def write_lines(self, lines: bytes) -> None:
-        """Write RECORD messages that are encoded already, each in a whole line."""
+        """Write RECORD messages that are encoded already, each on a line of its own."""
+        self.check_stop()
         self._lines += lines
-        if self._are_enough:
+        if self._is_due:
             self.flush()
 
+    def write_last(self, message: Message) -> None:
+        """Write the last message of a run that was stopped, after everything held back."""
+        self._lines += self.format_message(message)
+        self.flush()
+
     @property
-    def _are_enough(self) -> bool:
-        return len(self._lines) >= _ENOUGH_BYTES or time.monotonic() - self._flushed > _LONG_ENOUGH
+    def _is_due(self) -> bool:
+        return len(self._lines) >= _BUFFER_BYTES or time.monotonic() - self._flushed > _FLUSH_SECONDS
 
     def flush(self) -> None:
-        """Write what is kept back.
+        """Write everything held back.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: Standard output cannot be written.
         """
-        self._writing = True
         try:
             while self._lines:
-                # Under PYTHONUNBUFFERED a write that a signal interrupts is a part of what it should be.
+                # Under PYTHONUNBUFFERED a write that a signal interrupts may write only a part.
                 del self._lines[: sys.stdout.buffer.write(self._lines)]
             sys.stdout.flush()
         except OSError as error:
-            # Whatever a buffer still holds would fail again when the process ends, and decide its exit code.
+            # Bytes left in a buffer would fail again when the process ends, and change its exit code.
             with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
                 os.dup2(nowhere.fileno(), sys.stdout.fileno())
             raise OutputError(f"standard output cannot be written: {error.strerror}") from None
-        finally:
-            self._writing = False
         self._flushed = time.monotonic()
-        if (action := self._afterwards) is not None:
-            self._afterwards = None
-            action()
 
-    def between_lines(self, action: Callable[[], None]) -> None:
-        """Do it now, or as soon as what is being written is written."""
-        if self._writing:
-            self._afterwards = action
-        else:
-            action()
+
+def _nothing() -> None:
+    pass

@@ -160,7 +160,12 @@ class _FilesStream(BrazeStream):
         read = partial(self._read, workers, task)
         since_state = 0
         for file, found in in_order(
-            plan, read, threads=settings.concurrency, capacity=_BYTES_AHEAD, weigh=lambda file: file.size
+            plan,
+            read,
+            threads=settings.concurrency,
+            capacity=_BYTES_AHEAD,
+            weigh=lambda file: file.size,
+            tick=self.run.progress.tick,
         ):
             if isinstance(found, Exception):
                 if not self._set_aside(file, found, position):

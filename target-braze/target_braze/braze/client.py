@@ -321,10 +321,13 @@ class Client:
         with self._lock:
             return self._pools.setdefault(name, Pool(name, self.reserve, self._stop, self.limit_waits))
 
-    def stop(self) -> None:
-        """End all waiting: requests not yet sent raise StoppedError, and requests in flight get a few more seconds."""
+    def stop(self, grace: float | None = None) -> None:
+        """End all waiting: unsent requests raise StoppedError; those in flight get `grace` more seconds.
+
+        `grace` defaults to a few seconds, so that a write can still be confirmed.
+        """
         self._stop.set()
-        self._connections.stop()
+        self._connections.stop(grace)
 
     def redacted(self, answer: Answer) -> Answer:
         """Return the answer with the API key removed from its body, so that it can be shown to people."""

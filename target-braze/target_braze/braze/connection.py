@@ -138,9 +138,9 @@ class Deadlines:
         """Return this thread's exchange, or a placeholder without one, as when a connection is closed late."""
         return self._under_way.get(threading.get_ident()) or Exchange(math.inf)
 
-    def stop(self) -> None:
-        """Give requests in flight a few more seconds."""
-        self._end = min(self._end, monotonic() + _STOP_WITHIN)
+    def stop(self, grace: float | None = None) -> None:
+        """Give requests in flight `grace` more seconds, by default a few."""
+        self._end = min(self._end, monotonic() + (_STOP_WITHIN if grace is None else grace))
         self._wake.put(None)
 
     def _watch(self) -> None:
@@ -268,9 +268,9 @@ class Connections:
                 raise NoAnswerError(self._deadlines.reason)
         return reply
 
-    def stop(self) -> None:
-        """Give requests in flight a few more seconds. Safe to call from a signal handler."""
-        self._deadlines.stop()
+    def stop(self, grace: float | None = None) -> None:
+        """Give requests in flight `grace` more seconds, by default a few. Safe to call from a signal handler."""
+        self._deadlines.stop(grace)
 
 
 def _body(response: urllib3.BaseHTTPResponse) -> bytes:

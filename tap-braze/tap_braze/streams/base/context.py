@@ -13,7 +13,7 @@ from tap_braze.settings.schema import Settings
 from tap_braze.storage import Storage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from singer_sdk import Stream, Tap
 
@@ -33,31 +33,31 @@ class MessageWriter(Protocol):
 class RunContext:
     """The settings, the API client, the reports and the other streams of a run."""
 
-    def __init__(self, tap: Tap) -> None:
-        """`tap` is for the SDK's constructors and its mapper; its settings may be checked later."""
+    def __init__(self, tap: Tap, check_stop: Callable[[], None]) -> None:
+        """`tap` is for the SDK's constructors and its mapper; its settings may be checked later.
+
+        `check_stop` raises what ends the run; whatever waits calls it through the progress.
+        """
         self.tap = tap
-        self.progress = Progress(tap.logger)
+        self.progress = Progress(tap.logger, check_stop)
         self.report = Report(tap.logger)
-        self._client: Client | None = None
 
     @cached_property
     def settings(self) -> Settings:
         """The settings, checked and typed."""
         return Settings.of(self.tap.config)
 
-    @property
+    @cached_property
     def client(self) -> Client:
         """The one API client of all streams."""
-        if self._client is None:
-            config = self.tap.config
-            self._client = Client(
-                endpoint=config["endpoint"],
-                api_key=config["api_key"],
-                connections=config["concurrency"],
-                reserve=float(config["rate_limit_reserve"]),
-                timeout=float(config["request_timeout"]),
-            )
-        return self._client
+        config = self.tap.config
+        return Client(
+            endpoint=config["endpoint"],
+            api_key=config["api_key"],
+            connections=config["concurrency"],
+            reserve=float(config["rate_limit_reserve"]),
+            timeout=float(config["request_timeout"]),
+        )
 
     @cached_property
     def files(self) -> Files:
@@ -68,7 +68,13 @@ class RunContext:
         """
         settings = self.settings.currents
         storage = Storage("currents.url", settings.url or "", settings.storage_options)
-        return Files(storage, settings.wants, self.settings.concurrency, self.tap.logger.warning)
+        return Files(
+            storage,
+            settings.wants,
+            self.settings.concurrency,
+            warn=self.tap.logger.warning,
+            tick=self.progress.tick,
+        )
 
     @property
     def writer(self) -> MessageWriter:
@@ -82,8 +88,3 @@ class RunContext:
     def streams(self, kind: type[S]) -> Iterator[S]:
         """Return the streams of this class, in the order of the run."""
         return (stream for stream in self.tap.streams.values() if isinstance(stream, kind))
-
-    def stop(self) -> None:
-        """Stop what is waiting for Braze."""
-        if self._client is not None:
-            self._client.stop()
