@@ -440,7 +440,7 @@ def test_wrong_settings(bucket: Bucket) -> None:
     assert run.exit_code == 1
     assert "s3cr3t-text" not in run.stderr
     run = run_cli(bucket.arguments({"config": bucket.settings() | {"currents": "s3cr3t-text"}}))
-    assert run.errors == ["setting 'currents': it is no object"]
+    assert run.errors == ["setting 'currents': it must be an object"]
     run = run_cli(bucket.arguments({"config": bucket.settings(start_date="soon")}))
     assert run.errors == [
         (
