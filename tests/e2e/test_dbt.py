@@ -35,14 +35,38 @@ needs_dbt = pytest.mark.skipif(not dbt.is_installed(), reason="dbt needs a Pytho
 
 
 @needs_dbt
-def test_nothing_loaded_is_nothing_in_the_models(tmp_path: Path) -> None:
-    file = tmp_path / "empty.duckdb"
+def test_what_was_not_loaded_is_empty_and_fails_nothing(tmp_path: Path) -> None:
+    # One table, with a few of its columns, a metric that older catalogs do not name, and rows marked as deleted.
+    file = tmp_path / "part.duckdb"
+    table = """
+        create schema tap_braze; create table tap_braze.campaigns_messages_analytics as
+        select 'c' as campaign_id, date '2026-03-01' as time, channel, 'v' as variation, 100 as sent, 80 as delivered,
+            opens, total_opens, machine_open, 5 as clicks, _sdc_deleted_at
+        from (values
+            ('email', 40, null, 20, null),
+            ('ios_push', null, 8, null, null),
+            ('webhook', null, null, null, timestamp '2026-03-02')
+        ) as rows (channel, opens, total_opens, machine_open, _sdc_deleted_at)
+    """
+    duckdb_rows(file, table)
     dbt.build_in_duckdb(tmp_path, file)
-    rows = duckdb_rows(file, f"select table_name from information_schema.tables where table_schema = '{dbt.MARTS}'")
-    assert len(rows) == 10
-    assert {
-        duckdb_rows(file, f'select count(*) as n from {dbt.MARTS}."{row["table_name"]}"')[0]["n"] for row in rows
-    } == {0}
+    tables = f"select table_name as name from information_schema.tables where table_schema = '{dbt.MARTS}'"
+    counts = " union all ".join(
+        f"select '{row['name']}' as name, count(*) as n from {dbt.MARTS}.{row['name']}"
+        for row in duckdb_rows(file, tables)
+    )
+    filled = {row["name"]: row["n"] for row in duckdb_rows(file, counts)}
+    assert len(filled) == 10
+    assert {name for name, n in filled.items() if n} == {
+        "braze__campaign_daily_performance",
+        "braze__deliverability_daily",
+    }
+    rates = "delivery_rate, open_rate, other_open_rate, unique_open_rate, click_rate, campaign_name"
+    rows = duckdb_rows(file, f"select channel, {rates} from {dbt.MARTS}.braze__campaign_daily_performance order by 1")
+    assert [list(row.values()) for row in rows] == [
+        ["email", 0.8, 0.5, 0.25, None, 0.0625, None],
+        ["ios_push", 0.8, 0.1, 0.1, None, 0.0625, None],
+    ]
 
 
 @needs_dbt
