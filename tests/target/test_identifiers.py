@@ -40,7 +40,7 @@ def test_what_names_nobody_falls_through_to_the_next(
     assert item.keys() == {"user_alias", "_update_existing_only", "plan"}
 
 
-def test_each_candidate_has_its_form_and_the_summary_says_what_it_caught(
+def test_each_identifier_rule_has_its_form_and_the_summary_says_what_it_caught(
     run_target: Callable[..., Run], sandbox: Sandbox, tmp_path: Path
 ) -> None:
     run = run_target(

@@ -103,7 +103,7 @@ def test_a_step_is_taken_or_its_record_reported_and_its_columns_sent_or_named(
     columns = {name: data.draw(TEXT_OR_ANY) for name in names}
     told: list[str] = []
     mapping = compile_mapping("s", {"properties": columns}, entry, defaults(), told.append)
-    used = {column for one in mapping.candidates for column in one.columns}
+    used = {column for one in mapping.identifier_rules for column in one.columns}
     used.update(*mapping.sources.values())
     silent = [name for name in names if name not in used and not any(name in text.split(": ")[-1] for text in told)]
     assert silent == []

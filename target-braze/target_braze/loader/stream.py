@@ -48,7 +48,7 @@ class LoaderStream:
         self._mapping = compile_mapping(name, schema, entry, context.defaults, self._notice, key=at)
         _log.info("stream '%s': %s", name, taken_for(self._mapping, name, at, entry))
         self.counts = context.summary.streams[name]
-        context.summary.candidates[name] += self._mapping.candidates
+        context.summary.identifier_rules[name] += self._mapping.identifier_rules
         if context.preflight is not None:
             for doubt in context.preflight.doubts(self._mapping.types):
                 self._notice(doubt)
@@ -117,7 +117,7 @@ class LoaderStream:
         """The struct that `receive_fast` takes; None where each record needs a closer look."""
         context = self._context
         looks = context.estimate is not None or context.ledger is not None or context.defaults.guard.counts_users
-        return None if looks else self._mapping.quick_record
+        return None if looks else self._mapping.fast_path.record
 
     def receive_fast(self, columns: msgspec.Struct, line: bytes, schema: dict[str, Any]) -> bool:
         """Take in a record with nothing out of the ordinary; return False for one that `receive` has to see.
@@ -128,7 +128,7 @@ class LoaderStream:
             schema: SCHEMA message of its source.
         """
         try:
-            change = self._mapping.quick_change(columns)
+            change = self._mapping.fast_path.change(columns)
         except RecursionError:
             return False
         if change is None:
@@ -189,7 +189,7 @@ class LoaderStream:
         Raises:
             RecordError: it names no user, or Braze would not take a value.
         """
-        if self._mapping.removes:
+        if self._mapping.acts_on_delete:
             self._list(record, source)
         unsets = self._vanishing and not is_deleted(record)
         absent = self._mapping.absent(record, self._vanishing) if unsets else []
@@ -225,7 +225,7 @@ class LoaderStream:
         """Yield records for what earlier versions loaded and this one has not; none before its first record."""
         context = self._context
         sends = context.estimate is None
-        if not self._mapping.removes:
+        if not self._mapping.acts_on_delete:
             self._notice("ACTIVATE_VERSION is ignored: 'on_delete' does not say what to do with deleted records")
         elif self._mapping.catalog is not None:
             if sends and (listed := context.listed[self.name, version]):

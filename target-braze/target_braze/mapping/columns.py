@@ -16,10 +16,10 @@ from target_braze.mapping.values.schemas import (
     TYPES,
     braze_type,
     epoch_of,
+    exact_type,
     is_decimal,
     is_time,
-    kinds_of,
-    quick_type,
+    json_types,
     resolved,
 )
 from target_braze.mapping.values.times import from_epoch
@@ -28,7 +28,7 @@ from target_braze.records import DELETED, MappingError, RecordError
 if TYPE_CHECKING:
     from datetime import tzinfo
 
-    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.identifiers import IdentifierRule
     from target_braze.mapping.values.scalars import Convert
 
 
@@ -47,7 +47,7 @@ class Field:
     name: str
     convert: Convert
     # Values of exactly this type may go as they are: `Fields` sees to what has to be looked at even then.
-    quick: type | None = None
+    exact_type: type | None = None
     # Whether text is looked at for what Braze would make a time.
     watched: bool = False
 
@@ -91,8 +91,10 @@ class Fields:
     def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = (), dropped: Dropped | None = None) -> None:
         self._dropped = dropped
         self.all = tuple(fields)
-        self._texts = tuple((one.column, one.name, one.convert) for one in self.all if one.quick is str)
-        self._others = tuple((one.column, one.name, one.convert, one.quick) for one in self.all if one.quick is not str)
+        self._texts = tuple((one.column, one.name, one.convert) for one in self.all if one.exact_type is str)
+        self._others = tuple(
+            (one.column, one.name, one.convert, one.exact_type) for one in self.all if one.exact_type is not str
+        )
         names = frozenset(nullable)
         self.nullable = tuple((one.column, one.name) for one in self.all if one.name in names)
 
@@ -183,29 +185,29 @@ class Columns:
             )
         return column
 
-    def check_kinds(self, column: str, allowed: Iterable[str], what: str) -> None:
+    def check_types(self, column: str, allowed: Iterable[str], what: str) -> None:
         """Check that the column may hold values of one of the types.
 
         Raises:
             MappingError: it can hold nothing that would do.
         """
-        kinds = kinds_of(self._schemas[column])
+        kinds = json_types(self._schemas[column])
         if kinds and not kinds & {*allowed}:
             raise self.error(
                 f"column '{column}' cannot be {what}, for it holds {' or '.join(sorted(kinds))} and no "
                 f"{' or '.join(sorted(allowed))}; 'types' can say otherwise"
             )
 
-    def check_identifiers(self, candidates: Iterable[Candidate]) -> None:
+    def check_identifiers(self, rules: Iterable[IdentifierRule]) -> None:
         """Check that the columns of identifiers may hold some, and mark those whose text is numbers.
 
         Raises:
             MappingError: a column can hold nothing that would do.
         """
-        for candidate in candidates:
-            for column in candidate.columns:
-                self.check_kinds(column, ("string", "integer", "number"), f"a part of {candidate.kind}")
-            candidate.numeric_columns = frozenset(filter(self._is_numeric, candidate.columns))
+        for rule in rules:
+            for column in rule.columns:
+                self.check_types(column, ("string", "integer", "number"), f"a part of {rule.identifier_type}")
+            rule.numeric_columns = frozenset(filter(self._is_numeric, rule.columns))
 
     def read_id(self, column: str, convert: Convert) -> Convert:
         """The converter of an id, for a column whose text may be numbers."""
@@ -217,7 +219,7 @@ class Columns:
         return (lambda value: value) if unit is None else lambda value: from_epoch(value, unit)
 
     def _is_numeric(self, column: str) -> bool:
-        kinds = kinds_of(self._schemas[column])
+        kinds = json_types(self._schemas[column])
         return is_decimal(self._schemas[column]) or (bool(kinds) and kinds <= {"integer", "number"})
 
     def error(self, text: str) -> MappingError:
@@ -277,7 +279,7 @@ class Columns:
                 )
             if name in fields:
                 raise self.error(f"columns '{fields[name].column}' and '{column}' would both be sent as '{name}'")
-            fields[name] = Field(column, name, convert, quick_type(self._schemas[column]))
+            fields[name] = Field(column, name, convert, exact_type(self._schemas[column]))
         return tuple(fields.values())
 
     def is_time(self, column: str) -> bool:
@@ -295,7 +297,7 @@ class Columns:
     def object_schema(self, column: str) -> Mapping[str, Any] | None:
         """The schema of a column that holds objects, None of any other."""
         schema = self._schemas.get(column, {})
-        return schema if "object" in kinds_of(schema) else None
+        return schema if "object" in json_types(schema) else None
 
 
 def is_glob(text: str) -> bool:

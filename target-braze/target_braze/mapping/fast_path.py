@@ -1,7 +1,7 @@
-"""From a record's JSON to the JSON that Braze takes, where the values have the types of their columns.
+"""The fast path: from a record's JSON to Braze's JSON without a dict, where each value has the type of its column.
 
-What a mapping does with dicts it does here with structs made for the stream: compiled code reads them, checks types and
-writes. A record with anything out of the ordinary fits no such struct, or `read` raises, and is left to the dicts.
+Compiled code reads records into structs that are made for the stream, checks their types and writes JSON. A record with
+anything unusual does not fit such a struct, or `FastPath.change` returns None: the mapping's full path takes it.
 """
 
 from __future__ import annotations
@@ -15,23 +15,27 @@ from msgspec.structs import astuple
 from target_braze.braze import limits
 from target_braze.encode import encode
 from target_braze.mapping.coalescing import accumulates
+from target_braze.mapping.identifiers import CHOSEN
 from target_braze.mapping.values.times import looks_like_time
-from target_braze.records import DELETED
+from target_braze.records import DELETED, RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from target_braze.braze.changes import Change
     from target_braze.mapping.columns import Field
+    from target_braze.mapping.identifiers import IdentifierRule
+    from target_braze.records import User
 
 _LARGEST: Final = 2**63 - 1
 _TEXT: Final = Annotated[str, msgspec.Meta(max_length=limits.STRING_LENGTH)]
 _INTEGER: Final = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
-# By `Field.quick`; fractions come with all their digits only where the type is left open.
+# By `Field.exact_type`; fractions come with all their digits only where the type is left open.
 _TYPES: Final[dict[type | None, Any]] = {str: _TEXT | None, int: _INTEGER | None, bool: bool | None}
 _MOST: Final = sys.float_info.max
 
 
-class QuickFields:
+class FastFields:
     """Reads the columns of a stream, of which `fields` are sent, and the mapping looks at others.
 
     `nulls` says whether null is sent; else it is as good as no value.
@@ -43,14 +47,16 @@ class QuickFields:
         self._sent = len(fields)
         self._others = [(place, column) for place, column in enumerate(others, self._sent) if column != DELETED]
         self._absent = msgspec.UNSET if nulls else None
-        types = [_TYPES.get(field.quick, Any) for field in fields]
+        types = [_TYPES.get(field.exact_type, Any) for field in fields]
         # What the source has deleted does not fit.
         types += [None if column == DELETED else Any for column in others]
         self.record = self._struct([*(field.column for field in fields), *others], types)
         """The struct of a record that has nothing out of the ordinary."""
         self._object = self._struct([field.name for field in fields], [Any] * self._sent)
-        self._texts = [place for place, one in enumerate(fields) if one.quick is str and one.watched]
-        self._loose = [(place, one.convert, one.quick) for place, one in enumerate(fields) if one.quick not in _TYPES]
+        self._texts = [place for place, one in enumerate(fields) if one.exact_type is str and one.watched]
+        self._loose = [
+            (place, one.convert, one.exact_type) for place, one in enumerate(fields) if one.exact_type not in _TYPES
+        ]
 
     def read(self, record: msgspec.Struct) -> tuple[bytes, int, dict[str, Any]]:
         """What is in such a record: the object of the fields that are sent, their number, and the other columns.
@@ -94,3 +100,67 @@ class QuickFields:
             forbid_unknown_fields=True,
             gc=False,
         )
+
+
+class FastPath:
+    """Turns most records of a stream into their one change; closed unless the mapping opens it.
+
+    It also carries the mapping's notices, because a record that needs one belongs to the full path.
+    """
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        self._report = report
+        self._is_running = False
+        self._fields: FastFields | None = None
+
+    def open(
+        self,
+        fields: FastFields,
+        rule: IdentifierRule,
+        object_of: Callable[[User, Mapping[str, Any]], dict[str, Any]],
+        as_change: Callable[[User, dict[str, Any], bytes, int], Change | None],
+    ) -> None:
+        """Let records pass.
+
+        Args:
+            fields: The columns that are sent as they are.
+            rule: Names the user; a record that it does not apply to takes the full path.
+            object_of: Returns the object of a user and the other columns, without `fields`.
+            as_change: Returns the change of a user's object and the JSON and number of `fields`, or None.
+        """
+        self._fields, self._rule = fields, rule
+        self._object_of, self._as_change = object_of, as_change
+
+    @property
+    def record(self) -> type[msgspec.Struct] | None:
+        """The struct of a record with nothing unusual; None where all records take the full path."""
+        return None if self._fields is None else self._fields.record
+
+    def notice(self, text: str) -> None:
+        """Report something to the user.
+
+        Raises:
+            ValueError: The record is on the fast path, so the full path has to report it.
+        """
+        if self._is_running:
+            raise ValueError(text)
+        self._report(text)
+
+    def change(self, record: msgspec.Struct) -> Change | None:
+        """Return the change of a record of the struct `record`, or None if the full path has to look at it."""
+        if self._fields is None:
+            return None
+        self._is_running = True
+        try:
+            encoded, number, others = self._fields.read(record)
+            user = self._rule.find(others)
+            if user is None:
+                return None
+            change = self._as_change(user, self._object_of(user, others), encoded, number)
+        except (RecordError, ValueError):
+            return None
+        finally:
+            self._is_running = False
+        if change is not None:
+            self._rule.outcomes[CHOSEN] += 1
+        return change

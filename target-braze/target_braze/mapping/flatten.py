@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_braze.braze import limits
-from target_braze.mapping.property_sources import Bag, Members
+from target_braze.mapping.property_sources import PropertyConverters, PropertySource
 from target_braze.mapping.values.names import checked_name
 from target_braze.mapping.values.nested import compile_value
 from target_braze.mapping.values.standard_fields import compile_standard_field
@@ -31,11 +31,11 @@ class FlattenedColumns:
     ) -> None:
         self.columns = tuple(columns.known(column, "flatten") for column in columns.entry.get("flatten", ()))
         for column in self.columns:
-            columns.check_kinds(column, ("object", "string"), "flatten")
+            columns.check_types(column, ("object", "string"), "flatten")
         place = defaults.place(notice, typed_nested_times=True)
         self._nulls = defaults.unset_nulls
-        bag = Bag(columns, tuple((column,) for column in self.columns), {})
-        self._read = bag.read
+        source = PropertySource(columns, tuple((column,) for column in self.columns), {})
+        self._read = source.read
 
         def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
             name = checked_name(member)
@@ -46,7 +46,9 @@ class FlattenedColumns:
             standard = compile_standard_field(name, schema, here)
             return name, standard or watch(compile_value(schema, here), what)
 
-        self._members = Members("attribute", bag.schemas, lambda _name: True, compile_one, defaults.dropped(notice))
+        self._members = PropertyConverters(
+            "attribute", source.schemas, lambda _name: True, compile_one, defaults.dropped(notice)
+        )
 
     def names(self, record: Mapping[str, Any]) -> frozenset[str]:
         """The attributes that the record has members for."""

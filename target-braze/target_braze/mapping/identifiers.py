@@ -56,7 +56,7 @@ class IdentifierError(ValueError):
         self.rule = rule
 
 
-class _CaughtError(RecordError):
+class _UnusableIdentifierError(RecordError):
     """A record has such a value."""
 
     def __init__(self, column: str, wrong: IdentifierError) -> None:
@@ -65,14 +65,14 @@ class _CaughtError(RecordError):
 
 
 @dataclass(eq=False)
-class Candidate:
+class IdentifierRule:
     """One way to name the user: the kind of identifier and the columns that hold it.
 
     An alias has a column for its name and either a column or a literal for its label. `outcomes` counts the records
     that it named a user for, that left it blank, and that each of its rules caught.
     """
 
-    kind: str
+    identifier_type: str
     column: str
     label_column: str | None = None
     label: str | None = None
@@ -82,7 +82,7 @@ class Candidate:
     outcomes: Counter[str] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
-        self._check = _CHECKS[self.kind]
+        self._check = _CHECKS[self.identifier_type]
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ class Candidate:
         """
         try:
             user = self.find(record)
-        except _CaughtError as caught:
+        except _UnusableIdentifierError as caught:
             self.outcomes[caught.rule] += 1
             raise
         self.outcomes[BLANK if user is None else CHOSEN] += 1
@@ -108,8 +108,8 @@ class Candidate:
         name = self._text(record, self.column)
         if name is None:
             return None
-        if self.kind != "user_alias":
-            return (self.kind, name)
+        if self.identifier_type != "user_alias":
+            return (self.identifier_type, name)
         label = self.label if self.label_column is None else self._text(record, self.label_column)
         return None if label is None else ("user_alias", label, name)
 
@@ -132,7 +132,7 @@ class Candidate:
             wrong = IdentifierError("placeholder", f"{text!r} is a placeholder and names nobody")
         except IdentifierError as error:
             wrong = error
-        raise _CaughtError(column, wrong)
+        raise _UnusableIdentifierError(column, wrong)
 
     @staticmethod
     def _id(value: object, *, numeric: bool) -> str:
@@ -146,25 +146,25 @@ CHOSEN: Final = "chosen"
 BLANK: Final = "blank"
 
 
-def find_user(candidates: Sequence[Candidate], record: Mapping[str, Any]) -> tuple[User, tuple[str, ...]]:
-    """The user whom the first valid candidate names, and the columns of those before it that hold something invalid.
+def find_user(rules: Sequence[IdentifierRule], record: Mapping[str, Any]) -> tuple[User, tuple[str, ...]]:
+    """The user whom the first valid rule names, and the columns of those before it that hold something invalid.
 
     Raises:
-        RecordError: there is none; says of each candidate why.
+        RecordError: there is none; says of each rule why.
     """
-    wrong: dict[Candidate, str] = {}
-    for candidate in candidates:
+    wrong: dict[IdentifierRule, str] = {}
+    for rule in rules:
         try:
-            user = candidate.user(record)
+            user = rule.user(record)
         except RecordError as error:
-            wrong[candidate] = str(error)
+            wrong[rule] = str(error)
             continue
         if user is not None:
             return user, tuple(column for caught in wrong for column in caught.columns) if wrong else ()
     if not wrong:
-        tried = ", ".join(column for candidate in candidates for column in candidate.columns)
+        tried = ", ".join(column for rule in rules for column in rule.columns)
         raise RecordError(f"it names no user: all of these columns are blank: {tried}")
-    reasons = (wrong.get(candidate) or f"column '{candidate.column}' is blank" for candidate in candidates)
+    reasons = (wrong.get(rule) or f"column '{rule.column}' is blank" for rule in rules)
     raise RecordError(f"it names no user: {'; '.join(reasons)}")
 
 
@@ -174,43 +174,43 @@ def compile_user(
     columns: Sequence[str],
     placeholders: Iterable[str] = PLACEHOLDERS,
     setting: str = "user",
-) -> list[Candidate]:
-    """The candidates of a stream from `user` of its mapping, or a setting like it, else from columns of Braze's names.
+) -> list[IdentifierRule]:
+    """The rules of a stream from `user` of its mapping, or a setting like it, else from columns of Braze's names.
 
     Raises:
-        MappingError: a column is unknown, or there is no candidate.
+        MappingError: a column is unknown, or there is no rule.
     """
     if entry is None:
-        candidates = [Candidate(kind, name) for kind, name in _BY_NAME.items() if name in columns]
-        candidates += [
-            Candidate("user_alias", name, label_column=label)
+        rules = [IdentifierRule(type_, name) for type_, name in _BY_NAME.items() if name in columns]
+        rules += [
+            IdentifierRule("user_alias", name, label_column=label)
             for name, label in ALIAS_COLUMNS
             if name in columns and label in columns
         ]
-        candidates.sort(key=lambda candidate: DEFAULT.index(candidate.kind))
+        rules.sort(key=lambda rule: DEFAULT.index(rule.identifier_type))
     else:
-        candidates = [
-            _candidate(kind, given, f"{setting}[{number}].{kind}")
+        rules = [
+            _rule(kind, given, f"{setting}[{number}].{kind}")
             for number, item in enumerate(entry)
             for kind, given in item.items()
         ]
     nobody = frozenset(text.strip().casefold() for text in placeholders)
-    for candidate in candidates:
-        if candidate.kind not in {"email", "phone"}:  # which have a form that no placeholder has
-            candidate.placeholders = nobody
-        for column in candidate.columns:
+    for rule in rules:
+        if rule.identifier_type not in {"email", "phone"}:  # which have a form that no placeholder has
+            rule.placeholders = nobody
+        for column in rule.columns:
             if column not in columns:
                 raise MappingError(
                     f"stream '{stream}': '{setting}' names the column '{column}', but the stream has only: "
-                    f"{', '.join(columns)} - at streams.{stream}.{candidate.place}"
+                    f"{', '.join(columns)} - at streams.{stream}.{rule.place}"
                 )
-    if not candidates:
+    if not rules:
         raise MappingError(
             f"stream '{stream}': nothing says whom a record is about. Name a column in the setting "
             f"streams.{stream}.{setting}, for example [{{external_id: {next(iter(columns), 'customer_id')}}}]. "
             f"Columns: {', '.join(columns)}"
         )
-    return candidates
+    return rules
 
 
 def identifier(user: User) -> dict[str, Any]:
@@ -220,11 +220,11 @@ def identifier(user: User) -> dict[str, Any]:
     return {user[0]: user[1]}
 
 
-def _candidate(kind: str, given: str | Mapping[str, str], place: str) -> Candidate:
+def _rule(kind: str, given: str | Mapping[str, str], place: str) -> IdentifierRule:
     if isinstance(given, str):
-        return Candidate(kind, given, place=place)
+        return IdentifierRule(kind, given, place=place)
     label_column, label = given.get("label_field"), given.get("label")
-    return Candidate(kind, given["name"], label_column=label_column, label=label, place=place)
+    return IdentifierRule(kind, given["name"], label_column=label_column, label=label, place=place)
 
 
 def _at_most(most: int) -> Callable[[str], str]:

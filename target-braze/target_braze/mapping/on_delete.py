@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from target_braze.records import User
 
 
-class Removal:
+class OnDelete:
     """Does what `on_delete` says with a user; `names` are the attributes that the stream sets."""
 
     def __init__(

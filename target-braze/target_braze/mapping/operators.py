@@ -13,7 +13,7 @@ from target_braze.braze import limits
 from target_braze.mapping.property_sources import is_blank
 from target_braze.mapping.values.nested import Place, compile_value
 from target_braze.mapping.values.scalars import Convert, to_integer, to_string
-from target_braze.mapping.values.schemas import SCALARS, kinds_of
+from target_braze.mapping.values.schemas import SCALARS, json_types
 from target_braze.mapping.values.times import show
 from target_braze.records import RecordError
 
@@ -91,7 +91,7 @@ def compile_operators(columns: Columns, place: Place, reserved: Mapping[str, str
         setting = f"operators.{column}"
         columns.known(column, "operators", setting)
         key, identifier = (given, None) if isinstance(given, str) else next(iter(given.items()))
-        kinds = kinds_of(columns.schema(column))
+        kinds = json_types(columns.schema(column))
         wanted = _kinds(key)
         if kinds and not kinds & wanted:
             raise columns.error(
@@ -127,7 +127,7 @@ def _kinds(key: str) -> frozenset[str]:
 def _converter(key: str, identifier: str | None, schema: Mapping[str, Any], place: Place) -> Convert:
     if key == INCREMENT:
         return to_integer
-    kinds = kinds_of(schema)
+    kinds = json_types(schema)
     textual = key not in _ELEMENTS and not kinds & {"array", "object"} and key != "$remove"
     convert = compile_value({"type": ["array", "object"]} if textual else schema, place)
 

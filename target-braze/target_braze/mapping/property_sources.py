@@ -11,7 +11,7 @@ import msgspec
 from target_braze.encode import encode
 from target_braze.mapping.columns import is_glob
 from target_braze.mapping.values.scalars import Convert
-from target_braze.mapping.values.schemas import members_of
+from target_braze.mapping.values.schemas import properties_of
 from target_braze.mapping.values.times import show
 from target_braze.records import RecordError
 
@@ -24,7 +24,7 @@ Compile = Callable[[str, Mapping[str, Any]], tuple[str, Convert]]
 Choose = Callable[[str], bool]
 
 
-class Members:
+class PropertyConverters:
     """What is sent under each name: compiled when the name first comes, for a nested layout announces none."""
 
     def __init__(
@@ -94,7 +94,7 @@ class Members:
         return sent
 
 
-class Bag:
+class PropertySource:
     """The traits or properties of a call: objects at `paths` and columns of a flat layout; what comes later wins."""
 
     def __init__(self, columns: Columns, paths: tuple[tuple[str, ...], ...], flat: Mapping[str, str]) -> None:
@@ -105,8 +105,8 @@ class Bag:
         for path in paths:
             schema: Any = columns.object_schema(path[0]) or {}
             for step in path[1:]:
-                schema = members_of(schema).get(step) or {}
-            self.schemas.update(members_of(schema))
+                schema = properties_of(schema).get(step) or {}
+            self.schemas.update(properties_of(schema))
         for column, name in flat.items():
             self.schemas[name] = columns.schema(column)
 

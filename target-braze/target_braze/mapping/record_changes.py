@@ -28,7 +28,7 @@ def changes_of(mapping: StreamMapping, record: Mapping[str, Any]) -> list[Change
         RecordError: it names no user, or Braze would not take a value.
     """
     try:
-        return mapping.removed(record) if is_deleted(record) else mapping.changes(record)
+        return mapping.changes_on_delete(record) if is_deleted(record) else mapping.changes(record)
     except RecursionError:
         column = max(record, key=lambda name: levels(record[name]))
         raise RecordError(f"column '{column}' has {TOO_DEEP}") from None

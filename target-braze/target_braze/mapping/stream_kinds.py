@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from target_braze.mapping.base.stream_mapping import StreamMapping
-    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.identifiers import IdentifierRule
 
 # Taps of databases put the schema before the table: pipelinewise-tap-postgres and the SDK's SQL taps write
 # `public-events`, others `public.events`.
@@ -98,8 +98,8 @@ def taken_for(mapping: StreamMapping, stream: str, key: str | None, entry: Mappi
         why = "by its name"
     if key is not None and key != stream and "to" not in entry:
         why += f", mapped by streams.{key}"
-    if mapping.candidates:
-        users = ", else ".join(map(_shown, mapping.candidates))
+    if mapping.identifier_rules:
+        users = ", else ".join(map(_shown, mapping.identifier_rules))
         return f"taken for {kind}, {why}; users are identified by {users}"
     if mapping.catalog is not None:
         return (
@@ -109,11 +109,11 @@ def taken_for(mapping: StreamMapping, stream: str, key: str | None, entry: Mappi
     return f"taken for {kind}, {why}; users are identified by {', '.join(parts)}"
 
 
-def _shown(candidate: Candidate) -> str:
-    if candidate.label_column is not None:
-        return f"user_alias in columns '{candidate.column}' and '{candidate.label_column}'"
-    label = "" if candidate.label is None else f" with label '{candidate.label}'"
-    return f"{candidate.kind}{label} in column '{candidate.column}'"
+def _shown(rule: IdentifierRule) -> str:
+    if rule.label_column is not None:
+        return f"user_alias in columns '{rule.column}' and '{rule.label_column}'"
+    label = "" if rule.label is None else f" with label '{rule.label}'"
+    return f"{rule.identifier_type}{label} in column '{rule.column}'"
 
 
 def _last_part(stream: str) -> str:

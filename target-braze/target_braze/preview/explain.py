@@ -133,9 +133,9 @@ class ExplainedStream:
     def _rule(self, path: str, value: object, change: Change, record: Mapping[str, Any]) -> str:
         """Where a field of the object comes from."""
         at, entry = self._at, self._entry
-        named = [one for one in self._mapping.candidates if one.kind == path == change.user[0]]
-        for candidate in sorted(named, key=lambda one: is_blank(record.get(one.column))):
-            return f"column '{candidate.column}', by {f'{at}.{candidate.place}' if candidate.place else 'its name'}"
+        named = [one for one in self._mapping.identifier_rules if one.identifier_type == path == change.user[0]]
+        for rule in sorted(named, key=lambda one: is_blank(record.get(one.column))):
+            return f"column '{rule.column}', by {f'{at}.{rule.place}' if rule.place else 'its name'}"
         columns = self._mapping.sources.get(path, ())
         column = next((one for one in columns if not is_blank(record.get(one))), None)
         if is_deleted(record) and (column is None or str(record[column]) != str(value)):
@@ -175,7 +175,7 @@ class ExplainedStream:
 
     def _identifies(self, column: str, changes: list[Change]) -> bool:
         kinds = {change.user[0] for change in changes}
-        return any(column in candidate.columns and candidate.kind in kinds for candidate in self._mapping.candidates)
+        return any(column in rule.columns and rule.identifier_type in kinds for rule in self._mapping.identifier_rules)
 
 
 def _is_plain(endpoint: Endpoint) -> bool:

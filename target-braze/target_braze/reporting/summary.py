@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from target_braze.braze.changes import Change, Request
-    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.identifiers import IdentifierRule
     from target_braze.records import Record, Rejection
 
 _log = logging.getLogger("target-braze")
@@ -75,7 +75,7 @@ class Summary:
     def __init__(self) -> None:
         self.streams: defaultdict[str, Counts] = defaultdict(Counts)
         self.requests = 0
-        self.candidates: defaultdict[str, list[Candidate]] = defaultdict(list)
+        self.identifier_rules: defaultdict[str, list[IdentifierRule]] = defaultdict(list)
         self.reasons: Counter[str] = Counter()
         # By position; those with changes that are not settled.
         self._divided: dict[int, _Divided] = {}
@@ -203,8 +203,8 @@ class Summary:
         """How users were named, where there was a choice or something was wrong."""
         # A SCHEMA that changes makes new ones.
         outcomes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        for candidate in self.candidates[stream]:
-            outcomes[candidate.kind, candidate.column] += candidate.outcomes
+        for rule in self.identifier_rules[stream]:
+            outcomes[rule.identifier_type, rule.column] += rule.outcomes
         for (kind, column), counts in outcomes.items():
             caught = counts - Counter({CHOSEN: counts[CHOSEN]})
             if caught or len(outcomes) > 1:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from target_braze.mapping.base.stream_mapping import StreamMapping
-from target_braze.mapping.identifiers import ALIAS_COLUMNS, Candidate, compile_user, identifier
+from target_braze.mapping.identifiers import ALIAS_COLUMNS, IdentifierRule, compile_user, identifier
 from target_braze.mapping.spelling import check_identifiers
 
 if TYPE_CHECKING:
@@ -41,10 +41,10 @@ class Action(StreamMapping):
         """Nothing: there is no object of /users/track."""
 
     @override
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         return self._compile_users("user", self.identifier_types)
 
-    def _compile_users(self, setting: str, kinds: Iterable[str], *, default: bool = True) -> list[Candidate]:
+    def _compile_users(self, setting: str, kinds: Iterable[str], *, default: bool = True) -> list[IdentifierRule]:
         """The ways in which a list such as `user` names users, by the kinds of identifiers that its endpoint takes.
 
         Raises:
@@ -68,9 +68,9 @@ class Action(StreamMapping):
                 f"another - at {columns.at}.{setting}. Columns: {', '.join(columns.names)}"
             )
         names = columns.names if entry is not None else [name for name in columns.names if name in found]
-        candidates = compile_user(columns.stream, entry, names, self._defaults.placeholder_ids, setting)
-        columns.check_identifiers(candidates)
-        return candidates
+        rules = compile_user(columns.stream, entry, names, self._defaults.placeholder_ids, setting)
+        columns.check_identifiers(rules)
+        return rules
 
     def _column(self, setting: str, key: str, default: str, kinds: Iterable[str] = _TEXTS) -> str:
         """The column that a part of the mapping names, else the one that is called as Braze calls it.
@@ -85,10 +85,10 @@ class Action(StreamMapping):
                 f"nothing gives '{default}', which Braze needs: name the column - at {columns.at}.{setting}.{key}"
             )
         column = columns.known(given or default, f"{setting}.{key}")
-        columns.check_kinds(column, kinds, f"'{setting}.{key}'")
+        columns.check_types(column, kinds, f"'{setting}.{key}'")
         return column
 
-    def _external_id(self, setting: str, column: str) -> Candidate:
+    def _external_id(self, setting: str, column: str) -> IdentifierRule:
         columns = self._columns
         found = compile_user(
             columns.stream, [{"external_id": column}], columns.names, self._defaults.placeholder_ids, setting
@@ -102,15 +102,15 @@ class Action(StreamMapping):
             self._notice(f"columns that {self.to} have no use for are not sent: {', '.join(unused)}")
 
 
-def columns_of(*candidates: Sequence[Candidate]) -> set[str]:
-    """The columns that candidates read."""
-    return {column for several in candidates for candidate in several for column in candidate.columns}
+def columns_of(*rules: Sequence[IdentifierRule]) -> set[str]:
+    """The columns that rules read."""
+    return {column for several in rules for rule in several for column in rule.columns}
 
 
-def columns_by_kind(candidates: Sequence[Candidate]) -> dict[str, tuple[str, ...]]:
+def columns_by_kind(rules: Sequence[IdentifierRule]) -> dict[str, tuple[str, ...]]:
     """The columns of each kind of identifier, in the order in which they are tried."""
-    kinds = {candidate.kind for candidate in candidates}
-    return {kind: tuple(name for one in candidates if one.kind == kind for name in one.columns) for kind in kinds}
+    kinds = {rule.identifier_type for rule in rules}
+    return {kind: tuple(name for one in rules if one.identifier_type == kind for name in one.columns) for kind in kinds}
 
 
 def prioritized(user: User, prioritization: Sequence[str]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from target_braze.braze.endpoints import TRACK
 from target_braze.encode import encode
 from target_braze.mapping.base.stream_mapping import StreamMapping
 from target_braze.mapping.columns import Field, Fields
-from target_braze.mapping.property_sources import Bag, Members
+from target_braze.mapping.property_sources import PropertyConverters, PropertySource
 from target_braze.mapping.spelling import almost
 from target_braze.mapping.values.names import checked_name
 from target_braze.mapping.values.nested import Place, checked_size, compile_value
@@ -53,7 +53,7 @@ class EventOrPurchase(StreamMapping):
                 f"Columns: {', '.join(columns.names)}"
             )
         columns.known(time_column, "time_field")
-        columns.check_kinds(time_column, ("string",), "the time")
+        columns.check_types(time_column, ("string",), "the time")
         read, zone = columns.read_time(time_column), defaults.zone
         self._time = Field(time_column, "time", lambda value: to_past(read(value), zone, time_column, self._notice))
         used = used | {time_column} | self._identifier_columns()
@@ -72,7 +72,7 @@ class EventOrPurchase(StreamMapping):
         reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.to}")
         self._properties = Fields(columns.fields(chosen, place, {}, reserved), dropped=defaults.dropped(self._notice))
         if not self._flattened:
-            self._quick = self._compile_quick(self._properties, used)
+            self._open_fast_path(self._properties, used)
 
     @property
     @override
@@ -84,15 +84,15 @@ class EventOrPurchase(StreamMapping):
     @property
     @override
     def flattened(self) -> tuple[str, ...]:
-        return tuple(bag.paths[0][0] for bag, _ in self._flattened)
+        return tuple(source.paths[0][0] for source, _ in self._flattened)
 
     @abstractmethod
     def _parts_of_object(self) -> Iterable[Field]:
         """What beside the time and the properties comes from columns."""
 
-    def _compile_flattened(self, column: str, place: Place) -> tuple[Bag, Members]:
+    def _compile_flattened(self, column: str, place: Place) -> tuple[PropertySource, PropertyConverters]:
         """What reads a column of objects, and what converts their members by name."""
-        self._columns.check_kinds(column, ("object", "string"), "flatten")
+        self._columns.check_types(column, ("object", "string"), "flatten")
 
         def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
             name = checked_name(member)
@@ -100,9 +100,9 @@ class EventOrPurchase(StreamMapping):
                 raise ValueError(f"Braze reserves the name '{name}'")
             return name, compile_value(schema, place.of(f"property '{name}'"))
 
-        bag = Bag(self._columns, ((column,),), {})
+        source = PropertySource(self._columns, ((column,),), {})
         what, dropped = f"column '{column}': property", self._defaults.dropped(self._notice)
-        return bag, Members(what, bag.schemas, lambda _: True, compile_one, dropped)
+        return source, PropertyConverters(what, source.schemas, lambda _: True, compile_one, dropped)
 
     def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         fields["time"] = self._time.required(record)
@@ -115,12 +115,12 @@ class EventOrPurchase(StreamMapping):
         self._fill_own(fields, record)
         properties: dict[str, Any] = {}
         self._properties.fill(properties, record)
-        for bag, converters in self._flattened:
-            members = {n: value for n, value in converters.convert(bag.read(record)).items() if value is not None}
+        for source, converters in self._flattened:
+            members = {n: value for n, value in converters.convert(source.read(record)).items() if value is not None}
             if twice := members.keys() & properties.keys():
                 raise RecordError(
-                    f"column '{bag.paths[0][0]}': the property '{min(twice)}' comes from another column too; give that "
-                    "one another name in 'rename', or choose in 'properties'"
+                    f"column '{source.paths[0][0]}': the property '{min(twice)}' comes from another column too; give "
+                    "that one another name in 'rename', or choose in 'properties'"
                 )
             properties |= members
         if properties:
@@ -138,7 +138,7 @@ class EventOrPurchase(StreamMapping):
         return Change(self.payload_key, user, fields, self.semantics[0], TRACK, encoded=encoded)
 
     @override
-    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+    def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
         head = encode(own)
         whole = b'%s,"properties":%s}' % (head[:-1], encoded) if number else head
         if len(whole) > self.properties_bytes:
@@ -158,7 +158,7 @@ class EventOrPurchase(StreamMapping):
                 f"Columns: {', '.join(columns.names)}"
             )
         column = columns.known(given.get(key, key), setting if key == "name" else f"{setting}.{key}")
-        columns.check_kinds(column, _KINDS.get(key, ("string", "number", "integer")), f"'{key}'")
+        columns.check_types(column, _KINDS.get(key, ("string", "number", "integer")), f"'{key}'")
         return Field(column, key, columns.read_id(column, convert) if key == "product_id" else convert)
 
 

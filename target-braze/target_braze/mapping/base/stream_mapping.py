@@ -13,8 +13,8 @@ from typing_extensions import override
 from target_braze.braze.changes import Change
 from target_braze.braze.endpoints import TRACK
 from target_braze.mapping.deletion_guard import DeletionGuard
-from target_braze.mapping.fast_path import QuickFields
-from target_braze.mapping.identifiers import CHOSEN, PLACEHOLDERS, Candidate, compile_user, find_user, identifier
+from target_braze.mapping.fast_path import FastFields, FastPath
+from target_braze.mapping.identifiers import PLACEHOLDERS, IdentifierRule, compile_user, find_user, identifier
 from target_braze.mapping.spelling import check_identifiers
 from target_braze.mapping.values.nested import Place
 from target_braze.records import Member, RecordError
@@ -22,8 +22,6 @@ from target_braze.records import Member, RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
-
-    import msgspec
 
     from target_braze.braze.catalogs import Catalog
     from target_braze.braze.changes import Semantics
@@ -107,22 +105,16 @@ class StreamMapping(ABC):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._columns = columns
         self._defaults = defaults
-        self._tell = notice
-        self._is_quick = False
+        self.fast_path = FastPath(notice)
+        self._notice = self.fast_path.notice
         self._known = frozenset(columns.names)
-        self._on_delete = self._compile_removal()
-        self._candidates = self._compile_user()
-        self._quick: QuickFields | None = None
+        self._on_delete = self._compile_on_delete()
+        self._identifier_rules = self._compile_user()
 
     @property
-    def quick_record(self) -> type[msgspec.Struct] | None:
-        """The struct of a record that has nothing out of the ordinary; None where all have to be looked at."""
-        return None if self._quick is None else self._quick.record
-
-    @property
-    def candidates(self) -> tuple[Candidate, ...]:
+    def identifier_rules(self) -> tuple[IdentifierRule, ...]:
         """The ways in which it names the user, with their counts."""
-        return tuple(self._candidates)
+        return tuple(self._identifier_rules)
 
     @property
     def sources(self) -> Mapping[str, tuple[str, ...]]:
@@ -159,7 +151,7 @@ class StreamMapping(ABC):
         """
         if not self._known.issuperset(record):
             self._note_unknown(record)
-        user, caught = find_user(self._candidates, record)
+        user, caught = find_user(self._identifier_rules, record)
         if caught:
             # What was to identify the user and cannot is no data of the user either.
             record = {column: value for column, value in record.items() if column not in caught}
@@ -167,34 +159,12 @@ class StreamMapping(ABC):
         self._fill(fields, record)
         return [self._as_change(user, fields)]
 
-    def quick_change(self, record: msgspec.Struct) -> Change | None:
-        """The one change that a record makes which is a `quick_record`; None where `changes` has to look at it."""
-        if self._quick is None:
-            return None
-        self._is_quick = True
-        try:
-            encoded, number, others = self._quick.read(record)
-            first = self._candidates[0]
-            user = first.find(others)
-            if user is None:
-                return None
-            fields = self._object(user)
-            self._fill_own(fields, others)
-            change = self._as_quick_change(user, fields, encoded, number)
-        except (RecordError, ValueError):
-            return None
-        finally:
-            self._is_quick = False
-        if change is not None:
-            first.outcomes[CHOSEN] += 1
-        return change
-
     @property
-    def removes(self) -> bool:
+    def acts_on_delete(self) -> bool:
         """Whether something happens in Braze when the source deletes a record."""
         return self._on_delete != "nothing"
 
-    def removed(self, record: Mapping[str, Any]) -> list[Change]:
+    def changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
         """What changes when the source deletes a record, which may have no more than its key then.
 
         Raises:
@@ -203,9 +173,9 @@ class StreamMapping(ABC):
         if self._on_delete == "nothing":
             self._notice("records were deleted in the source, for which nothing is done in Braze: on_delete is nothing")
             return []
-        return self._removed(record)
+        return self._changes_on_delete(record)
 
-    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+    def _changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
         raise NotImplementedError
 
     def members(self, record: Mapping[str, Any]) -> list[Member]:
@@ -218,17 +188,17 @@ class StreamMapping(ABC):
         """
         part = self._part(record)
         found = []
-        for candidate in self._candidates:
+        for rule in self._identifier_rules:
             with suppress(RecordError):
-                if (user := candidate.find(record)) is not None:
+                if (user := rule.find(record)) is not None:
                     found.append(Member(user, part))
         return found
 
     def record_of(self, member: Member) -> dict[str, Any] | None:
         """A record that lists the member and says nothing else; None where the mapping makes no such member."""
-        for candidate in self._candidates:
-            if candidate.kind == member.user[0]:
-                record = candidate.record(member.user) | self._part_columns(member.part)
+        for rule in self._identifier_rules:
+            if rule.identifier_type == member.user[0]:
+                record = rule.record(member.user) | self._part_columns(member.part)
                 if self.members(record)[:1] == [member]:
                     return record
         return None
@@ -245,7 +215,7 @@ class StreamMapping(ABC):
         """The columns that say so."""
         return {}
 
-    def _compile_removal(self) -> str:
+    def _compile_on_delete(self) -> str:
         given = self._columns.entry.get("on_delete", self.on_delete_actions[0])
         action: str = given if isinstance(given, str) else "flag"
         if action not in self.on_delete_actions:
@@ -255,18 +225,16 @@ class StreamMapping(ABC):
             )
         return action
 
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         columns = self._columns
         if "user" not in columns.entry:
             check_identifiers(columns, always=self.payload_key == "attributes")
-        candidates = compile_user(
-            columns.stream, columns.entry.get("user"), columns.names, self._defaults.placeholder_ids
-        )
-        columns.check_identifiers(candidates)
-        return candidates
+        rules = compile_user(columns.stream, columns.entry.get("user"), columns.names, self._defaults.placeholder_ids)
+        columns.check_identifiers(rules)
+        return rules
 
     def _user(self, record: Mapping[str, Any]) -> User:
-        return find_user(self._candidates, record)[0]
+        return find_user(self._identifier_rules, record)[0]
 
     def _object(self, user: User) -> dict[str, Any]:
         """An object of /users/track that says nothing yet but whom it is about, and whether it may create the user."""
@@ -285,38 +253,37 @@ class StreamMapping(ABC):
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Add to the object what beside the user belongs in it."""
 
-    def _compile_quick(self, fields: Fields, own: Iterable[str] = ()) -> QuickFields | None:
-        """The quick way for columns that are sent, if there is one; `own` are columns that `_fill_own` reads."""
-        first = self._candidates[0]
+    def _open_fast_path(self, fields: Fields, own: Iterable[str] = ()) -> None:
+        """Open the fast path if it can hold these fields; `_fill_own` reads the columns `own`."""
+        first = self._identifier_rules[0]
         columns = {field.column for field in fields.all}
-        if not columns.isdisjoint((*own, *first.columns)) or any(field.name == first.kind for field in fields.all):
-            return None
+        if not columns.isdisjoint((*own, *first.columns)) or any(
+            field.name == first.identifier_type for field in fields.all
+        ):
+            return
         if fields.nullable and len(fields.nullable) < len(fields.all):
-            return None
-        if not QuickFields.may_have((*self._columns.all_names, *(field.name for field in fields.all))):
-            return None
-        return QuickFields(self._columns.all_names, fields.all, nulls=bool(fields.nullable))
+            return
+        if not FastFields.may_have((*self._columns.all_names, *(field.name for field in fields.all))):
+            return
+        self.fast_path.open(
+            FastFields(self._columns.all_names, fields.all, nulls=bool(fields.nullable)),
+            first,
+            self._object_of_own,
+            self._as_fast_change,
+        )
+
+    def _object_of_own(self, user: User, record: Mapping[str, Any]) -> dict[str, Any]:
+        fields = self._object(user)
+        self._fill_own(fields, record)
+        return fields
 
     def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        """Add to the object what beside the user and the columns of `_quick` belongs in it."""
+        """Add everything to the object except the user and the columns that the fast path sends as they are."""
         raise NotImplementedError
 
-    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
-        """The change of `own` fields and the `number` of others that are `encoded` already.
-
-        None where `changes` has to say what is wrong with it.
-        """
+    def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+        """Return the change of the fields `own` and of `number` others that are `encoded`; None: see the full path."""
         raise NotImplementedError
-
-    def _notice(self, text: str) -> None:
-        """Tell the user; or, of a record on the quick way, let `changes` do that.
-
-        Raises:
-            ValueError: it is on the quick way.
-        """
-        if self._is_quick:
-            raise ValueError(text)
-        self._tell(text)
 
     def _note_unknown(self, record: Mapping[str, Any]) -> None:
         for column in record:
@@ -326,9 +293,9 @@ class StreamMapping(ABC):
     def _identifier_columns(self, *kinds: str) -> set[str]:
         return {
             column
-            for candidate in self._candidates
-            if not kinds or candidate.kind in kinds
-            for column in candidate.columns
+            for rule in self._identifier_rules
+            if not kinds or rule.identifier_type in kinds
+            for column in rule.columns
         }
 
 

@@ -45,7 +45,7 @@ class StateSetter(Action):
         return self._state if isinstance(self._state, str) else str(self._state.required(record))
 
     @override
-    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+    def _changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
         return self._set(record, "unsubscribed")
 
     @override

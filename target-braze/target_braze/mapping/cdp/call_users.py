@@ -6,7 +6,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze.changes import Change
-from target_braze.mapping.identifiers import Candidate, compile_user, identifier
+from target_braze.mapping.identifiers import IdentifierRule, compile_user, identifier
 from target_braze.mapping.kinds import aliases, identifications, merges
 from target_braze.mapping.property_sources import value_at
 from target_braze.mapping.spelling import almost, check_identifiers
@@ -27,7 +27,7 @@ _REMEMBERED: Final = 100_000
 class CallUsers:
     """Finds the users of calls by the mapping, or else by the ids that the platform's layout has.
 
-    `candidates` are the ways to name the user of a call, `anonymous` is the one of them that is the anonymous id.
+    `rules` are the ways to name the user of a call, `anonymous` is the one of them that is the anonymous id.
 
     Raises:
         MappingError: a column is unknown, no column names users, or one is misspelled.
@@ -47,16 +47,16 @@ class CallUsers:
         named = [name for one in entry for part in one.values() for name in _names(part)]
         # An identifier may be a part of an object: user_properties.crm_id.
         self._paths = [name for name in named if name not in columns and name.partition(".")[0] in columns]
-        self.candidates = compile_user(
+        self.identifier_rules = compile_user(
             columns.stream, entry or None, (*columns.names, *self._paths), defaults.placeholder_ids
         )
         # What an alias call merges: a known user or an anonymous one.
-        self._previous: list[Candidate] = []
+        self._previous: list[IdentifierRule] = []
         self._previous_is_anonymous = given.get("previous_id") == "user_alias"
         if previous := layout.previous_id:
             either = [{"external_id": previous}, _alias_of(previous, label or layout.anonymous_label)]
             self._previous = compile_user(columns.stream, either, columns.names, defaults.placeholder_ids)
-        anonymous = (one for one in self.candidates if one.kind == "user_alias")
+        anonymous = (one for one in self.identifier_rules if one.identifier_type == "user_alias")
         self.anonymous = next((one for one in anonymous if one.column == layout.anonymous_id), None)
 
     def with_paths(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -73,7 +73,7 @@ class CallUsers:
         Raises:
             RecordError: it names nobody, or the user.
         """
-        known, unknown = (candidate.user(record) for candidate in self._previous)
+        known, unknown = (rule.user(record) for rule in self._previous)
         was_anonymous = self._previous_is_anonymous or unknown == self._anonymous_user(record)
         gone = unknown if was_anonymous else known
         if gone is None or gone == user:
@@ -137,7 +137,7 @@ def _check_spelling(columns: Columns, layout: Layout) -> None:
 
 
 def _names(part: str | Mapping[str, str]) -> list[str]:
-    """The columns or paths of one candidate."""
+    """The columns or paths of one rule."""
     return [part] if isinstance(part, str) else [part[key] for key in ("name", "label_field") if key in part]
 
 

@@ -23,7 +23,7 @@ from target_braze.records import RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from target_braze.mapping.property_sources import Members
+    from target_braze.mapping.property_sources import PropertyConverters
     from target_braze.mapping.values.scalars import Convert
 
 # Events that say that an order was paid, by their names in lower case.
@@ -155,7 +155,11 @@ class Orders:
     """Turns ecommerce events into objects of Braze: (array of /users/track, what it says beside user and time)."""
 
     def __init__(
-        self, given: Mapping[str, str], order: Members, product: Members, notice: Callable[[str], None]
+        self,
+        given: Mapping[str, str],
+        order: PropertyConverters,
+        product: PropertyConverters,
+        notice: Callable[[str], None],
     ) -> None:
         self._to = given.get("to", "purchases")
         self._currency = to_currency(given["currency"]) if "currency" in given else None
@@ -251,7 +255,7 @@ class Orders:
         fields["metadata"] = self._metadata(self._product, taken.rest())
         return {name: value for name, value in fields.items() if value is not None}
 
-    def _metadata(self, members: Members, rest: Mapping[str, Any]) -> dict[str, Any] | None:
+    def _metadata(self, members: PropertyConverters, rest: Mapping[str, Any]) -> dict[str, Any] | None:
         """What Braze's schema has no place for, with what the source has put into `metadata` itself."""
         found = _without_nulls(members.convert(rest))
         own = found.get("metadata")

@@ -12,7 +12,7 @@ from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.endpoints import DEPENDENT
 from target_braze.mapping.base.actions import Action, columns_of
 from target_braze.mapping.base.settings import NAME, strict_object
-from target_braze.mapping.identifiers import ALIAS_COLUMNS, Candidate, compile_user, identifier
+from target_braze.mapping.identifiers import ALIAS_COLUMNS, IdentifierRule, compile_user, identifier
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ class Aliases(Action, to="aliases"):
             else {"label_field": self._column("alias", "label_field", label_name)}
         )
         self._alias = self._compile_alias(self._column("alias", "name", name), label)
-        self._old: Candidate | None = None
+        self._old: IdentifierRule | None = None
         if "old_name" in given or "old_alias_name" in columns:
             self._old = self._compile_alias(self._column("alias", "old_name", "old_alias_name"), label)
         old = [self._old] if self._old else []
-        self._note_unused(columns_of(self._candidates, [self._alias], old))
+        self._note_unused(columns_of(self._identifier_rules, [self._alias], old))
 
     @override
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         # An alias of nobody makes a profile that has nothing but the alias.
         nobody = "user" not in self._columns.entry and "external_id" not in self._columns
         return [] if nobody else super()._compile_user()
@@ -101,14 +101,14 @@ class Aliases(Action, to="aliases"):
         if old is not None and old != alias:
             names = {"alias_label": label, "old_alias_name": old[2], "new_alias_name": name}
             return [Change("alias_updates", old, names, UPDATE_SEMANTICS, UPDATE, others=(alias,))]
-        user = next((found for candidate in self._candidates if (found := candidate.user(record))), None)
+        user = next((found for rule in self._identifier_rules if (found := rule.user(record))), None)
         fields = {"alias_name": name, "alias_label": label}
         if user is None:
             return [Change("user_aliases", alias, fields, SEMANTICS, ENDPOINT)]
         fields = {**identifier(user), **fields}
         return [Change("user_aliases", user, fields, SEMANTICS, ENDPOINT, others=(alias,))]
 
-    def _compile_alias(self, name: str, label: Mapping[str, str]) -> Candidate:
+    def _compile_alias(self, name: str, label: Mapping[str, str]) -> IdentifierRule:
         columns = self._columns
         entry = [{"user_alias": {"name": name, **label}}]
         found = compile_user(columns.stream, entry, columns.names, self._defaults.placeholder_ids, "alias")

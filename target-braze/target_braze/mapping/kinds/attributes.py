@@ -17,7 +17,7 @@ from target_braze.mapping.coalescing import accumulates, coalesced
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.mapping.flatten import FlattenedColumns
 from target_braze.mapping.identifiers import DEFAULT
-from target_braze.mapping.on_delete import Removal
+from target_braze.mapping.on_delete import OnDelete
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.mapping.spelling import squashed
 from target_braze.mapping.values.standard_fields import (
@@ -25,7 +25,7 @@ from target_braze.mapping.values.standard_fields import (
     STANDARD,
     TEXTS,
     compile_standard_field,
-    kinds_of_standard_field,
+    types_of_standard_field,
 )
 from target_braze.mapping.values.times import looks_like_time
 
@@ -102,7 +102,9 @@ class Attributes(StreamMapping, to="attributes"):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         # An address that does not identify the user is still the user's address.
-        addresses = {c.column: c.kind for c in self._candidates if c.kind in {"email", "phone"}}
+        addresses = {
+            c.column: c.identifier_type for c in self._identifier_rules if c.identifier_type in {"email", "phone"}
+        }
         place = defaults.place(self._notice, typed_nested_times=True)
         self._operators = compile_operators(columns, place, _RESERVED)
         operands = {operator.field.column for operator in self._operators}
@@ -124,14 +126,15 @@ class Attributes(StreamMapping, to="attributes"):
             # Which there are only the record knows, and of a deleted one there may be no more than the key.
             members = "', '".join(self._flattened.columns)
             notice(f"'on_delete' unsets no members of '{members}'; they stay in Braze")
-        self._removal = Removal(
+        self._deletion = OnDelete(
             columns, self._on_delete, names, new_object=self._object, as_change=self._as_change, guard=defaults.guard
         )
         if not (self._operators or self._flattened.columns):
-            self._quick = self._compile_quick(self._fields)
+            self._open_fast_path(self._fields)
         # Where each field costs one data point.
         self._flat = all(
-            (field.quick is not None or columns.is_time(field.column)) and field.name not in FREE for field in fields
+            (field.exact_type is not None or columns.is_time(field.column)) and field.name not in FREE
+            for field in fields
         )
 
     def _check_operators(self) -> None:
@@ -148,12 +151,12 @@ class Attributes(StreamMapping, to="attributes"):
     def _check_precedence(self) -> None:
         """An object without a primary identifier is about whom its email names, also where the mapping says phone."""
         email = next((field.column for field in self._fields.all if field.name == "email"), None)
-        for candidate in self._candidates if email else ():
-            if (candidate.kind, candidate.column) == ("email", email):
+        for rule in self._identifier_rules if email else ():
+            if (rule.identifier_type, rule.column) == ("email", email):
                 return
-            if candidate.kind == "phone":
+            if rule.identifier_type == "phone":
                 raise self._columns.error(
-                    f"'user' tries '{candidate.column}' (phone) before '{email}' (email), but of an object that has "
+                    f"'user' tries '{rule.column}' (phone) before '{email}' (email), but of an object that has "
                     f"both Braze goes by the address; put email before phone, or leave '{email}' out of 'fields'"
                 )
 
@@ -162,8 +165,8 @@ class Attributes(StreamMapping, to="attributes"):
         what = f"column '{field.column}'"
         place = self._defaults.place(self._notice, typed_nested_times=True).of(what)
         if standard := compile_standard_field(field.name, self._columns.schema(field.column), place):
-            self._columns.check_kinds(field.column, kinds_of_standard_field(field.name), f"'{field.name}'")
-            return Field(field.column, field.name, standard, field.quick if field.name in TEXTS else None)
+            self._columns.check_types(field.column, types_of_standard_field(field.name), f"'{field.name}'")
+            return Field(field.column, field.name, standard, field.exact_type if field.name in TEXTS else None)
         meant = meant_field(field.name)
         if meant and meant not in self._columns:
             self._notice(
@@ -172,7 +175,7 @@ class Attributes(StreamMapping, to="attributes"):
             )
         if self._columns.is_time(field.column):
             return field
-        return Field(field.column, field.name, self._watched(field.convert, what), field.quick, watched=True)
+        return Field(field.column, field.name, self._watched(field.convert, what), field.exact_type, watched=True)
 
     def _watched(self, convert: Convert, what: str) -> Convert:
         return watched(convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
@@ -202,7 +205,7 @@ class Attributes(StreamMapping, to="attributes"):
     @override
     def attributes(self) -> Mapping[str, bool]:
         operated = dict.fromkeys((one.field.name for one in self._operators), False)
-        flag = {} if self._removal.flag is None else {self._removal.flag: False}
+        flag = {} if self._deletion.flag is None else {self._deletion.flag: False}
         return operated | flag | {field.name: field.name not in NEVER_NULL for field in self._fields.all}
 
     @override
@@ -211,8 +214,8 @@ class Attributes(StreamMapping, to="attributes"):
         return [name for name in names if name not in flattened and self._columns_by_name.get(name) not in record]
 
     @override
-    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
-        return self._removal.changes(self._user(record))
+    def _changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
+        return self._deletion.changes(self._user(record))
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
@@ -224,15 +227,15 @@ class Attributes(StreamMapping, to="attributes"):
     def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         if self._merge:
             fields["_merge_objects"] = True
-        if self._removal.flag is not None:
-            fields[self._removal.flag] = False
+        if self._deletion.flag is not None:
+            fields[self._deletion.flag] = False
         for operator in self._operators:
             operator.fill(fields, record)
 
     @override
-    def _as_quick_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change:
+    def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change:
         head = encode(own)
-        points = number + (self._removal.flag is not None) if self._flat else None
+        points = number + (self._deletion.flag is not None) if self._flat else None
         whole = b"%s,%s" % (head[:-1], encoded[1:]) if number else head
         return Change(self.payload_key, user, None, SEMANTICS, TRACK, encoded=whole, points=points)
 

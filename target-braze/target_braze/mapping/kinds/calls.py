@@ -12,21 +12,22 @@ from target_braze.braze import limits
 from target_braze.braze.changes import Change
 from target_braze.braze.endpoints import TRACK
 from target_braze.mapping.base.events_and_purchases import to_past
-from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, PROPERTIES, TIME_FIELD, strict_object
+from target_braze.mapping.base.settings import FIELDS, PROPERTIES, TIME_FIELD
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.cdp.call_users import CallUsers
 from target_braze.mapping.cdp.event_names import EventNames
 from target_braze.mapping.cdp.layouts import METHODS, recognise
 from target_braze.mapping.cdp.orders import Orders
+from target_braze.mapping.cdp.settings import CALLS
 from target_braze.mapping.cdp.traits import add_address, compile_trait, without_operations
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.identifiers import DEFAULT
 from target_braze.mapping.kinds import aliases, attributes, events, identifications, merges, purchases
-from target_braze.mapping.property_sources import Bag, Members, chooser, is_blank
+from target_braze.mapping.property_sources import PropertyConverters, PropertySource, chooser, is_blank
 from target_braze.mapping.values.names import checked_name
 from target_braze.mapping.values.nested import checked_size, compile_value
 from target_braze.mapping.values.scalars import checked_string, to_id
-from target_braze.mapping.values.schemas import kinds_of
+from target_braze.mapping.values.schemas import json_types
 from target_braze.mapping.values.standard_fields import NEVER_NULL
 from target_braze.mapping.values.times import show
 from target_braze.records import RecordError
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from target_braze.braze.changes import Semantics
-    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.identifiers import IdentifierRule
     from target_braze.mapping.values.scalars import Convert
     from target_braze.records import User
 
@@ -49,75 +50,19 @@ _SEMANTICS: Final[Mapping[str, Semantics]] = {
     "purchases": purchases.SEMANTICS,
 }
 
-_CALLS: Final = strict_object(
-    {
-        "method": {
-            "type": "string",
-            "enum": list(METHODS),
-            "description": "Which call all records are. Default: what the name of a warehouse table says (identifies, "
-            "users, tracks, pages, screens, groups, aliases), else the column `type`, else track.",
-        },
-        "method_field": {**NAME, "description": "Column that says which call a record is."},
-        "anonymous_label": {
-            "type": ["string", "null"],
-            "minLength": 1,
-            "description": "Label of the alias that an anonymous id becomes, where `user` says nothing else; null "
-            "leaves calls of anonymous users out. Default: anonymous_id, of Amplitude device_id.",
-        },
-        "previous_id": {
-            "type": "string",
-            "enum": ["external_id", "user_alias"],
-            "description": "What the previous id of an alias call is in Braze, an alias being that of an anonymous "
-            "id. Default: user_alias if it is the anonymous id of the call, else external_id.",
-        },
-        "events": strict_object(
-            {"only": NAMES, "except": NAMES},
-            description="Events by name or glob: `only` these are sent, those of `except` are not.",
-        ),
-        "page": {**NAME, "description": "The event's name of a page call. Default: Viewed {name} Page."},
-        "screen": {**NAME, "description": "The event's name of a screen call. Default: Viewed {name} Screen."},
-        "orders": strict_object(
-            {
-                "to": {"type": "string", "enum": ["purchases", "ecommerce", "events"]},
-                "currency": NAME,
-                "source": NAME,
-            },
-            description="What `Order Completed` is `to` become: `purchases`, one for each product; with `ecommerce` "
-            "it and its likes become Braze's recommended events; with `events` nothing special. `currency` is that of "
-            "orders without one, `source` what the recommended events name as such. Default: purchases.",
-        ),
-        "group": strict_object(
-            {"attribute": NAME, "subscription_state": NAME},
-            minProperties=1,
-            maxProperties=1,
-            description="What a group call sets: the `attribute` of this name to the group's id; or the state of the "
-            "subscription group whose id it is, to what the trait named by `subscription_state` says. Default: the "
-            "attribute group_id.",
-        ),
-    },
-    **{"not": {"required": ["method", "method_field"]}},
-)
-
 
 class Calls(StreamMapping, to="calls"):
     """Calls of https://www.twilio.com/docs/segment/connections/spec/ and of RudderStack, and events of Amplitude."""
 
     settings: ClassVar[Mapping[str, Any]] = {
-        "calls": _CALLS,
+        "calls": CALLS,
         "fields": FIELDS,
         "properties": PROPERTIES,
         "time_field": TIME_FIELD,
     }
     unsupported_keys = frozenset()
     identifier_types = frozenset(DEFAULT)
-    semantics = (
-        attributes.SEMANTICS,
-        events.SEMANTICS,
-        purchases.SEMANTICS,
-        aliases.SEMANTICS,
-        identifications.SEMANTICS,
-        merges.SEMANTICS,
-    )
+    semantics = (*_SEMANTICS.values(), aliases.SEMANTICS, identifications.SEMANTICS, merges.SEMANTICS)
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
@@ -149,9 +94,9 @@ class Calls(StreamMapping, to="calls"):
     # Compiling.
 
     @override
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         self._users = CallUsers(self._columns, self._layout, self._defaults, self._notice)
-        return self._users.candidates
+        return self._users.identifier_rules
 
     def _compile_times(self) -> list[Field]:
         columns = self._columns
@@ -191,14 +136,14 @@ class Calls(StreamMapping, to="calls"):
             if column not in naming and layout.method not in {"track", "page", "screen", "alias"}
         }
         self._place = self._defaults.place(notice, typed_nested_times=True)
-        bag = Bag(columns, layout.traits, flat)
-        self._traits = bag
+        source = PropertySource(columns, layout.traits, flat)
+        self._traits = source
         # A column of a table of all calls may be a property as well as a trait.
         alone = {column: name for column, name in flat.items() if column not in layout.flat_properties}
-        self._brought = Bag(columns, layout.traits, alone)
-        self._attributes = Members(
+        self._brought = PropertySource(columns, layout.traits, alone)
+        self._attributes = PropertyConverters(
             "trait",
-            bag.schemas,
+            source.schemas,
             chooser(columns, "fields", {} if layout.traits else flat, notice),
             compile_trait(renames, self._defaults, notice),
             self._defaults.dropped(notice),
@@ -217,25 +162,25 @@ class Calls(StreamMapping, to="calls"):
             sent = checked_name(renames.get(name, name))
             if sent in limits.RESERVED_EVENT_PROPERTIES:
                 raise ValueError("Braze reserves the name; give it another one in 'rename' or leave it out")
-            if name == "products" and kinds_of(schema) == {"string"}:
+            if name == "products" and json_types(schema) == {"string"}:
                 schema = {"type": "array"}  # warehouses keep arrays as the text of their JSON
             return sent, compile_value(schema, place.of(f"property '{name}'"))
 
         events = layout.method in {None, "track", "page", "screen"}
         flat = layout.flat_properties if events else {}
         choose = chooser(columns, "properties", {} if layout.properties else flat, notice)
-        self._properties = Bag(columns, layout.properties, flat)
+        self._properties = PropertySource(columns, layout.properties, flat)
         dropped = self._defaults.dropped(notice)
-        self._event_properties = Members("property", self._properties.schemas, choose, compile_one, dropped)
+        self._event_properties = PropertyConverters("property", self._properties.schemas, choose, compile_one, dropped)
         if events and layout.method:
             self._check(self._event_properties, flat)
-        product = Members("property", {}, choose, compile_one, dropped)
+        product = PropertyConverters("property", {}, choose, compile_one, dropped)
         try:
             self._orders = Orders(self._given.get("orders", {}), self._event_properties, product, notice)
         except ValueError as wrong:
             raise columns.error(f"{wrong} - at {columns.at}.calls.orders.currency") from None
 
-    def _check(self, members: Members, flat: Mapping[str, str]) -> None:
+    def _check(self, members: PropertyConverters, flat: Mapping[str, str]) -> None:
         """Compile the columns of a flat layout before the first record."""
         for column, name in flat.items():
             if wrong := members.wrong(name):
@@ -265,11 +210,11 @@ class Calls(StreamMapping, to="calls"):
         found |= {"identifier_to_merge": (self._layout.previous_id,)} if self._layout.previous_id else {}
         found |= {self._group_attribute: (self._layout.group_id,)} if self._layout.group_id else {}
         found |= {"user_alias": (self._users.anonymous.column,)} if self._users.anonymous else {}
-        for prefix, members, bag in (
+        for prefix, members, source in (
             ("", self._attributes, self._traits),
             ("properties.", self._event_properties, self._properties),
         ):
-            for column, name in bag.flat.items():
+            for column, name in source.flat.items():
                 if not members.wrong(name) and (sent := members.find(name)):
                     found[prefix + sent[0]] = (column,)
         return found
@@ -376,8 +321,6 @@ class Calls(StreamMapping, to="calls"):
         """Report traits of a call that sets no attributes: of Amplitude's, each does."""
         if not self._layout.amplitude and self._brought.read(record):
             self._notice(f"traits of {method} calls are not sent: identify calls set attributes")
-
-    # Parts of calls.
 
     def _setting(self, user: User, attributes: Mapping[str, Any]) -> list[Change]:
         """Set attributes, which with `_update_existing_only: false` makes the profile of an anonymous user too.

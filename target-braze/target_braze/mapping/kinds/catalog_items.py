@@ -21,7 +21,7 @@ from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, strict_objec
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.values.nested import Place
 from target_braze.mapping.values.scalars import to_boolean, to_id, to_number, to_string
-from target_braze.mapping.values.schemas import SCALARS, epoch_of, is_decimal, is_time, kinds_of
+from target_braze.mapping.values.schemas import SCALARS, epoch_of, is_decimal, is_time, json_types
 from target_braze.mapping.values.times import from_epoch, show, to_time
 from target_braze.records import RecordError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from target_braze.mapping.base.stream_mapping import Defaults
-    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.identifiers import IdentifierRule
     from target_braze.mapping.values.scalars import Convert
 
 # Of catalogs, their fields and their items: https://www.braze.com/docs/api/endpoints/catalogs/
@@ -135,14 +135,14 @@ class CatalogItems(Action, to="catalog_items"):
         self._delete = _endpoint(name, "DELETE", "catalogs.delete_items")
 
     @override
-    def _compile_removal(self) -> str:
+    def _compile_on_delete(self) -> str:
         # Who has some fields of an item only does not own it.
         entry = self._columns.entry
         partial = "on_delete" not in entry and entry.get("catalog", {}).get("partial", False)
-        return "nothing" if partial else super()._compile_removal()
+        return "nothing" if partial else super()._compile_on_delete()
 
     @override
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         return []
 
     @property
@@ -163,7 +163,7 @@ class CatalogItems(Action, to="catalog_items"):
         return [self._change(record, values, self._write, semantics)]
 
     @override
-    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+    def _changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
         return [self._change(record, {}, self._delete, SEMANTICS)]
 
     @override
@@ -217,7 +217,7 @@ def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
     Raises:
         ValueError: Braze has no such type.
     """
-    kinds = kinds_of(schema)
+    kinds = json_types(schema)
     if kinds == {"boolean"}:
         return "boolean", to_boolean
     if is_decimal(schema) or (kinds and kinds <= {"integer", "number"}):
@@ -229,7 +229,7 @@ def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
         return "string", _text
     if kinds == {"object"}:
         return "object", _object
-    items = kinds_of(schema.get("items")) if kinds == {"array"} else {"array"}
+    items = json_types(schema.get("items")) if kinds == {"array"} else {"array"}
     if items <= SCALARS:
         return "array", _array
     raise ValueError(

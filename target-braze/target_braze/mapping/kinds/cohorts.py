@@ -68,13 +68,13 @@ class Cohorts(StreamMapping, to="cohorts"):
         self._name: Field | str = given.get("name", "").strip()
         if self._is_array and not self._name:
             column = columns.known(given["name_field"], "cohort.name_field")
-            columns.check_kinds(column, ("string", "integer", "number"), "'cohort.name_field'")
+            columns.check_types(column, ("string", "integer", "number"), "'cohort.name_field'")
             self._name = Field(column, "name", lambda value: checked_string(to_id(value)))
             used.add(column)
         self._member: Field | None = None
         if "member_field" in given:
             column = columns.known(given["member_field"], "cohort.member_field")
-            columns.check_kinds(column, ("string", "integer", "boolean"), "'cohort.member_field'")
+            columns.check_types(column, ("string", "integer", "boolean"), "'cohort.member_field'")
             self._member = Field(column, "member", to_boolean)
             used.add(column)
         if unused := [name for name in columns.names if name not in used]:
@@ -119,7 +119,7 @@ class Cohorts(StreamMapping, to="cohorts"):
         return {} if isinstance(self._name, str) else {self._name.column: part}
 
     @override
-    def _removed(self, record: Mapping[str, Any]) -> list[Change]:
+    def _changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
         user = self._user(record)
         fields = self._object(user)
         self._set(fields, record, member=False)

@@ -59,17 +59,17 @@ class Deletions(Action, to="deletions"):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         self._deleter = Deleter(columns, defaults.guard)
-        self._note_unused(columns_of(self._candidates))
+        self._note_unused(columns_of(self._identifier_rules))
 
     @property
     @override
     def sources(self) -> Mapping[str, tuple[str, ...]]:
         # An alias is deleted by an object that has its name and label beside each other.
-        return {"alias_name": columns_by_kind(self._candidates).get("user_alias", ())}
+        return {"alias_name": columns_by_kind(self._identifier_rules).get("user_alias", ())}
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        user, _ = find_user(self._candidates, record)
+        user, _ = find_user(self._identifier_rules, record)
         return [self._deleter.change(user)]
 
 

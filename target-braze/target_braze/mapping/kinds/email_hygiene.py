@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
-    from target_braze.mapping.identifiers import Candidate
+    from target_braze.mapping.identifiers import IdentifierRule
 
 
 def _endpoint(path: str, permission: str, array: str = "email") -> Endpoint:
@@ -65,14 +65,14 @@ class EmailHygiene(Action, to="email_hygiene"):
             )
         self._operation: str = columns.entry["operation"]
         super().__init__(columns, defaults, notice)
-        self._note_unused(columns_of(self._candidates))
+        self._note_unused(columns_of(self._identifier_rules))
 
     @override
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         return self._compile_users("user", {"phone" if self._operation == "remove_invalid_phones" else "email"})
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        user, _ = find_user(self._candidates, record)
+        user, _ = find_user(self._identifier_rules, record)
         endpoint = ENDPOINTS[self._operation]
         return [Change(endpoint.arrays[0], user, {user[0]: user[1]}, SEMANTICS, endpoint, key=self._operation)]

@@ -55,9 +55,9 @@ class EmailStatus(StateSetter, to="email_status"):
             raise columns.error(
                 f"'subscription.{key}' has no meaning for email_status - at {columns.at}.subscription.{key}"
             )
-        self._note_unused(self._compile_state() | columns_of(self._candidates))
+        self._note_unused(self._compile_state() | columns_of(self._identifier_rules))
 
     @override
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
-        user, _ = find_user(self._candidates, record)
+        user, _ = find_user(self._identifier_rules, record)
         return [Change("email", user, {"email": user[1]}, SEMANTICS, ENDPOINTS[state], key="email_status")]

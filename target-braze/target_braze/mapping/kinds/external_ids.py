@@ -14,7 +14,7 @@ from target_braze.braze.endpoints import DEPENDENT, Identifiers
 from target_braze.braze.error_texts import error_text
 from target_braze.mapping.base.actions import Action
 from target_braze.mapping.base.settings import NAME, strict_object
-from target_braze.mapping.identifiers import Candidate, find_user, identifier
+from target_braze.mapping.identifiers import IdentifierRule, find_user, identifier
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ExternalIds(Action, to="external_ids"):
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
-        self._new: Candidate | None = None
+        self._new: IdentifierRule | None = None
         if "remove" in columns.entry.get("external_ids", {}):
             self._current = self._external_id("external_ids", self._column("external_ids", "remove", ""))
             self._note_unused(self._current.columns)
@@ -104,7 +104,7 @@ class ExternalIds(Action, to="external_ids"):
         self._note_unused((current, new))
 
     @override
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         return []
 
     @property

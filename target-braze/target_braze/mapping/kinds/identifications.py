@@ -62,7 +62,7 @@ class Identifications(Action, to="identifications"):
         self._whom = self._compile_users("identify", _ARRAYS)
         # Of several anonymous profiles none is taken, rather than one by chance.
         self._prioritization = columns.entry.get("prioritization", ["unidentified"])
-        self._note_unused(columns_of(self._candidates, self._whom))
+        self._note_unused(columns_of(self._identifier_rules, self._whom))
 
     @property
     @override

@@ -10,7 +10,7 @@ from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.endpoints import DEPENDENT
 from target_braze.mapping.base.actions import Action, columns_by_kind, columns_of, prioritized
 from target_braze.mapping.base.settings import IDENTIFIERS, PRIORITIZATION
-from target_braze.mapping.identifiers import Candidate, find_user
+from target_braze.mapping.identifiers import IdentifierRule, find_user
 from target_braze.records import RecordError, User
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Merges(Action, to="merges"):
         self._note_unused(columns_of(self._merge, self._keep))
 
     @override
-    def _compile_user(self) -> list[Candidate]:
+    def _compile_user(self) -> list[IdentifierRule]:
         return []
 
     @property
@@ -61,8 +61,8 @@ class Merges(Action, to="merges"):
         parts = {"identifier_to_merge": self._merge, "identifier_to_keep": self._keep}
         return {
             f"{part}.{kind}": columns
-            for part, candidates in parts.items()
-            for kind, columns in columns_by_kind(candidates).items()
+            for part, rules in parts.items()
+            for kind, columns in columns_by_kind(rules).items()
         }
 
     @override
@@ -78,8 +78,8 @@ class Merges(Action, to="merges"):
         return [Change("merge_updates", stays, fields, SEMANTICS, ENDPOINT, others=(goes,))]
 
     @staticmethod
-    def _one(candidates: list[Candidate], record: Mapping[str, Any], what: str) -> User:
+    def _one(rules: list[IdentifierRule], record: Mapping[str, Any], what: str) -> User:
         try:
-            return find_user(candidates, record)[0]
+            return find_user(rules, record)[0]
         except RecordError as error:
             raise RecordError(f"whom to {what}: {error}") from None

@@ -99,7 +99,7 @@ class Subscriptions(StateSetter, to="subscriptions"):
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
-        used = self._compile_state() | columns_of(self._candidates)
+        used = self._compile_state() | columns_of(self._identifier_rules)
         literal = columns.entry.get("subscription", {}).get("group")
         self._group: Field | str
         if literal is None:
@@ -113,7 +113,7 @@ class Subscriptions(StateSetter, to="subscriptions"):
                 raise columns.error(f"'subscription.group': {wrong} - at {columns.at}.subscription.group") from None
         self._note_unused(used)
         self._double_opt_in: bool = columns.entry.get("subscription", {}).get("double_opt_in", False)
-        if self._double_opt_in and any(candidate.kind == "email" for candidate in self._candidates):
+        if self._double_opt_in and any(rule.identifier_type == "email" for rule in self._identifier_rules):
             raise columns.error(
                 "'subscription.double_opt_in' is for SMS groups, whose users are named by external_id or phone; say "
                 f"so in 'user' - at {columns.at}.subscription.double_opt_in"
@@ -127,7 +127,7 @@ class Subscriptions(StateSetter, to="subscriptions"):
 
     @override
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
-        user, _ = find_user(self._candidates, record)
+        user, _ = find_user(self._identifier_rules, record)
         group = self._part(record)
         endpoint = ENDPOINTS[user[0]]
         fields: dict[str, Any] = {"subscription_group_id": group, "subscription_state": state}

@@ -24,7 +24,7 @@ from target_braze.mapping.values.scalars import (
     to_integer,
     to_number,
 )
-from target_braze.mapping.values.schemas import SCALARS, TIME_FORMATS, branches_of, holds_decimals, kinds_of
+from target_braze.mapping.values.schemas import SCALARS, TIME_FORMATS, branches_of, holds_decimals, json_types
 from target_braze.mapping.values.times import EPOCHS, from_epoch, show, to_date, to_time
 
 if TYPE_CHECKING:
@@ -44,10 +44,10 @@ def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
     """
     if place.typed_nested_times:
         for kind, branch in branches_of(schema):
-            if kind == "array" and kinds_of(branch.get("items")) == {"array"}:
+            if kind == "array" and json_types(branch.get("items")) == {"array"}:
                 raise ValueError("it holds arrays of arrays, for which Braze has no type")
     convert = _compile(schema, place)
-    kinds = kinds_of(schema)
+    kinds = json_types(schema)
     return convert if kinds and kinds <= SCALARS else _top_level(convert, place)
 
 
@@ -148,7 +148,7 @@ def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) ->
 
 def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
     items = schema.get("items")
-    kinds = kinds_of(items)
+    kinds = json_types(items)
     # Braze knows times inside of objects; an array of bare times is an array of text.
     element = (
         _compile(items, place, nested="object" in kinds) if isinstance(items, Mapping) else _compile_untyped(place)

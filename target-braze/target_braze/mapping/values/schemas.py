@@ -123,7 +123,7 @@ def _types(schema: Mapping[str, Any]) -> list[Any]:
     return [*types] if isinstance(types, list | tuple) else [types]
 
 
-def kinds_of(schema: object) -> set[str]:
+def json_types(schema: object) -> set[str]:
     """The types that a schema allows, but null."""
     return {kind for kind, _ in branches_of(schema)}
 
@@ -139,7 +139,7 @@ def epoch_of(schema: object) -> str | None:
     return next(iter(formats)) if len(formats) == 1 and formats <= EPOCHS.keys() else None
 
 
-def members_of(schema: object) -> dict[str, Mapping[str, Any]]:
+def properties_of(schema: object) -> dict[str, Mapping[str, Any]]:
     """The schemas of the members of objects, by their names."""
     found: dict[str, Any] = {}
     for kind, branch in branches_of(schema):
@@ -164,7 +164,7 @@ def is_time(schema: object) -> bool:
     return bool(formats) and formats <= TIME_FORMATS
 
 
-def quick_type(schema: Mapping[str, Any]) -> type | None:
+def exact_type(schema: Mapping[str, Any]) -> type | None:
     """The type of Python's whose values go as they are, but for text that is long and numbers that are none."""
     branches = branches_of(schema)
     if len(branches) != 1:
@@ -180,7 +180,7 @@ def braze_type(schema: Mapping[str, Any]) -> str | None:
     branches = branches_of(schema)
     kinds = {kind for kind, _ in branches}
     if kinds == {"array"}:
-        items = [kinds_of(branch.get("items")) for _, branch in branches]
+        items = [json_types(branch.get("items")) for _, branch in branches]
         return (
             "Object Array" if items == [{"object"}] else "Array" if all(items) and not {"object"} & items[0] else None
         )

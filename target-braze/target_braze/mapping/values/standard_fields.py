@@ -240,7 +240,7 @@ def compile_standard_field(name: str, schema: Mapping[str, Any], place: Place) -
     return _FIELDS.get(name)
 
 
-def kinds_of_standard_field(name: str) -> frozenset[str]:
+def types_of_standard_field(name: str) -> frozenset[str]:
     """The types of columns that may hold it; text may hold the JSON of an object."""
     if name in {"current_location", "facebook", "twitter"}:
         return frozenset({"object", "string"})

@@ -40,12 +40,12 @@ PARTS: dict[str, dict[str, Any]] = {
 
 
 def quickly(mapping: StreamMapping, record: bytes) -> Change | None:
-    assert mapping.quick_record is not None
+    assert mapping.fast_path.record is not None
     try:
-        quick: msgspec.Struct = msgspec.json.Decoder(mapping.quick_record, float_hook=exact).decode(record)
+        quick: msgspec.Struct = msgspec.json.Decoder(mapping.fast_path.record, float_hook=exact).decode(record)
     except (msgspec.DecodeError, UnicodeError):
         return None
-    return mapping.quick_change(quick)
+    return mapping.fast_path.change(quick)
 
 
 def usually(mapping: StreamMapping, record: bytes) -> Change | None:
@@ -78,7 +78,7 @@ def test_the_quick_way_does_what_the_usual_way_does_or_nothing(
         mapping = mapping_of(dict.fromkeys(parts, TEXT) | columns, unset=unset, notice=told.append, to=kind)
     except MappingError:
         return
-    if mapping.quick_record is None:
+    if mapping.fast_path.record is None:
         return
     for record in records:
         row = encode({"external_id": user, **parts, **record, **more})
@@ -109,8 +109,8 @@ def test_a_usual_record_takes_the_quick_way(kind: str) -> None:
     sent = sent if kind == "attributes" else sent["properties"]
     assert sent.items() >= {"home town": "Köln", "zip": "50667", "visits": 17, "share": 0.1, "vip": True}.items()
     assert "note" not in sent
-    [candidate] = mapping.candidates
-    assert candidate.outcomes == {"chosen": 1}
+    [rule] = mapping.identifier_rules
+    assert rule.outcomes == {"chosen": 1}
 
 
 @pytest.mark.parametrize(
@@ -137,8 +137,8 @@ def test_what_is_out_of_the_ordinary_is_left_to_the_usual_way(kind: str, column:
     columns = dict.fromkeys(PARTS[kind], TEXT) | {name: column for name, (column, _) in USUAL.items()}
     mapping = mapping_of(columns, unset=False, to=kind)
     assert quickly(mapping, encode({"external_id": "c-1", **PARTS[kind], column: value})) is None
-    [candidate] = mapping.candidates
-    assert not candidate.outcomes
+    [rule] = mapping.identifier_rules
+    assert not rule.outcomes
 
 
 @pytest.mark.parametrize(
