@@ -19,7 +19,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from tap_braze.currents.container import BrokenFileError
-from tap_braze.currents.position import moment_of
+from tap_braze.currents.hours import moment_of
 from tap_braze.currents.schemas import known_as
 from tap_braze.fetching.ordered_pool import in_order
 from tap_braze.storage import StorageError

@@ -18,8 +18,9 @@ from typing_extensions import override
 from tap_braze.currents import schemas
 from tap_braze.currents.container import BrokenFileError
 from tap_braze.currents.dedupe import RecentDedupe
+from tap_braze.currents.hours import hour_of
 from tap_braze.currents.lines import FIELDS, IDS, Task, read_frames
-from tap_braze.currents.position import Position, hour_of
+from tap_braze.currents.position import Position
 from tap_braze.currents.workers import Workers
 from tap_braze.fetching.ordered_pool import in_order
 from tap_braze.storage import StorageError
