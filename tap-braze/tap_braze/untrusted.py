@@ -1,4 +1,4 @@
-"""What comes from outside, read without trust: JSON of any text, answers of any shape, names of any characters."""
+"""Reads untrusted input: JSON of any text, answers of any shape, names of any characters."""
 
 from __future__ import annotations
 
@@ -20,16 +20,23 @@ _SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
 _LONGEST_NAME: Final = 300
+# Calls that must be left where JSON is decoded. A record is written from deeper in the stack than its answer is
+# decoded, and level by level: what cannot be written must fail here, where its parent is known.
+_STACK_LEFT: Final = 200
+# Fewer brackets than this cannot be nested too deep.
+_FEW_BRACKETS: Final = 100
 
 
 def decode_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Decode JSON; half a surrogate pair becomes U+FFFD, so that the rest of the text is not lost.
+    """Decode JSON. Half a surrogate pair becomes U+FFFD, so that the rest of the text is not lost.
 
     Raises:
-        ValueError: it is no JSON, or is nested too deep; the message shows nothing of it.
+        ValueError: It is not JSON, or is nested too deep; the message shows none of it.
     """
     try:
-        return _decode(text)
+        if text.count(b"{") + text.count(b"[") < _FEW_BRACKETS:
+            return _decode(text)
+        return _decode_below(text, _STACK_LEFT)
     except RecursionError:
         raise ValueError("JSON is nested too deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -39,6 +46,11 @@ def decode_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
         return _without_surrogates(json.loads(text, parse_constant=_refuse))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"JSON is malformed ({type(error).__name__})") from None
+
+
+def _decode_below(text: bytes, calls: int) -> Any:  # noqa: ANN401
+    """Decode this many calls further down the stack."""
+    return _decode_below(text, calls - 1) if calls else _decode(text)
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -56,15 +68,15 @@ def _without_surrogates(value: Any) -> Any:  # noqa: ANN401
 
 
 class MalformedError(UnavailableError):
-    """An answer is not what Braze documents: that of one parent says nothing of the others."""
+    """An answer is not what Braze documents. One parent's answer tells nothing about the others'."""
 
 
 @contextmanager
 def expected_shape(where: str) -> Iterator[None]:
-    """Name `where` as an answer that has not the documented form, if it is read as if it had.
+    """Turn the errors of reading an answer of another form into one that names `where`.
 
     Raises:
-        MalformedError: a field is missing or of another type; no value is shown.
+        MalformedError: A field is missing or has another type; no value is shown.
     """
     try:
         yield
@@ -74,13 +86,13 @@ def expected_shape(where: str) -> Iterator[None]:
 
 
 def one_line(text: str) -> str:
-    """A text for a message: in one line, without control characters and without what UTF-8 cannot write."""
+    """Return a text fit for a message: one line, without control characters or lone surrogates."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def short(name: str) -> str:
-    """A name for a message, which somebody else has made up: in one line, and cut."""
+    """Return an untrusted name fit for a message: one line, truncated."""
     name = one_line(name)
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

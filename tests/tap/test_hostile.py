@@ -188,3 +188,32 @@ def test_credentials_in_the_url_of_a_bucket_are_not_shown(url: str, cli: Callabl
 def test_of_a_url_the_bucket_is_shown_and_no_password(password: str, bucket: str) -> None:
     shown = without_credentials(f"s3://key:{password}@{bucket}/folder?token=no")
     assert shown == f"s3://{bucket}/folder"
+
+
+@pytest.mark.parametrize("levels", [300, 900, 950, 985, 100_000])
+def test_an_answer_nested_too_deep_costs_one_parent(
+    levels: int, run_tap: RunTap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    campaigns = [{"id": each, "name": each} for each in ("c-1", "c-2", "c-3")]
+    deep = b'{"a":' * levels + b"1" + b"}" * levels
+
+    def answer(request: str) -> Iterator[bytes]:
+        row = deep if "campaign_id=c-2" in request else b"[]"
+        if "/campaigns/list" in request:
+            yield whole("200 OK", json.dumps({"campaigns": campaigns, "message": "success"}).encode())
+        else:
+            yield whole("200 OK", b'{"message": "success", "data": [{"time": "2026-06-30", "messages": %s}]}' % row)
+
+    with Hostile(answer) as server:
+        run = run_tap("campaigns_analytics", endpoint=server.url, api_key=KEY, start_date="2026-06-01", concurrency=2)
+    read = {record["campaign_id"] for record in run.records("campaigns_analytics")}
+    assert read >= {"c-1", "c-3"}
+    if "c-2" in read:  # what this Python can write is not lost
+        assert levels < 100_000
+        assert run.exit_code == 0, run.stderr
+    else:
+        assert levels > 300
+        assert run.exit_code == 1
+        assert "'c-2' failed" in run.errors[0]
+        assert "All else was read" in run.errors[0]

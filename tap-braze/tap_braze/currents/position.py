@@ -1,8 +1,8 @@
 """The position in the files of one event type, as STATE keeps it.
 
-A file can appear under an hour that is over: while Braze cannot write, it holds events back, for days if its credentials
-are revoked. So no hour is ever complete. STATE holds the newest hour that files were read from, marks of the files read
-in the lookback before it, and the paths of files to retry, however old they are.
+A file can appear under an hour that is over: while Braze cannot write, it holds events back, for days if its
+credentials are revoked. So no hour is ever complete. STATE holds the newest hour that files were read from, marks of
+the files read in the lookback before it, and the paths of files to retry, however old they are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from tap_braze.currents.files import File
+
 
 class Position:
     """Which files of an event type have been read, and which to retry."""
