@@ -323,15 +323,18 @@ class Loader:
     def _report(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         is_stopped = isinstance(error, KeyboardInterrupt) or self._is_interruption(error)
         self._ended = "completed" if error is None else "stopped" if is_stopped else "failed"
-        if self._estimate is not None:
-            for stream, counts in self._summary.streams.items():
-                counts.data_points, counts.saved_by_folding = self._estimate.most_points(stream), 0
-        self._summary.log(dry_run=self._dry_run)
-        if self._estimate is not None:
-            client = self._client if self._config["preflight"] else None
-            for line in self._estimate.table(self._config["rate_limit_reserve"], client):
-                _log.info("%s", line)
-            _log.info("%s", self._estimate.data_points)
+        try:
+            if self._estimate is not None:
+                for stream, counts in self._summary.streams.items():
+                    counts.data_points, counts.saved_by_folding = self._estimate.most_points(stream), 0
+            self._summary.log(dry_run=self._dry_run)
+            if self._estimate is not None:
+                client = self._client if self._config["preflight"] else None
+                for line in self._estimate.table(self._config["rate_limit_reserve"], client):
+                    _log.info("%s", line)
+                _log.info("%s", self._estimate.data_points)
+        finally:
+            self._client.stop()
 
     def _is_interruption(self, error: BaseException | None) -> bool:
         return any(error is one for one in self._interruptions)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -70,11 +72,12 @@ class LoaderStream:
         Raises:
             RejectedError: setting `on_error` is fail, or there are too many dead letters.
             BrazeError: an earlier request failed for good.
+            TypeError: a record has an object of a type that is none of these.
         """
         fast = self.fast_record
         for record in records:
-            values = msgspec.to_builtins(record, builtin_types=_KEPT)
-            message = {"type": "RECORD", "stream": self.name, "record": values}
+            values = self._copied(record)
+            message: dict[str, Any] = {"type": "RECORD", "stream": self.name, "record": values}
             if version is not None:
                 message["version"] = version
             line = encode(message)
@@ -86,6 +89,8 @@ class LoaderStream:
                 else:
                     if self.receive_fast(columns, line, self._schema):
                         continue
+            if b"null" in line:
+                message["record"] = _with_constants(values)
             self.receive(values, message, self._schema, len(line))
 
     def activate_version(self, version: int, schema: dict[str, Any] | None = None) -> None:
@@ -177,6 +182,13 @@ class LoaderStream:
     def reject(self, message: dict[str, Any], schema: dict[str, Any], size: int, reason: str) -> None:
         """Reject a record that cannot be read; the arguments are those of `receive`, and why."""
         self._context.reject(self._record(message, schema, size), Rejection(reason))
+
+    def _copied(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            copied: dict[str, Any] = msgspec.to_builtins(record, builtin_types=_KEPT, str_keys=True)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise TypeError(f"stream '{self.name}', record {self.records + 1:,}: {error}") from None
+        return copied
 
     def _record(self, sent: dict[str, Any] | bytes, schema: dict[str, Any], size: int) -> Record:
         counts = self.counts
@@ -275,3 +287,14 @@ class LoaderStream:
 
     def _notice(self, text: str) -> None:
         self._context.summary.notice(f"stream '{self.name}': {text}")
+
+
+def _with_constants(value: Any) -> Any:  # noqa: ANN401
+    """Return a value whose NaN and Infinity are kept in JSON as Python writes them, so that a dead letter has them."""
+    if isinstance(value, dict):
+        return {key: _with_constants(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_constants(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return msgspec.Raw(json.dumps(value).encode())
+    return value
