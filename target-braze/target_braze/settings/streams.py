@@ -27,17 +27,17 @@ STREAM: Final = strict_object(
         "to": {
             "type": "string",
             "enum": list(KINDS),
-            "description": "What a record is in Braze. Default: the last part of the stream's name, in any "
-            "case, if it is attributes, events or purchases, as in public-events; else attributes.",
+            "description": "What each record becomes in Braze. Default: the last part of the stream's name, in any "
+            "case, if it is attributes, events or purchases (as in public-events); otherwise attributes.",
         },
         **COMMON,
         "on_delete": {
             "oneOf": _on_delete(),
-            "description": "What a record does that the source has deleted (`_sdc_deleted_at`), or that its next "
-            "version lists no more (docs/ledger.md): `nothing`; of attributes `unset` them, `{flag: name}` sets the "
-            "attribute of this name to true (and to false while the record lives), `unsubscribe` (also of "
-            "subscriptions and email_status), or `delete_user`; of catalog_items and cohorts `remove`, which is their "
-            "default.",
+            "description": "What to do when the source deletes a record (`_sdc_deleted_at`) or its next version no "
+            "longer lists it (docs/ledger.md). `nothing` is the default, except for catalog_items and cohorts, where "
+            "it is `remove`. For attributes: `unset` them; `{flag: name}` to set the attribute `name` to true (and to "
+            "false while the record exists); `unsubscribe` (also for subscriptions and email_status); or "
+            "`delete_user`.",
         },
         **_collected(),
     }

@@ -50,15 +50,16 @@ IDENTIFIERS: Final = {
 COMMON: Final[dict[str, Any]] = {
     "user": {
         **IDENTIFIERS,
-        "description": "List of an identifier and its column each: `external_id`, `braze_id`, `email`, `phone`, or "
-        "`user_alias` with the column of its `name` and either a literal `label` or its column `label_field`. The "
-        "first that is valid is sent. Default: the columns external_id, braze_id, alias_name with alias_label or "
-        "user_alias_name with user_alias_label, email, phone. The log says which ones a stream has.",
+        "description": "Identifiers to try in order, each with its column: `external_id`, `braze_id`, `email`, "
+        "`phone`, or `user_alias` with the column of its `name` and either a fixed `label` or its column "
+        "`label_field`. The first valid one names the user. Default: the columns external_id, braze_id, alias_name "
+        "with alias_label or user_alias_name with user_alias_label, email, phone. The log shows which of them a "
+        "stream has.",
     },
     "rename": {
         "type": "object",
         "additionalProperties": NAME,
-        "description": "Column to its name in Braze.",
+        "description": "Maps a column to its name in Braze.",
     },
     "types": {
         "type": "object",
@@ -70,23 +71,23 @@ COMMON: Final[dict[str, Any]] = {
 
 FIELDS: Final = {
     **NAMES,
-    "description": "Columns and globs sent as attributes or fields of items. Default: all but the identifiers, which "
-    "no glob takes.",
+    "description": "Columns and globs to send as attributes, or as fields of catalog items. Default: all columns but "
+    "the identifiers, which no glob matches.",
 }
 FLATTEN: Final = {
     **NAMES,
-    "description": "Columns of objects, or of their JSON, whose members are attributes or properties of their own. "
-    "Default: the column properties of events and purchases where it holds objects, unless the key properties says "
-    "which columns are.",
+    "description": "Columns of JSON objects, or of their text, whose keys become attributes or properties of their "
+    "own. Default: none for attributes; for events and purchases the column properties if it holds objects and the "
+    "key `properties` is not set.",
 }
 TIME_FIELD: Final = {
     **NAME,
-    "description": "Column that says when the event or purchase happened. Default: time.",
+    "description": "Column with the time of the event or purchase. Default: time.",
 }
 PROPERTIES: Final = {
     **NAMES,
-    "description": "Columns and globs sent as properties of the event or purchase. Default: all that have no other "
-    "part.",
+    "description": "Columns and globs to send as properties of the event or purchase. Default: all columns without "
+    "another use.",
 }
 SUBSCRIPTION: Final = {
     **strict_object(
@@ -100,35 +101,36 @@ SUBSCRIPTION: Final = {
         minProperties=1,
     ),
     "not": {"anyOf": [{"required": ["group", "group_field"]}, {"required": ["state", "state_field"]}]},
-    "description": "The id of the subscription `group` or its column `group_field`, and the `state` (subscribed or "
-    "unsubscribed; of email_status also opted_in) or its column `state_field`, which may be boolean. Default: the "
-    "columns subscription_group_id and subscription_state. email_status has no group. With `double_opt_in`, who is "
-    "subscribed to an SMS group is asked first.",
+    "description": "Subscription group and state. The `group` is an id, `group_field` its column; the `state` is "
+    "subscribed or unsubscribed (for email_status also opted_in), `state_field` its column, which may be boolean. "
+    "Default: the columns subscription_group_id and subscription_state. email_status has no group. With "
+    "`double_opt_in: true`, Braze asks users for confirmation before it subscribes them to an SMS group.",
 }
 PRIORITIZATION: Final = {
     "type": "array",
     "minItems": 1,
     "items": {"enum": ["identified", "unidentified", "most_recently_updated", "least_recently_updated"]},
     "not": {"allOf": [{"contains": {"const": "identified"}}, {"contains": {"const": "unidentified"}}]},
-    "description": "Which of several users is meant that have one email or phone, in Braze's words; where several are "
-    "left, nothing happens. Default: `[unidentified]` of who is identified or merged, `[identified]` of who is kept "
-    "or deleted.",
+    "description": "Which user to choose if several share an email or phone, in Braze's terms. If several are left, "
+    "Braze does nothing. Default: `[unidentified]` for the user to identify or merge, `[identified]` for the user to "
+    "keep or delete.",
 }
 DELETION: Final[dict[str, Any]] = {
     "allow_deletions": {
         "type": "boolean",
-        "description": "Has to be true for users to be deleted, which cannot be undone.",
+        "description": "Must be true for users to be deleted, which cannot be undone.",
     },
     "max_deletions": {
         "type": "integer",
         "minimum": 1,
-        "description": "How many users a run may delete at most; one more, and the run ends and deletes nobody.",
+        "description": "Maximum number of users to delete in a run. If more are due, the run stops and deletes nobody.",
     },
     "max_deleted_share": {
         "type": "number",
         "minimum": 0,
         "maximum": 1,
-        "description": "Which share of the users that the run is about it may delete at most; else it deletes nobody.",
+        "description": "Maximum share of the run's users to delete, from 0 to 1. If more are due, the run stops and "
+        "deletes nobody.",
     },
     "prioritization": PRIORITIZATION,
 }

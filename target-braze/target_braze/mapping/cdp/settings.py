@@ -12,45 +12,46 @@ CALLS: Final = strict_object(
         "method": {
             "type": "string",
             "enum": list(METHODS),
-            "description": "Which call all records are. Default: what the name of a warehouse table says (identifies, "
-            "users, tracks, pages, screens, groups, aliases), else the column `type`, else track.",
+            "description": "The call that all records are. Default: by the name of a warehouse table (identifies, "
+            "users, tracks, pages, screens, groups, aliases), otherwise by the column `type`, otherwise track.",
         },
-        "method_field": {**NAME, "description": "Column that says which call a record is."},
+        "method_field": {**NAME, "description": "Column with the name of the call."},
         "anonymous_label": {
             "type": ["string", "null"],
             "minLength": 1,
-            "description": "Label of the alias that an anonymous id becomes, where `user` says nothing else; null "
-            "leaves calls of anonymous users out. Default: anonymous_id, of Amplitude device_id.",
+            "description": "Label of the alias that an anonymous id becomes, unless `user` says otherwise; null skips "
+            "calls of anonymous users. Default: anonymous_id, for Amplitude device_id.",
         },
         "previous_id": {
             "type": "string",
             "enum": ["external_id", "user_alias"],
-            "description": "What the previous id of an alias call is in Braze, an alias being that of an anonymous "
-            "id. Default: user_alias if it is the anonymous id of the call, else external_id.",
+            "description": "What the previous id of an alias call is in Braze: an external id, or the alias of an "
+            "anonymous id. Default: user_alias if it is the anonymous id of the call, otherwise external_id.",
         },
         "events": strict_object(
             {"only": NAMES, "except": NAMES},
-            description="Events by name or glob: `only` these are sent, those of `except` are not.",
+            description="Events to send, by name or glob: `only` these, or all `except` these.",
         ),
-        "page": {**NAME, "description": "The event's name of a page call. Default: Viewed {name} Page."},
-        "screen": {**NAME, "description": "The event's name of a screen call. Default: Viewed {name} Screen."},
+        "page": {**NAME, "description": "Event name of a page call. Default: Viewed {name} Page."},
+        "screen": {**NAME, "description": "Event name of a screen call. Default: Viewed {name} Screen."},
         "orders": strict_object(
             {
                 "to": {"type": "string", "enum": ["purchases", "ecommerce", "events"]},
                 "currency": NAME,
                 "source": NAME,
             },
-            description="What `Order Completed` is `to` become: `purchases`, one for each product; with `ecommerce` "
-            "it and its likes become Braze's recommended events; with `events` nothing special. `currency` is that of "
-            "orders without one, `source` what the recommended events name as such. Default: purchases.",
+            description="What `Order Completed` becomes (`to`): `purchases`, one per product; `ecommerce`, Braze's "
+            "recommended events, for this and the other order events; or `events`, an ordinary event. `currency` "
+            "applies to orders that name none; `source` is the source named in recommended events. Default: "
+            "purchases.",
         ),
         "group": strict_object(
             {"attribute": NAME, "subscription_state": NAME},
             minProperties=1,
             maxProperties=1,
-            description="What a group call sets: the `attribute` of this name to the group's id; or the state of the "
-            "subscription group whose id it is, to what the trait named by `subscription_state` says. Default: the "
-            "attribute group_id.",
+            description="What a group call sets: the attribute named `attribute`, to the group's id; or the state of "
+            "the subscription group with this id, to the value of the trait named by `subscription_state`. Default: "
+            "the attribute group_id.",
         ),
     },
     **{"not": {"required": ["method", "method_field"]}},

@@ -51,9 +51,9 @@ class Aliases(Action, to="aliases"):
         "alias": {
             **strict_object({"name": NAME, "label": NAME, "label_field": NAME, "old_name": NAME}, minProperties=1),
             "not": {"required": ["label", "label_field"]},
-            "description": "Columns of the alias' `name`, of its label (`label_field`, or the `label` itself) and of "
-            "the `old_name` that the name replaces, where the record has one. Default: alias_name, alias_label and, "
-            "if it is there, old_alias_name.",
+            "description": "Columns of the alias's `name`, its label (`label_field`, or a fixed `label`) and the "
+            "`old_name` that the name replaces, if the record has one. Default: alias_name, alias_label and, if "
+            "present, old_alias_name.",
         },
     }
     unsupported_keys = frozenset({"rename"})

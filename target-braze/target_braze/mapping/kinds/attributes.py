@@ -75,21 +75,23 @@ class Attributes(StreamMapping, to="attributes"):
                     strict_object({"$update": NAME, "$remove": NAME}, minProperties=1, maxProperties=1),
                 ]
             },
-            "description": "Column to how it changes what Braze has instead of replacing it: `inc` adds a whole "
-            "number, `add` and `remove` take elements of an array, `$add` takes objects for an array of objects, and "
-            "`{$update: key}` and `{$remove: key}` take objects that Braze finds by their `key`.",
+            "description": "Maps a column to an operator that changes the stored value instead of replacing it. `inc` "
+            "adds a whole number; `add` and `remove` add or remove elements of an array; `$add` appends objects to an "
+            "array of objects; `{$update: key}` and `{$remove: key}` update or remove the objects with the same value "
+            "of `key`.",
         },
         "merge_objects": {
             "type": "boolean",
-            "description": "Whether objects are merged into those that Braze has, key by key, and `$update` likewise. "
-            "Default: they replace them.",
+            "description": "Whether to merge objects, and objects given to `$update`, into the stored ones key by "
+            "key. Default: false, they replace the stored ones.",
         },
         "flatten": FLATTEN,
         "missing_columns": {
             "type": "string",
             "enum": ["keep", "unset"],
-            "description": "What becomes of an attribute that an earlier run has sent, if the user's record has no "
-            "such column any more: `keep` it, or `unset` it, which needs `ledger_path` and whole rows. Default: keep.",
+            "description": "What to do with an attribute that an earlier run has set if the user's record no longer "
+            "has its column: `keep` it or `unset` it. `unset` needs `ledger_path`, and records that are whole rows. "
+            "Default: keep.",
         },
         **DELETION,
     }

@@ -88,10 +88,10 @@ class CatalogItems(Action, to="catalog_items"):
                 {"name": NAME, "id": NAME, "geo": NAMES, "partial": {"type": "boolean"}},
                 minProperties=1,
             ),
-            "description": "The catalog's `name` and the column of the items' `id`. Default: the name of the stream, "
-            "id. Columns of `geo` hold a place, [longitude, latitude]. With `partial`, records change the fields that "
-            "they have, of items that are there, instead of replacing items; on_delete is nothing then unless it is "
-            "given.",
+            "description": "The catalog's `name` and the column of the items' `id`. Default: the name of the stream; "
+            "id. `geo` lists columns with a place, [longitude, latitude]. With `partial: true`, a record updates the "
+            "fields that it has, of existing items only, instead of replacing the item; on_delete then defaults to "
+            "nothing.",
         },
         "fields": FIELDS,
     }

@@ -43,9 +43,9 @@ class Cohorts(StreamMapping, to="cohorts"):
                     {"required": ["array"], "oneOf": [{"required": ["name"]}, {"required": ["name_field"]}]},
                 ],
             ),
-            "description": "What members have: the boolean `attribute` of this name; or, in the `array` of this name, "
-            "the cohort's `name` or what the column `name_field` holds. The boolean column `member_field` says who is "
-            "none. Required.",
+            "description": "What marks a member: the boolean attribute named `attribute`; or an element of the array "
+            "attribute named `array`, which is the cohort's `name` or the value of the column `name_field`. A false "
+            "value in the boolean column `member_field` means that the user is not a member. Required.",
         },
     }
     unsupported_keys = frozenset({"rename"})

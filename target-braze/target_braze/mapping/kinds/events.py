@@ -35,8 +35,8 @@ class Events(EventOrPurchase, to="events"):
     settings: ClassVar[Mapping[str, Any]] = {
         "event": strict_object(
             {
-                "name": {**NAME, "description": "The event's name itself."},
-                "name_field": {**NAME, "description": "Column of the event's name. Default: name."},
+                "name": {**NAME, "description": "Name of the event, the same for all records."},
+                "name_field": {**NAME, "description": "Column with the name of the event. Default: name."},
             },
             minProperties=1,
             maxProperties=1,

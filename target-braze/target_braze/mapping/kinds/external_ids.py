@@ -82,7 +82,7 @@ class ExternalIds(Action, to="external_ids"):
         "external_ids": {
             **strict_object({"current": NAME, "new": NAME, "remove": NAME}, minProperties=1),
             "not": {"anyOf": [{"required": ["remove", "current"]}, {"required": ["remove", "new"]}]},
-            "description": "Columns of the `current` external id and the `new` one, or of a deprecated one to "
+            "description": "Columns of the `current` external id and the `new` one, or of a deprecated external id to "
             "`remove`. Default: current_external_id and new_external_id.",
         },
     }

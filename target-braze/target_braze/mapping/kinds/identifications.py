@@ -47,7 +47,7 @@ class Identifications(Action, to="identifications"):
     settings: ClassVar[Mapping[str, Any]] = {
         "identify": {
             **IDENTIFIERS,
-            "description": "Which alias, email or phone belongs to the user: a list like `user`. Default: the columns "
+            "description": "Alias, email or phone that belongs to the user: a list like `user`. Default: the columns "
             "alias_name with alias_label, email, phone.",
         },
         "prioritization": PRIORITIZATION,

@@ -32,9 +32,9 @@ class Merges(Action, to="merges"):
     settings: ClassVar[Mapping[str, Any]] = {
         "merge": {
             **IDENTIFIERS,
-            "description": "The user who goes into another and vanishes: a list like `user`. Required.",
+            "description": "User to merge into another, who no longer exists afterwards: a list like `user`. Required.",
         },
-        "keep": {**IDENTIFIERS, "description": "The user who stays: a list like `user`. Required."},
+        "keep": {**IDENTIFIERS, "description": "User to keep: a list like `user`. Required."},
         "prioritization": PRIORITIZATION,
     }
     unsupported_keys = frozenset({"user", "rename"})

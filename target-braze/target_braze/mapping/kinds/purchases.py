@@ -37,7 +37,7 @@ class Purchases(EventOrPurchase, to="purchases"):
         "purchase": strict_object(
             dict.fromkeys(("product_id", "price", "currency", "quantity"), NAME),
             description="Columns of the purchase's `product_id`, `price`, `currency` and `quantity`. Default: the "
-            "columns of these names; the quantity may be missing and is 1 then.",
+            "columns of these names. Without a quantity, it is 1.",
         ),
         "time_field": TIME_FIELD,
         "properties": PROPERTIES,
