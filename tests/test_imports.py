@@ -23,6 +23,7 @@ ROOMS: dict[str, list[str]] = {
         "server",
         "currents",
         "endpoints.registry",
+        "endpoints.sending",
         "endpoints.users",
         "endpoints.exports",
         "endpoints.subscriptions",

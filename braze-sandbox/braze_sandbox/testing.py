@@ -6,6 +6,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from braze_sandbox.endpoints.sending.delivery import send_due
+from braze_sandbox.model.messages import Message
 from braze_sandbox.model.profile import Profile
 from braze_sandbox.model.workspace import Workspace
 from braze_sandbox.server import http as server
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-__all__ = ["Profile", "Recorded", "Sandbox", "Workspace"]
+__all__ = ["Message", "Profile", "Recorded", "Sandbox", "Workspace"]
 
 
 class Sandbox:
@@ -82,6 +84,12 @@ class Sandbox:
     def notes(self) -> list[dict[str, Any]]:
         """Data outside the documentation that Braze was recorded to take without loss, such as numbers as ids."""
         return list(self.instance.recorder.notes)
+
+    @property
+    def messages(self) -> list[Message]:
+        """Messages that users would have received through the API, oldest first, with what is due now."""
+        send_due(self.instance)
+        return list(self.workspace.messages)
 
     @property
     def waiting(self) -> int:

@@ -83,10 +83,11 @@ def _people(workspace: Workspace, profiles: Iterable[Profile]) -> Iterator[dict[
     """Return the user fields of events. Apps and devices rotate, as they do in the seed."""
     apps = list(workspace.apps.items())
     for number, user in enumerate(profiles):
-        yield _who(user) | (_device(apps[number % len(apps)], number) if apps else {})
+        yield who(user) | (_device(apps[number % len(apps)], number) if apps else {})
 
 
-def _who(user: Profile) -> dict[str, Any]:
+def who(user: Profile) -> dict[str, Any]:
+    """Return the fields of an event that say who it is about."""
     return {
         "user_id": user.braze_id,
         "external_user_id": user.external_id,
@@ -112,10 +113,10 @@ def _device(app: tuple[str, str], number: int) -> dict[str, Any]:
 
 def _own(user: Profile) -> Iterator[Event]:
     for number, done in enumerate(user.events):
-        known = {**_who(user), "app_id": done["app_id"], "name": done["name"], "properties": _text(done["properties"])}
+        known = {**who(user), "app_id": done["app_id"], "name": done["name"], "properties": _text(done["properties"])}
         yield event("users.behaviors.CustomEvent", f"{user.braze_id}/own/{number}", done["time"], done["time"], known)
     for number, bought in enumerate(user.purchases):
-        known = {**_who(user), **bought, "properties": _text(bought["properties"])}
+        known = {**who(user), **bought, "properties": _text(bought["properties"])}
         # A purchase of three is three purchases (docs: purchase_object).
         for piece in range(bought["quantity"]):
             name = f"{user.braze_id}/bought/{number}/{piece}"

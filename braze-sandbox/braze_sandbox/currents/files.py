@@ -18,6 +18,7 @@ import fastavro
 from fsspec.core import url_to_fs
 
 from braze_sandbox.currents.activity import activity, own
+from braze_sandbox.currents.sent import sent
 from braze_sandbox.currents.types import ADDED, EVENT_TYPES, fields, schema
 from braze_sandbox.model.ids import key
 
@@ -135,6 +136,7 @@ def _files(instance: Instance, options: Options) -> Iterator[File]:
 def _events(instance: Instance, start: datetime, end: datetime, *, made_up: bool) -> Iterator[Event]:
     for profile in instance.profiles:
         yield from own(profile, start, end)
+    yield from sent(instance.workspace, instance.profiles, start, end)
     if made_up:
         yield from activity(instance.workspace, instance.profiles, start, end)
 

@@ -24,6 +24,8 @@ from braze_sandbox.endpoints.messaging import (
     templates,
     translations,
 )
+from braze_sandbox.endpoints.sending import live_activities, schedules
+from braze_sandbox.endpoints.sending import send as sending
 from braze_sandbox.endpoints.settings import integrations, sdk_keys
 from braze_sandbox.endpoints.subscriptions import lists as subscription_lists
 from braze_sandbox.endpoints.subscriptions import preference_centers
@@ -63,6 +65,9 @@ ENDPOINTS: list[Endpoint] = [
     *subscription_lists.ENDPOINTS,
     *suppression_lists.ENDPOINTS,
     *broadcasts.ENDPOINTS,
+    *sending.ENDPOINTS,
+    *schedules.ENDPOINTS,
+    *live_activities.ENDPOINTS,
     *integrations.ENDPOINTS,
     *sdk_keys.ENDPOINTS,
 ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import date, datetime
 
+    from braze_sandbox.model.messages import LiveActivity, Message, Schedule
     from braze_sandbox.model.objects import (
         Broadcast,
         Catalog,
@@ -71,6 +72,8 @@ class Campaign:
     first_sent: datetime | None = None
     last_sent: datetime | None = None
     """None with a `first_sent`: still being sent."""
+    transactional: bool = False
+    """Whether /transactional/v1/campaigns/{campaign_id}/send may send it."""
     tags: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
     conversion_behaviors: list[dict[str, Any]] = field(default_factory=list)
@@ -188,6 +191,15 @@ class Workspace:
     """By uuid."""
     translations: dict[str, Translation] = field(default_factory=dict)
     """By the id of a message variation, a template or a Content Block; what is not here is not multi-language."""
+    messages: list[Message] = field(default_factory=list)
+    """What was sent through the API, oldest first."""
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    """What is still to be sent, by schedule id."""
+    canvas_entries: list[tuple[str, str, datetime]] = field(default_factory=list)
+    """Canvas, variant and time of each entry through the API."""
+    external_send_ids: dict[str, datetime] = field(default_factory=dict)
+    """When a transactional email with such an id was last sent."""
+    live_activities: dict[str, LiveActivity] = field(default_factory=dict)
     now: Callable[[], datetime] = field(default=utc_now, compare=False, repr=False)
     """The workspace's clock, in UTC."""
     restatements: Counter[tuple[str, str, date]] = field(default_factory=Counter)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from braze_sandbox.model.profile import Profile
+    from braze_sandbox.model.profiles import Profiles
     from braze_sandbox.request.endpoint import Call
     from braze_sandbox.wire.answer import Json
 
@@ -94,9 +95,9 @@ def phones(values: Iterable[str], where: str, *, plus: bool = True) -> list[str]
     return found
 
 
-def prioritized(call: Call, kind: str, value: str, prioritization: list[str]) -> Profile | None:
+def prioritized(profiles: Profiles, kind: str, value: str, prioritization: list[str]) -> Profile | None:
     """The one profile with an address that an ordered array of preferences leaves, if it leaves one."""
-    found = call.instance.profiles.sharing(kind, value)
+    found = profiles.sharing(kind, value)
     for preference in prioritization:
         if preference in ("identified", "unidentified"):
             found = [profile for profile in found if (profile.external_id is not None) is (preference == "identified")]
@@ -132,6 +133,8 @@ def mentioned(call: Call) -> set[Hashable]:
 _KINDS = {
     "external_id": "external_id",
     "external_ids": "external_id",
+    "external_user_id": "external_id",
+    "external_user_ids": "external_id",
     "braze_ids": "braze_id",
     "email": "email",
     "emails": "email",

@@ -86,7 +86,7 @@ CHANNELS: list[list[str]] = [
     ["webhook"],
     ["web_push", "kindle_push"],
 ]
-MULTIVARIATE, SURVEY, RESPONSE, BANNER = 3, 12, 14, 16
+MULTIVARIATE, SURVEY, RESPONSE, BANNER, TRANSACTIONAL = 3, 12, 14, 16, 18
 
 
 def _campaign(number: int) -> Campaign:
@@ -106,6 +106,7 @@ def _campaign(number: int) -> Campaign:
         messages = {key(f"campaign/{number}/banner", 0): message("banners", "Variant 1", number)}
     if multivariate or number % 8 == 0:
         messages[key(f"campaign/{number}/control", 0)] = control(channels[0])
+    by_api = number % 3 == 2 or number == TRANSACTIONAL  # noqa: PLR2004 - the third schedule type
     created = BEGINNING + timedelta(days=number % 97 * 5, minutes=number)
     first_sent = created + timedelta(days=2)
     ended = number % 5 == 4  # noqa: PLR2004 - one in five is over
@@ -117,8 +118,9 @@ def _campaign(number: int) -> Campaign:
         updated_at=created + timedelta(days=number % 31, hours=3),
         channels=channels,
         messages=messages,
-        schedule_type=("time_based", "action_based", "api_triggered")[number % 3],
-        is_api_campaign=number % 3 == 2,  # noqa: PLR2004 - the third schedule type
+        schedule_type=("time_based", "action_based", "api_triggered")[2 if by_api else number % 3],
+        is_api_campaign=by_api,
+        transactional=number == TRANSACTIONAL,
         multivariate=multivariate,
         enabled=not ended,
         first_sent=first_sent,
@@ -176,6 +178,7 @@ def _canvas(number: int) -> Canvas:
         description=f"What Canvas {number} is for",
         created_at=created,
         updated_at=created + timedelta(days=number % 29, hours=5),
+        schedule_type="api_triggered" if number % 3 == 1 else "action_based",
         variants=variants,
         steps=steps,
         deleted_steps=[{"name": "Deleted step", "id": gone, "messages": {"gone": {"channel": "email"}}}],

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl
 from starlette.routing import compile_path
 
 from braze_sandbox.endpoints.registry import ENDPOINTS
+from braze_sandbox.endpoints.sending.delivery import send_due
 from braze_sandbox.request.endpoint import Call
 from braze_sandbox.request.numeric_ids import numeric_ids
 from braze_sandbox.server.http import DROP
@@ -120,6 +121,7 @@ class Api:
                 # Not before, for every answer has the headers of its pool.
                 raise refusal
             self._note_numeric_ids(raw, call)
+            send_due(instance)
             call.users = endpoint.touches(call) if endpoint.touches else set()
             with instance.recorder.under_way(endpoint.path, call.users) if call.users else nullcontext():
                 waited = True

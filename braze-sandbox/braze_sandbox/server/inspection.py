@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import Response
 from starlette.routing import Route
 
+from braze_sandbox.endpoints.sending.delivery import send_due
 from braze_sandbox.model.profile import plain
 from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES, encode
 
@@ -59,6 +60,10 @@ class _Pages:
     async def violations(self, _request: Request) -> Response:
         return _json({"violations": list(self._instance.recorder.violations)})
 
+    async def messages(self, _request: Request) -> Response:
+        send_due(self._instance)
+        return _json({"messages": [message.as_json() for message in self._instance.workspace.messages]})
+
     async def notes(self, _request: Request) -> Response:
         return _json({"notes": list(self._instance.recorder.notes)})
 
@@ -107,6 +112,7 @@ def summary(instance: Instance) -> dict[str, Any]:
         "requests_by_path": dict(recorder.totals),
         "violations": len(recorder.violations),
         "notes": len(recorder.notes),
+        "messages": len(workspace.messages),
         "campaigns": len(workspace.campaigns),
         "canvases": len(workspace.canvases),
         "segments": len(workspace.segments),
@@ -127,6 +133,7 @@ def routes(instance: Instance) -> list[Route]:
         Route("/requests", pages.requests),
         Route("/violations", pages.violations),
         Route("/notes", pages.notes),
+        Route("/messages", pages.messages),
         Route("/summary", pages.summary),
         Route("/faults", pages.faults, methods=["GET", "POST", "DELETE"]),
         Route("/reset", pages.reset, methods=["POST"]),

@@ -64,6 +64,13 @@ class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a re
         return Answer(encode(body), self.status, self.headers)
 
 
+class NotInSandbox(Refusal):
+    """A request that Braze would process and the sandbox cannot."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(501, "Not Implemented", [f"braze-sandbox does not have {what}; Braze does"])
+
+
 async def send_answer(
     send: Send, answer: Answer, headers: tuple[tuple[bytes, bytes], ...] = (), sent: int | None = None
 ) -> None:

@@ -58,7 +58,8 @@ def hour(path: str) -> datetime:
 def test_the_keys_of_the_newer_layout(workspace: Instance, tmp_path: Path) -> None:
     write(tmp_path, workspace, Options(hours=6, event_types=(OPEN,)))
     name = rf"dataexport\.prod-01\.S3\.integration\.{INTEGRATION}"
-    form = rf"currents/{name}/event_type={OPEN.lower()}/date=2026-03-01-0[0-5]/version=10/prod-01/{name}\+0\+[1-9]\d+\.avro"
+    folder = OPEN.lower()
+    form = rf"currents/{name}/event_type={folder}/date=2026-03-01-0[0-5]/version=10/prod-01/{name}\+0\+[1-9]\d+\.avro"
     files = found(tmp_path)
     assert files
     assert all(re.fullmatch(form, path) for path in files)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from braze_sandbox.endpoints.analytics.series import Figure, Line, Shape, by_day
 from braze_sandbox.endpoints.analytics.series_responses import DAYS, late_days, series
 from braze_sandbox.endpoints.messaging.metrics import SERIES_KEY, conversions, metrics
+from braze_sandbox.endpoints.messaging.sent import with_messages
 from braze_sandbox.model.clock import iso
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import choice, ending_at, flag, integer, lookup, moment, paged
@@ -139,7 +140,8 @@ def data_series(call: Call) -> Answer:
         late=late_days(call, "campaigns", campaign.id),
         zero_rows=call.instance.options.zero_rows,
     )
-    return series(call, rows)
+    sent = (message for message in call.instance.workspace.messages if message.campaign_id == campaign.id)
+    return series(call, with_messages(call, rows, campaign, sent))
 
 
 ENDPOINTS = [

@@ -15,6 +15,7 @@ from braze_sandbox.endpoints.messaging.campaigns import (
     with_translatable,
 )
 from braze_sandbox.endpoints.messaging.metrics import metrics
+from braze_sandbox.endpoints.messaging.sent import with_entries
 from braze_sandbox.model.clock import iso
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import flag, integer, lookup, moment, paged, required
@@ -140,7 +141,7 @@ def _rows(call: Call, canvas: Canvas) -> list[str]:
         deleted=flag(call, "include_deleted_step_data"),
         recorded=call.recorded,
     )
-    return by_day(
+    rows = by_day(
         form,
         Line(canvas.id, quiet=40),
         _days(call),
@@ -148,6 +149,7 @@ def _rows(call: Call, canvas: Canvas) -> list[str]:
         late=late_days(call, "canvases", canvas.id),
         zero_rows=call.instance.options.zero_rows,
     )
+    return with_entries(call, rows, canvas)
 
 
 def data_series(call: Call) -> Answer:

@@ -9,6 +9,7 @@ from braze_sandbox.endpoints.analytics.series import Figure, Line, Shape, by_day
 from braze_sandbox.endpoints.analytics.series_responses import DAYS, late_days, series
 from braze_sandbox.endpoints.messaging.campaigns import UNKNOWN as UNKNOWN_CAMPAIGN
 from braze_sandbox.endpoints.messaging.metrics import SERIES_KEY, conversions, metrics
+from braze_sandbox.endpoints.messaging.sent import with_messages
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import ending_at, integer, lookup
 from braze_sandbox.wire.answer import Answer, Refusal
@@ -73,7 +74,8 @@ def data_series(call: Call) -> Answer:
         late=late_days(call, "sends", send.id),
         zero_rows=call.instance.options.zero_rows,
     )
-    return series(call, rows)
+    sent = (message for message in workspace.messages if message.send_id == send.id)
+    return series(call, with_messages(call, rows, campaign, sent))
 
 
 ENDPOINTS = [

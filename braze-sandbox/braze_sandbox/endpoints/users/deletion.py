@@ -47,7 +47,7 @@ def _finder(call: Call, name: str, one: Any, index: int) -> Callable[[], Profile
     if kind in ("email", "phone"):
         # The table has strings, the text requires a prioritization, and the example has objects.
         (value,) = texts(one, where, kind)
-        return partial(prioritized, call, kind, value, prioritization(one, where, _PREFERENCES))
+        return partial(prioritized, call.instance.profiles, kind, value, prioritization(one, where, _PREFERENCES))
     if kind == "alias":
         try:
             return partial(profiles.find, kind, check_alias(one).value)

@@ -170,7 +170,7 @@ def _side(call: Call, side: Json, where: str) -> Callable[[], Profile | None]:
         return partial(profiles.find, "alias", _alias(side[kind], where))
     if kind == "external_id":
         return partial(profiles.find, kind, side[kind])
-    return partial(prioritized, call, kind, side[kind], prioritization(side, where))
+    return partial(prioritized, call.instance.profiles, kind, side[kind], prioritization(side, where))
 
 
 def _merge(

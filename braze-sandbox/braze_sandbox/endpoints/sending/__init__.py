@@ -1,0 +1,1 @@
+"""Endpoints that send: at once, by trigger, on a schedule. Nothing leaves the sandbox."""

@@ -1,0 +1,92 @@
+"""Messages, campaigns and Canvases for later (docs: the schedule_messages pages).
+
+What is due is sent when the next request comes in, or when the messages are looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from braze_sandbox.endpoints.sending.bodies import pool, schedule_time
+from braze_sandbox.endpoints.sending.send import check_campaign, check_canvas, check_message, dispatch, messages_of
+from braze_sandbox.model.messages import Schedule
+from braze_sandbox.request.bodies import bad, mentioned
+from braze_sandbox.request.endpoint import Call, Endpoint
+from braze_sandbox.wire.answer import Answer, success
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from braze_sandbox.model.messages import Source
+
+_CHECKS: dict[Source, Callable[[Call], object]] = {
+    "message": check_message,
+    "campaign": check_campaign,
+    "canvas": check_canvas,
+}
+_OWNERS: dict[Source, str] = {"campaign": "campaign_id", "canvas": "canvas_id"}
+
+
+def create(call: Call, source: Source) -> Answer:
+    """Schedule a dispatch. A time that is past is sent at once (docs silent)."""
+    _CHECKS[source](call)
+    at = schedule_time(call, call.body.get("schedule"))
+    made = Schedule(id=uuid4().hex, dispatch=dispatch(call, source), at=at)
+    call.instance.workspace.schedules[made.id] = made
+    return success({"dispatch_id": made.dispatch.id, "schedule_id": made.id}, 201)
+
+
+def _schedule(call: Call, source: Source) -> Schedule:
+    """Return the schedule of a request. Unknown, sent already, or another's: 400 with a text of ours (docs silent)."""
+    found = call.instance.workspace.schedules.get(str(call.body.get("schedule_id")))
+    if found is None or found.dispatch.source != source:
+        raise bad("Invalid Schedule ID")
+    owner = _OWNERS.get(source)
+    if owner and found.dispatch.body[owner] != call.body.get(owner):
+        raise bad("Invalid Schedule ID")
+    return found
+
+
+def update(call: Call, source: Source) -> Answer:
+    """Change when something is sent and, of messages without a campaign, what is sent."""
+    found = _schedule(call, source)
+    changes = call.body.keys() & {"schedule", "messages"}
+    if not changes or (source != "message" and "schedule" not in changes):
+        raise bad("'schedule' is required" if source != "message" else "'schedule' or 'messages' is required")
+    at = schedule_time(call, call.body["schedule"]) if "schedule" in changes else found.at
+    if source == "message" and "messages" in changes:
+        # Checked against the campaign of the schedule, which the request does not name again.
+        messages_of(replace(call, body=found.dispatch.body), call.body["messages"])
+        found.dispatch.body["messages"] = call.body["messages"]
+    found.at = at
+    return success({}, 201)
+
+
+def delete(call: Call, source: Source) -> Answer:
+    """Cancel something before it is sent."""
+    del call.instance.workspace.schedules[_schedule(call, source).id]
+    return success({}, 201)
+
+
+def _endpoints(source: Source, path: str, permission: str) -> list[Endpoint]:
+    return [
+        Endpoint(
+            method="POST",
+            path=f"{path}/{action.__name__}",
+            permission=f"{permission}.{action.__name__}",
+            pool=pool if action is create else "a",
+            handler=partial(action, source=source),
+            touches=mentioned,
+        )
+        for action in (create, update, delete)
+    ]
+
+
+ENDPOINTS = [
+    *_endpoints("message", "/messages/schedule", "messages.schedule"),
+    *_endpoints("campaign", "/campaigns/trigger/schedule", "campaigns.trigger.schedule"),
+    *_endpoints("canvas", "/canvas/trigger/schedule", "canvas.trigger.schedule"),
+]
