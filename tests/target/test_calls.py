@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from target_braze.braze.endpoints import TRACK
-from target_braze.delivery.batch_limits import Ceilings
-from target_braze.delivery.user_queues import Lanes
+from target_braze.delivery.batch_limits import BatchLimits
+from target_braze.delivery.user_queues import UserQueues
 from target_braze.mapping.kinds.aliases import INTRODUCE
 from target_braze.records import Record
 
@@ -370,21 +370,21 @@ def test_traits_make_the_profile_of_an_anonymous_user_so_that_its_events_need_no
 
 
 def test_a_new_alias_waits_for_nothing_that_went_before() -> None:
-    lanes = Lanes(0, Ceilings(75), wait=300)
+    queues = UserQueues(0, BatchLimits(75), max_delay=300)
     record = Record("s", 1, 1, (), {}, {})
-    lanes.add(new_change("events", ("external_id", "c-1"), {"name": "a"}, [record]), 0)
-    found = lanes.next_request(0, hurry=True)
+    queues.add(new_change("events", ("external_id", "c-1"), {"name": "a"}, [record]), 0)
+    found = queues.next_request(0, hurry=True)
     assert found is not None
-    lanes.release(found[1], TRACK, 1)
+    queues.release(found[1], TRACK, 1)
     alias = ("user_alias", "anonymous_id", "a-1")
-    lanes.add(new_change("user_aliases", alias, {}, [record], INTRODUCE), 2)
-    lanes.add(new_change("events", alias, {"name": "a"}, [record]), 2)
-    found = lanes.next_request(2, hurry=True)
+    queues.add(new_change("user_aliases", alias, {}, [record], INTRODUCE), 2)
+    queues.add(new_change("events", alias, {"name": "a"}, [record]), 2)
+    found = queues.next_request(2, hurry=True)
     assert found is not None
     assert found[0].endpoint is INTRODUCE
-    lanes.release(found[1], INTRODUCE, 3)
+    queues.release(found[1], INTRODUCE, 3)
     # Its events do wait, for they depend on it.
-    assert lanes.due() == 303
+    assert queues.due() == 303
 
 
 def test_a_call_with_both_ids_counts_for_the_one_that_named_its_user(run_calls: Callable[..., Run]) -> None:

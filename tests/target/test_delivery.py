@@ -18,7 +18,7 @@ from target_braze.braze.changes import Change, Request
 from target_braze.braze.client import Answer, BrazeError, RefusedError, UnavailableError
 from target_braze.braze.endpoints import TRACK
 from target_braze.delivery import dispatcher as module
-from target_braze.delivery.dispatcher import Delivery, RejectedError
+from target_braze.delivery.dispatcher import Dispatcher, RejectedError
 from target_braze.records import Record, Rejection
 
 from tests.target.changes import new_change
@@ -95,7 +95,7 @@ class Braze:
                 self.ahead.append(upto)
             self.states.append(upto)
 
-    def delivery(self, **options: Any) -> Delivery:
+    def delivery(self, **options: Any) -> Dispatcher:
         given: dict[str, Any] = {
             "send": self.send,
             "accept": self.accept,
@@ -105,7 +105,7 @@ class Braze:
             "max_objects": 10,
             "concurrency": 4,
         }
-        return Delivery(**given | options)
+        return Dispatcher(**given | options)
 
 
 def change(position: int, user: str, kind: str = "attributes", **fields: Any) -> Change:
@@ -141,8 +141,8 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
         added[user].append((kind, position))
         delivery.add(change(position, user, kind))
         if chance.random() < 0.1:
-            delivery.checkpoint(b"%d" % position)
-    delivery.checkpoint(b"%d" % count)
+            delivery.add_state(b"%d" % position)
+    delivery.add_state(b"%d" % count)
     delivery.finish()
 
     assert sorted(braze.accepted + braze.rejected) == list(range(1, count + 1))
@@ -152,10 +152,10 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
     assert braze.states[-1] == count
     assert braze.largest <= max_objects
     assert braze.most_at_once <= concurrency
-    assert not delivery._checkpoints._open
-    assert not delivery._lanes
-    assert not delivery._lanes._of
-    assert not any(queue.changes for queue in delivery._lanes._queues.values())
+    assert not delivery._states._open
+    assert not delivery._queues
+    assert not delivery._queues._of
+    assert not any(queue.changes for queue in delivery._queues._ready.values())
     if not refuse:
         for user, changes in added.items():
             for kind in KINDS:
@@ -196,7 +196,7 @@ def test_whatever_ends_a_run_the_last_state_holds_and_the_reason_is_raised(  # n
     try:
         for position in range(1, 301):
             delivery.add(change(position, f"u{chance.randrange(50)}"))
-            delivery.checkpoint(b"%d" % position)
+            delivery.add_state(b"%d" % position)
             if on == "abort" and position == after * 10:
                 raise KeyboardInterrupt  # noqa: TRY301
         delivery.finish()
@@ -267,16 +267,16 @@ def test_what_is_under_way_is_bounded_and_the_reader_waits() -> None:
         nonlocal added
         for position in range(1, 1001):
             delivery.add(change(position, "u" if position % 2 else f"u{position}"))
-            delivery.checkpoint(b"%d" % position)
-            delivery.checkpoint(b"%d" % position)
+            delivery.add_state(b"%d" % position)
+            delivery.add_state(b"%d" % position)
             added = position
 
     reader = threading.Thread(target=read)
     reader.start()
     reader.join(0.2)
     assert reader.is_alive()
-    assert added == len(delivery._checkpoints._open) == delivery._room == 30
-    assert len(delivery._checkpoints._states) == 30
+    assert added == len(delivery._states._open) == delivery._room == 30
+    assert len(delivery._states._states) == 30
     go.set()
     reader.join(10)
     delivery.finish()
@@ -287,7 +287,7 @@ def test_a_slow_tap_does_not_hold_back_what_it_has_sent() -> None:
     braze = Braze()
     delivery = braze.delivery(max_objects=75)
     delivery.add(change(1, "u"))
-    delivery.checkpoint(b"%d" % 1)
+    delivery.add_state(b"%d" % 1)
     until = time.monotonic() + 5
     while not braze.states and time.monotonic() < until:
         time.sleep(0.005)
@@ -312,7 +312,7 @@ def test_an_error_in_the_machinery_is_raised_and_not_swallowed() -> None:
     braze = Braze()
     delivery = braze.delivery(send=send, max_objects=1, concurrency=1)
     delivery.add(change(1, "u"))
-    delivery.checkpoint(b"%d" % 1)
+    delivery.add_state(b"%d" % 1)
     with pytest.raises(ZeroDivisionError):
         delivery.finish()
     assert not braze.states
@@ -338,7 +338,7 @@ def test_after_a_signal_the_answers_under_way_are_waited_for_all_the_same() -> N
     before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         delivery.add(change(1, "u"))
-        delivery.checkpoint(b"%d" % 1)
+        delivery.add_state(b"%d" % 1)
         with pytest.raises(Interrupted):
             delivery.finish()
     finally:

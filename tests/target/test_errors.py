@@ -266,7 +266,7 @@ def test_the_summary_counts_what_became_of_each_record(
     ]
     run = run_target(customers(*records, n=INTEGER), on_error="dead_letter", dead_letter_path=str(tmp_path / "dead"))
     assert (
-        "stream 'customers': 3 records read, 1 objects sent, 1 folded into another of the same user, 0 already in "
+        "stream 'customers': 3 records read, 1 objects sent, 1 coalesced into another of the same user, 0 already in "
         "Braze by the ledger, 1 rejected, 1 data points" in run.stderr
     )
     assert f"1 records were rejected and are in {tmp_path / 'dead'}" in run.stderr

@@ -233,7 +233,7 @@ def test_each_stream_has_its_decoder_made_once(run_target: Callable[..., Run], m
     ]
     # Each with its SCHEMA and a record in turn, twice: as taps do it that read one page of each.
     run = run_target(*streams, *streams)
-    assert run.summary["total"]["sent"] + run.summary["total"]["folded"] == 100
+    assert run.summary["total"]["sent"] + run.summary["total"]["coalesced"] == 100
     assert sorted(made) == sorted(stream.name for stream in streams)
 
 

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from target_braze.braze.changes import Change, Endpoint, Request
 from target_braze.braze.client import Answer, RefusedError, UnavailableError
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
-from target_braze.delivery.batch_limits import Ceilings
-from target_braze.delivery.sender import Courier
+from target_braze.delivery.batch_limits import BatchLimits
+from target_braze.delivery.sender import RequestSender
 from target_braze.mapping.kinds import (
     aliases,
     deletions,
@@ -340,7 +340,7 @@ def test_whatever_braze_names_exactly_the_bad_ones_are_rejected(
             counts[f"{error['input_array']}_processed"] -= 1
         return Answer(201, {}, json.dumps({"message": "success", **counts, "errors": errors}).encode())
 
-    courier = Courier(
+    sender = RequestSender(
         send,
         accept=lambda changes: accepted.extend(one.fields["n"] for one in changes),
         reject=lambda one, _why: rejected.append(one.fields["n"]),
@@ -348,9 +348,9 @@ def test_whatever_braze_names_exactly_the_bad_ones_are_rejected(
         settled=lambda _changes: None,
         hold=False,
         ledger=None,
-        ceilings=Ceilings(75),
+        batch_limits=BatchLimits(75),
     )
-    courier.deliver(Request.of(TRACK, [change(TRACK, n, kind, n=n) for n, kind in enumerate(kinds)]))
+    sender.deliver(Request.of(TRACK, [change(TRACK, n, kind, n=n) for n, kind in enumerate(kinds)]))
     assert sorted(rejected) == sorted(bad & {*range(len(kinds))})
     assert sorted([*accepted, *rejected]) == [*range(len(kinds))]
     if tells in {"all", "odd"}:
@@ -364,7 +364,7 @@ def test_a_refusal_that_names_one_of_a_thousand_each_time_ends_all_the_same() ->
         body = json.dumps(refusal(("attributes", 0))).encode()
         raise RefusedError("HTTP 400", status=400, body=body)
 
-    courier = Courier(
+    sender = RequestSender(
         send,
         accept=lambda _changes: None,
         reject=lambda one, _why: rejected.append(one),
@@ -372,9 +372,9 @@ def test_a_refusal_that_names_one_of_a_thousand_each_time_ends_all_the_same() ->
         settled=lambda _changes: None,
         hold=False,
         ledger=None,
-        ceilings=Ceilings(1000),
+        batch_limits=BatchLimits(1000),
     )
-    courier.deliver(Request.of(TRACK_BULK, [change(TRACK_BULK, n) for n in range(1000)]))
+    sender.deliver(Request.of(TRACK_BULK, [change(TRACK_BULK, n) for n in range(1000)]))
     assert len(rejected) == 1000
 
 

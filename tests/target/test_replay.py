@@ -9,9 +9,9 @@ import pytest
 from target_braze.braze.client import Answer
 from target_braze.braze.endpoints import TRACK
 from target_braze.delivery import dispatcher as module
-from target_braze.delivery.batch_limits import Ceilings
-from target_braze.delivery.dispatcher import Delivery
-from target_braze.delivery.user_queues import Lanes
+from target_braze.delivery.batch_limits import BatchLimits
+from target_braze.delivery.dispatcher import Dispatcher
+from target_braze.delivery.user_queues import UserQueues
 from target_braze.ledger.store import Ledger
 from target_braze.mapping.kinds import aliases, deletions
 from target_braze.records import Record
@@ -50,7 +50,7 @@ class Sender:
         self.sent += [one.fields for one in request]
         return Answer(201, {}, b'{"message": "success"}')
 
-    def delivery(self, **options: Any) -> Delivery:
+    def delivery(self, **options: Any) -> Dispatcher:
         given: dict[str, Any] = {
             "accept": lambda _: None,
             "reject": lambda *_: None,
@@ -59,13 +59,13 @@ class Sender:
             "max_objects": 10,
             "concurrency": 4,
         }
-        return Delivery(self, **given | options)
+        return Dispatcher(self, **given | options)
 
 
 # How far a run reads ahead of what is not settled.
 
 
-def read(delivery: Delivery, count: int, *, skipped: bool) -> tuple[threading.Thread, list[int]]:
+def read(delivery: Dispatcher, count: int, *, skipped: bool) -> tuple[threading.Thread, list[int]]:
     """Have a thread read so many records, after one of the slow user; those that are skipped are in Braze already."""
     reached: list[int] = []
 
@@ -109,7 +109,7 @@ def test_no_record_is_read_far_ahead_of_one_that_is_not_settled(
     sender.go.set()
     reader.join(30)
     assert reached[-1] == count
-    delivery.checkpoint(b"last")
+    delivery.add_state(b"last")
     delivery.finish()
     assert sender.states[-1] == b"last"
 
@@ -131,7 +131,7 @@ def test_what_waits_for_the_end_of_the_input_does_not_keep_it_away(monkeypatch: 
 def test_users_who_wait_for_a_dependent_step_do_not_stop_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_SPAN", 10)
     sender = Sender()
-    delivery = sender.delivery(wait=0.5)
+    delivery = sender.delivery(max_delay=0.5)
     delivery.add(change(1, "two-steps"))
     delivery.add(change(2, "two-steps", aliases.ENDPOINT, "user_aliases"))
     for position in range(3, 500):
@@ -260,24 +260,24 @@ def test_what_cannot_be_held_back_any_longer_leaves(
     delivery.add(one)
     while not sender.sent:
         threading.Event().wait(0.01)
-    assert "more is read again than can be held back" in caplog.text
+    assert "the input repeats more than can be held back" in caplog.text
     delivery.finish()
     ledger.close()
 
 
 def test_events_leave_while_values_are_held_back() -> None:
-    lanes = Lanes(0.0, Ceilings(10), holds_back=True)
+    queues = UserQueues(0.0, BatchLimits(10), holds_back=True)
     for position, kind in enumerate(["events", "attributes", "events", "attributes"], 1):
-        lanes.add(change(position, "u", kind=kind), 0.0)
-    lanes.add(change(5, "v", kind="events"), 0.0)
-    found = lanes.next_request(1.0, hurry=False)
+        queues.add(change(position, "u", kind=kind), 0.0)
+    queues.add(change(5, "v", kind="events"), 0.0)
+    found = queues.next_request(1.0, hurry=False)
     assert found is not None
     request, of = found
     assert [one.records[0].position for one in request] == [1, 5]
-    lanes.release(of, TRACK, 2.0)
-    assert lanes.next_request(9.0, hurry=False) is None
-    lanes.let_go(9.0)
-    found = lanes.next_request(9.0, hurry=False)
+    queues.release(of, TRACK, 2.0)
+    assert queues.next_request(9.0, hurry=False) is None
+    queues.stop_holding_back(9.0)
+    found = queues.next_request(9.0, hurry=False)
     assert found is not None
     assert [[record.position for record in one.records] for one in found[0]] == [[2, 4], [3]]
 

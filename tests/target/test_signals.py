@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import pytest
 from braze_sandbox.testing import Sandbox
 from target_braze.braze.client import StoppedError
-from target_braze.delivery.dispatcher import Delivery
+from target_braze.delivery.dispatcher import Dispatcher
 from target_braze.singer.target import TargetBraze
 from typing_extensions import override
 
@@ -212,12 +212,12 @@ def test_a_signal_raises_nothing_and_stops_the_run_before_the_next_message(slow:
 def test_a_request_that_is_turned_away_before_the_signal_is_heard_does_not_hide_it(
     slow: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: Delivery, reason: BaseException) -> None:
+    def interrupt(self: Dispatcher, reason: BaseException) -> None:
         self._fail(StoppedError("stopped before the request was sent"))
         meet(self, reason)
 
-    meet = Delivery.interrupt
-    monkeypatch.setattr(Delivery, "interrupt", interrupt)
+    meet = Dispatcher.interrupt
+    monkeypatch.setattr(Dispatcher, "interrupt", interrupt)
 
     class Source(StringIO):
         @override

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 WHEN = "2026-03-04T12:00:00Z"
 EVENT = {"external_id": TEXT, "name": TEXT, "time": TEXT}
-OUTCOMES = ("sent", "folded", "unchanged", "left_out", "rejected", "in_doubt", "open")
+OUTCOMES = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt", "open")
 
 
 def adds_up(run: Run) -> dict[str, Any]:
@@ -61,9 +61,9 @@ def test_each_record_is_counted_once_by_what_became_of_it(
     run = run_target(people, state(1), **dead, **ledger)
     summary = adds_up(run)
     counts = summary["streams"]["customers"]
-    assert outcomes(counts) == {"unchanged": 1, "sent": 1, "folded": 1, "rejected": 2}
+    assert outcomes(counts) == {"unchanged": 1, "sent": 1, "coalesced": 1, "rejected": 2}
     assert (counts["objects"], counts["requests"], counts["data_points"]) == (1, 1, 1)
-    assert (counts["saved_by_ledger"], counts["saved_by_folding"]) == (1, 1)
+    assert (counts["saved_by_ledger"], counts["saved_by_coalescing"]) == (1, 1)
     assert (summary["ended"], summary["retries"], summary["dry_run"]) == ("completed", 0, False)
     assert len(summary["reasons"]) == 2
     assert summary["total"] == counts
@@ -128,7 +128,7 @@ def test_whatever_comes_the_counts_add_up_to_what_braze_has(
     assert total["requests"] == len(sandbox.requests)
     # Each event one data point, each value of an attribute one.
     assert total["data_points"] == len(sent_of(sandbox))
-    assert total["data_points"] + total["saved_by_folding"] == total["read"] - total["rejected"]
+    assert total["data_points"] + total["saved_by_coalescing"] == total["read"] - total["rejected"]
 
 
 def sent_of(sandbox: Sandbox) -> list[dict[str, Any]]:
@@ -184,8 +184,8 @@ def test_a_dry_run_counts_what_it_would_send(run_target: Callable[..., Run], san
     run = run_target(customers(*many(30, 10), n=INTEGER), dry_run=True)
     counts = adds_up(run)["streams"]["customers"]
     assert run.summary["dry_run"]
-    assert counts["sent"] + counts["folded"] == 30
-    assert counts["data_points"] + counts["saved_by_folding"] == 30
+    assert counts["sent"] + counts["coalesced"] == 30
+    assert counts["data_points"] + counts["saved_by_coalescing"] == 30
     assert not sandbox.requests
 
 

@@ -154,8 +154,9 @@ class Endpoint:
     `dependency_delay` shortens both. `single` says that a request may not hold two changes of one user or of users who
     are joined; `last` that changes wait for the end of the input.
 
-    `ceilings` are the smaller numbers of changes that older contracts allow, `most_of_user` is how many of one user may
-    be in a request, `most_bytes` how large its body may be. `hint` says what else a refusal of the endpoint may mean.
+    `smaller_batches` are the smaller numbers of changes that older contracts allow, `most_of_user` is how many changes
+    of one user a request may hold, `most_bytes` how large its body may be. `hint` says what else an error of the
+    endpoint can mean.
 
     `one_array` says that a request is sent with one of the arrays only, because errors do not say which they mean.
     `miscounts` yields what an answer counts other than the changes taken; `alone` is the count that says success
@@ -172,7 +173,7 @@ class Endpoint:
     after: float = 0.0
     single: bool = False
     last: bool = False
-    ceilings: tuple[int, ...] = ()
+    smaller_batches: tuple[int, ...] = ()
     most_of_user: int | None = None
     most_bytes: int = limits.REQUEST_BYTES
     hint: str = ""

@@ -123,14 +123,9 @@ class StoppedError(BrazeError):
 
 @dataclass(frozen=True)
 class Answer:
-    """A 2xx answer.
+    """A 2xx answer, with the duration and the number (from 1) of the attempt that got it.
 
-    Attributes:
-        status: HTTP status.
-        headers: Headers, with case-insensitive names.
-        body: Decompressed body.
-        seconds: Duration of the last attempt.
-        attempt: Number of the attempt that got this answer, from 1.
+    The names of headers are case-insensitive, and the body is decompressed.
     """
 
     status: int

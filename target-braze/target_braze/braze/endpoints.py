@@ -32,7 +32,7 @@ TRACK: Final = Endpoint(
     "users.track",
     "/users/track",
     ("attributes", "events", "purchases"),
-    ceilings=limits.TRACK_CEILINGS,
+    smaller_batches=limits.TRACK_OBJECTS_OF_OLDER_CONTRACTS,
     miscounts=counts.track_miscounts,
 )
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track_bulk/, a limited beta.

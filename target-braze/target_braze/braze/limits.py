@@ -7,7 +7,7 @@ from typing import Final
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
 OBJECTS_PER_REQUEST: Final = 75
 # Of older contracts (earlier texts of the page).
-TRACK_CEILINGS: Final = (75, 50)
+TRACK_OBJECTS_OF_OLDER_CONTRACTS: Final = (75, 50)
 EXTERNAL_ID_BYTES: Final = 987
 # https://www.braze.com/docs/api/objects_filters/user_alias_object/
 ALIAS_BYTES: Final = 236

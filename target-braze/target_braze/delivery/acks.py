@@ -1,4 +1,4 @@
-"""Which records are settled, and so which STATE may leave: the last one before which nothing is open."""
+"""Track which records are settled, and so which STATE may be emitted: the last one with no open record before it."""
 
 from __future__ import annotations
 
@@ -15,60 +15,60 @@ if TYPE_CHECKING:
 # Whatever stands for the records before it; nothing here looks inside.
 State = Any
 
-# Seconds to within which it is known when a record was taken in.
+# Seconds to within which the tracker knows when a record came in.
 _GRAIN: Final = 1.0
 
 
-class Checkpoints:
-    """Records and states in the order of the stream; a record is settled when all its changes are."""
+class StateTracker:
+    """Records and states in input order; a record is settled once all its changes are."""
 
     def __init__(self) -> None:
-        # How many changes of a record are not settled, by its position, oldest first.
+        # The number of open changes of each open record, by its position, oldest first.
         self._open: OrderedDict[int, int] = OrderedDict()
-        # When records were taken in: positions, each some time after the one before it.
-        self._moments: deque[tuple[int, float]] = deque()
-        # Each with the position of the last record read before it.
+        # Positions of records with the times they came in, at least _GRAIN apart.
+        self._times: deque[tuple[int, float]] = deque()
+        # Each with the position of the last record before it.
         self._states: deque[tuple[int, State]] = deque()
         self._settled: tuple[int, State] | None = None
 
     def __len__(self) -> int:
-        """How many records are open."""
+        """Return the number of open records."""
         return len(self._open)
 
     @property
     def has_settled(self) -> bool:
-        """Whether there is a STATE that may leave and has not."""
+        """Whether a STATE is ready to be emitted."""
         return self._settled is not None
 
     @property
     def oldest(self) -> float:
-        """The position of the first record that is open; infinite if none is."""
+        """The position of the oldest open record, or infinity."""
         return next(iter(self._open), math.inf)
 
     @property
     def since(self) -> float:
-        """Since when at least, to within _GRAIN seconds, the first open record has been open; infinite if none is."""
-        oldest, moments = self.oldest, self._moments
-        while len(moments) > 1 and moments[1][0] <= oldest:
-            moments.popleft()
-        return moments[0][1] if self._open else math.inf
+        """When the oldest open record came in, up to _GRAIN seconds too early, or infinity."""
+        oldest, times = self.oldest, self._times
+        while len(times) > 1 and times[1][0] <= oldest:
+            times.popleft()
+        return times[0][1] if self._open else math.inf
 
-    def open(self, record: Record, changes: int, now: float) -> None:
-        """The record comes next, with so many changes."""
+    def track(self, record: Record, changes: int, now: float) -> None:
+        """Add the next record, with its number of changes."""
         position = record.position
-        if not self._moments or now >= self._moments[-1][1] + _GRAIN:
-            self._moments.append((position, now))
+        if not self._times or now >= self._times[-1][1] + _GRAIN:
+            self._times.append((position, now))
         self._open[position] = changes
 
     def add(self, state: State, position: int) -> None:
-        """The STATE comes next, after the record of that position; it takes the place of one directly before it."""
+        """Add a STATE after the record at the position. It replaces a STATE directly before it."""
         if self._states and self._states[-1][0] == position:
             self._states.pop()
         self._states.append((position, state))
         self._advance()
 
     def settle(self, changes: Iterable[Change]) -> list[Record]:
-        """The changes are accepted, rejected or in doubt; answers the records that are settled with them."""
+        """Mark changes as accepted, rejected, or in doubt. Return the records that this settles."""
         settled = []
         for change in changes:
             for record in change.records:
@@ -82,7 +82,7 @@ class Checkpoints:
         return settled
 
     def take(self) -> tuple[int, State] | None:
-        """The last STATE that may leave, once, with the position of the last record that it covers."""
+        """Return the newest STATE that is ready, once, with the position of the last record that it covers."""
         state, self._settled = self._settled, None
         return state
 

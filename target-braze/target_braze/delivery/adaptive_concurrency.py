@@ -1,55 +1,61 @@
-"""How many requests at a time Braze answers best: found out by trying, never above the ceiling; no threads here."""
+"""Find how many requests in flight Braze answers best, up to a maximum. No threads here."""
 
 from __future__ import annotations
 
 from typing import Final
 
-# What it begins with, before it knows anything.
+# The limit at the start.
 _FIRST: Final = 4
-# An answer that takes so many times as long as usual, and so many seconds more, is slow.
+# An answer is slow if it takes more than this many times the usual, plus this many seconds.
 _SLOWER: Final = 1.5
 _SLACK: Final = 0.01
-# What is left of the limit after a round that went badly.
-_BACK: Final = 0.8
-# Weight of the newest round of answers in what is usual.
+# Factor of the limit after a bad round.
+_DECREASE: Final = 0.8
+# Weight of the newest round of answers in the usual time.
 _NEWEST: Final = 0.1
 
 
-class Concurrency:
-    """A limit that grows by one after each round of answers as quick as usual, and shrinks by a fifth after another.
+class AdaptiveConcurrency:
+    """A limit that grows by one after a good round of answers and shrinks by a fifth after a bad one.
 
-    A round is as many answers as may be under way. It went badly if one of them came only at a second try (429, 5xx or
-    none at the first), or if most were slow. After https://vector.dev/docs/architecture/arc/.
+    A round has as many answers as the limit. It is bad if an answer needed a retry (after a 429, a 5xx, or no answer),
+    or if most answers were slow. Modeled on https://vector.dev/docs/architecture/arc/.
     """
 
-    def __init__(self, ceiling: int) -> None:
-        self._ceiling = ceiling
-        self._limit = float(min(_FIRST, ceiling))
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._limit = float(min(_FIRST, most))
         self._usual: float | None = None
         self._begin_round()
 
     @property
     def limit(self) -> int:
-        """How many requests may be under way now."""
+        """The number of requests that may be in flight now."""
         return int(self._limit)
 
-    def answered(self, seconds: float, attempt: int, under_way: int) -> None:
-        """An answer came `seconds` after the last try, with so many requests under way, itself included."""
+    def answered(self, seconds: float, attempt: int, in_flight: int) -> None:
+        """Learn from an answer.
+
+        Args:
+            seconds: Duration of the last attempt.
+            attempt: Number of the attempt, from 1.
+            in_flight: Requests in flight when the answer arrived, including this one.
+        """
         self._answers += 1
-        self._full |= under_way >= self.limit
-        self._troubled |= attempt > 1
+        self._reached_limit |= in_flight >= self.limit
+        self._had_retries |= attempt > 1
         if self._usual is None:
             self._usual = seconds
         self._slow += seconds > self._usual * _SLOWER + _SLACK
         self._usual += (seconds - self._usual) * _NEWEST / self.limit
         if self._answers < self.limit:
             return
-        if self._troubled or self._slow * 2 > self._answers:
-            self._limit = max(1.0, self._limit * _BACK)
-        elif self._full:
-            self._limit = min(float(self._ceiling), self._limit + 1)
+        if self._had_retries or self._slow * 2 > self._answers:
+            self._limit = max(1.0, self._limit * _DECREASE)
+        elif self._reached_limit:
+            self._limit = min(float(self._most), self._limit + 1)
         self._begin_round()
 
     def _begin_round(self) -> None:
         self._answers = self._slow = 0
-        self._full = self._troubled = False
+        self._reached_limit = self._had_retries = False

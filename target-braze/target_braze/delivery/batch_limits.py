@@ -1,4 +1,4 @@
-"""Ceilings: how many changes one request may hold, by the settings and by what Braze has refused as too many."""
+"""Batch limits: how many changes a request may hold, from the settings and from requests that Braze refused."""
 
 from __future__ import annotations
 
@@ -18,44 +18,45 @@ _TOO_MANY_STATUS: Final = 400
 
 
 def says_too_many(error: RefusedError) -> bool:
-    """Whether Braze refused a request for the number of objects in it."""
+    """Return whether Braze refused a request because it held too many objects."""
     return error.status == _TOO_MANY_STATUS and any(_TOO_MANY in text.casefold() for text in error.errors)
 
 
-class Ceilings:
-    """The ceiling of each endpoint, from any thread; `most` holds where the endpoint does not say.
+class BatchLimits:
+    """The maximum number of changes in a request, by endpoint. Safe for use from any thread.
 
-    Where one is refused, the next lower that is documented is tried, or else half of what was refused.
+    `default` applies to endpoints without a limit of their own. After a refusal, the limit drops to the next smaller
+    documented one, or else to half of what was refused.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, default: int) -> None:
+        self._default = default
         self._learned: dict[Endpoint, int] = {}
-        self._told: set[Endpoint] = set()
+        self._logged: set[Endpoint] = set()
         self._lock = threading.Lock()
 
     def of(self, endpoint: Endpoint) -> int:
-        """How many changes a request to the endpoint may hold."""
-        return self._learned.get(endpoint) or endpoint.most or self._most
+        """Return how many changes a request to the endpoint may hold."""
+        return self._learned.get(endpoint) or endpoint.most or self._default
 
     def lower(self, endpoint: Endpoint, refused: int) -> int:
-        """So many were too many: answer how many a request may hold now."""
-        lower = next((known for known in endpoint.ceilings if known < refused), refused // 2)
+        """Lower the limit after Braze refused a request with `refused` changes, and return it."""
+        smaller = next((known for known in endpoint.smaller_batches if known < refused), refused // 2)
         with self._lock:
-            self._learned[endpoint] = ceiling = min(self.of(endpoint), lower)
-        return ceiling
+            self._learned[endpoint] = limit = min(self.of(endpoint), smaller)
+        return limit
 
-    def tell(self, endpoint: Endpoint, refused: int) -> None:
-        """Say once what was learned, after requests of that size were not too large."""
+    def log_once(self, endpoint: Endpoint, refused: int) -> None:
+        """Log the learned limit once, after Braze accepted requests of that size."""
         with self._lock:
-            if endpoint in self._told:
+            if endpoint in self._logged:
                 return
-            self._told.add(endpoint)
+            self._logged.add(endpoint)
         _log.warning(
-            "%s %s: this account takes %s objects in a request, not %s%s",
+            "%s %s: this account accepts %s objects per request, not %s%s",
             endpoint.method,
             endpoint.path,
             f"{self.of(endpoint):,}",
             f"{refused:,}",
-            "" if endpoint.most else f"; set max_objects_per_request to {self.of(endpoint)}, which saves the refusal",
+            "" if endpoint.most else f"; set max_objects_per_request to {self.of(endpoint)} to avoid refusals",
         )

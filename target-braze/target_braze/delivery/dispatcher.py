@@ -1,10 +1,10 @@
-"""Delivery: brings changes to Braze, several requests at a time, and lets a STATE out when all before it is settled.
+"""Dispatcher: sends changes to Braze, several requests at a time, and emits a STATE once all before it is settled.
 
-The order of what concerns one user is kept by `lanes`, because Braze promises none between requests
-(https://www.braze.com/docs/api/endpoints/user_data/post_user_track/). To it, a STATE is just bytes.
+User queues keep the order of each user's changes, because Braze guarantees none between requests
+(https://www.braze.com/docs/api/endpoints/user_data/post_user_track/). A STATE is opaque bytes here.
 
-One thread, the dispatcher, has the lanes and the checkpoints to itself. Who reads and who sends tell it through its
-inbox what is new, and so wait for no lock and for each other only where there is no room.
+One thread owns the queues and the state tracker. The reader and the workers post to its inbox, so they take no lock and
+wait for each other only when there is no room.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze.rate_limits import Waiting
-from target_braze.delivery.acks import Checkpoints, State
-from target_braze.delivery.adaptive_concurrency import Concurrency
-from target_braze.delivery.batch_limits import Ceilings
-from target_braze.delivery.sender import Courier
-from target_braze.delivery.user_queues import Lane, Lanes
+from target_braze.delivery.acks import State, StateTracker
+from target_braze.delivery.adaptive_concurrency import AdaptiveConcurrency
+from target_braze.delivery.batch_limits import BatchLimits
+from target_braze.delivery.sender import RequestSender
+from target_braze.delivery.user_queues import UserQueue, UserQueues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,42 +35,48 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# A request that is not full leaves when its oldest change has waited this long (seconds).
+# Seconds after which a request is sent although it is not full.
 _LINGER: Final = 1.0
-# Meltano stores every STATE that it is given; more often than this (seconds) helps nobody.
+# Minimum seconds between two STATE messages, because Meltano stores every one.
 _STATE_EVERY: Final = 1.0
-# Bytes of the lines of records under way; what Python makes of them takes five times as much.
+# Bytes of input lines in memory; as Python objects they take five times as much.
 _MOST_BYTES: Final = 32_000_000
-# No record is read that is so far after the oldest one that is not settled, in records or seconds: a run that is killed
-# repeats no more. While a user waits for the time of a step that depends on another, so many times as far.
+# How far the reader may be ahead of the oldest open record, in records and in seconds, because a run that is killed
+# repeats that much. Multiplied while a change waits for a dependency delay.
 _SPAN: Final = 100_000
 _SPAN_SECONDS: Final = 60.0
-_SPANS_AT_REST: Final = 10
-# What the last run had read beyond its last STATE may come with some records from before that, as taps repeat the last
-# ones, and with new ones in between: so many more are held back, or a fourth more.
+_SPANS_WHILE_DELAYED: Final = 10
+# After a crash, the input repeats what the last run had read beyond its last STATE, possibly mixed with records from
+# before it, since taps repeat their last ones, and with new ones. Hold back this many records more, or a quarter more.
 _SLACK: Final = 100
-# Longer than so many seconds, or than so many bytes of lines fill, nothing is held back.
-_HOLD_SECONDS: Final = _SPAN_SECONDS * _SPANS_AT_REST
+# Stop holding back after this many seconds, or when this many bytes of input lines are in memory.
+_HOLD_SECONDS: Final = _SPAN_SECONDS * _SPANS_WHILE_DELAYED
 _MOST_HELD_BYTES: Final = 64_000_000
 
 
 class RejectedError(Exception):
-    """Braze, or the mapping, does not take a record, and the run is to stop for that."""
+    """A record was rejected and the settings say to stop the run for that."""
 
 
-class Delivery:
-    """Takes changes and states in the order of the stream; settles each record when all its changes are.
+class Dispatcher:
+    """Takes changes and states in input order; a record is settled once all its changes are.
 
-    `send`, `accept`, `reject`, `hold` and `ledger` are as for the Courier; `reject` may raise RejectedError to end the
-    run. `emit` writes a STATE. All are called from threads of this class.
+    If the `ledger` shows that the last run sent records beyond its last STATE, their older values would arrive again
+    before newer ones. Until all of these records have been read again, only each user's newest values are sent.
 
-    `wait` is the most seconds that one lies between a change and another that depends on it.
-
-    Where by the `ledger` the last run has sent changes of records beyond its last STATE, older values would come again
-    before newer ones: until these records have been read, of each user only the newest state leaves.
-
-    `failed` is called when a request has failed for good, or after `interrupt`: the caller may be waiting for input
-    that does not come.
+    Args:
+        send: As for RequestSender, like `accept`, `reject`, `hold`, and `ledger`. All are called from threads of this
+            class. `reject` may raise RejectedError to end the run.
+        accept: See above.
+        reject: See above.
+        emit: Writes a STATE.
+        failed: Called when a request has failed for good, and after `interrupt`, since the caller may be blocked on
+            its input.
+        max_objects: Changes per request, where the endpoint has no limit of its own.
+        concurrency: Maximum number of requests in flight.
+        max_delay: Caps the delay between dependent changes, in seconds.
+        hold: See above.
+        ledger: See above.
     """
 
     def __init__(
@@ -83,24 +89,24 @@ class Delivery:
         failed: Callable[[BaseException], None],
         max_objects: int,
         concurrency: int,
-        wait: float = 0.0,
+        max_delay: float = 0.0,
         hold: bool = False,
         ledger: Ledger | None = None,
     ) -> None:
         self.failure: BaseException | None = None
-        # When nothing could be sent because all that waited depends on something that was sent shortly before.
-        self.rests = Waiting()
+        # Time during which nothing could be sent because every waiting change had a dependency delay.
+        self.dependency_waits = Waiting()
         self._emit = emit
         self._failed = failed
-        # Each with the method of this class that is to hear it.
+        # Each message comes with the method of this class that handles it.
         self._inbox: SimpleQueue[tuple[Callable[[Any], None], Any]] = SimpleQueue()
 
-        # The dispatcher's own.
-        ceilings = Ceilings(max_objects)
+        # Used by the dispatcher thread only.
+        batch_limits = BatchLimits(max_objects)
         stretch = ledger.stretch if ledger is not None else 0
-        self._lanes = Lanes(_LINGER, ceilings, wait, holds_back=stretch > 0)
-        self._checkpoints = Checkpoints()
-        self._concurrency = Concurrency(concurrency)
+        self._queues = UserQueues(_LINGER, batch_limits, max_delay, holds_back=stretch > 0)
+        self._states = StateTracker()
+        self._concurrency = AdaptiveConcurrency(concurrency)
         self._in_flight = 0
         self._closing = False
         self._next_emit = 0.0
@@ -108,43 +114,42 @@ class Delivery:
         self._hold_until = math.inf
         self._ledger = ledger
 
-        # Positions of records: the last of those held back, the last that was read, and that before which the next has
-        # to be.
+        # Positions of records: the last one to hold back, the last one read, and the first one too far ahead to read.
         self._stretch = stretch + max(_SLACK, stretch // 4) if stretch else -1
         self._read = 0
         self._end_of_span = math.inf
 
-        # Records: enough to fill every request in flight and its successor, and to find users that are not under way.
+        # Records in memory: enough to fill every request in flight and its successor, with users not in flight already.
         self._room = 3 * concurrency * max_objects
-        # Each of these counts is written by one thread: what the reader has given, what the dispatcher has settled.
+        # The reader's thread alone writes the first two counts, the dispatcher's thread the other two.
         self._given = self._given_bytes = 0
         self._settled = self._settled_bytes = 0
         self._room_made = threading.Condition()
         self._discarding = False
 
-        self._courier = Courier(
+        self._sender = RequestSender(
             send,
             accept=accept,
             reject=reject,
-            answered=lambda answer: self._inbox.put((self._hear_answer, answer)),
+            answered=lambda answer: self._inbox.put((self._receive_answer, answer)),
             settled=lambda changes: self._inbox.put((self._settle, changes)),
             hold=hold,
             ledger=ledger,
-            ceilings=ceilings,
+            batch_limits=batch_limits,
         )
         self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix="request")
         self._dispatched = threading.Event()
         threading.Thread(target=self._dispatch, name="dispatcher", daemon=True).start()
 
     def wait_for_room(self, position: int) -> None:
-        """Wait while too many records are under way, or the record at the position is too far ahead of the oldest.
+        """Wait while too many records are in memory, or the record at the position is too far ahead of the oldest one.
 
         Raises:
-            BrazeError: an earlier request failed for good.
-            RejectedError: an earlier change was rejected, and that ends the run.
+            BrazeError: An earlier request failed for good.
+            RejectedError: An earlier change was rejected, and that ends the run.
         """
         if self._read <= self._stretch < position:
-            self._inbox.put((self._let_go, ""))
+            self._inbox.put((self._stop_holding_back, ""))
         self._read = position
         if not self._has_room():
             with self._room_made:
@@ -153,191 +158,194 @@ class Delivery:
             raise self.failure
 
     def add(self, *changes: Change) -> None:
-        """Take in all that one record changes, when there is room.
+        """Add all changes of one record, once there is room.
 
         Raises:
-            BrazeError: an earlier request failed for good.
-            RejectedError: an earlier change was rejected, and that ends the run.
+            BrazeError: An earlier request failed for good.
+            RejectedError: An earlier change was rejected, and that ends the run.
         """
         record = changes[0].records[0]
         self.wait_for_room(record.position)
         self._given += 1
         self._given_bytes += record.size
-        self._inbox.put((self._take_in, changes))
+        self._inbox.put((self._receive_changes, changes))
 
-    def checkpoint(self, state: State) -> None:
-        """Take in a STATE: it is emitted when all records before it are settled."""
-        self._inbox.put((self._take_state, (state, self._read)))
+    def add_state(self, state: State) -> None:
+        """Add a STATE, to be emitted once all records before it are settled."""
+        self._inbox.put((self._receive_state, (state, self._read)))
 
     def finish(self) -> None:
-        """Send what waits, wait for all answers, emit the last STATE.
+        """Send everything that waits, wait for all answers, and emit the last STATE.
 
         Raises:
-            BrazeError: a request failed for good.
-            RejectedError: a change was rejected, and that ends the run.
+            BrazeError: A request failed for good.
+            RejectedError: A change was rejected, and that ends the run.
         """
         self._end()
         if self.failure is not None:
             raise self.failure
 
     def interrupt(self, reason: BaseException) -> None:
-        """Fail with `reason`, unless all is done; safe at any instruction of a signal handler."""
+        """Fail with `reason` unless all is done. Safe to call from a signal handler."""
         self._inbox.put((self._fail, reason))
 
     def abort(self) -> None:
-        """Send nothing more, wait for the answers under way, emit the last STATE that holds."""
+        """Send nothing more, wait for the answers to requests in flight, and emit the last STATE that is settled."""
         self._discarding = True
         self._end()
 
     def _has_room(self) -> bool:
-        held, size = self._lanes.held, self._given_bytes - self._settled_bytes
-        if self._lanes.holds_back:
+        held, size = self._queues.held, self._given_bytes - self._settled_bytes
+        if self._queues.holds_back:
             return size < _MOST_HELD_BYTES
-        # What waits for the end of the input may not keep that end away.
+        # Changes that wait for the end of the input must not block the input.
         return (held > 0 and self._given - self._settled < self._room + held) or (
             self._given - self._settled < self._room and size < _MOST_BYTES and self._read < self._end_of_span
         )
 
     def _end(self) -> None:
         self._inbox.put((self._close, None))
-        # Not join(): up to Python 3.12, one that a signal has interrupted makes the next return at once.
+        # Not join(): up to Python 3.12, after a signal interrupts one call, the next returns at once.
         self._dispatched.wait()
         self._workers.shutdown()
         self._emit_settled()
 
-    # The dispatcher's thread.
+    # The dispatcher thread.
 
     def _dispatch(self) -> None:
         try:
             while not self._is_done():
-                self._listen()
-                self._look_back()
+                self._receive()
+                self._limit_reader()
                 while (work := self._next_request()) is not None:
                     self._in_flight += 1
                     self._workers.submit(self._deliver, *work)
                 if time.monotonic() >= self._next_emit:
                     self._emit_settled()
-        except BaseException as failure:  # noqa: BLE001 - it is raised again where the caller waits
+        except BaseException as failure:  # noqa: BLE001 - raised again in the caller's thread
             self._fail(failure)
         finally:
             self._dispatched.set()
 
-    def _listen(self) -> None:
-        """Wait until there is something new or something to do, and hear all that is new."""
+    def _receive(self) -> None:
+        """Wait for a message or until something is due, and handle all messages that have arrived."""
         settled = self._settled
-        only_rests = not self._in_flight and self._lanes.only_rest
-        with self.rests if only_rests else nullcontext():
+        all_delayed = not self._in_flight and self._queues.all_delayed
+        with self.dependency_waits if all_delayed else nullcontext():
             try:
-                hear, what = self._inbox.get(timeout=self._patience())
+                handle, message = self._inbox.get(timeout=self._timeout())
             except Empty:
                 return
-        news = self._inbox.qsize()
-        self._now = time.monotonic()  # not before any of it came
-        hear(what)
-        for _ in range(news):
-            hear, what = self._inbox.get_nowait()
-            hear(what)
-        if self._settled > settled or self._lanes.held:
+        waiting = self._inbox.qsize()
+        self._now = time.monotonic()  # no earlier than any of these messages
+        handle(message)
+        for _ in range(waiting):
+            handle, message = self._inbox.get_nowait()
+            handle(message)
+        if self._settled > settled or self._queues.held:
             with self._room_made:
                 self._room_made.notify()
 
-    def _look_back(self) -> None:
-        """Say how far may be read, for what is not settled yet, and let go what was held back for too long."""
-        lanes, now = self._lanes, time.monotonic()
-        if lanes.holds_back:
+    def _limit_reader(self) -> None:
+        """Update how far ahead of open records the reader may be, and stop holding back if that takes too long."""
+        queues, now = self._queues, time.monotonic()
+        if queues.holds_back:
             if now >= self._hold_until or self._given_bytes - self._settled_bytes >= _MOST_HELD_BYTES:
-                self._let_go("more is read again than can be held back: older values may come before newer ones")
+                self._stop_holding_back(
+                    "the input repeats more than can be held back, so older values may be sent before newer ones"
+                )
             return
-        if lanes.held:
+        if queues.held:
             return
-        spans = _SPANS_AT_REST if lanes.some_rest else 1
-        is_late = now >= self._checkpoints.since + _SPAN_SECONDS * spans
-        end = 0 if is_late else self._checkpoints.oldest + _SPAN * spans
+        spans = _SPANS_WHILE_DELAYED if queues.any_delayed else 1
+        is_late = now >= self._states.since + _SPAN_SECONDS * spans
+        end = 0 if is_late else self._states.oldest + _SPAN * spans
         if end != self._end_of_span:
             with self._room_made:
                 self._end_of_span = end
                 self._room_made.notify()
 
-    def _let_go(self, why: str) -> None:
-        """Hold nothing back any more."""
-        if self._lanes.holds_back:
-            if why:
-                _log.warning("%s", why)
-            self._lanes.let_go(time.monotonic())
+    def _stop_holding_back(self, warning: str) -> None:
+        if self._queues.holds_back:
+            if warning:
+                _log.warning("%s", warning)
+            self._queues.stop_holding_back(time.monotonic())
             with self._room_made:
                 self._room_made.notify()
 
-    def _take_in(self, changes: tuple[Change, ...]) -> None:
-        self._checkpoints.open(changes[0].records[0], len(changes), self._now)
-        if self._lanes.holds_back:
+    def _receive_changes(self, changes: tuple[Change, ...]) -> None:
+        self._states.track(changes[0].records[0], len(changes), self._now)
+        if self._queues.holds_back:
             self._hold_until = min(self._hold_until, self._now + _HOLD_SECONDS)
             changes[0].records[0].pack()
         for change in changes:
-            self._lanes.add(change, self._now)
+            self._queues.add(change, self._now)
 
-    def _take_state(self, given: tuple[State, int]) -> None:
-        self._checkpoints.add(*given)
+    def _receive_state(self, given: tuple[State, int]) -> None:
+        self._states.add(*given)
 
     def _close(self, _: None) -> None:
-        self._let_go("")
+        self._stop_holding_back("")
         self._closing = True
 
-    def _hear_answer(self, answer: Answer) -> None:
+    def _receive_answer(self, answer: Answer) -> None:
         self._concurrency.answered(answer.seconds, answer.attempt, self._in_flight)
 
     def _settle(self, changes: Sequence[Change]) -> None:
-        settled = self._checkpoints.settle(changes)
+        settled = self._states.settle(changes)
         self._settled += len(settled)
         self._settled_bytes += sum(record.size for record in settled)
 
-    def _release(self, work: tuple[Request, list[Lane]]) -> None:
-        request, lanes = work
+    def _release(self, work: tuple[Request, list[UserQueue]]) -> None:
+        request, queues = work
         self._in_flight -= 1
-        self._lanes.release(lanes, request.endpoint, self._now)
+        self._queues.release(queues, request.endpoint, self._now)
 
-    def _next_request(self) -> tuple[Request, list[Lane]] | None:
+    def _next_request(self) -> tuple[Request, list[UserQueue]] | None:
         if self._stops or self._in_flight >= self._concurrency.limit:
             return None
-        return self._lanes.next_request(time.monotonic(), hurry=self._closing)
+        return self._queues.next_request(time.monotonic(), hurry=self._closing)
 
     @property
     def _stops(self) -> bool:
         return self._discarding or self.failure is not None
 
     def _is_done(self) -> bool:
-        return not self._in_flight and (self._stops or (self._closing and not self._lanes))
+        return not self._in_flight and (self._stops or (self._closing and not self._queues))
 
-    def _patience(self) -> float | None:
-        """Seconds until something is due without a word from anybody."""
+    def _timeout(self) -> float | None:
+        """Return the seconds until something is due if no message arrives, or None."""
         moments = []
-        if not self._stops and self._in_flight < self._concurrency.limit and (due := self._lanes.due()) is not None:
+        if not self._stops and self._in_flight < self._concurrency.limit and (due := self._queues.due()) is not None:
             moments.append(due)
-        if self._checkpoints.has_settled:
+        if self._states.has_settled:
             moments.append(self._next_emit)
-        if self._lanes.holds_back:
+        if self._queues.holds_back:
             moments += [self._hold_until] if self._hold_until < math.inf else []
-        elif self._end_of_span and self._checkpoints and not self._lanes.held:
-            moments.append(self._checkpoints.since + _SPAN_SECONDS * (_SPANS_AT_REST if self._lanes.some_rest else 1))
+        elif self._end_of_span and self._states and not self._queues.held:
+            moments.append(
+                self._states.since + _SPAN_SECONDS * (_SPANS_WHILE_DELAYED if self._queues.any_delayed else 1)
+            )
         return max(0.0, min(moments) - time.monotonic()) if moments else None
 
     def _emit_settled(self) -> None:
-        taken = self._checkpoints.take()
+        taken = self._states.take()
         if taken is not None:
             position, state = taken
             self._next_emit = time.monotonic() + _STATE_EVERY
             self._emit(state)
             if self._ledger is not None:
-                # Not before: a crash in between has the next run hold back more than it must.
+                # After the STATE: a crash in between only makes the next run hold back more than necessary.
                 self._ledger.covered(position)
 
-    # A worker's thread.
+    # The worker threads.
 
-    def _deliver(self, request: Request, lanes: list[Lane]) -> None:
+    def _deliver(self, request: Request, queues: list[UserQueue]) -> None:
         try:
-            self._courier.deliver(request)
-        except BaseException as failure:  # noqa: BLE001 - it is raised again where the caller waits
+            self._sender.deliver(request)
+        except BaseException as failure:  # noqa: BLE001 - raised again in the caller's thread
             self._fail(failure)
-        self._inbox.put((self._release, (request, lanes)))
+        self._inbox.put((self._release, (request, queues)))
 
     def _fail(self, failure: BaseException) -> None:
         with self._room_made:

@@ -1,4 +1,4 @@
-"""The courier: sends one request and finds out, change by change, what became of it."""
+"""Request sender: sends one request and finds out what Braze did with each change in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from target_braze.braze.changes import Request
 from target_braze.braze.client import BrazeError, ForbiddenError, RefusedError, UnavailableError
-from target_braze.delivery.batch_limits import Ceilings, says_too_many
+from target_braze.delivery.batch_limits import BatchLimits, says_too_many
 from target_braze.records import Rejection
 
 if TYPE_CHECKING:
@@ -19,19 +19,23 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# The answers to a request that one change in it can be the reason for.
-_GUILTY_CHANGE: Final = frozenset({400, 413})
+# Statuses that a single change in a request can cause.
+_CAUSED_BY_A_CHANGE: Final = frozenset({400, 413})
 
 
-class Courier:
-    """Delivers requests from any thread; every change of one ends as accepted, rejected or in doubt.
+class RequestSender:
+    """Delivers requests from any thread; each of their changes ends as accepted, rejected, or in doubt.
 
-    `send` posts one request, also a second time where the outcome is unknown if its second argument says so; `accept`
-    is told of the changes of a request that Braze took, `reject` of each that it refused, and why, and may raise to
-    end the run. Then, when the `ledger` has it too, `settled` is told. `answered` is told of each answer.
-
-    With `hold`, changes that would count twice are not sent again when it is unknown whether Braze has them, but
-    rejected as in doubt.
+    Args:
+        send: Posts a request. Its second argument says whether to retry when the outcome is unknown.
+        accept: Called with the changes of a request that Braze accepted.
+        reject: Called with each change that Braze refused and the reason; may raise to end the run.
+        answered: Called with each answer.
+        settled: Called with changes once they are accepted or rejected and the ledger has recorded that.
+        hold: When the outcome of a request is unknown, reject the changes that would count twice as in doubt instead of
+            sending them again.
+        ledger: Records what Braze has accepted, if there is one.
+        batch_limits: Lowered when Braze refuses a request as too large.
     """
 
     def __init__(
@@ -44,7 +48,7 @@ class Courier:
         settled: Callable[[Sequence[Change]], None],
         hold: bool,
         ledger: Ledger | None,
-        ceilings: Ceilings,
+        batch_limits: BatchLimits,
     ) -> None:
         self._send = send
         self._accept = accept
@@ -53,57 +57,57 @@ class Courier:
         self._settled = settled
         self._hold = hold
         self._ledger = ledger
-        self._ceilings = ceilings
+        self._batch_limits = batch_limits
 
     def deliver(self, request: Request) -> None:
-        """Send the request, in parts where it has to be.
+        """Send the request, divided where necessary.
 
         Raises:
-            BrazeError: it failed for good, and not by a change in it.
+            BrazeError: It failed for good, and not because of a change in it.
         """
         for part in request.divided(lambda change: change.payload_key) if request.endpoint.one_array else [request]:
             self._deliver(part)
 
     def _deliver(self, request: Request) -> None:
-        """Send the request, again without those that Braze blames for refusing all of it, until nothing is left."""
+        """Send the request, then again without the changes that made Braze refuse all of it, until none is left."""
         rejected: list[tuple[Change, Rejection]] = []
         while request:
-            guilty = self._try(request)
-            rejected += guilty
-            blamed = {id(change) for change, _ in guilty}
-            request = Request.of(request.endpoint, (one for one in request if guilty and id(one) not in blamed))
-        # What is good is in Braze before this may end the run.
+            refused = self._try(request)
+            rejected += refused
+            ids = {id(change) for change, _ in refused}
+            request = Request.of(request.endpoint, (one for one in request if refused and id(one) not in ids))
+        # Last, because this may end the run, and the other changes are in Braze by now.
         for change, why in rejected:
             self._conclude(change, why)
 
     def _try(self, request: Request) -> list[tuple[Change, Rejection]]:
-        """Settle all changes of the request, or return those for whose sake nothing of it was applied."""
+        """Settle all changes of the request, or return the ones that made Braze refuse all of it."""
         counted = [change for change in request if not change.repeatable] if self._hold else []
         try:
-            answer, guilty = self._ask(request, resend=not counted)
+            answer, refused = self._ask(request, resend=not counted)
         except ForbiddenError as error:
             raise BrazeError(
-                f"{error}. The API key lacks the permission '{request.endpoint.permission}', or does not allow this "
-                f"machine's address{request.endpoint.hint}",
+                f"{error}. The API key lacks the permission '{request.endpoint.permission}', or its IP allowlist does "
+                f"not include this machine{request.endpoint.hint}",
                 status=error.status,
             ) from None
         except RefusedError as error:
-            if error.status not in _GUILTY_CHANGE:
+            if error.status not in _CAUSED_BY_A_CHANGE:
                 raise BrazeError(f"{error}{request.endpoint.hint}", status=error.status) from None
-            return self._find_guilty(request, error)
+            return self._find_refused(request, error)
         except UnavailableError as error:
             if not (counted and error.in_doubt):
                 raise
             self._hold_back(request, counted, error)
         else:
             self._answered(answer)
-            self._settle(request, [(change, _refusal(text, answer.status)) for change, text in guilty])
+            self._settle(request, [(change, _refusal(text, answer.status)) for change, text in refused])
         return []
 
     def _ask(self, request: Request, *, resend: bool) -> tuple[Answer, list[tuple[Change, str]]]:
-        """Send the request; answer which changes Braze refuses, and why, beside its answer.
+        """Send the request. Return the answer, and the changes that Braze refused with the reasons.
 
-        What must not be sent twice is noted before, for as long as Braze may have it.
+        The ledger records first what must not be sent twice, and forgets it if Braze cannot have received it.
         """
         if self._ledger is not None:
             self._ledger.under_way(request.changes)
@@ -118,13 +122,13 @@ class Courier:
                     self._ledger.withdraw(request.changes)
             raise
 
-    def _find_guilty(self, request: Request, error: RefusedError) -> list[tuple[Change, Rejection]]:
-        """Return the changes to blame, or send the request in parts: nothing of it was applied."""
+    def _find_refused(self, request: Request, error: RefusedError) -> list[tuple[Change, Rejection]]:
+        """Return the changes that Braze refused, or send the request in parts. Nothing of it was applied."""
         named = request.endpoint.culprits(request.changes, error.body)
         if named:
             return [(change, _refusal(text, error.status)) for change, text in named]
         if len(request) > 1 and says_too_many(error):
-            self._deliver_within_ceiling(request)
+            self._deliver_in_smaller_batches(request)
             return []
         parts = request.endpoint.divided(request, error)
         if len(parts) == 1:
@@ -135,16 +139,16 @@ class Courier:
             self._deliver(part)
         return []
 
-    def _deliver_within_ceiling(self, request: Request) -> None:
-        ceiling = self._ceilings.lower(request.endpoint, len(request))
-        for part in request.parts(ceiling):
+    def _deliver_in_smaller_batches(self, request: Request) -> None:
+        limit = self._batch_limits.lower(request.endpoint, len(request))
+        for part in request.parts(limit):
             self._deliver(part)
-        self._ceilings.tell(request.endpoint, len(request))
+        self._batch_limits.log_once(request.endpoint, len(request))
 
     def _hold_back(self, request: Request, counted: list[Change], error: UnavailableError) -> None:
-        """Do not send again what might count twice; the rest may be sent again."""
+        """Reject the changes that might count twice as in doubt, and send the others again."""
         why = Rejection(
-            f"it is in doubt whether Braze has it, for its request failed: {error}",
+            f"in doubt: Braze may or may not have it, because its request failed: {error}",
             "; ".join(error.errors) or None,
             error.status,
             in_doubt=True,
@@ -154,8 +158,8 @@ class Courier:
         self._deliver(Request.of(request.endpoint, (change for change in request if change.repeatable)))
 
     def _settle(self, request: Request, rejected: list[tuple[Change, Rejection]]) -> None:
-        guilty = {id(change) for change, _ in rejected}
-        accepted = [change for change in request if id(change) not in guilty] if guilty else request.changes
+        refused = {id(change) for change, _ in rejected}
+        accepted = [change for change in request if id(change) not in refused] if refused else request.changes
         if self._ledger is not None:
             self._ledger.settle(accepted, "accepted")
         self._accept(accepted)

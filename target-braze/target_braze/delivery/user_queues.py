@@ -1,7 +1,7 @@
-"""Lanes: which changes wait, for which user, and what may go into the next request; no threads and no requests here.
+"""User queues: keep each user's changes in order, and fill the next request. No threads and no I/O.
 
-All changes of one user wait in one lane in their order, and a lane has one request under way. A change that concerns
-two users (an identification, a merge) joins their lanes into one.
+All changes of a user wait in one queue, which has at most one request in flight. A change that concerns two users (an
+identification, a merge) joins their queues.
 """
 
 from __future__ import annotations
@@ -20,234 +20,246 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from target_braze.braze.changes import Change, Endpoint
-    from target_braze.delivery.batch_limits import Ceilings
+    from target_braze.delivery.batch_limits import BatchLimits
     from target_braze.records import User
 
-# Braze promises no order between requests. This many seconds lie between two that depend on it and cannot become one.
+# Braze guarantees no order between requests. Seconds between two requests whose changes must keep their order and
+# cannot be merged.
 _APART: Final = 5.0
 
 
-class Lane(msgspec.Struct, eq=False):
-    """What waits for one user, or for several that a change has joined."""
+class UserQueue(msgspec.Struct, eq=False):
+    """The waiting changes of one user, or of several users whom a change has joined.
+
+    Attributes:
+        users: The users.
+        changes: Their changes, oldest first.
+        open: The changes that later ones can be merged into, by coalescing key, when several wait.
+        leading: Number of changes at the front that go to the same endpoint; 0 until the queue is ready.
+        in_flight: Number of requests in flight.
+        held: Number of changes at the back that wait for the end of the input.
+        delayed_until: When the next change may be sent.
+        answered_by: Endpoint of the last answer, if known.
+        answered_at: When it answered.
+        joined: The queue that this one became part of.
+    """
 
     users: list[User]
     changes: list[Change]
-    # What later changes of the same thing may be folded into, where several changes wait.
     open: dict[object, Change]
-    # How many of the first changes go to the same endpoint; 0 while the lane is not ready.
     leading: int = 0
-    under_way: int = 0
-    # How many of the last changes wait for the end of the input, or behind one that does.
+    in_flight: int = 0
     held: int = 0
-    rests_until: float = 0.0
-    # The endpoint of the last answer, None where it is not known, and when that was.
+    delayed_until: float = 0.0
     answered_by: Endpoint | None = None
     answered_at: float = float("-inf")
-    joined: Lane | None = None
+    joined: UserQueue | None = None
 
-    def itself(self) -> Lane:
-        """The lane that this one has become."""
-        lane = self
-        while lane.joined is not None:
-            lane = lane.joined
-        return lane
+    def itself(self) -> UserQueue:
+        """Return the queue that this one has become part of, or itself."""
+        queue = self
+        while queue.joined is not None:
+            queue = queue.joined
+        return queue
 
-    def folds(self, change: Change) -> bool:
-        """Make the change a part of one that waits; answer False where it cannot, and later ones may fold into it."""
+    def coalesce(self, change: Change) -> bool:
+        """Merge the change into a waiting one. Return False if that is impossible; later ones can merge into it."""
         last = self.changes[-1]
         if last.endpoint is not change.endpoint:
-            self.open = {}  # what comes after a change for another endpoint may not overtake it
+            self.open = {}  # a change must not overtake one for another endpoint
         elif len(self.changes) == 1:
             self.open = {last.coalescing_key: last}
-        key = change.coalescing_key
-        if key is None:
+        coalescing_key = change.coalescing_key
+        if coalescing_key is None:
             return False
-        earlier = self.open.setdefault(key, change)
+        earlier = self.open.setdefault(coalescing_key, change)
         if earlier is change:
             return False
         if change.merge_into(earlier):
             return True
         change.apart = True
-        self.open[key] = change
+        self.open[coalescing_key] = change
         return False
 
 
 @dataclass(eq=False, slots=True)
-class _Queue:
-    """The lanes that are ready with changes for one endpoint, how many changes these are, and since when they wait.
+class _Ready:
+    """The queues with changes ready for one endpoint, the number of these changes, and when they became ready.
 
-    A lane that has become another's part stays until it is its turn.
+    A queue that was joined to another stays in the list until its turn.
     """
 
-    lanes: deque[Lane] = field(default_factory=deque)
+    queues: deque[UserQueue] = field(default_factory=deque)
     changes: int = 0
     since: float = 0.0
 
 
-class Lanes:
-    """All lanes. Times are seconds of a monotonic clock.
+class UserQueues:
+    """All user queues. Times are seconds of a monotonic clock.
 
-    `linger` is how long a request waits to become full, `ceilings` say when it is, `wait` is the most seconds that one
-    lies between a change and another that depends on it.
-
-    While it `holds_back`, a change that a later one may replace stays in its lane, and what comes after it in the lane.
+    Args:
+        linger: Seconds that a request waits to become full.
+        batch_limits: How many changes fill a request.
+        max_delay: Caps the delay between dependent changes, in seconds.
+        holds_back: Keep each change that a later one may replace in its queue, and everything behind it.
     """
 
     def __init__(
-        self, linger: float, ceilings: Ceilings, wait: float = float("inf"), *, holds_back: bool = False
+        self, linger: float, batch_limits: BatchLimits, max_delay: float = float("inf"), *, holds_back: bool = False
     ) -> None:
         self.holds_back = holds_back
         self._linger = linger
-        self._most = ceilings.of
-        self._wait = wait
-        # How many changes wait for the end of the input, or behind one that does.
+        self._max_changes = batch_limits.of
+        self._max_delay = max_delay
+        # Number of changes that wait for the end of the input, directly or behind another one.
         self.held = 0
-        self._of: dict[User, Lane] = {}
-        self._queues: defaultdict[Endpoint, _Queue] = defaultdict(_Queue)
-        self._resting: list[tuple[float, int, Lane]] = []
-        # When each endpoint last answered for a lane that is forgotten since; any new lane may be its successor.
+        self._of: dict[User, UserQueue] = {}
+        self._ready: defaultdict[Endpoint, _Ready] = defaultdict(_Ready)
+        self._delayed: list[tuple[float, int, UserQueue]] = []
+        # When each endpoint last answered for a queue that no longer exists; a new queue may be for the same user.
         self._forgotten: dict[Endpoint, float] = {}
         self._tie = count()
         self._pending = 0
 
     def __len__(self) -> int:
-        """How many changes wait."""
+        """Return the number of waiting changes."""
         return self._pending
 
     @property
-    def only_rest(self) -> bool:
-        """Whether something waits, but all of it for its time."""
-        return self._pending > 0 and not (self.holds_back or any(queue.changes for queue in self._queues.values()))
+    def all_delayed(self) -> bool:
+        """Whether changes wait and every one of them waits for a dependency delay."""
+        return self._pending > 0 and not (self.holds_back or any(ready.changes for ready in self._ready.values()))
 
     @property
-    def some_rest(self) -> bool:
-        """Whether a user, at least, waits for the time of a step that depends on another."""
-        return bool(self._resting)
+    def any_delayed(self) -> bool:
+        """Whether a change waits for a dependency delay."""
+        return bool(self._delayed)
 
     def add(self, change: Change, now: float) -> None:
-        """Take in a change."""
+        """Add a change to its user's queue."""
         endpoint = change.endpoint
-        lane = self._lane_of_all(change) if change.others else self._of.get(change.user) or self._new_lane(change)
-        changes = lane.changes
-        if changes and lane.folds(change):
+        queue = self._queue_of_all(change) if change.others else self._of.get(change.user) or self._new_queue(change)
+        changes = queue.changes
+        if changes and queue.coalesce(change):
             return
         changes.append(change)
         self._pending += 1
-        if lane.held or endpoint.last:
-            lane.held += 1
+        if queue.held or endpoint.last:
+            queue.held += 1
             self.held += 1
-        if not lane.leading:
-            if lane.rests_until <= now:
-                self._enter(lane, now)
+        if not queue.leading:
+            if queue.delayed_until <= now:
+                self._enter(queue, now)
         elif (
-            lane.leading == len(changes) - 1
+            queue.leading == len(changes) - 1
             and changes[0].endpoint is endpoint
             and not (endpoint.single or change.apart or self._is_held_back(change))
         ):
-            lane.leading += 1
-            self._queues[endpoint].changes += 1
+            queue.leading += 1
+            self._ready[endpoint].changes += 1
 
-    def let_go(self, now: float) -> None:
-        """Hold nothing back any more."""
+    def stop_holding_back(self, now: float) -> None:
+        """Make all changes that were held back ready."""
         self.holds_back = False
-        for lane in [*self._of.values()]:
-            if lane.changes:
-                self._enter(lane, now)
+        for queue in [*self._of.values()]:
+            if queue.changes:
+                self._enter(queue, now)
 
-    def next_request(self, now: float, *, hurry: bool) -> tuple[Request, list[Lane]] | None:
-        """A request that is full, or has waited long enough, or any in a hurry; and the lanes that it is for."""
-        while self._resting and self._resting[0][0] <= now:
-            self._enter(heapq.heappop(self._resting)[2].itself(), now)
+    def next_request(self, now: float, *, hurry: bool) -> tuple[Request, list[UserQueue]] | None:
+        """Return the next request and its queues: a full one, one that has waited long enough, or any in a hurry."""
+        while self._delayed and self._delayed[0][0] <= now:
+            self._enter(heapq.heappop(self._delayed)[2].itself(), now)
         sendable = [
-            (queue.since, number, endpoint)
-            for number, (endpoint, queue) in enumerate(self._queues.items())
-            if queue.changes
+            (ready.since, number, endpoint)
+            for number, (endpoint, ready) in enumerate(self._ready.items())
+            if ready.changes
             and (
                 hurry
-                or (not endpoint.last and (queue.changes >= self._most(endpoint) or now >= queue.since + self._linger))
+                or (
+                    not endpoint.last
+                    and (ready.changes >= self._max_changes(endpoint) or now >= ready.since + self._linger)
+                )
             )
         ]
         return self._fill(min(sendable)[2], now) if sendable else None
 
-    def release(self, lanes: Iterable[Lane], endpoint: Endpoint, now: float) -> None:
-        """The lanes' request to the endpoint is answered, and the endpoint's rest begins."""
-        rest = min(endpoint.rest, self._wait)
-        for lane in map(Lane.itself, lanes):
-            lane.under_way -= 1
-            if rest:
-                lane.rests_until = max(lane.rests_until, now + rest)
-            lane.answered_by, lane.answered_at = endpoint, now
-            self._enter(lane, now)
+    def release(self, queues: Iterable[UserQueue], endpoint: Endpoint, now: float) -> None:
+        """Free the queues after an answer from the endpoint, and start its delay."""
+        delay = min(endpoint.rest, self._max_delay)
+        for queue in map(UserQueue.itself, queues):
+            queue.in_flight -= 1
+            if delay:
+                queue.delayed_until = max(queue.delayed_until, now + delay)
+            queue.answered_by, queue.answered_at = endpoint, now
+            self._enter(queue, now)
 
     def due(self) -> float | None:
-        """When, without any further change or answer, there is something to send."""
+        """Return when the next request is due if no change or answer arrives before, or None."""
         moments = [
-            queue.since + self._linger
-            for endpoint, queue in self._queues.items()
-            if queue.changes and not endpoint.last
+            ready.since + self._linger for endpoint, ready in self._ready.items() if ready.changes and not endpoint.last
         ]
-        if self._resting:
-            moments.append(self._resting[0][0])
+        if self._delayed:
+            moments.append(self._delayed[0][0])
         return min(moments, default=None)
 
-    def _lane_of_all(self, change: Change) -> Lane:
-        """The lane, from now on, of all whom the change concerns."""
+    def _queue_of_all(self, change: Change) -> UserQueue:
+        """Return one queue for all users of the change, joining theirs."""
         users = change.users
-        lanes = {id(lane): lane for user in users if (lane := self._of.get(user))}
-        found = self._join(list(lanes.values())) if len(lanes) > 1 else next(iter(lanes.values()), None)
-        lane = found or self._new_lane(change)
+        queues = {id(queue): queue for user in users if (queue := self._of.get(user))}
+        found = self._join(list(queues.values())) if len(queues) > 1 else next(iter(queues.values()), None)
+        queue = found or self._new_queue(change)
         for user in users:
-            if self._of.get(user) is not lane:
-                self._of[user] = lane
-                lane.users.append(user)
-        return lane
+            if self._of.get(user) is not queue:
+                self._of[user] = queue
+                queue.users.append(user)
+        return queue
 
-    def _new_lane(self, change: Change) -> Lane:
-        lane = self._of[change.user] = Lane([change.user], [], {})
+    def _new_queue(self, change: Change) -> UserQueue:
+        queue = self._of[change.user] = UserQueue([change.user], [], {})
         if change.endpoint.after:
             others = (at for endpoint, at in self._forgotten.items() if endpoint is not change.endpoint)
-            lane.answered_at = max(others, default=lane.answered_at)
-        return lane
+            queue.answered_at = max(others, default=queue.answered_at)
+        return queue
 
-    def _join(self, lanes: list[Lane]) -> Lane:
-        # Nothing stays open: what joins lanes goes to an endpoint where nothing is folded, and none may overtake it.
-        waiting = heapq.merge(*(lane.changes for lane in lanes), key=lambda change: change.records[0].position)
-        whole = Lane([user for lane in lanes for user in lane.users], [*waiting], {})
-        for lane in lanes:
-            if lane.leading:
-                self._queues[lane.changes[0].endpoint].changes -= lane.leading
-            lane.joined = whole
-            whole.under_way += lane.under_way
-            whole.rests_until = max(whole.rests_until, lane.rests_until)
-            whole.answered_at = max(whole.answered_at, lane.answered_at)
-            self.held -= lane.held
+    def _join(self, queues: list[UserQueue]) -> UserQueue:
+        # Nothing stays open: a change that joins queues is never coalesced, and no change may overtake it.
+        waiting = heapq.merge(*(queue.changes for queue in queues), key=lambda change: change.records[0].position)
+        whole = UserQueue([user for queue in queues for user in queue.users], [*waiting], {})
+        for queue in queues:
+            if queue.leading:
+                self._ready[queue.changes[0].endpoint].changes -= queue.leading
+            queue.joined = whole
+            whole.in_flight += queue.in_flight
+            whole.delayed_until = max(whole.delayed_until, queue.delayed_until)
+            whole.answered_at = max(whole.answered_at, queue.answered_at)
+            self.held -= queue.held
         whole.held = next((len(whole.changes) - n for n, one in enumerate(whole.changes) if one.endpoint.last), 0)
         self.held += whole.held
         for user in whole.users:
             self._of[user] = whole
         return whole
 
-    def _enter(self, lane: Lane, now: float) -> None:
-        """Put the lane where it belongs: to those that are ready, at rest, or done."""
-        if lane.under_way or lane.leading or lane.joined is not None:
+    def _enter(self, queue: UserQueue, now: float) -> None:
+        """Mark the queue as ready or delayed, or drop it if nothing is left to do."""
+        if queue.in_flight or queue.leading or queue.joined is not None:
             return
-        changes = lane.changes
+        changes = queue.changes
         if not changes:
-            if lane.rests_until <= now:
-                self._forget(lane)
+            if queue.delayed_until <= now:
+                self._forget(queue)
             else:
-                self._rest(lane)
+                self._delay(queue)
             return
         first = changes[0]
         if self._is_held_back(first):
             return
         endpoint = first.endpoint
-        after = endpoint.after if endpoint is not lane.answered_by else 0.0
-        if after or first.apart:
-            apart = min(max(after, _APART if first.apart else 0.0), self._wait)
-            lane.rests_until = max(lane.rests_until, lane.answered_at + apart)
-        if lane.rests_until > now:
-            self._rest(lane)
+        delay = endpoint.after if endpoint is not queue.answered_by else 0.0
+        if delay or first.apart:
+            delay = min(max(delay, _APART if first.apart else 0.0), self._max_delay)
+            queue.delayed_until = max(queue.delayed_until, queue.answered_at + delay)
+        if queue.delayed_until > now:
+            self._delay(queue)
             return
         leading = len(changes)
         if leading > 1:
@@ -257,66 +269,65 @@ class Lanes:
                 if n and (one.apart or one.endpoint is not endpoint or self._is_held_back(one))
             )
             leading = 1 if endpoint.single else next(ends, leading)
-        lane.leading = leading
-        queue = self._queues[endpoint]
-        if not queue.changes:
-            queue.since = now
-        queue.lanes.append(lane)
-        queue.changes += leading
+        queue.leading = leading
+        ready = self._ready[endpoint]
+        if not ready.changes:
+            ready.since = now
+        ready.queues.append(queue)
+        ready.changes += leading
 
     def _is_held_back(self, change: Change) -> bool:
         return self.holds_back and change.coalescing_key is not None
 
-    def _rest(self, lane: Lane) -> None:
-        heapq.heappush(self._resting, (lane.rests_until, next(self._tie), lane))
+    def _delay(self, queue: UserQueue) -> None:
+        heapq.heappush(self._delayed, (queue.delayed_until, next(self._tie), queue))
 
-    def _forget(self, lane: Lane) -> None:
-        for user in lane.users:
+    def _forget(self, queue: UserQueue) -> None:
+        for user in queue.users:
             del self._of[user]
-        lane.users.clear()  # it may have been at rest twice
-        if lane.answered_by is not None:
-            self._forgotten[lane.answered_by] = lane.answered_at
+        queue.users.clear()  # it may be in _delayed twice
+        if queue.answered_by is not None:
+            self._forgotten[queue.answered_by] = queue.answered_at
 
-    def _fill(self, endpoint: Endpoint, now: float) -> tuple[Request, list[Lane]]:
+    def _fill(self, endpoint: Endpoint, now: float) -> tuple[Request, list[UserQueue]]:
         request = Request(endpoint)
-        room = self._most(endpoint)
+        room = self._max_changes(endpoint)
         of_user = endpoint.most_of_user or room
-        queue = self._queues[endpoint]
-        ready = queue.lanes
-        taken: list[Lane] = []
-        while ready and room:
-            lane = ready.popleft()
-            if lane.joined is not None:
+        ready = self._ready[endpoint]
+        taken: list[UserQueue] = []
+        while ready.queues and room:
+            queue = ready.queues.popleft()
+            if queue.joined is not None:
                 continue
-            leading = lane.leading
+            leading = queue.leading
             could = min(leading, of_user, room) if leading > 1 else 1
             number = 0
-            while number < could and request.add(lane.changes[number]):
+            while number < could and request.add(queue.changes[number]):
                 number += 1
             if number:
-                queue.changes -= leading
-                self._send(lane, number)
-                taken.append(lane)
+                ready.changes -= leading
+                self._send(queue, number)
+                taken.append(queue)
                 room -= number
             else:
-                ready.appendleft(lane)
+                ready.queues.appendleft(queue)
             if number < could:
-                break  # the next one would make the request too large
+                break  # the next change would make the request too large
         self._pending -= len(request)
-        queue.since = now
+        ready.since = now
         return request, taken
 
-    def _send(self, lane: Lane, number: int) -> None:
-        """So many of the lane's first changes go into a request."""
-        lane.leading = 0
-        lane.under_way += 1
-        changes = lane.changes
+    def _send(self, queue: UserQueue, number: int) -> None:
+        """Remove the first changes of the queue, which a request has taken."""
+        queue.leading = 0
+        queue.in_flight += 1
+        changes = queue.changes
         left = len(changes) - number
         if left > 1:
             for change in changes[:number]:
-                if lane.open.get(change.coalescing_key) is change:
-                    del lane.open[change.coalescing_key]
+                if queue.open.get(change.coalescing_key) is change:
+                    del queue.open[change.coalescing_key]
         del changes[:number]
-        if lane.held > left:
-            self.held -= lane.held - left
-            lane.held = left
+        if queue.held > left:
+            self.held -= queue.held - left
+            queue.held = left

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_braze.braze.client import Client
-    from target_braze.delivery.dispatcher import Delivery
+    from target_braze.delivery.dispatcher import Dispatcher
     from target_braze.ledger.store import Ledger
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.preview.dry_run import Estimate
@@ -38,7 +38,7 @@ class Context:
 
     client: Client
     defaults: Defaults
-    delivery: Delivery
+    delivery: Dispatcher
     entries: Entries
     reject: Callable[[Record, Rejection], None]
     summary: Summary

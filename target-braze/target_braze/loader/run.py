@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from typing_extensions import Self
 
 from target_braze.braze.client import Answer, BrazeError, Client, StoppedError, base_url
-from target_braze.delivery.dispatcher import Delivery, RejectedError
+from target_braze.delivery.dispatcher import Dispatcher, RejectedError
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
@@ -150,7 +150,7 @@ class Loader:
         context = self._running
         if context.ledger is not None:
             context.ledger.members.flush()
-        context.delivery.checkpoint(partial(settled, token))
+        context.delivery.add_state(partial(settled, token))
 
     def interrupt(self, reason: BaseException) -> None:
         """Send nothing more, and raise `reason` in place of the next wait; safe in signal handlers and threads."""
@@ -176,7 +176,9 @@ class Loader:
             seconds_waited={
                 "rate_limits": round(self._client.limit_waits.seconds, 3),
                 "retries": round(self._client.retry_waits.seconds, 3),
-                "dependency_delays": round(self._context.delivery.rests.seconds if self._context else 0.0, 3),
+                "dependency_delays": round(
+                    self._context.delivery.dependency_waits.seconds if self._context else 0.0, 3
+                ),
             },
         )
 
@@ -193,7 +195,7 @@ class Loader:
         return Context(
             client=self._client,
             defaults=self._defaults,
-            delivery=Delivery(
+            delivery=Dispatcher(
                 self._pretend if self._dry_run else self._send,
                 accept=self._summary.accepted,
                 reject=self._reject_change,
@@ -202,7 +204,7 @@ class Loader:
                 max_objects=config["max_objects_per_request"],
                 concurrency=config["concurrency"],
                 # What is never sent needs no delay.
-                wait=0.0 if self._dry_run else float(config["dependency_delay"]),
+                max_delay=0.0 if self._dry_run else float(config["dependency_delay"]),
                 hold=config["on_unknown_outcome"] == "hold",
                 ledger=ledger,
             ),
@@ -326,7 +328,7 @@ class Loader:
         try:
             if self._estimate is not None:
                 for stream, counts in self._summary.streams.items():
-                    counts.data_points, counts.saved_by_folding = self._estimate.most_points(stream), 0
+                    counts.data_points, counts.saved_by_coalescing = self._estimate.most_points(stream), 0
             self._summary.log(dry_run=self._dry_run)
             if self._estimate is not None:
                 client = self._client if self._config["preflight"] else None

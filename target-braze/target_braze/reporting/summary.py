@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("target-braze")
 
 # What can become of a record; until then it is open.
-_OUTCOMES: Final = ("sent", "folded", "unchanged", "left_out", "rejected", "in_doubt")
+_OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
 # Reasons that are told apart, and those of them that are told.
 _REASONS: Final = 1_000
 _REASONS_TOLD: Final = 5
@@ -31,14 +31,14 @@ _REASONS_TOLD: Final = 5
 class Counts:
     """Of one stream. Records: `read`, and what became of them; objects that Braze took, requests, data points.
 
-    `folded` records are in an object of another of the same user, `unchanged` ones were in Braze by the ledger,
+    `coalesced` records are in an object of another of the same user, `unchanged` ones were in Braze by the ledger,
     `left_out` ones have nothing for Braze by the mapping. Of the data points that were `saved`, those of unchanged
     values are counted by the thread that reads, those of folding by the ones that send.
     """
 
     read: int = 0
     sent: int = 0
-    folded: int = 0
+    coalesced: int = 0
     unchanged: int = 0
     left_out: int = 0
     rejected: int = 0
@@ -47,7 +47,7 @@ class Counts:
     requests: int = 0
     data_points: int = 0
     saved_by_ledger: int = 0
-    saved_by_folding: int = 0
+    saved_by_coalescing: int = 0
 
     @property
     def open(self) -> int:
@@ -110,9 +110,9 @@ class Summary:
                     continue
                 self._count(records[0], "sent")
                 if len(records) > 1:
-                    counts.saved_by_folding += change.apart_points - points
+                    counts.saved_by_coalescing += change.apart_points - points
                     for record in records[1:]:
-                        self._count(record, "folded")
+                        self._count(record, "coalesced")
 
     def refused(self, record: Record, why: Rejection) -> bool:
         """The record, or one of its changes, was rejected; answer False where another of its changes was before."""
@@ -143,13 +143,13 @@ class Summary:
         """Write what became of each stream, then what was noticed more than once."""
         for stream, counts in self.streams.items():
             _log.info(
-                "stream '%s': %s records read, %s objects %s, %s folded into another of the same user, %s already "
+                "stream '%s': %s records read, %s objects %s, %s coalesced into another of the same user, %s already "
                 "in Braze by the ledger, %s rejected, %s data points%s",
                 stream,
                 f"{counts.read:,}",
                 f"{counts.objects:,}",
                 "would be sent" if dry_run else "sent",
-                f"{counts.folded:,}",
+                f"{counts.coalesced:,}",
                 f"{counts.unchanged:,}",
                 f"{counts.rejected:,}",
                 f"{counts.data_points:,}",
@@ -217,7 +217,7 @@ class Summary:
 def _rest(counts: Counts) -> Iterator[tuple[str, int]]:
     """What is worth a word only where it is not zero."""
     yield "data points saved by the ledger", counts.saved_by_ledger
-    yield "data points saved by folding", counts.saved_by_folding
+    yield "data points saved by coalescing", counts.saved_by_coalescing
     yield "records in doubt", counts.in_doubt
     yield "records with nothing for Braze", counts.left_out
     yield "records not settled", counts.open

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # User, attribute and, where values are set one by one inside of it, what is set.
 Place = tuple[str, ...]
 
-_OUTCOMES: Final = ("sent", "folded", "unchanged", "left_out", "rejected", "in_doubt")
+_OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
 # The generator does not know what an attribute holds when it takes elements out.
 _HARMLESS: Final = "remove on an attribute that is not there does nothing"
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from target_braze.delivery.adaptive_concurrency import Concurrency
+from target_braze.delivery.adaptive_concurrency import AdaptiveConcurrency
 
 
-def rounds(one: Concurrency, count: int, seconds: float, *, attempt: int = 1, under_way: int = 99) -> None:
+def rounds(one: AdaptiveConcurrency, count: int, seconds: float, *, attempt: int = 1, in_flight: int = 99) -> None:
     for _ in range(count):
         for _ in range(one.limit):
-            one.answered(seconds, attempt, under_way)
+            one.answered(seconds, attempt, in_flight)
 
 
 def test_it_grows_to_the_ceiling_while_answers_stay_quick() -> None:
-    one = Concurrency(16)
+    one = AdaptiveConcurrency(16)
     assert one.limit == 4
     rounds(one, 12, 0.05)
     assert one.limit == 16
@@ -21,20 +21,20 @@ def test_it_grows_to_the_ceiling_while_answers_stay_quick() -> None:
 
 
 def test_it_does_not_grow_where_more_is_not_used() -> None:
-    one = Concurrency(16)
-    rounds(one, 20, 0.05, under_way=1)
+    one = AdaptiveConcurrency(16)
+    rounds(one, 20, 0.05, in_flight=1)
     assert one.limit == 4
 
 
 def test_answers_that_become_slow_take_it_back() -> None:
-    one = Concurrency(32)
+    one = AdaptiveConcurrency(32)
     rounds(one, 30, 0.05)
     rounds(one, 3, 0.5)
     assert one.limit < 25
 
 
 def test_a_refusal_for_the_rate_takes_it_back_once_a_round_and_never_to_nothing() -> None:
-    one = Concurrency(10)
+    one = AdaptiveConcurrency(10)
     rounds(one, 10, 0.05)
     rounds(one, 1, 0.05, attempt=2)
     assert one.limit == 8
@@ -45,5 +45,5 @@ def test_a_refusal_for_the_rate_takes_it_back_once_a_round_and_never_to_nothing(
 
 
 def test_a_ceiling_below_the_start_holds() -> None:
-    assert Concurrency(1).limit == 1
-    assert Concurrency(3).limit == 3
+    assert AdaptiveConcurrency(1).limit == 1
+    assert AdaptiveConcurrency(3).limit == 3

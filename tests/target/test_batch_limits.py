@@ -1,4 +1,4 @@
-"""How much goes into a request: a lower ceiling of the account is found out, and /users/track/bulk has its own."""
+"""How much goes into a request: the account's smaller limit is found out, and /users/track/bulk has its own."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def sizes(sandbox: Sandbox, status: int = 201) -> list[int]:
 
 
 def about(run: Run) -> list[str]:
-    return [warning for warning in run.warnings if "objects in a request" in warning]
+    return [warning for warning in run.warnings if "objects per request" in warning]
 
 
-@pytest.mark.parametrize(("ceiling", "setting", "found"), [(50, 75, 50), (75, 225, 75), (40, 75, 25), (20, 40, 20)])
-def test_a_lower_ceiling_is_found_out_and_kept_to(
-    ceiling: int, setting: int, found: int, account: Callable[..., tuple[Sandbox, Run]]
+@pytest.mark.parametrize(("limit", "setting", "found"), [(50, 75, 50), (75, 225, 75), (40, 75, 25), (20, 40, 20)])
+def test_a_lower_limit_is_found_out_and_kept_to(
+    limit: int, setting: int, found: int, account: Callable[..., tuple[Sandbox, Run]]
 ) -> None:
     stream = customers(*many(2000, 2000), n=INTEGER)
-    options = {"track_objects": ceiling}
+    options = {"track_objects": limit}
     # One request at a time: those in flight are refused as well, each of them once.
     sandbox, run = account(options, stream, state(1), max_objects_per_request=setting, concurrency=1)
     assert len(sandbox.profiles()) == 2000
@@ -55,8 +55,8 @@ def test_a_lower_ceiling_is_found_out_and_kept_to(
     assert len(sizes(sandbox, 400)) <= 2
     assert len(sandbox.requests) <= 2000 / found + 4
     (warning,) = about(run)
-    assert f"POST /users/track: this account takes {found} objects in a request, not " in warning
-    assert warning.endswith(f"; set max_objects_per_request to {found}, which saves the refusal")
+    assert f"POST /users/track: this account accepts {found} objects per request, not " in warning
+    assert warning.endswith(f"; set max_objects_per_request to {found} to avoid refusals")
     assert run.states == [{"bookmarks": 1}]
 
 
@@ -70,7 +70,7 @@ def test_requests_in_flight_are_refused_once_each_and_said_so_once(
     assert len(about(run)) == 1
 
 
-def test_a_ceiling_that_holds_says_nothing(account: Callable[..., tuple[Sandbox, Run]]) -> None:
+def test_a_limit_that_holds_says_nothing(account: Callable[..., tuple[Sandbox, Run]]) -> None:
     sandbox, run = account({"track_objects": 50}, customers(*many(500, 500), n=INTEGER), max_objects_per_request=50)
     assert set(sizes(sandbox)) == {50}
     assert not about(run)
@@ -115,13 +115,13 @@ def test_bulk_takes_a_hundred_objects_of_one_user_and_keeps_their_order(
     assert len(sandbox.profiles()) == 101
 
 
-def test_bulk_learns_the_ceiling_of_the_account(account: Callable[..., tuple[Sandbox, Run]]) -> None:
+def test_bulk_learns_the_limit_of_the_account(account: Callable[..., tuple[Sandbox, Run]]) -> None:
     stream = customers(*many(3000, 3000), n=INTEGER)
     sandbox, run = account({"bulk_objects": 500}, stream, track_endpoint="bulk", concurrency=1)
     assert len(sandbox.profiles()) == 3000
     assert max(sizes(sandbox)) == 500
     (warning,) = about(run)
-    assert "POST /users/track/bulk: this account takes 500 objects in a request, not 1,000" in warning
+    assert "POST /users/track/bulk: this account accepts 500 objects per request, not 1,000" in warning
 
 
 @pytest.mark.parametrize("status", [403, 404])
