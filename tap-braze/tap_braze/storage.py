@@ -1,4 +1,4 @@
-"""Files in buckets and folders, whichever kind they are; nothing of what is in the files."""
+"""Lists and reads files in buckets and folders of any kind."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ OPTIONS: Final = th.Property(
     th.ObjectType(additional_properties=True, nullable=False),
     default={},
     secret=True,
-    description="What opens it, as fsspec's file system of its kind takes that: `{key: ..., secret: ...}` for S3. "
-    "Empty: credentials of the environment.",
+    title="Storage options",
+    description="Credentials and options of the bucket, as fsspec's file system for it takes them, such as "
+    '`{"key": "...", "secret": "..."}` for S3. Default: credentials from the environment.',
 )
 
 _READ: Final = 262_144  # bytes at a time
@@ -51,7 +52,7 @@ _EXTRAS: Final = {
 
 
 class StorageError(BrazeError):
-    """A bucket or folder cannot be read; the message names the setting, and shows no credentials."""
+    """A bucket or folder cannot be read. The message names the setting and shows no credentials."""
 
 
 class Storage:
@@ -69,7 +70,7 @@ class Storage:
         self.shown = without_credentials(url)
         self._secrets = sorted({*_texts(options), *_secrets(url)}, key=len, reverse=True)
         scheme = url.partition("://")[0]
-        with self._told("opened"):
+        with self._plain("opened"):
             try:
                 # What was listed before is of no use where files appear.
                 self._files, self._root = url_to_fs(url, **{**options, "use_listings_cache": False})
@@ -85,7 +86,7 @@ class Storage:
         Raises:
             StorageError: it cannot be listed, or there is no such bucket.
         """
-        with self._told("listed"):
+        with self._plain("listed"):
             try:
                 return bool(self._files.ls(self._root, detail=False))
             except FileNotFoundError as error:
@@ -96,14 +97,14 @@ class Storage:
 
     def folders(self, path: str) -> list[str]:
         """The names of the folders in a folder, none if there is no such folder."""
-        with self._told("listed"), suppress(FileNotFoundError):
+        with self._plain("listed"), suppress(FileNotFoundError):
             found = self._files.ls(self._path(path), detail=True)
             return [entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory"]
         return []
 
     def sizes(self, path: str) -> dict[str, int]:
         """The files under a folder and how many bytes they have, by their path below the root."""
-        with self._told("listed"), suppress(FileNotFoundError):
+        with self._plain("listed"), suppress(FileNotFoundError):
             found = self._files.find(self._path(path), detail=True)
             start = len(self._root.rstrip("/")) + 1
             return {name[start:]: int(entry["size"] or 0) for name, entry in found.items()}
@@ -115,7 +116,10 @@ class Storage:
         Raises:
             StorageError: it cannot be read.
         """
-        with self._told(f"read ({short(path)})"), self._files.open(self._path(path), "rb", block_size=_AHEAD) as file:
+        with (
+            self._plain(f"read ({short(path)})"),
+            self._files.open(self._path(path), "rb", block_size=_AHEAD) as file,
+        ):
             while chunk := file.read(_READ):
                 yield chunk
 
@@ -123,8 +127,8 @@ class Storage:
         return f"{self._root.rstrip('/')}/{path}"
 
     @contextmanager
-    def _told(self, what: str) -> Iterator[None]:
-        """Errors as the user should read them: each kind of storage has its own."""
+    def _plain(self, what: str) -> Iterator[None]:
+        """Turn the errors of any kind of storage into one that names the setting."""
         try:
             yield
         except BrazeError:

@@ -224,7 +224,7 @@ def test_ids_from_a_list_and_a_file(sandbox: Sandbox, run_tap: RunTap, tmp_path:
         sandbox.instance.profiles.create(external_id=user)
     file = tmp_path / "ids.txt"
     file.write_text("\n".join(["\ufeff", *wanted[120 - in_file :], ""]), "utf-8")
-    run = run_tap("users_by_id", users={"external_ids": wanted[: 120 - in_file], "ids_file": str(file)})
+    run = run_tap("users_by_id", users={"external_ids": wanted[: 120 - in_file], "external_ids_file": str(file)})
     assert run.exit_code == 0, run.stderr
     assert {record["external_id"] for record in run.records("users_by_id")} == set(wanted[:118])
     assert "stream 'users_by_id': 2 of 120 ids match nobody" in run.stderr
@@ -237,8 +237,8 @@ def test_ids_of_nobody(sandbox: Sandbox, run_tap: RunTap) -> None:
     assert run.exit_code == 0
     assert "stream 'users_by_id' reads nothing: setting 'users.external_ids' is empty" in run.stderr
     assert sandbox.requests == []
-    run = run_tap("users_by_id", users={"ids_file": "nowhere.txt"})
-    assert run.errors == ["setting 'users.ids_file': 'nowhere.txt' cannot be read"]
+    run = run_tap("users_by_id", users={"external_ids_file": "nowhere.txt"})
+    assert run.errors == ["setting 'users.external_ids_file': 'nowhere.txt' cannot be read"]
 
 
 def test_no_message_about_ids_names_a_user(sandbox: Sandbox, run_tap: RunTap) -> None:

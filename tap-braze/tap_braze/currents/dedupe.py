@@ -1,22 +1,22 @@
-"""Which events came shortly before, in a bounded number of bytes."""
+"""Drops events that came shortly before, in bounded memory."""
 
 from __future__ import annotations
 
 from array import array
 from typing import Final
 
-_MOST: Final = 500_000  # ids that are known for sure, and as many before these; a hundred bytes each
+_MOST: Final = 500_000  # IDs that are surely remembered, and up to as many older ones; 100 bytes each
 
 
 class RecentDedupe:
-    """The last ids, as hashes of eight bytes: that two of a million have the same one is one chance in 37 million."""
+    """The latest IDs as 8-byte hashes. A collision among a million has a chance of one in 37 million."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()
         self._older: set[int] = set()
 
     def keep_new(self, lines: bytes, ids: bytes) -> tuple[bytes, int]:
-        """Of some lines and the hashes of their ids, the lines that are new, and how many these are."""
+        """Return the lines whose IDs are new, and their number. `ids` holds the hash of each line's ID."""
         hashes = array("Q", ids)
         fresh = set(hashes)
         if len(fresh) == len(hashes) and fresh.isdisjoint(self._ids) and fresh.isdisjoint(self._older):

@@ -1,4 +1,4 @@
-"""Which of very many ids were there before, in a few bytes for each."""
+"""Recognizes repeated IDs among tens of millions, in a few bytes per ID."""
 
 from __future__ import annotations
 
@@ -9,17 +9,16 @@ _HASH: Final = 8  # bytes that are kept of each id
 
 
 class Dedupe:
-    """Ids that were added, as hashes of 10 bytes, of which the bucket holds two.
+    """A set of IDs as 10-byte hashes, two bytes of which choose the bucket.
 
-    Twenty million ids are 180 MB; that two of these have one hash, and one of the two is taken for the other, has a
-    chance of one in a billion.
+    Twenty million IDs take 180 MB. The chance that one of them is mistaken for another is one in a billion.
     """
 
     def __init__(self) -> None:
         self._buckets: dict[bytes, bytearray] = {}
 
     def add(self, text: str) -> bool:
-        """Add an id; whether it is new."""
+        """Add an ID and return whether it is new."""
         digest = blake2b(text.encode(), digest_size=2 + _HASH).digest()
         bucket = self._buckets.setdefault(digest[:2], bytearray())
         # A hit across two hashes is as unlikely as two equal ones.

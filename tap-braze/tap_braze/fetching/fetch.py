@@ -1,4 +1,4 @@
-"""Requests under way at the same time, and their answers in the order of the plan; nothing of streams."""
+"""Sends many requests at a time, and yields their answers in the order of the plan."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ class Document(dict[str, Any]):
 
 
 def get(client: Client, request: Request) -> Document:
-    """Send one request, in its other form where Braze refuses the first, and decode the answer.
+    """Send one request and decode its answer; if Braze answers 400, send its other form.
 
     Raises:
-        BrazeError: Braze refused it, or there was no answer with the data in it after all retries.
+        BrazeError: Braze refused it, or no answer held the data after all retries.
     """
     try:
         return _get(client, request)

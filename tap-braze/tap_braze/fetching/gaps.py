@@ -1,6 +1,6 @@
-"""The days that single parents lack although the bookmark has passed them; nothing of requests.
+"""Gaps: days that single parents lack although the bookmark has passed them.
 
-STATE names them as a list of ranges, so that it grows with the exceptions and not with the number of parents.
+STATE lists them as ranges, so it grows with the exceptions, not with the number of parents.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class Gaps:
     """Ranges of days by the tags that name a parent."""
 
     def __init__(self, state: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Read what `state` answered once.
+        """Parse what `state` returned in an earlier run.
 
         Raises:
-            ValueError: somebody has edited it since.
+            ValueError: It was edited and has another form.
         """
         self._spans: dict[tuple[tuple[str, str], ...], list[Span]] = {}
         for entry in state:
@@ -39,7 +39,7 @@ class Gaps:
         return bool(self._spans)
 
     def add(self, tags: Tags, first: date, last: date) -> None:
-        """Note that the days from the first to the last are missing."""
+        """Record that the days from `first` through `last` are missing."""
         key = _key(tags)
         before: list[Span] = []
         after: list[Span] = []
@@ -53,7 +53,7 @@ class Gaps:
         self._spans[key] = [*before, (first, last), *after]
 
     def remove(self, tags: Tags, first: date, last: date) -> None:
-        """Note that these days are there."""
+        """Record that these days have been read."""
         key = _key(tags)
         if key not in self._spans:
             return
@@ -69,7 +69,7 @@ class Gaps:
             del self._spans[key]
 
     def has(self, tags: Tags, day: date) -> bool:
-        """Whether this day is missing."""
+        """Return whether this day is missing."""
         return any(first <= day <= last for first, last in self._spans.get(_key(tags), ()))
 
     def __iter__(self) -> Iterator[tuple[dict[str, str], Span]]:
@@ -78,7 +78,7 @@ class Gaps:
                 yield dict(key), span
 
     def state(self) -> list[dict[str, str]]:
-        """What to write into STATE."""
+        """Return what to write into STATE."""
         return [{**tags, "first": first.isoformat(), "last": last.isoformat()} for tags, (first, last) in self]
 
 

@@ -1,4 +1,4 @@
-"""Work that is done ahead by threads, its results in the order of the plan; nothing of what the work is."""
+"""An ordered pool: threads work ahead on a plan, and results come in the order of the plan."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-# How often the one who waits for a result may look at the time.
+# Seconds between ticks while a result is awaited.
 _TICK: Final = 1.0
 
 
 class _Task(Generic[T, R]):
-    """One of the plan, and its result."""
+    """An item of the plan, and its result."""
 
     def __init__(self, item: T, weight: int) -> None:
         self.item = item

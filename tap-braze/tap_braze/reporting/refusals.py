@@ -1,4 +1,4 @@
-"""What went wrong with single parents, kept for the end of the run; nothing of requests."""
+"""Records what went wrong with single parents, and reports it at the end of the run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tap_braze.braze.client import BrazeError
 
 _NAMED: Final = 20
-# So many parents that fail one after the other, and none that answers in between, are an outage.
+# This many parents in a row without an answer are an outage.
 _OUTAGE: Final = 3
 
 
@@ -28,11 +28,11 @@ class Report:
         self._in_a_row: dict[str, BrazeError] = {}
 
     def record_answer(self) -> None:
-        """Note that something was answered."""
+        """Record that Braze answered, which ends a row of failures."""
         self._in_a_row.clear()
 
     def record_refusal(self, stream: str, named: str, error: BrazeError) -> None:
-        """Note that Braze refuses what `named` names; said at once too, for the first time."""
+        """Record that Braze refuses what `named` names, and log it the first time."""
         of_stream = self._refused.setdefault(stream, {})
         if named not in of_stream:
             of_stream[named] = None
@@ -41,7 +41,10 @@ class Report:
             )
 
     def record_failure(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
-        """Note that what `named` names got no answer after all retries; answers the first of them if all do not."""
+        """Record that what `named` names got no answer after all retries.
+
+        Return the first failure of an outage, with its name; None while other parents still answer.
+        """
         self._in_a_row[named] = error
         if len(self._in_a_row) >= _OUTAGE:
             return next(iter(self._in_a_row.items()))
@@ -49,22 +52,22 @@ class Report:
         return None
 
     def record_missing(self, stream: str, named: str, error: Exception) -> None:
-        """Note that the stream lacks what `named` names, whatever becomes of others."""
+        """Record that the stream lacks what `named` names, whatever happens to other parents."""
         of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
             of_stream[named] = text
             self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, text)
 
     def record_skip(self, stream: str, error: BrazeError) -> None:
-        """Note that a whole stream was skipped, for a permission that is missing."""
+        """Record that a stream was skipped because of a missing permission."""
         self._skipped.append(stream)
         self._logger.warning("%s; skipped, as the setting 'on_missing_permission' says", error)
 
     def close(self) -> None:
-        """Say it all again, once.
+        """Log everything recorded, once.
 
         Raises:
-            UnavailableError: some parents failed.
+            UnavailableError: Some parents failed.
         """
         for stream, named in self._refused.items():
             self._logger.warning(

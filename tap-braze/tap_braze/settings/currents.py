@@ -1,4 +1,4 @@
-"""The setting `currents`: where Braze writes files of events, and which of them are read."""
+"""The setting `currents`: where Braze writes event files, and which of them to read."""
 
 from __future__ import annotations
 
@@ -21,20 +21,31 @@ CURRENTS: Final = th.Property(
         th.Property(
             "url",
             th.StringType(min_length=1),
-            description="Where Braze writes: `s3://bucket/currents`, `gs://`, `az://`, or a path. The folder path of "
-            "the Currents connector, or a folder above it.",
+            title="URL",
+            description=(
+                "Bucket or folder that Currents writes to: `s3://bucket/currents`, `gs://`, `az://` or a local "
+                "path. Give the folder path of the Currents connector, or a folder above it."
+            ),
         ),
         OPTIONS,
         th.Property(
             "event_types",
             th.ArrayType(th.StringType(min_length=1)),
             default=[],
-            description="Event types that there are streams of, `users.messages.*` too. Empty: all.",
+            title="Event types",
+            description=(
+                "Event types to make streams for, such as `users.messages.email.Open` or `users.messages.*`. "
+                "Default: all."
+            ),
         ),
         th.Property(
             "start_date",
             th.DateTimeType,
-            description="The first hour of files, by when Braze queued their events. Default: the tap's start date.",
+            title="Start date",
+            description=(
+                "First hour of files to read, by the time when Braze queued their events. Default: the tap's "
+                "`start_date`."
+            ),
         ),
         # Braze keeps events for five days while it cannot write; the default has two to spare.
         # https://www.braze.com/docs/user_guide/data/distribution/braze_currents/setting_up_currents/
@@ -42,31 +53,38 @@ CURRENTS: Final = th.Property(
             "lookback_hours",
             th.IntegerType(minimum=0, maximum=24 * 365),
             default=168,
-            description="How many hours before the newest file that was read another one may still appear.",
+            title="Lookback hours",
+            description=(
+                "Hours before the newest file read in which late files are still picked up. The default of 7 "
+                "days outlasts the 5 days that Braze holds events back."
+            ),
         ),
         th.Property(
             "deduplicate",
             th.BooleanType,
             default=False,
-            description="Leave out an event whose id came shortly before in the same run and stream.",
+            title="Deduplicate",
+            description="Drop an event whose ID came shortly before in the same run and stream.",
         ),
         nullable=False,
         additional_properties=False,
     ),
     default={},
     title="Currents",
-    description="The files of events that Braze Currents writes, for the streams `currents_…`, which it makes. "
-    "`url`: the bucket (`s3://`, `gs://`, `az://`) or folder; `storage_options`: what opens it. `event_types`: "
-    "which ones, globs too (default: all). `start_date`: first hour of files (default: the tap's). `lookback_hours` "
-    "(168): how late files may appear. `deduplicate` (false): leave out events that come again in a run.",
+    description=(
+        "The event files that Braze Currents writes, for the `currents_…` streams. `url`: the bucket (`s3://`, "
+        "`gs://`, `az://`) or folder; `storage_options`: its credentials. `event_types`: which types to read, "
+        "globs allowed (default: all). `start_date`: first hour of files (default: the tap's). `lookback_hours` "
+        "(168): how late files may appear. `deduplicate` (false): drop events that repeat within a run."
+    ),
 )
 
 
 @dataclass(frozen=True)
 class Currents:
-    """The setting, checked and typed.
+    """The checked and typed setting.
 
-    `start` is what a first run begins with; no run reads files from before `not_before`, if it is set.
+    A first run begins at `start`. If `not_before` is set, no run reads files from before it.
     """
 
     url: str | None = field(repr=False)
@@ -78,7 +96,7 @@ class Currents:
     deduplicate: bool
 
     def wants(self, event_type: str) -> bool:
-        """Whether an event type is to be read."""
+        """Return whether to read an event type."""
         return not self.event_types or any(fnmatchcase(event_type, pattern) for pattern in self.event_types)
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The tap's settings: their JSON Schema, and what the streams read out of them; no requests."""
+"""The tap's settings: their JSON Schema, their checks, and the typed form that streams use."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         nullable=False,
         secret=True,
         title="API key",
-        description="REST API key of the workspace (Settings > APIs and Identifiers). "
-        "The permissions that it needs are in the table of streams.",
+        description=(
+            "REST API key of the workspace, from Settings > APIs and Identifiers. The table of streams lists the "
+            "permission that each stream needs."
+        ),
     ),
     th.Property(
         "endpoint",
@@ -40,82 +42,101 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         required=True,
         nullable=False,
         title="Endpoint",
-        description="Your instance (`US-01`), or its REST host or URL (`rest.iad-01.braze.com`). "
-        "Plain `http://` is accepted for localhost only.",
+        description=(
+            "Your Braze instance (`US-01`), or the host or URL of its REST API (`rest.iad-01.braze.com`). Plain "
+            "`http://` works for localhost only."
+        ),
     ),
     th.Property(
         "start_date",
         th.DateTimeType,
         title="Start date",
-        description="First day of every series and of bounces, unsubscribes and invalid numbers, by default 100 days "
-        "ago. If it is set, campaigns, Canvases, templates, Content Blocks and preference centers not edited since "
-        "stay out of their lists.",
+        description=(
+            "First day to read, such as `2026-01-31`, for series, bounces, unsubscribes and invalid phone "
+            "numbers. Default: 100 days ago. If set, campaigns, Canvases, templates, Content Blocks and "
+            "preference centers not edited since then are left out."
+        ),
     ),
     th.Property(
         "end_date",
         th.DateTimeType,
         title="End date",
-        description="First moment of the series that is no longer read. Default: none, today is read too.",
+        description="Stop series before this date or moment, such as `2026-02-01`. Default: read through today.",
     ),
     th.Property(
         "lookback_days",
         th.IntegerType(minimum=0),
         default=14,
         title="Lookback days",
-        description="Days before the bookmark that each run reads again, because Braze books conversions back on the "
-        "day of the send or entry.",
+        description=(
+            "Days before the bookmark to read again in each run, because Braze adds conversions to the day of "
+            "the send or entry. Raise it if your conversion windows are longer."
+        ),
     ),
     th.Property(
         "time_zone",
         th.StringType,
         default="UTC",
         title="Time zone",
-        description="IANA name of the company's time zone in Braze, such as `America/New_York`: "
-        "the days of a series are its days.",
+        description=(
+            "IANA time zone of your company in Braze, such as `America/New_York`. The days of a series begin at "
+            "midnight there."
+        ),
     ),
     th.Property(
         "include_archived",
         th.BooleanType,
         default=True,
         title="Include archived",
-        description="Read archived campaigns, Canvases and cards too.",
+        description="Also read archived campaigns, Canvases and cards.",
     ),
     th.Property(
         "app_ids",
         th.ArrayType(th.StringType(min_length=1)),
         default=[],
         title="App IDs",
-        description="API identifiers of apps: the KPIs, custom events, sessions and purchases are then read for each "
-        "of these apps, and their rows carry `app_id`. Empty: all apps together.",
+        description=(
+            "Read KPIs, custom events, sessions and purchases once per app. List API identifiers of apps; rows "
+            "then carry `app_id`. Default: one series for all apps together."
+        ),
     ),
     th.Property(
         "segment_ids",
         th.ArrayType(th.StringType(min_length=1)),
         default=[],
         title="Segment IDs",
-        description="API identifiers of segments with analytics tracking: custom events and sessions are then read for "
-        "each of these segments, and their rows carry `segment_id`. Empty: all users.",
+        description=(
+            "Read custom events and sessions once per segment. List API identifiers of segments with analytics "
+            "tracking; rows then carry `segment_id`. Default: one series for all users."
+        ),
     ),
     th.Property(
         "product_ids",
         th.ArrayType(th.StringType(min_length=1)),
         default=[],
         title="Product IDs",
-        description="Products, as purchases name them: the purchases are then read for each of these products, and "
-        'their rows carry `product_id`. `["*"]`: for every product. Empty: all products together.',
+        description=(
+            'Read purchases once per product. List product IDs, or `["*"]` for every product; rows then carry '
+            "`product_id`. Default: one series for all products together."
+        ),
     ),
     th.Property(
         "send_ids",
         th.ArrayType(
             th.ObjectType(
-                th.Property("campaign_id", th.StringType(min_length=1), required=True, nullable=False),
-                th.Property("send_id", th.StringType(min_length=1), required=True, nullable=False),
+                th.Property(
+                    "campaign_id", th.StringType(min_length=1), required=True, nullable=False, title="Campaign ID"
+                ),
+                th.Property("send_id", th.StringType(min_length=1), required=True, nullable=False, title="Send ID"),
                 nullable=False,
             )
         ),
         default=[],
         title="Send IDs",
-        description="Sends that `sends_analytics` reads, each as `campaign_id` and `send_id`: no endpoint lists them.",
+        description=(
+            'Sends that `sends_analytics` reads, such as `[{"campaign_id": "...", "send_id": "..."}]`. Braze has '
+            "no endpoint that lists them. Default: none."
+        ),
     ),
     th.Property(
         "series_unit",
@@ -123,23 +144,27 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         default="day",
         allowed_values=["day", "hour"],
         title="Series unit",
-        description="`hour`: custom events, sessions, purchases and cards by the hour instead of by the day; `time` is "
-        "then a date and time.",
+        description=(
+            "Read custom events, sessions, purchases and cards by `day` or by `hour`. With `hour`, `time` is a "
+            "date and time."
+        ),
     ),
     th.Property(
         "concurrency",
         th.IntegerType(minimum=1, maximum=256),
         default=16,
         title="Concurrency",
-        description="Requests under way at the same time.",
+        description="Requests in flight at the same time. Lower it if other programs need Braze's API more.",
     ),
     th.Property(
         "rate_limit_reserve",
         th.NumberType(minimum=0, maximum=0.9),  # type: ignore[arg-type] # the SDK declares whole bounds
         default=0.2,
         title="Rate limit reserve",
-        description="Share of each rate-limit window, 0 to 0.9, that is left to the workspace's other programs: Braze "
-        "counts the requests of all of them together.",
+        description=(
+            "Share of each rate limit, from 0 to 0.9, to leave to other programs: Braze counts all requests of a "
+            "workspace together. The default leaves a fifth."
+        ),
     ),
     th.Property(
         "on_missing_permission",
@@ -147,54 +172,68 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         default="fail",
         allowed_values=["fail", "skip"],
         title="On missing permission",
-        description="What a permission that the API key lacks does: `fail` ends the run, `skip` leaves out the streams "
-        "that need it, and says so.",
+        description=(
+            "What to do when the API key lacks a stream's permission: `fail` ends the run, `skip` logs a warning "
+            "and reads the other streams."
+        ),
     ),
     th.Property(
         "request_timeout",
         th.NumberType(exclusive_minimum=0),
         default=60,
         title="Request timeout",
-        description="Seconds that one request may take in all, and that a download may go without progress.",
+        description="Seconds that one request may take in total, and that a download may go without progress.",
     ),
     th.Property(
         "scheduled_broadcasts",
         th.ObjectType(
             th.Property(
-                "days", th.IntegerType(minimum=0, maximum=3650), default=90, description="Days ahead, after today."
+                "days",
+                th.IntegerType(minimum=0, maximum=3650),
+                default=90,
+                title="Days",
+                description="Days to look ahead after today.",
             ),
             nullable=False,
             additional_properties=False,
         ),
         default={},
         title="Scheduled broadcasts",
-        description="How far the stream `scheduled_broadcasts` looks ahead: `{days: 90}`, unless you say otherwise.",
+        description='How far ahead `scheduled_broadcasts` looks, such as `{"days": 30}`. Default: 90 days.',
     ),
     th.Property(
         "subscriptions",
         th.ObjectType(
             th.Property(
-                "external_ids", th.ArrayType(th.StringType(min_length=1)), default=[], description="External ids."
+                "external_ids",
+                th.ArrayType(th.StringType(min_length=1)),
+                default=[],
+                title="External IDs",
+                description="External IDs of the users to read.",
             ),
             th.Property(
                 "external_ids_file",
                 th.StringType(min_length=1),
-                description="A text file (UTF-8) with one external id a line.",
+                title="External IDs file",
+                description="Path of a UTF-8 text file with one external ID per line.",
             ),
             th.Property(
                 "groups",
                 th.ArrayType(th.StringType(min_length=1)),
                 default=[],
-                description="UserIds of subscription groups, for `subscription_group_states`.",
+                title="Subscription groups",
+                description="IDs of the subscription groups that `subscription_group_states` reads.",
             ),
             nullable=False,
             additional_properties=False,
         ),
         default={},
         title="Subscriptions",
-        description="Whose subscriptions the streams `subscription_states` and `subscription_group_states` read: "
-        "`external_ids`, `external_ids_file` (one external id a line), or both; and for the latter stream `groups`, "
-        "the ids of its subscription groups.",
+        description=(
+            "Whose subscriptions `subscription_states` and `subscription_group_states` read. Set `external_ids` "
+            "or `external_ids_file` (one external ID per line), or both; `subscription_group_states` also needs "
+            "`groups`, a list of subscription group IDs. Default: nobody's."
+        ),
     ),
     USERS,
     CURRENTS,
@@ -206,7 +245,7 @@ _Validator = th.extend_validator_with_defaults(th.DEFAULT_JSONSCHEMA_VALIDATOR)
 
 @dataclass(frozen=True)
 class Settings:
-    """What the streams need to know, checked and typed."""
+    """The checked and typed settings."""
 
     zone: tzinfo
     start: datetime
@@ -229,10 +268,10 @@ class Settings:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
-        """Read a config that its JSON Schema found in order.
+        """Read a config that its JSON Schema accepts.
 
         Raises:
-            ValueError: a setting is wrong in a way that JSON Schema cannot tell; the message names it.
+            ValueError: A setting is wrong in a way that JSON Schema cannot express; the message names it.
         """
         zone, currents = _zone(config["time_zone"]), config["currents"]
         today = datetime.now(zone).date()

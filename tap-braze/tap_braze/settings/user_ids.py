@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UserIds:
-    """The ids of a list, and those in a file, one a line."""
+    """User IDs from a list and from a file with one ID per line."""
 
     listed: tuple[str, ...] = ()
     file: Path | None = None
 
     @classmethod
     def of(cls, config: Mapping[str, Any], file_setting: str) -> UserIds:
-        """Read `external_ids` of an object setting, and the setting that names the file, such as `users.ids_file`.
+        """Read `external_ids` of an object setting and its file, which `file_setting` names with its path.
 
         Raises:
-            ValueError: the file cannot be read.
+            ValueError: The file cannot be read.
         """
         file = config.get(file_setting.rpartition(".")[2])
         if file is not None and not os.access(file, os.R_OK):
@@ -31,7 +31,7 @@ class UserIds:
         return cls(tuple(dict.fromkeys(config["external_ids"])), Path(file) if file is not None else None)
 
     def __iter__(self) -> Iterator[str]:
-        """All of them; the file (UTF-8) is read line by line."""
+        """Yield all IDs; the file (UTF-8) is read line by line."""
         yield from self.listed
         if self.file is not None:
             with self.file.open(encoding="utf-8-sig") as lines:

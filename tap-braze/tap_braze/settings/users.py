@@ -1,4 +1,4 @@
-"""The setting `users`: whose profiles are exported, with which fields, and where the files are."""
+"""The setting `users`: which profiles to export, with which fields, and where the files are."""
 
 from __future__ import annotations
 
@@ -25,32 +25,47 @@ USERS: Final = th.Property(
             "segment_ids",
             _TEXTS,
             default=[],
-            description="Segments whose users are exported. Empty: all segments that are listed.",
+            title="Segment IDs",
+            description="API identifiers of the segments whose users to export. Default: every segment.",
         ),
         th.Property(
             "fields",
             _TEXTS,
             default=[],
-            description="Fields of the profiles, as `fields_to_export` names them. Empty: all but "
-            "`campaigns_received`, `canvases_received` and `cards_clicked`.",
+            title="Fields",
+            description=(
+                "Profile fields to export, by their names in `fields_to_export`. Default: all but "
+                "`campaigns_received`, `canvases_received` and `cards_clicked`."
+            ),
         ),
         th.Property(
             "custom_attributes",
             _TEXTS,
             default=[],
-            description="Names of the custom attributes that the profiles have. Empty: all.",
+            title="Custom attributes",
+            description="Names of the custom attributes to export, at most 500. Default: all.",
         ),
-        th.Property("external_ids", _TEXTS, default=[], description="External ids, for `users_by_id`."),
         th.Property(
-            "ids_file",
+            "external_ids",
+            _TEXTS,
+            default=[],
+            title="External IDs",
+            description="External IDs of the users that `users_by_id` reads.",
+        ),
+        th.Property(
+            "external_ids_file",
             th.StringType(min_length=1),
-            description="A text file (UTF-8) with one external id a line, for `users_by_id`.",
+            title="External IDs file",
+            description="Path of a UTF-8 text file with one external ID per line, for `users_by_id`.",
         ),
         th.Property(
             "url",
             th.StringType(min_length=1),
-            description="The bucket or folder that Braze exports to, if the workspace has cloud storage: "
-            "`s3://bucket/path`, `gs://`, `az://`, or a path. `segment-export/` is in it.",
+            title="URL",
+            description=(
+                "Bucket or folder that Braze exports to, if your workspace has cloud storage connected: "
+                "`s3://bucket/path`, `gs://`, `az://` or a local path. It contains `segment-export/`."
+            ),
         ),
         OPTIONS,
         th.Property(
@@ -58,38 +73,46 @@ USERS: Final = th.Property(
             th.StringType,
             default="zip",
             allowed_values=["zip", "gzip"],
-            description="What the files in cloud storage shall be.",
+            title="Output format",
+            description="Format of the files that Braze writes to cloud storage: `zip` or `gzip`.",
         ),
         th.Property(
             "export_timeout",
             th.NumberType(exclusive_minimum=0),
             default=7200,
-            description="Seconds that an export may take until it can be read.",
+            title="Export timeout",
+            description="Seconds to wait until an export can be read. Raise it for large segments.",
         ),
         th.Property(
             "quiet_seconds",
             th.NumberType(minimum=0),
             default=300,
-            description="An export in cloud storage is taken for whole when no file has been added for so many "
-            "seconds: Braze does not mark its end.",
+            title="Quiet seconds",
+            description=(
+                "Seconds without a new file after which an export in cloud storage counts as complete. Braze "
+                "does not mark its end, so a value that is too low loses profiles."
+            ),
         ),
         nullable=False,
         additional_properties=False,
     ),
     default={},
     title="Users",
-    description="Whose profiles are read, and what of them. `segment_ids`: for `users`, its side streams and "
-    "`segment_members`; default: all segments. `external_ids`, `ids_file` (one id a line): for `users_by_id`. "
-    "`fields` and `custom_attributes`: what of a profile. `url`, `storage_options`: the bucket (`s3://`, `gs://`, "
-    "`az://`) or folder that Braze exports to, if the workspace has cloud storage, and what opens it; "
-    "`output_format` of its files, `zip` or `gzip`. `export_timeout` (7200): seconds that an export may take. "
-    "`quiet_seconds` (300): an export in a bucket is whole when no file has been added for so long.",
+    description=(
+        "Which profiles to export, and what of them. `segment_ids`: for `users`, the streams made from it and "
+        "`segment_members`; default: every segment. `external_ids`, `external_ids_file` (one ID per line): for "
+        "`users_by_id`. `fields`, `custom_attributes`: parts of a profile. `url`, `storage_options`: the bucket "
+        "(`s3://`, `gs://`, `az://`) or folder that Braze exports to, and its credentials, if your workspace has "
+        "cloud storage connected. `output_format`: `zip` or `gzip`. `export_timeout` (7200): seconds to wait for "
+        "an export. `quiet_seconds` (300): seconds without a new file after which an export in a bucket counts "
+        "as complete."
+    ),
 )
 
 
 @dataclass(frozen=True)
 class Users:
-    """The setting, checked and typed; times are in seconds."""
+    """The checked and typed setting. Times are in seconds."""
 
     segment_ids: tuple[str, ...]
     fields: tuple[str, ...]
@@ -106,7 +129,7 @@ class Users:
         """Read the setting.
 
         Raises:
-            ValueError: it is wrong in a way that JSON Schema cannot tell.
+            ValueError: It is wrong in a way that JSON Schema cannot express.
         """
         if config["custom_attributes"] and "custom_attributes" in config["fields"]:
             raise ValueError(
@@ -119,7 +142,7 @@ class Users:
             segment_ids=tuple(dict.fromkeys(config["segment_ids"])),
             fields=tuple(dict.fromkeys(config["fields"])),
             custom_attributes=tuple(dict.fromkeys(config["custom_attributes"])),
-            user_ids=UserIds.of(config, "users.ids_file"),
+            user_ids=UserIds.of(config, "users.external_ids_file"),
             url=config.get("url"),
             storage_options=config["storage_options"],
             output_format=config["output_format"],

@@ -1,4 +1,4 @@
-"""The tap: its settings, its streams, one client for them all, and what a user sees when something is wrong."""
+"""The tap: discovery, the end of a run, and errors as a user sees them."""
 
 from __future__ import annotations
 
@@ -114,13 +114,12 @@ class TapBraze(SdkTap):
                 self.logger.warning("%s: stopped; the next run continues from the last STATE", reason.signal_name)
                 raise reason from None
 
-    # Errors that a user can do something about are one line each, wherever the SDK meets them.
+    # Errors that a user can fix are one line each, wherever the SDK meets them.
 
     @classmethod
     @override
     def invoke(cls, **arguments: Any) -> None:
-        # Records are many objects that live shortly and in no cycles: to look for these at the usual pace takes a tenth
-        # of the run.
+        # Records are many short-lived objects without cycles: collecting at the usual pace takes a tenth of a run.
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         with cls._plain_errors():
             check_standard_streams()
