@@ -44,7 +44,7 @@ def test_a_key_that_may_read_everything(sandbox: Sandbox, run_tap: RunTap) -> No
         "users_by_id",
     }
     assert {name for name, text in lines(run).items() if text != "readable"} == needing_settings | {*UNTRIED}
-    assert {lines(run)[name] for name in needing_settings} == {"readable, though nothing was there to try it on"}
+    assert {lines(run)[name] for name in needing_settings} == {"readable, though there was nothing to test it on"}
     tried = len(STREAMS) - len(UNTRIED)
     assert run.stdout.splitlines()[-1] == f"{tried} of {tried} streams can be read, {len(UNTRIED)} were not tested"
     asked = Counter(request.path for request in sandbox.requests)
@@ -151,7 +151,7 @@ def test_what_is_refused_or_out_of_order_is_said(sandbox: Sandbox, run_tap: RunT
     assert found["segments"] == "not readable: GET /segments/list: HTTP 404: Nothing here"
     assert found["segments_details"] == "permitted, but not without 'segments'"
     assert found["canvases_analytics"].startswith(
-        "readable, though what was tried was refused: GET /canvas/data_series"
+        "readable, though Braze refused the test request: GET /canvas/data_series"
     )
     assert "HTTP 503" in found["catalogs"]
 

@@ -8,15 +8,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, RefusedError, UnauthorizedError
-from tap_braze.fetching.fetch import Request, get
+from tap_braze.fetching.fetch import get
 from tap_braze.storage import StorageError
 from tap_braze.streams import STREAMS
-from tap_braze.streams.base.details import DetailsOfList
-from tap_braze.streams.base.messages import OfMessages
-from tap_braze.streams.base.paged import PagedStream
-from tap_braze.streams.base.series import SeriesStream
-from tap_braze.streams.base.stream import ListStream
-from tap_braze.streams.users.exports import ExportedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """Whether a stream can be read, None if that cannot be tried; in words too."""
+    """Whether a stream is readable (None: not tested), and the text for the report."""
 
     stream: str
     readable: bool | None
@@ -35,30 +29,30 @@ class Finding:
 
 
 def report(tap: TapBraze) -> Iterator[str]:
-    """A line for each stream, as soon as it is known, and one about all.
+    """Yield a line for each stream, as soon as it is known, and a line about all streams.
 
     Raises:
-        BrazeError: the key or the host is wrong, or the key may read nothing.
+        BrazeError: the key or the host is wrong, or the key has no permission to read.
     """
     width = max(len(stream.name) for stream in STREAMS)
-    readable = untried = 0
+    readable = untested = 0
     if tap.run.settings.currents.url is not None:
         yield f"{'currents_…':{width}}  {_currents(tap)}"
     for finding in _findings(tap):
         readable += finding.readable is True
-        untried += finding.readable is None
+        untested += finding.readable is None
         yield f"{finding.stream:{width}}  {finding.text}"
     if not readable:
         raise ForbiddenError(
             "this key may read nothing: make one with the permissions above, and with this machine on its IP allowlist "
             "if it has one"
         )
-    tried = len(STREAMS) - untried
-    yield f"{readable} of {tried} streams can be read" + (f", {untried} were not tested" if untried else "")
+    tested = len(STREAMS) - untested
+    yield f"{readable} of {tested} streams can be read" + (f", {untested} were not tested" if untested else "")
 
 
 def _currents(tap: TapBraze) -> str:
-    """Whether Currents' files can be listed, and of which event types they are."""
+    """Return whether the files of Currents can be listed, and their event types."""
     try:
         event_types = tap.run.files.event_types
     except StorageError as error:
@@ -67,92 +61,64 @@ def _currents(tap: TapBraze) -> str:
 
 
 def _findings(tap: TapBraze) -> Iterator[Finding]:
-    """One request for each stream, of the first object that a list names; lists stand before what is read of them."""
+    """Send one request for each stream, for the first row of its list; `STREAMS` has lists before what needs them."""
     for stream in tap.streams.values():
-        if isinstance(stream, (ListStream, PagedStream)):
-            stream.know([])  # until it was tried
+        stream.assume_rows([])  # until its own test
     found: dict[str, Finding] = {}
-    by_request: dict[tuple[str, str], Finding] = {}  # long forms are made of the answers to another stream
+    by_request: dict[tuple[str, str], Finding] = {}  # long forms are made of the answers of another stream
     for kind in STREAMS:
         stream = tap.streams[kind.name]
         where = (stream.path, stream.permission)
         if where not in by_request:
             try:
-                by_request[where] = _try(stream)
+                by_request[where] = _test(stream)
             except BrazeError as error:
                 if not found and not isinstance(error, (ForbiddenError, RefusedError)):
                     raise
-                by_request[where] = Finding(stream.name, readable=False, text=_words(stream, _discreet(stream, error)))
+                text = _reason(stream, stream.discreet(error))
+                by_request[where] = Finding(stream.name, readable=False, text=text)
         finding = replace(by_request[where], stream=stream.name)
-        closed = [name for name in _lists_of(kind) if found[name].readable is False]
+        closed = [listed.name for listed in kind.listed_by() if found[listed.name].readable is False]
         if closed and finding.readable:
             finding = Finding(stream.name, readable=False, text=f"permitted, but not without '{closed[0]}'")
         found[stream.name] = finding
         yield finding
 
 
-def _lists_of(kind: type[BrazeStream]) -> Iterator[str]:
-    """The streams that tell what there is to ask for."""
-    if issubclass(kind, OfMessages):
-        yield kind.details.parent.name
-        yield kind.details.name
-    elif issubclass(kind, (SeriesStream, DetailsOfList, PagedStream)) and kind.parent is not None:
-        yield kind.parent.name
-
-
-def _try(stream: BrazeStream) -> Finding:
-    if isinstance(stream, ExportedStream):
-        text = f"not tested, for that would start an export; needs the permission '{stream.permission}'"
+def _test(stream: BrazeStream) -> Finding:
+    if stream.untested:
+        text = f"not tested: {stream.untested}; needs the permission '{stream.permission}'"
         return Finding(stream.name, readable=None, text=text)
     request = None
     with suppress(ForbiddenError, RefusedError):  # of the details that are read on the way
-        request = _first_request(stream)
+        request = stream.probe()
     if request is None:
-        return _try_without(stream)
+        return _test_permission(stream)
     try:
         document = get(stream.run.client, request)
     except RefusedError as error:
         if not request.tags:
             raise
-        text = f"readable, though what was tried was refused: {_discreet(stream, error)}"
+        text = f"readable, though Braze refused the test request: {stream.discreet(error)}"
         return Finding(stream.name, readable=True, text=text)
     rows = document[request.payload]
-    if isinstance(stream, (ListStream, PagedStream)) and isinstance(rows, list):
-        key = type(stream).primary_keys[0]
-        stream.know([row if isinstance(row, dict) else {key: row} for row in rows[:1]])
+    if isinstance(rows, list):
+        stream.assume_rows(rows[:1])
     return Finding(stream.name, readable=True, text="readable")
 
 
-def _first_request(stream: BrazeStream) -> Request | None:
-    """A request that the stream would send too, as far as a list that was tried before named something to ask for."""
-    if isinstance(stream, SeriesStream):
-        today = stream.run.settings.last_day
-        window = next(iter(stream.windows(today, today)))
-        return next((stream.request(tags, window) for tags in stream.targets()), None)
-    if isinstance(stream, DetailsOfList):
-        tags = ({stream.parent_key: key} for key in stream.run.stream(stream.parent).ids(stream.name))
-        return next((Request(stream.path, each, stream.pool, stream.payload, tags=each) for each in tags), None)
-    if isinstance(stream, PagedStream):
-        return next(stream.plan(None), None)
-    return Request(stream.path, {"page": "0"}, stream.pool, stream.payload)
-
-
-def _try_without(stream: BrazeStream) -> Finding:
-    """Ask for nothing in particular: Braze looks at the permission before the parameters.
+def _test_permission(stream: BrazeStream) -> Finding:
+    """Request nothing in particular: Braze checks the permission before the parameters.
 
     https://www.braze.com/docs/api/basics/#rest-api-key
     """
     with suppress(RefusedError):
         body = b"{}" if stream.method == "POST" else None
         stream.run.client.request(stream.method, re.sub("{.*?}", "-", stream.path), pool=stream.pool, body=body)
-    return Finding(stream.name, readable=True, text="readable, though nothing was there to try it on")
+    return Finding(stream.name, readable=True, text="readable, though there was nothing to test it on")
 
 
-def _discreet(stream: BrazeStream, error: BrazeError) -> BrazeError:
-    return stream.discreet(error) if isinstance(stream, PagedStream) else error
-
-
-def _words(stream: BrazeStream, error: BrazeError) -> str:
+def _reason(stream: BrazeStream, error: BrazeError) -> str:
     if isinstance(error, (ForbiddenError, UnauthorizedError)):
         return f"lacks permission '{stream.permission}' (HTTP {error.status}: {'; '.join(error.errors)[:200]})"
     return f"not readable: {error}"

@@ -8,7 +8,8 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import CATALOG_ITEMS, CATALOGS, PagedStream
+from tap_braze.streams.base.lists import ListStream
+from tap_braze.streams.base.stream import CATALOG_ITEMS, CATALOGS
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Document, Request
 
 
-class Catalogs(PagedStream):
+class Catalogs(ListStream):
     """All catalogs, with the columns of their items."""
 
     # `updated_at` is no replication key: whether it moves with the items, too, the docs do not say.
@@ -48,7 +49,7 @@ class Catalogs(PagedStream):
     )
 
 
-class CatalogItems(PagedStream):
+class CatalogItems(ListStream):
     """All items of all catalogs, 50 a request: some 2,000 a minute."""
 
     name = "catalog_items"

@@ -8,13 +8,14 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import CDI_INTEGRATIONS, CDI_SYNC_RUNS, ChangesStream, PagedStream
+from tap_braze.streams.base.lists import ChangesStream, ListStream
+from tap_braze.streams.base.stream import CDI_INTEGRATIONS, CDI_SYNC_RUNS
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
 
-class CdiIntegrations(PagedStream):
+class CdiIntegrations(ListStream):
     """All Cloud Data Ingestion integrations."""
 
     name = "cdi_integrations"

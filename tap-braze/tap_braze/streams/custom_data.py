@@ -5,12 +5,13 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.base.lists import ListStream, NamesStream
+from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
-from tap_braze.streams.base.stream import HOURLY_1000, ListStream
+from tap_braze.streams.base.stream import HOURLY_1000
 
 
-class Events(ListStream):
+class Events(NamesStream):
     """Names of all custom events."""
 
     name = "events"
@@ -18,7 +19,7 @@ class Events(ListStream):
     permission = "events.list"
     pool = HOURLY_1000
     payload = "events"
-    page_size = 250
+    paginator = PageNumbers(250)
     primary_keys = ("event_name",)
     schema = columns.schema(columns.key("event_name", "Name of the custom event."))
 
@@ -42,7 +43,7 @@ class EventsAnalytics(SeriesStream):
     )
 
 
-class EventsDetails(PagedStream):
+class EventsDetails(ListStream):
     """What the workspace says of all custom events."""
 
     name = "events_details"
@@ -64,7 +65,7 @@ class EventsDetails(PagedStream):
     )
 
 
-class CustomAttributes(PagedStream):
+class CustomAttributes(ListStream):
     """What the workspace says of all custom attributes; no values of users."""
 
     name = "custom_attributes"

@@ -5,11 +5,13 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 from tap_braze.streams.base import columns
+from tap_braze.streams.base.lists import NamesStream
+from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
-from tap_braze.streams.base.stream import HOURLY_1000, ListStream
+from tap_braze.streams.base.stream import HOURLY_1000
 
 
-class Products(ListStream):
+class Products(NamesStream):
     """Ids of all products that were purchased."""
 
     name = "products"
@@ -17,7 +19,7 @@ class Products(ListStream):
     permission = "purchases.product_list"
     pool = HOURLY_1000
     payload = "products"
-    page_size = None
+    paginator = PageNumbers(size=None)
     primary_keys = ("product_id",)
     schema = columns.schema(columns.key("product_id", "Product id, as purchases name it."))
 

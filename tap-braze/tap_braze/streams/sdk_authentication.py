@@ -8,7 +8,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.base.lists import ListStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Request
 
 
-class SdkAuthenticationKeys(PagedStream):
+class SdkAuthenticationKeys(ListStream):
     """Public keys of SDK Authentication of the apps in `app_ids`."""
 
     name = "sdk_authentication_keys"
@@ -25,7 +25,7 @@ class SdkAuthenticationKeys(PagedStream):
     permission = "sdk_authentication.keys"
     payload = "keys"
     selected_by_default = False
-    needs = "app_ids"
+    needs_setting = "app_ids"
     primary_keys = ("app_id", "id")
     schema = columns.schema(
         columns.key("app_id", "API identifier of the app."),

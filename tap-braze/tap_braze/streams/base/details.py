@@ -1,4 +1,4 @@
-"""The details of what a list names, one request each, and the day from which each object can have statistics."""
+"""Streams of details: one request for each row of a list, and the day from which each object can have statistics."""
 
 from __future__ import annotations
 
@@ -9,37 +9,40 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, RefusedError, UnavailableError
-from tap_braze.fetching.fetch import Request, fetch_in_order
+from tap_braze.fetching.fetch import fetch_in_order
 from tap_braze.fetching.windows import DAY
-from tap_braze.streams.base.stream import EDIT_OVERLAP, BrazeStream, ListStream, bad_bookmark
+from tap_braze.streams.base.lists import ListStream, named_by
+from tap_braze.streams.base.stream import EDIT_OVERLAP, MISSING
 from tap_braze.times import moment_or_none
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
     from datetime import date, datetime
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_braze.fetching.fetch import Document, Request
     from tap_braze.streams.base.context import RunContext
 
-MISSING: Final = "missing"
 _ENVELOPE: Final = frozenset({"message", "errors"})
 # Two time zones are up to 26 hours apart, and the setting `time_zone` may not be the company's.
 _MARGIN: Final = 2 * DAY
 
 
-class DetailsOfList(BrazeStream):
-    """One record for each object of a list, with what the list does not say.
+class DetailsStream(ListStream):
+    """One record for each row of the parent that changed since the last run, requested by its id.
 
-    Once there is a bookmark, only what was edited since is asked for, where the list tells that; else everything is
-    asked for, and what was edited comes out.
+    Declare what a `ListStream` does; `payload` is a field that every answer has. Where the list does not tell which
+    rows changed, all details are requested, and the changed ones come out. The next run requests again what Braze
+    refuses; STATE lists it.
     """
 
+    parent: ClassVar[type[ListStream]]
     payload = "created_at"
     replication_key = "updated_at"
-    parent: ClassVar[type[ListStream]]
-    parent_key: ClassVar[str]
-    first_field: ClassVar[str] = ""  # the time of the first send or entry, null before there is one
+    # Fields with the time of the first send or entry, best first, for objects with statistics. The start date does not
+    # bound their details: a series may need any of them.
+    active_from: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
@@ -48,81 +51,89 @@ class DetailsOfList(BrazeStream):
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
         if self._first_days is None:
-            yield from self._read(self.name, everybody=False)
+            yield from self._details(self.name, everybody=False)
 
     def first_days(self, reader: str) -> Mapping[str, date]:
         """Return the day before which each object has no statistics, for the stream `reader`.
 
-        Objects whose details tell none are left out. The details are not read again for the records of this stream.
+        Objects whose details tell none are left out. Details that are read for this are not read again as records.
         """
         if self._first_days is None:
             try:
-                for record in self._read(reader, everybody=True):
+                for record in self._details(reader, everybody=True):
                     if self.selected:
                         self.emit(record)
             except ForbiddenError as error:
                 self._first_days = None if self.selected else {}
-                self.logger.info("stream '%s': every window is asked for, because %s", reader, error)
+                self.logger.info("stream '%s': every window is requested, because %s", reader, error)
         return self._first_days or {}
 
-    def _read(self, reader: str, *, everybody: bool) -> Iterator[Record]:
-        """The records since the bookmark, from the details of these, or of everybody."""
-        bookmark = self.bookmark
-        latest = moment_or_none(bookmark)
-        if bookmark is not None and latest is None:
-            raise bad_bookmark(self.name, bookmark)
-        since = None if latest is None else latest - EDIT_OVERLAP
+    @override
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        return self._plan(since, set(), self.name)
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        return [{**request.tags, **{name: value for name, value in document.items() if name not in _ENVELOPE}}]
+
+    def _details(self, reader: str, *, everybody: bool) -> Iterator[Record]:
+        """Yield the records since the bookmark, from the details of the changed objects, or of everybody."""
+        bookmark, latest = self.read_bookmark()
+        since = self.edited_since(latest)
+        if self.active_from:
+            since = None if latest is None else latest - EDIT_OVERLAP
         missing = set(self.stream_state.get(MISSING, ())) if bookmark is not None else set()
-        rows = self.run.stream(self.parent).everything(reader)
         first_days: dict[str, date] = {}
         refused, failed = [], False
-        plan = self._plan(rows, None if everybody else since, missing)
-        settings = self.run.settings
-        with closing(fetch_in_order(plan, self.run.client, settings.concurrency, self.run.progress.tick)) as answers:
+        run, plan = self.run, self._plan(None if everybody else since, missing, reader)
+        with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
             for request, answer in answers:
                 key = request.tags[self.parent_key]
-                if isinstance(answer, BrazeError):
-                    failed |= self._pass_over(key, answer)
+                understood = self._understood(request, answer)
+                if isinstance(understood, BrazeError):
+                    failed |= self._go_on_without(request, understood)
                     refused.append(key)
                     continue
-                self.run.report.record_answer()
-                self.run.progress.record_answer(records=1)
-                if (first := self._first_day(answer)) is not None:
+                run.report.record_answer()
+                run.progress.record_answer(records=1)
+                (row,), _ = understood
+                if (first := self._first_day(row)) is not None:
                     first_days[key] = first
-                changed = moment_or_none(answer.get("updated_at"))
-                stamp = answer.get("updated_at")
+                stamp = row.get(self.replication_key or "")
+                changed = moment_or_none(stamp)
                 if since is None or changed is None or changed >= since or key in missing:
-                    yield {**request.tags, **{name: answer[name] for name in answer if name not in _ENVELOPE}}
+                    yield row
                 if changed is not None and (latest is None or changed > latest):
                     latest, bookmark = changed, stamp
         self._first_days = first_days
         if not failed:
-            self._note(bookmark, refused)
+            self._save(bookmark, refused)
 
-    def _first_day(self, document: Mapping[str, Any]) -> date | None:
-        """The day before which there is nothing to count: the first send or entry, less a margin.
+    def _plan(self, since: datetime | None, missing: set[str], reader: str) -> Iterator[Request]:
+        parent = self.run.stream(self.parent)
+        key = type(parent).primary_keys[0]
+        changed = [row[key] for row in parent.changed_since(since, reader)]
+        if missing:
+            changed += [listed for listed in parent.ids(reader) if listed in missing]
+        for identifier in dict.fromkeys(changed):
+            yield self.request(tags={self.parent_key: identifier})
 
-        Nothing says that every kind of campaign fills `first_sent`. Where it is missing, the creation counts.
+    def _first_day(self, details: Mapping[str, Any]) -> date | None:
+        """Return the day before which there is nothing to count: the first send or entry, less a margin.
+
+        The docs do not say that every kind of campaign fills `first_sent`. Where it is missing, the creation counts.
         `last_sent` and `last_entry` bound nothing: opens and conversions come weeks after a send, and users travel
         through a Canvas for months.
         """
-        first = moment_or_none(document.get(self.first_field)) or moment_or_none(document.get("created_at"))
+        first = next(filter(None, (moment_or_none(details.get(name)) for name in self.active_from)), None)
         try:
             return None if first is None else first.astimezone(self.run.settings.zone).date() - _MARGIN
         except OverflowError:  # the year 1
             return None
 
-    def _plan(self, rows: Iterable[Record], since: datetime | None, missing: set[str]) -> Iterator[Request]:
-        key = type(self.run.stream(self.parent)).primary_keys[0]
-        for row in rows:
-            edited = moment_or_none(row.get("last_edited"))
-            if since is None or edited is None or edited >= since or row[key] in missing:
-                tags = {self.parent_key: row[key]}
-                yield Request(self.path, tags, self.pool, self.payload, tags=tags)
-
-    def _pass_over(self, key: str, error: BrazeError) -> bool:
-        """Go on without what Braze refuses, or what keeps failing; whether it is the latter."""
-        named = f"{self.parent_key} {key!r}"
+    def _go_on_without(self, request: Request, error: BrazeError) -> bool:
+        """Report what Braze refuses, or what keeps failing; return whether it is the latter."""
+        named = named_by(request)
         if isinstance(error, RefusedError):
             self.run.report.record_refusal(self.name, named, error)
             return False
@@ -131,7 +142,7 @@ class DetailsOfList(BrazeStream):
         self.set_aside(named, error)
         return True
 
-    def _note(self, bookmark: str | None, refused: list[str]) -> None:
+    def _save(self, bookmark: str | None, refused: list[str]) -> None:
         if not self.selected or self.replication_method != REPLICATION_INCREMENTAL:
             return
         if refused:

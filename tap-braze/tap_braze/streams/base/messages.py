@@ -1,4 +1,4 @@
-"""What is read for each message variation of campaigns and Canvases; the streams of that stand beside."""
+"""Streams that are read for each message variation of campaigns or Canvases."""
 
 from __future__ import annotations
 
@@ -9,32 +9,35 @@ from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, RefusedError
 from tap_braze.fetching.fetch import Request, fetch_in_order
-from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.base.lists import ListStream
 from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import datetime
 
-    from tap_braze.streams.base.details import DetailsOfList
+    from tap_braze.streams.base.details import DetailsStream
+    from tap_braze.streams.base.stream import BrazeStream
 
 
-class OfMessages(PagedStream):
-    """A request for each message variation; which there are, the details of all campaigns or Canvases tell."""
+class MessageStream(ListStream):
+    """One request for each message variation in the details of all campaigns or Canvases."""
 
-    details: ClassVar[type[DetailsOfList]]
+    details: ClassVar[type[DetailsStream]]
     channels: ClassVar[frozenset[str]] = frozenset()  # empty: all
     selected_by_default = False
+
+    @classmethod
+    @override
+    def listed_by(cls) -> tuple[type[BrazeStream], ...]:
+        return (cls.details.parent, cls.details)
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
         run, details = self.run, self.run.stream(self.details)
         key = details.parent_key
-        asks = (
-            Request(details.path, {key: owner}, details.pool, details.payload, tags={key: owner})
-            for owner in run.stream(details.parent).ids(self.name)
-        )
-        with closing(fetch_in_order(asks, run.client, run.settings.concurrency)) as answers:
+        requests = (details.request(tags={key: owner}) for owner in run.stream(details.parent).ids(self.name))
+        with closing(fetch_in_order(requests, run.client, run.settings.concurrency)) as answers:
             for request, answer in answers:
                 named = f"{key} {request.tags[key]!r}"
                 if isinstance(answer, RefusedError):
@@ -55,5 +58,5 @@ class OfMessages(PagedStream):
                 yield from asked
 
     def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-        """The variations in the details, each with the fields that name it. A control group has no message."""
+        """Return the variations in the details, each with the fields that name it. A control group has no message."""
         raise NotImplementedError

@@ -1,222 +1,224 @@
-"""Time series by day or hour, as declarations; how they are read window by window is in `reading`."""
+"""Time series by day or hour, read window by window for all the streams that are made of the same answers."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import date, datetime
-from itertools import product
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from contextlib import closing
+from datetime import date
+from typing import TYPE_CHECKING, Any
 
-from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
-from tap_braze.fetching.fetch import Request
+from tap_braze.braze.client import BrazeError, RefusedError, UnavailableError
+from tap_braze.fetching.fetch import fetch_in_order
 from tap_braze.fetching.gaps import Gaps
-from tap_braze.fetching.windows import first_day, span, windows
-from tap_braze.streams.base import columns
-from tap_braze.streams.base.series_reader import Reading
-from tap_braze.streams.base.stream import BrazeStream, ListStream, bad_bookmark
+from tap_braze.fetching.windows import DAY
+from tap_braze.streams.base.series_plan import SeriesPlan
 from tap_braze.times import moment
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib import Catalog
+    from singer_sdk.helpers.types import Record
 
+    from tap_braze.fetching.fetch import Document, Request
     from tap_braze.fetching.windows import Window
-    from tap_braze.streams.base.context import RunContext
-    from tap_braze.streams.base.details import DetailsOfList
-
-# What a series can be read for one by one: the field that its rows get, the setting that names the ones to read, and
-# the parameter of the request.
-DIMENSIONS: Final = {
-    "app_id": ("app_ids", "app_id"),
-    "segment_id": ("segment_ids", "segment_id"),
-    "product_id": ("product_ids", "product"),
-}
-EVERY: Final = ("*",)
-MISSING: Final = "missing"
-# Windows at the newest end that are read for every parent. Reading details costs one request for each parent, which
-# pays only where many windows may lie before the first send; so daily runs do without.
-_NEWEST: Final = 8
 
 
-class SeriesStream(BrazeStream):
+class StreamRange:
+    """Which days of which parents one stream wants."""
+
+    def __init__(self, stream: SeriesPlan) -> None:
+        self.stream = stream
+        self.first = stream.first_day
+        self.gaps = stream.gaps
+
+    def wants(self, tags: Mapping[str, str], stamp: str) -> bool:
+        """Whether the stream wants the row of this `time`."""
+        day = date.fromisoformat(stamp[:10])
+        if self.stream.by_hour:
+            zone = self.stream.run.settings.zone
+            day = moment(stamp, zone).astimezone(zone).date()
+        return day >= self.first or self.gaps.has(tags, day)
+
+    def lacks(self, tags: Mapping[str, str], window: Window) -> None:
+        """Note that the window was not to be had."""
+        if self.first <= window.last:
+            self.gaps.add(tags, max(window.first, self.first), window.last)
+
+
+class SeriesReader:
+    """The windows since the earliest day that one of the streams wants; then the days that single parents lack."""
+
+    def __init__(self, reader: SeriesPlan, streams: Sequence[SeriesPlan]) -> None:
+        """`reader` is the stream whose turn it is."""
+        self._reader = reader
+        self._run = reader.run
+        self._ranges = [StreamRange(stream) for stream in streams]
+        self._first = min(each.first for each in self._ranges)
+        self._newest = reader.newest
+        self._first_days: Mapping[str, date] = {}
+        self._refused: set[str] = set()
+        self._failed: set[str] = set()
+        self._held = False  # whether a failure keeps the bookmarks from going on
+
+    def records(self) -> Iterator[tuple[SeriesPlan, Record]]:
+        """The records of all streams, each window's before the next one's."""
+        targets = self._reader.targets()
+        spans = list(self._reader.windows(self._first, self._run.settings.last_day))
+        self._run.progress.plan(len(targets) * len(spans), len(spans))
+        self._first_days = self._known_first_days()
+        under_way: Window | None = None
+        for request, answer in self._answers(self._plan(spans, targets)):
+            # What stands after a record's `yield` happens after the record was written.
+            if request.window != under_way:
+                self._finish(under_way)
+                under_way = request.window
+            yield from self._take(request, answer)
+        # Windows after the last request were not asked for, because no parent has anything in them.
+        self._finish(spans[-1] if spans else None)
+        if any(each.gaps for each in self._ranges):
+            for request, answer in self._answers(self._plan_of_gaps(targets)):
+                yield from self._take(request, answer)
+            self._finish(None, gaps=True)
+
+    def _answers(self, plan: Iterable[Request]) -> Iterator[tuple[Request, Document | BrazeError]]:
+        run = self._run
+        with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
+            yield from answers
+
+    def _plan(self, spans: Iterable[Window], targets: Sequence[Mapping[str, str]]) -> Iterator[Request]:
+        for window in spans:
+            for tags in targets:
+                if self._is_silent(tags, window):
+                    for each in self._ranges:
+                        each.gaps.remove(tags, window.first, window.last)
+                elif _named(tags) in self._failed:
+                    for each in self._ranges:
+                        each.lacks(tags, window)
+                else:
+                    yield self._reader.request(tags, window)
+
+    def _plan_of_gaps(self, targets: Sequence[Mapping[str, str]]) -> Iterator[Request]:
+        """What is missing from before the windows, of those parents that answer again."""
+        missing = Gaps()
+        for each in self._ranges:
+            for tags, (first, last) in each.gaps:
+                if first < self._first:
+                    missing.add(tags, first, min(last, self._first - DAY))
+        listed = {_named(tags) for tags in targets}
+        for tags, (first, last) in missing:
+            for window in self._reader.windows(first, last):
+                name = _named(tags)
+                if name not in listed or name in self._refused or name in self._failed:
+                    continue
+                if self._is_silent(tags, window):
+                    for each in self._ranges:
+                        each.gaps.remove(tags, window.first, window.last)
+                else:
+                    yield self._reader.request(tags, window)
+
+    def _take(self, request: Request, answer: Document | BrazeError) -> Iterator[tuple[SeriesPlan, Record]]:
+        window, tags = request.window, request.tags
+        assert window is not None  # noqa: S101 - for the type checker; each request of a series has one
+        if isinstance(answer, BrazeError):
+            self._pass_over(tags, window, answer)
+            return
+        zone = self._run.settings.zone
+        try:
+            with expected_shape(f"GET {request.path}"):
+                by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
+                rows = [{**tags, **row, **tags} for stamp, row in by_time.items() if window.wants(stamp, zone)]
+        except MalformedError as error:
+            self._pass_over(tags, window, error)
+            return
+        self._run.report.record_answer()
+        if self._first_days and self._reader.trimmed:
+            rows = [row for row in rows if not self._is_nothing(row, tags)]
+        self._run.progress.record_answer(window, len(rows))
+        # Whether a stream wants all of the window is the same for all rows.
+        ranges = [(each, each.first <= window.first) for each in self._ranges]
+        for row in rows:
+            for each, whole in ranges:
+                if whole or each.wants(tags, row["time"]):
+                    for record in each.stream.unfold(row):
+                        yield each.stream, record
+        for each in self._ranges:
+            each.gaps.remove(tags, window.first, window.last)
+        self._refused.discard(_named(tags))
+
+    def _pass_over(self, tags: Mapping[str, str], window: Window, error: BrazeError) -> None:
+        """Go on without a parent that Braze refuses, archived since it was listed, say; or that keeps failing."""
+        reader, report, named = self._reader, self._run.report, _named(tags)
+        about = f", {named}" if named else ""
+        if not reader.parent_fields or not isinstance(error, (RefusedError, UnavailableError)):
+            reader.fail(error, about=about)
+        if isinstance(error, RefusedError):
+            self._run.progress.record_answer(window)
+            report.record_refusal(reader.name, named, error)
+            self._refused.add(named)
+        else:
+            reader.set_aside(named, error)
+            self._failed.add(named)
+            self._held = True
+        for each in self._ranges:
+            each.lacks(tags, window)
+
+    def _finish(self, window: Window | None, *, gaps: bool = False) -> None:
+        """All records of the window are written."""
+        if window is None and not gaps:
+            return
+        for each in self._ranges:
+            reached = window is not None and each.first <= window.last and not self._held
+            each.stream.note(window.last if reached and window is not None else None, each.gaps)
+        self._reader.write_state()
+
+    def _known_first_days(self) -> Mapping[str, date]:
+        """When each parent began, where days before the newest are to be read."""
+        reader = self._reader
+        if reader.details is None or reader.ABORT_AT_RECORD_COUNT is not None:
+            return {}
+        gaps = [first for each in self._ranges for _, (first, _) in each.gaps]
+        if min([self._first, *gaps]) >= self._newest:
+            return {}
+        return self._run.stream(reader.details).first_days(reader.name)
+
+    def _is_nothing(self, row: Record, tags: Mapping[str, str]) -> bool:
+        """Whether the row says that nothing happened, on a day on which nothing can have.
+
+        Such rows do not come out, for whether they are asked for depends on where the windows begin and end.
+        """
+        return self._is_before(tags, date.fromisoformat(row["time"][:10])) and not _counts(row)
+
+    def _is_silent(self, tags: Mapping[str, str], window: Window) -> bool:
+        return self._is_before(tags, window.last)
+
+    def _is_before(self, tags: Mapping[str, str], day: date) -> bool:
+        """Whether the day is before all that the parent can have, and not one of the newest."""
+        if day >= self._newest or not self._first_days:
+            return False
+        return day < self._first_days.get(tags.get(self._reader.parent_key, ""), date.min)
+
+
+class SeriesStream(SeriesPlan):
     """A time series, read window by window, oldest first, in each window for every parent, app, segment and product.
 
     So one bookmark holds for all parents, and a run that was cut off resumes at the first unfinished window.
     """
 
-    payload = "data"
-    replication_key = "time"
-    parent: ClassVar[type[ListStream] | None] = None
-    parent_key: ClassVar[str] = ""  # the field of the rows that names their parent
-    parent_param: ClassVar[str] = ""  # the parameter that does, where it is called something else
-    details: ClassVar[type[DetailsOfList] | None] = None  # what tells from when on a parent can have data
-    dimensions: ClassVar[tuple[str, ...]] = ()
-    products: ClassVar[type[ListStream] | None] = None  # where the dimension of products finds all of them
-    trimmed: ClassVar[bool] = True  # whether each row is of one day
-    hourly: ClassVar[bool] = False  # whether the series is there by the hour too
-    longest: ClassVar[int] = 100  # days that one answer can hold
-    switches: ClassVar[tuple[str, ...]] = ()  # parameters that are sent as true
-    source: ClassVar[type[SeriesStream] | None] = None  # the series whose rows are unfolded, for a long form
-
-    def __init__(self, run: RunContext) -> None:
-        super().__init__(run)
-        self.by_hour = self.hourly and self.config.get("series_unit") == "hour"
-        self.split_by = tuple(name for name in self.dimensions if self.config.get(DIMENSIONS[name][0]))
-        self.was_read = False
-        properties = {name: columns.DIMENSIONS[name] for name in self.split_by} | self.schema["properties"]
-        if self.by_hour:
-            properties |= columns.HOUR
-        self.primary_keys = (*self.split_by, *self.primary_keys)
-        self.schema = {**self.schema, "properties": properties}
-
     @override
-    def apply_catalog(self, catalog: Catalog) -> None:
-        form = self.schema["properties"]["time"].get("format")
-        super().apply_catalog(catalog)
-        if (entry := catalog.get_stream(self.name)) is None:
-            return
-        text = ""
-        for name, (setting, _) in DIMENSIONS.items():
-            if name in self.dimensions and (name in self.primary_keys) != (name in self.split_by):
-                text = f"setting '{setting}', which changes the key"
-        time = entry.schema.to_dict().get("properties", {}).get("time", {}).get("format", form)
-        if self.hourly and time != form:
-            text = "setting 'series_unit', which changes the type of 'time'"
-        if text:
-            text = f"stream '{self.name}': the catalog is of another {text}; make a new one (--discover)"
-            raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
+    def read_for(self, streams: list[Any]) -> Iterator[tuple[SeriesPlan, Record]]:
+        return SeriesReader(self, streams).records()
 
-    @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
-        if self.was_read:
-            return  # with the stream whose answers these are
-        for stream, record in Reading(self, self._readers()).records():
-            if stream is self:
-                yield record
-            else:
-                stream.emit(record)
 
-    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:  # noqa: ARG002 - of use to some
-        """The rows of an answer, each with its `time`."""
-        return document[self.payload] or []
+def _named(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{field} {value!r}" for field, value in tags.items())
 
-    def unfold(self, row: Record) -> Iterable[Record]:
-        """The records that a row becomes: itself, or those of the long form."""
-        return (row,)
 
-    def windows(self, first: date, last: date) -> Iterator[Window]:
-        """The windows of some days, oldest first."""
-        return windows(first, last, self.longest, hourly=self.by_hour)
-
-    def targets(self) -> Sequence[Mapping[str, str]]:
-        """What each window is asked for, as the fields that its rows get: parents, by app, segment and product."""
-        choices = [[{name: value} for value in self._values(name)] for name in self.split_by]
-        parents: list[dict[str, str]] = [{}]
-        if self.parent is not None:
-            parents = [{self.parent_key: parent} for parent in self.run.stream(self.parent).ids(self.name)]
-        return [
-            {**{name: value for choice in chosen for name, value in choice.items()}, **parent}
-            for parent in parents
-            for chosen in product(*choices)
-        ]
-
-    def request(self, tags: Mapping[str, str], window: Window) -> Request:
-        """The request for a window of what the tags name."""
-        ask = {self._param(name): value for name, value in tags.items()}
-        params = {**ask, **dict.fromkeys(self.switches, "true"), **self.dates(window)}
-        request = Request(self.path, params, self.pool, self.payload, tags=tags, window=window)
-        now = datetime.now(self.run.settings.zone)
-        if moment(params["ending_at"]) <= now:
-            return request
-        # Whether Braze takes an end in the future the docs do not say.
-        return replace(request, otherwise={**params, "ending_at": now.replace(microsecond=0).isoformat()})
-
-    def dates(self, window: Window) -> dict[str, str]:
-        """The parameters that a window becomes."""
-        return window.params(self.run.settings.zone)
-
-    @property
-    def first_day(self) -> date:
-        """The day that reading begins with."""
-        settings = self.run.settings
-        bookmark = None
-        if (text := self.bookmark) is not None:
-            try:
-                bookmark = date.fromisoformat(text[:10])
-            except ValueError:
-                raise bad_bookmark(self.name, text) from None
-        return first_day(settings.start.date(), bookmark, settings.lookback)
-
-    @property
-    def newest(self) -> date:
-        """The first of the newest days: these are read for every parent, whatever its details say.
-
-        Counted from today, so that the days of a run do not depend on where it or an earlier one began or ended.
-        """
-        return self.run.settings.today - _NEWEST * span(self.longest, hourly=self.by_hour)
-
-    @property
-    def gaps(self) -> Gaps:
-        """The days before the bookmark that single parents lack; those of other settings are forgotten."""
-        if not self._is_incremental:
-            return Gaps()
-        names = {*self.split_by, *self.parent_fields, "first", "last"}
-        try:
-            return Gaps(entry for entry in self.stream_state.get(MISSING, ()) if {*entry} == names)
-        except (TypeError, ValueError) as error:
-            text = f"stream '{self.name}': '{MISSING}' in the state is not what it should be ({error})"
-            raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
-
-    @property
-    def parent_fields(self) -> tuple[str, ...]:
-        """The fields that name a parent; where there are any, one that Braze refuses is passed over."""
-        return (self.parent_key,) if self.parent_key else ()
-
-    def note(self, last: date | None, gaps: Gaps) -> None:
-        """Note how far the stream is read, and who lags; STATE is written by whoever reads."""
-        if not self._is_incremental:
-            return
-        state = self.stream_state
-        if last is not None:
-            # A lookback may end before the bookmark, and an end date may lie before it; it does not go back.
-            bookmark = max(last.isoformat(), (self.bookmark or "")[:10])
-            state.update(replication_key=self.replication_key, replication_key_value=bookmark)
-        if gaps:
-            state[MISSING] = gaps.state()
-        else:
-            state.pop(MISSING, None)
-
-    @property
-    def _is_incremental(self) -> bool:
-        return self.replication_method == REPLICATION_INCREMENTAL
-
-    def _readers(self) -> list[SeriesStream]:
-        """The streams that are made of the same answers and want them; long forms first.
-
-        The row itself comes last, for the SDK takes what is not selected out of it in place.
-        """
-        if self.ABORT_AT_RECORD_COUNT is not None:  # a trial of this stream alone
-            return [self]
-        source = self.source or type(self)
-        readers = [
-            stream
-            for stream in self.run.streams(SeriesStream)
-            if (stream.source or type(stream)) is source and stream.selected and not stream.was_read
-        ]
-        return sorted(readers, key=lambda stream: stream.source is None)
-
-    def _values(self, dimension: str) -> Iterable[str]:
-        values: tuple[str, ...] = getattr(self.run.settings, DIMENSIONS[dimension][0])
-        if values == EVERY and dimension == "product_id" and self.products is not None:
-            return self.run.stream(self.products).ids(self.name)
-        return values
-
-    def _param(self, name: str) -> str:
-        if name == self.parent_key:
-            return self.parent_param or name
-        return DIMENSIONS[name][1] if name in DIMENSIONS else name
+def _counts(value: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Whether there is a number in it that is not 0."""
+    if isinstance(value, dict):
+        return any(map(_counts, value.values()))
+    if isinstance(value, list):
+        return any(map(_counts, value))
+    return isinstance(value, (int, float)) and value != 0

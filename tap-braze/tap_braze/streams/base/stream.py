@@ -1,12 +1,9 @@
-"""What all streams have in common, and lists by numbered pages; which streams there are stands beside.
-
-A stream is a declaration: path, permission, keys and schema. What it does not say, these classes do.
-"""
+"""What all streams have in common: how they are read, bookmarked and probed, and what they log when that fails."""
 
 from __future__ import annotations
 
 import sys
-from datetime import timedelta, timezone
+from datetime import timedelta
 from logging import DEBUG, ERROR, INFO
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
@@ -17,36 +14,41 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, SelectionMask
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
-from tap_braze.fetching.fetch import Request, get
 from tap_braze.times import moment_or_none
-from tap_braze.untrusted import MalformedError, expected_shape
+from tap_braze.untrusted import MalformedError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Generator, Iterable, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_braze.fetching.fetch import Request
     from tap_braze.streams.base.context import RunContext
 
-# The rate limits that the streams share, or have to themselves.
-# https://www.braze.com/docs/api/api_limits/
-DEFAULT: Final = "default"  # 250,000 requests an hour, with most of what else the workspace does
+# Rate-limit pools, which streams share or have to themselves. https://www.braze.com/docs/api/api_limits/
+DEFAULT: Final = "default"  # 250,000 requests an hour, with most other requests of the workspace
 CAMPAIGN_SERIES: Final = "campaigns_data_series"  # 50,000 a minute, /campaigns/data_series alone
 # 1,000 an hour: /events/list, /purchases/product_list and, by the notice on their own pages, /events,
-# /custom_attributes and the series of purchases. Apart they would use the share twice that others are to have.
+# /custom_attributes and the series of purchases. As separate pools they would use twice the share left to others.
 HOURLY_1000: Final = "hourly_1000"
+CATALOGS: Final = "catalogs"  # 50 requests a minute, with creating and deleting catalogs
+CATALOG_ITEMS: Final = "catalog_items"  # 50 a minute, with all requests for single items
+CDI_INTEGRATIONS: Final = "cdi_integrations"  # 50 a minute
+CDI_SYNC_RUNS: Final = "cdi_sync_runs"  # 100 a minute
+PREFERENCE_CENTERS: Final = "preference_centers"  # 1,000 a minute
+TRANSLATIONS: Final = "translations"  # 250,000 a minute
+USERS_BY_ID: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second
 
-# A page that is read while somebody edits may miss the edit, and Braze shows writes a little late: so much of the
-# time before the bookmark is read again.
+# A page that is read during an edit may miss it, and Braze shows writes a little late: this much of the time before the
+# bookmark is read again.
 EDIT_OVERLAP: Final = timedelta(hours=1)
-# The documented form of `last_edit.time[gt]` has no offset, and the docs do not say in which zone it is read. No zone
-# is further than this from UTC, in which it is sent; rows that come because of it are left out again.
-ZONE_DOUBT: Final = timedelta(days=1)
+
+MISSING: Final = "missing"  # what single parents lack although the bookmark has passed it, in STATE
 
 
 class _Everything(SelectionMask):
-    """That no field is deselected; the SDK's own mask looks up the parents of every field of every record."""
+    """Every field is selected; the SDK's own mask looks up the parents of every field of every record."""
 
     @override
     def __missing__(self, breadcrumb: tuple[str, ...]) -> bool:
@@ -54,7 +56,7 @@ class _Everything(SelectionMask):
 
 
 class BrazeStream(Stream):
-    """What the streams have in common: where they are read, and what is said when that fails."""
+    """A stream of the tap. Tables in the READMEs show the first line of its docstring, its `path` and the like."""
 
     name: str = ""
     path: ClassVar[str]
@@ -63,6 +65,7 @@ class BrazeStream(Stream):
     pool: ClassVar[str] = DEFAULT
     payload: ClassVar[str]
     parent: ClassVar[type[BrazeStream] | None] = None
+    untested: ClassVar[str] = ""  # why `--test` sends no request for it
 
     # Values come out of JSON as Braze has sent them; there is nothing to convert.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -74,7 +77,7 @@ class BrazeStream(Stream):
     def __init__(self, run: RunContext) -> None:
         super().__init__(run.tap)
         self.run = run
-        self._told_of: set[str] = set()
+        self._unknown_fields: set[str] = set()
         self._described = False
         self._emitted = 0
 
@@ -87,11 +90,31 @@ class BrazeStream(Stream):
 
     @property
     def is_slow(self) -> bool:
-        """Whether it may have to wait for the next hour."""
+        """Whether its rate limit may make it wait for the next hour."""
         return HOURLY_1000 in {self.pool, self.parent.pool if self.parent else None}
 
+    @classmethod
+    def listed_by(cls) -> tuple[type[BrazeStream], ...]:
+        """Return the streams whose rows tell what to request."""
+        return (cls.parent,) if cls.parent else ()
+
+    def probe(self) -> Request | None:
+        """Return a request like those of a run, for `--test`; None if no row or setting names anything to request.
+
+        Raises:
+            BrazeError: the requests on the way to it failed.
+        """
+        raise NotImplementedError
+
+    def assume_rows(self, rows: Iterable[Any]) -> None:
+        """Take these for all rows there are, if other streams read the rows of this one."""
+
+    def discreet(self, error: BrazeError) -> BrazeError:
+        """Return the error without what no message may show."""
+        return error
+
     def emit(self, record: Record) -> None:
-        """Write a record that came with the answer to another stream, whose turn it is."""
+        """Write a record that came with the answers of another stream, whose turn it is."""
         self._write_schema_message()
         processed = self.post_process(record)
         if processed is not None:
@@ -100,33 +123,45 @@ class BrazeStream(Stream):
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        """Leave out top-level fields that no column exists for; nested objects stay as Braze sends them."""
+        """Leave out top-level fields without a column; nested objects stay as Braze sends them."""
         known = self.schema["properties"]
         for name in [name for name in row if name not in known]:
             del row[name]
-            if name not in self._told_of:
-                self._told_of.add(name)
+            if name not in self._unknown_fields:
+                self._unknown_fields.add(name)
                 self.logger.warning("stream '%s': Braze sends a field '%s' that is left out", self.name, name)
         return row
 
     @override
     def log(self, message: str, *args: Any, level: int = INFO, **kwargs: Any) -> None:
-        # The SDK announces every exception; these say the same themselves, in one line at the end.
+        # The SDK logs every exception; these are logged in one line at the end.
         if level == ERROR and isinstance(sys.exc_info()[1], (BrazeError, ConfigValidationError)):
             level = DEBUG
         super().log(message, *args, level=level, **kwargs)
 
     @property
     def bookmark(self) -> str | None:
-        """How far the stream was read, None if it is read from the start."""
+        """How far earlier runs read the stream, None for nothing."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
         if self.stream_state.get("replication_key") != self.replication_key:
             return None
         return self.stream_state.get("replication_key_value") or None
 
+    def read_bookmark(self) -> tuple[str | None, datetime | None]:
+        """Return a bookmark that is a date and time: as text, and read.
+
+        Raises:
+            ConfigValidationError: it is not a date and time.
+        """
+        bookmark = self.bookmark
+        moment = moment_or_none(bookmark)
+        if bookmark is not None and moment is None:
+            raise bad_bookmark(self.name, bookmark)
+        return bookmark, moment
+
     def set_bookmark(self, value: str) -> None:
-        """Note how far the stream is read, and write STATE."""
+        """Move the bookmark, and write STATE."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return
         self.stream_state.update(replication_key=self.replication_key, replication_key_value=value)
@@ -138,7 +173,7 @@ class BrazeStream(Stream):
         self._write_state_message()
 
     def set_aside(self, named: str, error: BrazeError) -> None:
-        """Go on without a parent that keeps failing; the run fails at its end. An outage fails it now."""
+        """Go on without a parent that keeps failing; the run fails when it is over. An outage fails it now."""
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
             self.fail(error, about=f", {named}")
         if isinstance(error, MalformedError):
@@ -147,7 +182,7 @@ class BrazeStream(Stream):
             self.fail(outage[1], about=f", {outage[0]}")
 
     def fail(self, error: BrazeError, *, about: str = "") -> NoReturn:
-        """Raise the error again, with the stream's name and what to do next."""
+        """Raise the error with the stream's name and what to do next."""
         text = f"stream '{self.name}'{about}: {error}"
         if isinstance(error, ForbiddenError):
             text += (
@@ -162,7 +197,7 @@ class BrazeStream(Stream):
         raise type(error)(text, status=error.status, errors=error.errors) from error
 
     def is_identified(self, row: Record, keys: Iterable[str]) -> bool:
-        """Whether a row has what names it; one that has not is reported and left out."""
+        """Return whether a row has its keys; report it if not."""
         for key in keys:
             if not isinstance(row.get(key), (str, int)):
                 self.run.report.record_missing(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
@@ -170,10 +205,10 @@ class BrazeStream(Stream):
         return True
 
     def edited_since(self, latest: datetime | None) -> datetime | None:
-        """From when on edits are read: an overlap before the latest one seen, and not before a start date that is set.
+        """Return from when on edits are read: an overlap before the latest one, but not before the start date.
 
-        None is from the beginning. Without a start date a first run brings every object: what was edited is another
-        question than which days of the series are wanted.
+        None is from the beginning. Without a start date the first run brings every object: which objects were edited
+        has nothing to do with the days of the series.
         """
         start = self.run.settings.edited_since
         return max((at for at in (start, latest and latest - EDIT_OVERLAP) if at is not None), default=None)
@@ -206,7 +241,7 @@ class BrazeStream(Stream):
         try:
             yield from super()._sync_records(context, write_messages=write_messages)
         except (ForbiddenError, UnauthorizedError) as error:
-            # Where nothing has been answered yet, a 401 is about the key and not about what it may do.
+            # Before the first answer, a 401 is about the key and not about its permissions.
             if not self.run.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
                 raise
             self.run.report.record_skip(self.name, error)
@@ -218,8 +253,8 @@ class BrazeStream(Stream):
         super().log_sync_costs()
         self.run.report.close()  # the SDK calls this when all streams are over
 
-    # The bookmarks are set by the streams themselves, when all before them has been read, and are valid at any time:
-    # records do not move them, and the SDK's markers for what is under way are not needed.
+    # Streams set their bookmarks themselves, once everything before is read, so STATE is valid at any time. Records do
+    # not move them, and the SDK's progress markers are not needed.
 
     @override
     def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
@@ -234,122 +269,8 @@ class BrazeStream(Stream):
         return None
 
 
-class ListStream(BrazeStream):
-    """A list that is read page by page, `page` counting from 0; the end is a page that is not full.
-
-    `replication_key` is set where Braze can leave out what was not edited since.
-    """
-
-    page_size: ClassVar[int | None] = 100  # None: the docs do not say
-    archivable: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = False  # whether rows can leave it; the archivable ones do if the archive is left out
-
-    def __init__(self, run: RunContext) -> None:
-        super().__init__(run)
-        self._rows: list[Record] | None = None
-
-    @override
-    def get_records(self, context: Context | None) -> Iterable[Record]:
-        if self.replication_key:
-            return self._edited()
-        return (dict(row) for row in self.everything(self.name))
-
-    def ids(self, reader: str) -> list[str]:
-        """The keys of all rows, for the stream `reader` that is read once for each of them.
-
-        The edit filter has no part in this: statistics change without an edit.
-        """
-        key = type(self).primary_keys[0]
-        return [row[key] for row in self.everything(reader)]
-
-    def know(self, rows: list[Record]) -> None:
-        """Take these for all rows that there are."""
-        self._rows = rows
-
-    def everything(self, reader: str) -> list[Record]:
-        """All rows, read once per run whoever needs them."""
-        if self._rows is None:
-            self._rows = list(self._pages({}, reader))
-        return self._rows
-
-    def _edited(self) -> Iterator[Record]:
-        """The rows edited since the bookmark or the start date, and those that do not tell."""
-        bookmark = self.bookmark
-        latest = None
-        if bookmark is not None:
-            latest = moment_or_none(bookmark)
-            if latest is None:
-                raise bad_bookmark(self.name, bookmark)
-        since = self.edited_since(latest)
-        params = {}
-        if since is not None:
-            asked = since.astimezone(timezone.utc) - ZONE_DOUBT
-            params["last_edit.time[gt]"] = asked.strftime("%Y-%m-%dT%H:%M:%S")
-        for row in self._pages(params, self.name):
-            edited = moment_or_none(row.get("last_edited"))
-            if edited is None:
-                yield row
-            elif since is None or edited >= since:
-                if latest is None or edited > latest:
-                    latest, bookmark = edited, row["last_edited"]
-                yield row
-        # Pages are in the order of creation, so this is known only now.
-        if bookmark is not None:
-            self.set_bookmark(bookmark)
-
-    def _pages(self, params: Mapping[str, str], reader: str) -> Iterator[Record]:
-        """Every row once, also if rows move to another page while the pages are read.
-
-        A row that leaves the list makes all behind it move up, one of them to a page that has been read. So a list that
-        rows can leave is read again until it brings nothing new, if it has more than one page.
-        """
-        shrinks = self.shrinks
-        if self.archivable:
-            shrinks = not self.run.settings.include_archived
-            params = params if shrinks else {**params, "include_archived": "true"}
-        seen: set[str] = set()
-        again = False
-        while True:
-            before = len(seen)
-            pages = yield from self._pass(params, reader, seen, again=again)
-            if not shrinks or pages == 1 or (again and len(seen) == before):
-                return
-            again = True
-
-    def _pass(
-        self, params: Mapping[str, str], reader: str, seen: set[str], *, again: bool
-    ) -> Generator[Record, None, int]:
-        """The rows that are not `seen` yet, from the first page to the last; answers how many pages there are."""
-        key = type(self).primary_keys[0]
-        page = 0
-        while True:
-            request = Request(self.path, {**params, "page": str(page)}, self.pool, self.payload)
-            try:
-                with expected_shape(f"GET {self.path}"):
-                    items = get(self.run.client, request)[self.payload] or []
-                    if not isinstance(items, list):
-                        raise TypeError(self.payload)
-                self.run.progress.record_answer()
-            except BrazeError as error:
-                self.fail(error, about="" if reader == self.name else f" (read for '{reader}')")
-            rows = [item if isinstance(item, dict) else {key: item} for item in items]
-            rows = [row for row in rows if self.is_identified(row, (key,))]
-            fresh = list({row[key]: row for row in rows if row[key] not in seen}.values())
-            seen.update(row[key] for row in fresh)
-            yield from fresh
-            page += 1
-            if self._is_last(page - 1, len(items), len(items) if again else len(fresh)):
-                return page
-
-    def _is_last(self, page: int, rows: int, fresh: int) -> bool:
-        if self.page_size is not None:
-            return rows < self.page_size or not fresh
-        # The docs do not say either whether the first page is 0 or 1: page 0 may be empty, or the same as page 1.
-        return page > 0 and (not rows or (page > 1 and not fresh))
-
-
 def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:
-    """The error of a state that was written by hand, or by something else."""
+    """Return the error for a bookmark that this tap did not write."""
     return ConfigValidationError(
         "Wrong state",
         errors=[f"stream '{stream}': the bookmark {bookmark!r} in the state is no date; remove or correct it"],

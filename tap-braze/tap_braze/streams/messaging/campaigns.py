@@ -8,11 +8,13 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.details import DetailsOfList
+from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
 from tap_braze.streams.base.long_form import unfold_messages
-from tap_braze.streams.base.messages import OfMessages
+from tap_braze.streams.base.messages import MessageStream
+from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
-from tap_braze.streams.base.stream import CAMPAIGN_SERIES, ListStream
+from tap_braze.streams.base.stream import CAMPAIGN_SERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -20,13 +22,15 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
 
-class Campaigns(ListStream):
+class Campaigns(ChangesStream):
     """Campaigns that were edited since the last run."""
 
     name = "campaigns"
     path = "/campaigns/list"
     permission = "campaigns.list"
     payload = "campaigns"
+    paginator = PageNumbers()
+    edit_filter = LAST_EDIT
     primary_keys = ("id",)
     replication_key = "last_edited"
     archivable = True
@@ -39,7 +43,7 @@ class Campaigns(ListStream):
     )
 
 
-class CampaignsDetails(DetailsOfList):
+class CampaignsDetails(DetailsStream):
     """What a campaign is: its messages, schedule, conversion events, first and last send."""
 
     name = "campaigns_details"
@@ -47,7 +51,7 @@ class CampaignsDetails(DetailsOfList):
     permission = "campaigns.details"
     parent = Campaigns
     parent_key = "campaign_id"
-    first_field = "first_sent"
+    active_from = ("first_sent", "created_at")
     primary_keys = ("campaign_id",)
     schema = columns.schema(
         columns.key("campaign_id", "API identifier of the campaign."),
@@ -145,7 +149,7 @@ class SendsAnalytics(SeriesStream):
         return self.run.settings.send_ids
 
 
-class OfCampaignMessages(OfMessages):
+class CampaignMessageStream(MessageStream):
     """By campaign."""
 
     details = CampaignsDetails

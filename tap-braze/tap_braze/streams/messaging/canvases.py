@@ -10,11 +10,12 @@ from typing_extensions import override
 
 from tap_braze.fetching.windows import DAY, Window
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.details import DetailsOfList
+from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
 from tap_braze.streams.base.long_form import objects, unfold_messages
-from tap_braze.streams.base.messages import OfMessages
+from tap_braze.streams.base.messages import MessageStream
+from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
-from tap_braze.streams.base.stream import ListStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,13 +25,15 @@ if TYPE_CHECKING:
 _LONGEST: Final = 14
 
 
-class Canvases(ListStream):
+class Canvases(ChangesStream):
     """Canvases that were edited since the last run."""
 
     name = "canvases"
     path = "/canvas/list"
     permission = "canvas.list"
     payload = "canvases"
+    paginator = PageNumbers()
+    edit_filter = LAST_EDIT
     primary_keys = ("id",)
     replication_key = "last_edited"
     archivable = True
@@ -42,7 +45,7 @@ class Canvases(ListStream):
     )
 
 
-class CanvasesDetails(DetailsOfList):
+class CanvasesDetails(DetailsStream):
     """What a Canvas is: its variants, steps and messages, schedule, first and last entry."""
 
     name = "canvases_details"
@@ -50,7 +53,7 @@ class CanvasesDetails(DetailsOfList):
     permission = "canvas.details"
     parent = Canvases
     parent_key = "canvas_id"
-    first_field = "first_entry"
+    active_from = ("first_entry", "created_at")
     primary_keys = ("canvas_id",)
     schema = columns.schema(
         columns.key("canvas_id", "API identifier of the Canvas."),
@@ -290,7 +293,7 @@ class CanvasesSummary(SeriesStream):
         return [{**data, "time": window.first.isoformat(), "last_day": window.last.isoformat()}] if data else []
 
 
-class OfCanvasMessages(OfMessages):
+class CanvasMessageStream(MessageStream):
     """By Canvas and step."""
 
     details = CanvasesDetails

@@ -10,10 +10,10 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.messages import OfMessages
-from tap_braze.streams.base.paged import PagedStream
-from tap_braze.streams.messaging.campaigns import OfCampaignMessages
-from tap_braze.streams.messaging.canvases import OfCanvasMessages
+from tap_braze.streams.base.lists import ListStream
+from tap_braze.streams.base.messages import MessageStream
+from tap_braze.streams.messaging.campaigns import CampaignMessageStream
+from tap_braze.streams.messaging.canvases import CanvasMessageStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Document, Request
 
 
-class ScheduledBroadcasts(PagedStream):
+class ScheduledBroadcasts(ListStream):
     """Campaigns and Canvases that are scheduled for the next days, as they are now."""
 
     name = "scheduled_broadcasts"
@@ -75,7 +75,7 @@ _LINK: Final[tuple[th.Property[Any], ...]] = (
 )
 
 
-class _Links(OfMessages):
+class _Links(MessageStream):
     payload = "link_data"
     channels = frozenset({"email"})
 
@@ -85,7 +85,7 @@ class _Links(OfMessages):
         return [{**common, **link} for link in document[self.payload] or []]
 
 
-class CampaignsLinks(_Links, OfCampaignMessages):
+class CampaignsLinks(_Links, CampaignMessageStream):
     """Links in the emails of each campaign, with their aliases."""
 
     name = "campaigns_links"
@@ -95,13 +95,13 @@ class CampaignsLinks(_Links, OfCampaignMessages):
     schema = columns.schema(columns.key("campaign_id", "API identifier of the campaign."), *_LINK)
 
 
-class CanvasesLinks(_Links, OfCanvasMessages):
+class CanvasesLinks(_Links, CanvasMessageStream):
     """Links in the emails of each Canvas, with their aliases."""
 
     name = "canvases_links"
     path = "/canvas/url_info/details"
     permission = "canvas.url_info.details"
-    parameters = MappingProxyType({"canvas_id": ""})
+    parameter_names = MappingProxyType({"canvas_id": ""})
     primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id", "link_id")
     schema = columns.schema(
         columns.key("canvas_id", "API identifier of the Canvas."),

@@ -5,9 +5,10 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.details import DetailsOfList
+from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.lists import ListStream
+from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
-from tap_braze.streams.base.stream import ListStream
 
 
 class Cards(ListStream):
@@ -17,6 +18,7 @@ class Cards(ListStream):
     path = "/feed/list"
     permission = "feed.list"
     payload = "cards"
+    paginator = PageNumbers()
     selected_by_default = False
     archivable = True
     primary_keys = ("id",)
@@ -28,7 +30,7 @@ class Cards(ListStream):
     )
 
 
-class CardsDetails(DetailsOfList):
+class CardsDetails(DetailsStream):
     """What a News Feed card is: its texts, image and times."""
 
     name = "cards_details"
@@ -37,6 +39,7 @@ class CardsDetails(DetailsOfList):
     selected_by_default = False
     parent = Cards
     parent_key = "card_id"
+    active_from = ("created_at",)
     primary_keys = ("card_id",)
     schema = columns.schema(
         columns.key("card_id", "API identifier of the card."),

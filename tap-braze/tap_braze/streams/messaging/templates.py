@@ -9,7 +9,9 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import ChangesStream, DetailsStream
+from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.lists import MODIFIED, ChangesStream
+from tap_braze.streams.base.paginators import Offset
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
@@ -24,8 +26,8 @@ class EmailTemplates(ChangesStream):
     path = "/templates/email/list"
     permission = "templates.email.list"
     payload = "templates"
-    limit = 1000
-    filtered = True
+    paginator = Offset(1000)
+    edit_filter = MODIFIED
     primary_keys = ("email_template_id",)
     replication_key = "updated_at"
     schema = columns.schema(
@@ -82,8 +84,8 @@ class ContentBlocks(ChangesStream):
     path = "/content_blocks/list"
     permission = "content_blocks.list"
     payload = "content_blocks"
-    limit = 999  # its page allows 1000 in one line and forbids it in another
-    filtered = True
+    paginator = Offset(999)  # its page allows 1000 in one line and forbids it in another
+    edit_filter = MODIFIED
     primary_keys = ("content_block_id",)
     replication_key = "last_edited"
     schema = columns.schema(

@@ -10,9 +10,10 @@ from typing_extensions import override
 
 from tap_braze.braze.client import RefusedError
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import TRANSLATIONS, PagedStream
-from tap_braze.streams.messaging.campaigns import OfCampaignMessages
-from tap_braze.streams.messaging.canvases import OfCanvasMessages
+from tap_braze.streams.base.lists import ListStream
+from tap_braze.streams.base.stream import TRANSLATIONS
+from tap_braze.streams.messaging.campaigns import CampaignMessageStream
+from tap_braze.streams.messaging.canvases import CanvasMessageStream
 from tap_braze.streams.messaging.templates import ContentBlocks, EmailTemplates
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ _LOCALE: Final = (
 _SOURCE: Final = (_texts("The texts that are translated"),)
 
 
-class _Translations(PagedStream):
+class _Translations(ListStream):
     """Translations of what has some: Braze refuses what has none, which is nothing to report."""
 
     pool = TRANSLATIONS
@@ -93,7 +94,7 @@ class _Translations(PagedStream):
             super().pass_over(request, error)
 
 
-class CampaignsTranslations(_Translations, OfCampaignMessages):
+class CampaignsTranslations(_Translations, CampaignMessageStream):
     """Translated texts of each campaign message, by locale."""
 
     name = "campaigns_translations"
@@ -103,7 +104,7 @@ class CampaignsTranslations(_Translations, OfCampaignMessages):
     schema = columns.schema(*_CAMPAIGN, *_LOCALE)
 
 
-class CampaignsTranslationsSource(_Translations, OfCampaignMessages):
+class CampaignsTranslationsSource(_Translations, CampaignMessageStream):
     """Texts of each campaign message that are translated."""
 
     name = "campaigns_translations_source"
@@ -113,24 +114,24 @@ class CampaignsTranslationsSource(_Translations, OfCampaignMessages):
     schema = columns.schema(*_CAMPAIGN, *_SOURCE)
 
 
-class CanvasesTranslations(_Translations, OfCanvasMessages):
+class CanvasesTranslations(_Translations, CanvasMessageStream):
     """Translated texts of each Canvas message, by locale."""
 
     name = "canvases_translations"
     path = "/canvas/translations"
     permission = "canvas.translations.get"
-    parameters = _STEP_NAMES
+    parameter_names = _STEP_NAMES
     primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id", "locale_uuid")
     schema = columns.schema(*_CANVAS, *_LOCALE)
 
 
-class CanvasesTranslationsSource(_Translations, OfCanvasMessages):
+class CanvasesTranslationsSource(_Translations, CanvasMessageStream):
     """Texts of each Canvas message that are translated."""
 
     name = "canvases_translations_source"
     path = "/canvas/translations/source"
     permission = "canvas.translations.get"
-    parameters = _STEP_NAMES
+    parameter_names = _STEP_NAMES
     primary_keys = ("canvas_id", "canvas_step_id", "message_variation_id")
     schema = columns.schema(*_CANVAS, *_SOURCE)
 
@@ -143,7 +144,7 @@ class EmailTemplatesTranslations(_Translations):
     permission = "templates.translations.get"
     parent = EmailTemplates
     parent_key = "email_template_id"
-    parameters = _TEMPLATE_NAMES
+    parameter_names = _TEMPLATE_NAMES
     primary_keys = ("email_template_id", "locale_uuid")
     schema = columns.schema(*_TEMPLATE, *_LOCALE)
 
@@ -156,7 +157,7 @@ class EmailTemplatesTranslationsSource(_Translations):
     permission = "templates.email.info"
     parent = EmailTemplates
     parent_key = "email_template_id"
-    parameters = _TEMPLATE_NAMES
+    parameter_names = _TEMPLATE_NAMES
     primary_keys = ("email_template_id",)
     schema = columns.schema(*_TEMPLATE, *_SOURCE)
 

@@ -13,6 +13,7 @@ from tap_braze.exports.decoder import BrokenExportFileError
 from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch, ExportError, ExportRequest, Exports, NoStorageError, named
 from tap_braze.storage import Storage, StorageError
+from tap_braze.streams.base.shared import SharedStream
 from tap_braze.streams.base.stream import BrazeStream
 from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES
 from tap_braze.streams.users.segments import Segments
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 EXPORTED: Final = "exported"
 
 
-class OfProfiles(BrazeStream):
+class ProfileStream(BrazeStream):
     """Records that are made of profiles."""
 
     selected_by_default = False
@@ -54,8 +55,10 @@ class OfProfiles(BrazeStream):
         return bool(self.mask["properties", field])
 
 
-class ExportedStream(OfProfiles):
+class ExportedStream(ProfileStream):
     """Records out of the files of exports."""
+
+    untested = "it would start an export"
 
     def export_request(self, fields: Iterable[str], custom_attributes: Sequence[str], **tags: str) -> ExportRequest:
         """The export of what the tags name, with these fields."""
@@ -122,26 +125,25 @@ class ExportedStream(OfProfiles):
         return isinstance(error, (ExportError, BrokenExportFileError)) and not isinstance(error, NoStorageError)
 
 
-class OfSegments(ExportedStream):
+class SegmentExportStream(ExportedStream, SharedStream):
     """Records out of the exports of segments, each of which is started once for all streams that want it."""
 
     path = "/users/export/segment"
     permission = "users.export.segment"
     by_segment: ClassVar[bool] = False  # whether a user of two segments has two records
 
-    def __init__(self, run: RunContext) -> None:
-        super().__init__(run)
-        self.was_read = False
+    @override
+    def read_for(self, streams: list[Any]) -> Iterator[tuple[SegmentExportStream, Record]]:
+        return _SegmentReader(self, streams).records()
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
-        if self.was_read:
-            return  # with the stream whose exports these are
-        for stream, record in _Reading(self, self._readers()).records():
-            if stream is self:
-                yield record
-            else:
-                stream.emit(record)
+    def shares_with(self, stream: SharedStream) -> bool:
+        return isinstance(stream, SegmentExportStream)
+
+    @property
+    @override
+    def is_whole(self) -> bool:
+        return "created_at" in self.schema["properties"]
 
     def fields(self) -> Iterable[str]:
         """The fields of a profile that the records are made of."""
@@ -160,28 +162,18 @@ class OfSegments(ExportedStream):
             raise ConfigValidationError("Wrong state", errors=[text], schema={})
         return exported
 
-    def _readers(self) -> list[OfSegments]:
-        """The streams that are made of the same exports.
 
-        Whole profiles come last, for the SDK takes what is not selected out of them in place.
-        """
-        if self.ABORT_AT_RECORD_COUNT is not None:  # a trial of this stream alone
-            return [self]
-        streams = [stream for stream in self.run.streams(OfSegments) if stream.selected and not stream.was_read]
-        return sorted(streams, key=lambda stream: "created_at" in stream.schema["properties"])
-
-
-class _Reading:
+class _SegmentReader:
     """One export of each segment, for all streams."""
 
-    def __init__(self, reader: OfSegments, streams: Sequence[OfSegments]) -> None:
+    def __init__(self, reader: SegmentExportStream, streams: Sequence[SegmentExportStream]) -> None:
         """`reader` is the stream whose turn it is."""
         self._reader = reader
         self._streams = streams
         self._done = {stream.name: set(stream.exported) for stream in streams}
         self._dedupe = Dedupe()
 
-    def records(self) -> Iterator[tuple[OfSegments, Record]]:
+    def records(self) -> Iterator[tuple[SegmentExportStream, Record]]:
         """The records of all streams; STATE follows each segment."""
         resumed = any(self._done.values())
         failed = accepted = False
@@ -204,7 +196,6 @@ class _Reading:
             # One segment may be archived meanwhile. That all of them are is a setting that is wrong.
             named_one.run.report.record_missing(named_one.name, "every segment", refused)
         for stream in self._streams:
-            stream.was_read = True
             # What failed is caught up with by the next run alone. If that fails too, the one after it reads everything,
             # so that a segment that always fails does not keep the others from being read again.
             if not failed or resumed:
@@ -226,7 +217,7 @@ class _Reading:
             if any(segment not in self._done[stream.name] for stream in self._streams)
         ]
 
-    def _unfold(self, segment: str, batch: Batch) -> Iterator[tuple[OfSegments, Record]]:
+    def _unfold(self, segment: str, batch: Batch) -> Iterator[tuple[SegmentExportStream, Record]]:
         exported_at = batch.export.exported_at
         streams = [stream for stream in self._streams if segment not in self._done[stream.name]]
         for profile in batch.profiles:

@@ -16,9 +16,10 @@ from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch
 from tap_braze.fetching.fetch import Request
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import PagedStream
+from tap_braze.streams.base.lists import ListStream
+from tap_braze.streams.base.stream import USERS_BY_ID
 from tap_braze.streams.users import profile_columns
-from tap_braze.streams.users.exports import ExportedStream, OfProfiles, OfSegments
+from tap_braze.streams.users.exports import ExportedStream, ProfileStream, SegmentExportStream
 from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES, EXPORTED_AT
 from tap_braze.streams.users.segments import Segments
 
@@ -33,11 +34,10 @@ if TYPE_CHECKING:
     from tap_braze.streams.base.context import RunContext
 
 # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
-IDS: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second
 _IDS: Final = 50
 
 
-class _WholeProfiles(OfProfiles):
+class _WholeProfileStream(ProfileStream):
     """Profiles, with the columns that are selected and that the setting `users` wants."""
 
     primary_keys = (BRAZE_ID,)
@@ -63,7 +63,7 @@ class _WholeProfiles(OfProfiles):
         return frozenset(self.schema["properties"]).difference(self.fields(), profile_columns.UNASKED)
 
 
-class Users(_WholeProfiles, OfSegments):
+class Users(_WholeProfileStream, SegmentExportStream):
     """Profiles of the users of segments, each once however many of the segments it is in."""
 
     name = "users"
@@ -74,16 +74,16 @@ class Users(_WholeProfiles, OfSegments):
         return (self.record(profile, exported_at),)
 
 
-class UsersById(_WholeProfiles, PagedStream):
+class UsersById(_WholeProfileStream, ListStream):
     """Profiles of the users whom the settings name."""
 
     name = "users_by_id"
     path = "/users/export/ids"
     method = "POST"
     permission = "users.export.ids"
-    pool = IDS
+    pool = USERS_BY_ID
     payload = "users"
-    needs = "users.external_ids"
+    needs_setting = "users.external_ids"
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
@@ -126,7 +126,7 @@ class UsersById(_WholeProfiles, PagedStream):
         return type(error)(f"POST {self.path}: HTTP {error.status}", status=error.status) if error.errors else error
 
 
-class GlobalControlGroupUsers(_WholeProfiles, ExportedStream):
+class GlobalControlGroupUsers(_WholeProfileStream, ExportedStream):
     """Profiles of the users in the Global Control Group."""
 
     name = "global_control_group_users"
@@ -145,7 +145,7 @@ class GlobalControlGroupUsers(_WholeProfiles, ExportedStream):
                         yield self.record(profile, what.export.exported_at)
 
 
-class SegmentMembers(OfSegments):
+class SegmentMembers(SegmentExportStream):
     """Which users are in which segment."""
 
     name = "segment_members"
@@ -168,7 +168,7 @@ class SegmentMembers(OfSegments):
         return ({"segment_id": segment, **_who(profile, exported_at)},)
 
 
-class _Rows(OfSegments):
+class _Rows(SegmentExportStream):
     """A record for each entry in a list that profiles have, with what Braze says of it.
 
     What an entry lacks of the key is empty text, so that none is lost.

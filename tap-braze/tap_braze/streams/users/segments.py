@@ -5,9 +5,10 @@ from __future__ import annotations
 from singer_sdk import typing as th
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.details import DetailsOfList
+from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.lists import ListStream
+from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
-from tap_braze.streams.base.stream import ListStream
 
 
 class Segments(ListStream):
@@ -17,6 +18,7 @@ class Segments(ListStream):
     path = "/segments/list"
     permission = "segments.list"
     payload = "segments"
+    paginator = PageNumbers()
     shrinks = True  # archived ones are never in it
     primary_keys = ("id",)
     schema = columns.schema(
@@ -29,7 +31,7 @@ class Segments(ListStream):
     )
 
 
-class SegmentsDetails(DetailsOfList):
+class SegmentsDetails(DetailsStream):
     """What a segment is: its filters in words, and its description."""
 
     name = "segments_details"
@@ -37,6 +39,7 @@ class SegmentsDetails(DetailsOfList):
     permission = "segments.details"
     parent = Segments
     parent_key = "segment_id"
+    active_from = ("created_at",)
     primary_keys = ("segment_id",)
     schema = columns.schema(
         columns.key("segment_id", "API identifier of the segment."),

@@ -9,7 +9,10 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import PREFERENCE_CENTERS, ChangesStream, DetailsStream, PagedStream
+from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.lists import ChangesStream, ListStream
+from tap_braze.streams.base.paginators import Offset
+from tap_braze.streams.base.stream import PREFERENCE_CENTERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,11 +27,11 @@ if TYPE_CHECKING:
 _USERS: Final = 50
 
 
-class _OfUsers(PagedStream):
+class _OfUsers(ListStream):
     """Answers for some users at a time, whom no message names."""
 
     selected_by_default = False
-    needs = "subscriptions"
+    needs_setting = "subscriptions"
 
     def users(self) -> Iterator[list[str]]:
         """As many external ids as one request can name, at a time."""
@@ -48,7 +51,7 @@ class SubscriptionStates(_OfUsers):
     path = "/subscription/user/status"
     permission = "subscription.groups.get"
     payload = "users"
-    limit = 100
+    paginator = Offset(100)
     primary_keys = ("external_id", "subscription_group_id")
     schema = columns.schema(
         columns.key("external_id", "External id of the user."),

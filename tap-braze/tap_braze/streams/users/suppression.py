@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.paged import DailyStream
+from tap_braze.streams.base.lists import DailyStream
+from tap_braze.streams.base.paginators import Offset
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
@@ -23,7 +24,7 @@ class HardBounces(DailyStream):
     path = "/email/hard_bounces"
     permission = "email.hard_bounces"
     payload = "emails"
-    limit = 500
+    paginator = Offset(500)
     primary_keys = ("email", "hard_bounced_at")
     replication_key = "hard_bounced_at"
     schema = columns.schema(
@@ -40,7 +41,7 @@ class Unsubscribes(DailyStream):
     permission = "email.unsubscribe"
     payload = "emails"
     params = MappingProxyType({"sort_direction": "asc"})
-    limit = 500
+    paginator = Offset(500)
     primary_keys = ("email",)
     replication_key = "unsubscribed_at"
     schema = columns.schema(
@@ -56,7 +57,7 @@ class InvalidPhoneNumbers(DailyStream):
     path = "/sms/invalid_phone_numbers"
     permission = "sms.invalid_phone_numbers"
     payload = "sms"
-    limit = 500
+    paginator = Offset(500)
     primary_keys = ("phone", "invalid_detected_at", "reason")
     replication_key = "invalid_detected_at"
     schema = columns.schema(

@@ -1,0 +1,344 @@
+"""Streams that are lists: all rows, the rows changed since the last run, or the rows of each day."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time, timedelta, timezone
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from urllib.parse import quote
+
+from typing_extensions import override
+
+from tap_braze.braze.client import BrazeError, RefusedError
+from tap_braze.fetching.fetch import Request, fetch_in_order, get
+from tap_braze.fetching.windows import DAY, Window, first_day
+from tap_braze.streams.base.paginators import LinkCursor
+from tap_braze.streams.base.stream import BrazeStream, bad_bookmark
+from tap_braze.times import moment_or_none, rfc3339
+from tap_braze.untrusted import MalformedError, expected_shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from singer_sdk.helpers.types import Context, Record
+
+    from tap_braze.fetching.fetch import Document
+    from tap_braze.streams.base.context import RunContext
+    from tap_braze.streams.base.paginators import Paginator
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+# The documented times of the edit filters have no offset, and the docs do not name their time zone. No zone is further
+# than this from UTC, in which they are sent; rows that come because of it are left out again.
+_ZONE_DOUBT: Final = timedelta(days=1)
+
+
+class ListStream(BrazeStream):
+    """All rows of a list, or of one list for each row of the parent, page by page.
+
+    Declare `path`, `permission`, `payload`, `primary_keys` and `schema`; `paginator` unless the answer is whole or its
+    Link header names the next page; `parent` and `parent_key` for one list per row of the parent.
+    """
+
+    paginator: ClassVar[Paginator] = LinkCursor()
+    parent: ClassVar[type[ListStream] | None] = None
+    parent_key: ClassVar[str] = ""  # the field that names the parent's row; also the parameter or the part of the path
+    params: ClassVar[Mapping[str, str]] = NOTHING
+    parameter_names: ClassVar[Mapping[str, str]] = NOTHING  # by field, where they differ; empty: not sent
+    needs_setting: ClassVar[str] = ""  # the setting that says what to ask for
+    archivable: ClassVar[bool] = False  # whether `include_archived` adds the archived rows
+    shrinks: ClassVar[bool] = False  # whether rows leave it; archivable ones do if archived rows are left out
+
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
+        self.held = False  # whether a missing parent keeps the bookmark where it is
+        self._rows: list[Record] | None = None
+        described = self.schema["properties"].items()
+        self._moments = [name for name, field in described if field.get("format") == "date-time"]
+
+    @override
+    def get_records(self, context: Context | None) -> Iterable[Record]:
+        if self.parent is None:
+            return (dict(row) for row in self.everything(self.name))
+        return self._read(self.plan(None), self.name)
+
+    def everything(self, reader: str) -> list[Record]:
+        """Return all rows, read once per run, for the stream `reader`."""
+        if self._rows is None:
+            self._rows = list(self._read(self.plan(None), reader))
+        return self._rows
+
+    def ids(self, reader: str) -> list[str]:
+        """Return the keys of all rows, for the stream `reader` that is read once for each.
+
+        The edit filter has no part in this: statistics change without an edit.
+        """
+        key = type(self).primary_keys[0]
+        return list(dict.fromkeys(row[key] for row in self.everything(reader)))
+
+    def changed_since(self, moment: datetime | None, reader: str) -> Iterable[Record]:  # noqa: ARG002 - of use to others
+        """Return the rows changed at `moment` or later, for the stream `reader`; here all, because no field tells."""
+        return self.everything(reader)
+
+    @override
+    def assume_rows(self, rows: Iterable[Any]) -> None:
+        key = type(self).primary_keys[0]
+        self._rows = [row if isinstance(row, dict) else {key: row} for row in rows]
+
+    @override
+    def probe(self) -> Request | None:
+        return next(self.plan(None), None)
+
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        """Yield the requests for first pages of what changed at `since` or later."""
+        if self.parent is None:
+            yield self.request()
+            return
+        key = self.parent.primary_keys[0]
+        for row in self.run.stream(self.parent).changed_since(since, self.name):
+            yield self.request(tags={self.parent_key: row[key]})
+
+    def request(self, params: Mapping[str, str | list[str]] = NOTHING, tags: Mapping[str, str] = NOTHING) -> Request:
+        """Return the request for the first page of what the tags name."""
+        path = self.path.format_map({name: quote(value, safe="") for name, value in tags.items()})
+        names = {name: self.parameter_names.get(name, name) for name in tags if f"{{{name}}}" not in self.path}
+        query: dict[str, str | list[str]] = {param: tags[name] for name, param in names.items() if param}
+        if self.archivable and self.run.settings.include_archived:
+            query["include_archived"] = "true"
+        query = {**query, **self.paginator.first(), **self.params, **params}
+        return Request(path, query, self.pool, self.payload, tags=tags)
+
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        """Return the rows of an answer; what is no object has no key, so it is reported and left out."""
+        rows = document[self.payload] or []
+        if not isinstance(rows, list):
+            raise TypeError(self.payload)
+        return [{**request.tags, **row} if isinstance(row, dict) else {} for row in rows]
+
+    def finish(self, request: Request) -> None:
+        """Take note that all records of a planned request are written."""
+
+    def pass_over(self, request: Request, error: BrazeError) -> None:
+        """Go on without a parent that Braze refuses (deleted since it was listed, say), or raise the error."""
+        error = self.discreet(error)
+        named = named_by(request)
+        if named and isinstance(error, MalformedError):
+            self.set_aside(named, error)
+            self.held = True
+        elif named and isinstance(error, RefusedError):
+            self.run.report.record_refusal(self.name, named, error)
+        else:
+            self.fail(error, about=f", {named}" if named else "")
+
+    def _read(self, plan: Iterable[Request], reader: str) -> Iterator[Record]:
+        """Yield the rows of a plan, in its order."""
+        run, asked = self.run, False
+        with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
+            for request, answer in answers:
+                asked = True
+                yield from self._list(request, answer, reader)
+                # What stands after a record's `yield` happens after the record was written.
+                self.finish(request)
+        if self.needs_setting and not asked:
+            self.logger.warning("stream '%s' reads nothing: setting '%s' is empty", self.name, self.needs_setting)
+
+    def _list(self, request: Request, answer: Document | BrazeError, reader: str) -> Iterator[Record]:
+        """Yield each row once, also if rows move to another page while the pages are read.
+
+        A row that leaves the list moves all rows behind it up, one of them to a page that was read before. So a list of
+        several pages that rows can leave is read again until it brings nothing new.
+        """
+        seen: set[tuple[Any, ...]] = set()
+        shrinks = self.shrinks or (self.archivable and not self.run.settings.include_archived)
+        again = False
+        while True:
+            before, pages = len(seen), 0
+            page: Request | None = request
+            while page is not None:
+                understood = self._understood(request, answer)
+                if isinstance(understood, BrazeError):
+                    if reader != self.name:
+                        self.fail(self.discreet(understood), about=f" (read for '{reader}')")
+                    self.pass_over(request, understood)
+                    return
+                rows, cursor = understood
+                known = len(seen)
+                yield from self._fresh(rows, seen)
+                pages += 1
+                page = self.paginator.after(page, cursor, len(rows), len(rows) if again else len(seen) - known)
+                if page is not None:
+                    answer = self._get(page)
+            if not shrinks or pages == 1 or (again and len(seen) == before):
+                return
+            again = True
+            answer = self._get(request)
+
+    def _fresh(self, rows: list[Record], seen: set[tuple[Any, ...]]) -> Iterator[Record]:
+        self.run.report.record_answer()
+        self.run.progress.record_answer(records=len(rows))
+        keys = type(self).primary_keys
+        identity = [*keys, *([self.replication_key] if self.replication_key else [])]
+        for row in rows:
+            which = tuple(repr(row.get(name)) for name in identity)
+            if which not in seen:
+                seen.add(which)
+                if self.is_identified(row, keys):
+                    yield row
+
+    def _get(self, page: Request) -> Document | BrazeError:
+        try:
+            return get(self.run.client, page)
+        except BrazeError as error:
+            return error
+
+    def _understood(
+        self, request: Request, answer: Document | BrazeError
+    ) -> tuple[list[Record], str | None] | BrazeError:
+        """Return the rows of an answer and the cursor of the next page, or what is wrong."""
+        if isinstance(answer, BrazeError):
+            return answer
+        try:
+            with expected_shape(f"{request.method} {request.path}"):
+                rows = self.rows(request, answer)
+                for row in rows:
+                    for name in self._moments:
+                        if isinstance(text := row.get(name), str):
+                            row[name] = rfc3339(text)
+                return rows, answer.cursor
+        except MalformedError as error:
+            return error
+
+
+class NamesStream(ListStream):
+    """A list whose rows are plain names, each the value of the primary key."""
+
+    @override
+    def rows(self, request: Request, document: Document) -> list[Record]:
+        names = document[self.payload] or []
+        if not isinstance(names, list):
+            raise TypeError(self.payload)
+        return [name if isinstance(name, dict) else {self.primary_keys[0]: name} for name in names]
+
+
+@dataclass(frozen=True)
+class EditFilter:
+    """The parameters by which Braze leaves out rows that were not edited, both in UTC.
+
+    `before` keeps out what is edited while the pages are read, where Braze knows such a parameter.
+    """
+
+    after: str
+    form: str
+    before: str = ""
+
+    def params(self, since: datetime) -> dict[str, str]:
+        """Return the parameters for edits at `since` or later; both bounds are included."""
+        params = {self.after: (since.astimezone(timezone.utc) - _ZONE_DOUBT).strftime(self.form)}
+        if self.before:
+            params[self.before] = datetime.now(timezone.utc).strftime(self.form)
+        return params
+
+
+LAST_EDIT: Final = EditFilter("last_edit.time[gt]", "%Y-%m-%dT%H:%M:%S")
+MODIFIED: Final = EditFilter("modified_after", "%Y-%m-%dT%H:%M:%S.%f", "modified_before")
+
+
+class ChangesStream(ListStream):
+    """The rows changed since the last run, by their `replication_key`; the first run: since the start date.
+
+    The rows come in no known order, so the bookmark moves when all of them are written.
+    """
+
+    edit_filter: ClassVar[EditFilter | None] = None  # None: the rows that did not change are left out here
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        bookmark, latest = self.read_bookmark()
+        unsettled: tuple[datetime, str] | None = None
+        for row in self.changed_since(self.edited_since(latest), self.name):
+            # After the record's `yield` the record is the SDK's.
+            changed, stamp, settled = self.changed(row), str(row.get(self.replication_key or "")), self.settled(row)
+            yield dict(row)
+            if changed is None:
+                continue
+            if not settled:
+                unsettled = min(unsettled or (changed, stamp), (changed, stamp))
+            if latest is None or changed > latest:
+                latest, bookmark = changed, stamp
+        if unsettled is not None:
+            bookmark = unsettled[1]
+        if bookmark is not None and not self.held:
+            self.set_bookmark(bookmark)
+
+    @override
+    def changed_since(self, moment: datetime | None, reader: str) -> Iterator[Record]:
+        rows = self._read(self.plan(moment), reader) if self._rows is None else self._rows
+        for row in rows:
+            changed = self.changed(row)
+            if moment is None or changed is None or changed >= moment:
+                yield row
+
+    @override
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        if self.edit_filter is None or since is None:
+            yield from super().plan(since)
+        else:
+            yield self.request(self.edit_filter.params(since))
+
+    def changed(self, row: Record) -> datetime | None:
+        """Return when the row changed, None if it does not tell."""
+        return moment_or_none(row.get(self.replication_key or ""))
+
+    def settled(self, row: Record) -> bool:  # noqa: ARG002
+        """Return False for a row that will change without its `replication_key`; the bookmark stays before it."""
+        return True
+
+
+class DailyStream(ListStream):
+    """A list that Braze filters by days in UTC, read day by day; the bookmark is the last day that was read.
+
+    That day may not have been over, so the next run reads it again. Rows that are added while the pages of a day are
+    read make others come twice, not go missing, whichever end of the list they appear at.
+    """
+
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
+        self._last: date | None = None
+        self._unsaved = False
+
+    @override
+    def get_records(self, context: Context | None) -> Iterator[Record]:
+        for row in self._read(self.plan(None), self.name):
+            self._unsaved = True
+            yield row
+
+    @override
+    def plan(self, since: datetime | None) -> Iterator[Request]:
+        settings, bookmark = self.run.settings, None
+        if (text := self.bookmark) is not None:
+            try:
+                bookmark = date.fromisoformat(text[:10])
+            except ValueError:
+                raise bad_bookmark(self.name, text) from None
+        end = datetime.combine(settings.last_day + DAY, time(), settings.zone) - timedelta(microseconds=1)
+        self._last = min(end, datetime.now(timezone.utc)).astimezone(timezone.utc).date()
+        day = first_day(settings.start.astimezone(timezone.utc).date(), bookmark, timedelta())
+        while day <= self._last:
+            # The end is the midnight that the day ends with: a day is the shortest span of the filter.
+            request = self.request({"start_date": day.isoformat(), "end_date": (day + DAY).isoformat()})
+            yield replace(request, window=Window(day, day))
+            day += DAY
+
+    @override
+    def finish(self, request: Request) -> None:
+        # Days without a row need no STATE of their own.
+        if request.window is not None and (self._unsaved or request.window.last == self._last):
+            self.set_bookmark(request.window.last.isoformat())
+            self._unsaved = False
+
+
+def named_by(request: Request) -> str:
+    """Return what a request is for, in words; empty for a list without a parent."""
+    return ", ".join(f"{name} {value!r}" for name, value in request.tags.items())

@@ -1,0 +1,208 @@
+"""What a time series requests, and what STATE keeps of it; how it is read is in `series`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime
+from itertools import product
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
+from typing_extensions import override
+
+from tap_braze.fetching.fetch import Request
+from tap_braze.fetching.gaps import Gaps
+from tap_braze.fetching.windows import first_day, span, windows
+from tap_braze.streams.base import columns
+from tap_braze.streams.base.shared import SharedStream
+from tap_braze.streams.base.stream import MISSING, bad_bookmark
+from tap_braze.times import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from singer_sdk.helpers.types import Record
+    from singer_sdk.singerlib import Catalog
+
+    from tap_braze.fetching.windows import Window
+    from tap_braze.streams.base.context import RunContext
+    from tap_braze.streams.base.details import DetailsStream
+    from tap_braze.streams.base.lists import ListStream
+
+# What a series can be read for one by one: the field that its rows get, the setting that names the ones to read, and
+# the parameter of the request.
+DIMENSIONS: Final = {
+    "app_id": ("app_ids", "app_id"),
+    "segment_id": ("segment_ids", "segment_id"),
+    "product_id": ("product_ids", "product"),
+}
+EVERY: Final = ("*",)
+# Windows at the newest end that are read for every parent. Reading details costs one request for each parent, which
+# pays only where many windows may lie before the first send; so daily runs do without.
+_NEWEST: Final = 8
+
+
+class SeriesPlan(SharedStream):
+    """The declaration of a series: its parents, dimensions, windows, requests, bookmark and gaps."""
+
+    payload = "data"
+    replication_key = "time"
+    parent: ClassVar[type[ListStream] | None] = None
+    parent_key: ClassVar[str] = ""  # the field of the rows that names their parent
+    parent_param: ClassVar[str] = ""  # the parameter that does, where it is called something else
+    details: ClassVar[type[DetailsStream] | None] = None  # what tells from when on a parent can have data
+    dimensions: ClassVar[tuple[str, ...]] = ()
+    products: ClassVar[type[ListStream] | None] = None  # where the dimension of products finds all of them
+    trimmed: ClassVar[bool] = True  # whether each row is of one day
+    hourly: ClassVar[bool] = False  # whether the series is there by the hour too
+    longest: ClassVar[int] = 100  # days that one answer can hold
+    switches: ClassVar[tuple[str, ...]] = ()  # parameters that are sent as true
+    source: ClassVar[type[SeriesPlan] | None] = None  # the series whose rows are unfolded, for a long form
+
+    def __init__(self, run: RunContext) -> None:
+        super().__init__(run)
+        self.by_hour = self.hourly and self.config.get("series_unit") == "hour"
+        self.split_by = tuple(name for name in self.dimensions if self.config.get(DIMENSIONS[name][0]))
+        properties = {name: columns.DIMENSIONS[name] for name in self.split_by} | self.schema["properties"]
+        if self.by_hour:
+            properties |= columns.HOUR
+        self.primary_keys = (*self.split_by, *self.primary_keys)
+        self.schema = {**self.schema, "properties": properties}
+
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        form = self.schema["properties"]["time"].get("format")
+        super().apply_catalog(catalog)
+        if (entry := catalog.get_stream(self.name)) is None:
+            return
+        text = ""
+        for name, (setting, _) in DIMENSIONS.items():
+            if name in self.dimensions and (name in self.primary_keys) != (name in self.split_by):
+                text = f"setting '{setting}', which changes the key"
+        time = entry.schema.to_dict().get("properties", {}).get("time", {}).get("format", form)
+        if self.hourly and time != form:
+            text = "setting 'series_unit', which changes the type of 'time'"
+        if text:
+            text = f"stream '{self.name}': the catalog is of another {text}; make a new one (--discover)"
+            raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
+
+    @override
+    def shares_with(self, stream: SharedStream) -> bool:
+        return isinstance(stream, SeriesPlan) and (stream.source or type(stream)) is (self.source or type(self))
+
+    @property
+    @override
+    def is_whole(self) -> bool:
+        return self.source is None
+
+    @override
+    def probe(self) -> Request | None:
+        today = self.run.settings.last_day
+        window = next(iter(self.windows(today, today)))
+        return next((self.request(tags, window) for tags in self.targets()), None)
+
+    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:  # noqa: ARG002 - of use to some
+        """The rows of an answer, each with its `time`."""
+        return document[self.payload] or []
+
+    def unfold(self, row: Record) -> Iterable[Record]:
+        """The records that a row becomes: itself, or those of the long form."""
+        return (row,)
+
+    def windows(self, first: date, last: date) -> Iterator[Window]:
+        """The windows of some days, oldest first."""
+        return windows(first, last, self.longest, hourly=self.by_hour)
+
+    def targets(self) -> Sequence[Mapping[str, str]]:
+        """What each window is asked for, as the fields that its rows get: parents, by app, segment and product."""
+        choices = [[{name: value} for value in self._values(name)] for name in self.split_by]
+        parents: list[dict[str, str]] = [{}]
+        if self.parent is not None:
+            parents = [{self.parent_key: parent} for parent in self.run.stream(self.parent).ids(self.name)]
+        return [
+            {**{name: value for choice in chosen for name, value in choice.items()}, **parent}
+            for parent in parents
+            for chosen in product(*choices)
+        ]
+
+    def request(self, tags: Mapping[str, str], window: Window) -> Request:
+        """The request for a window of what the tags name."""
+        ask = {self._param(name): value for name, value in tags.items()}
+        params = {**ask, **dict.fromkeys(self.switches, "true"), **self.dates(window)}
+        request = Request(self.path, params, self.pool, self.payload, tags=tags, window=window)
+        now = datetime.now(self.run.settings.zone)
+        if moment(params["ending_at"]) <= now:
+            return request
+        # Whether Braze takes an end in the future the docs do not say.
+        return replace(request, otherwise={**params, "ending_at": now.replace(microsecond=0).isoformat()})
+
+    def dates(self, window: Window) -> dict[str, str]:
+        """The parameters that a window becomes."""
+        return window.params(self.run.settings.zone)
+
+    @property
+    def first_day(self) -> date:
+        """The day that reading begins with."""
+        settings = self.run.settings
+        bookmark = None
+        if (text := self.bookmark) is not None:
+            try:
+                bookmark = date.fromisoformat(text[:10])
+            except ValueError:
+                raise bad_bookmark(self.name, text) from None
+        return first_day(settings.start.date(), bookmark, settings.lookback)
+
+    @property
+    def newest(self) -> date:
+        """The first of the newest days: these are read for every parent, whatever its details say.
+
+        Counted from today, so that the days of a run do not depend on where it or an earlier one began or ended.
+        """
+        return self.run.settings.today - _NEWEST * span(self.longest, hourly=self.by_hour)
+
+    @property
+    def gaps(self) -> Gaps:
+        """The days before the bookmark that single parents lack; those of other settings are forgotten."""
+        if not self._is_incremental:
+            return Gaps()
+        names = {*self.split_by, *self.parent_fields, "first", "last"}
+        try:
+            return Gaps(entry for entry in self.stream_state.get(MISSING, ()) if {*entry} == names)
+        except (TypeError, ValueError) as error:
+            text = f"stream '{self.name}': '{MISSING}' in the state is not what it should be ({error})"
+            raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
+
+    @property
+    def parent_fields(self) -> tuple[str, ...]:
+        """The fields that name a parent; where there are any, one that Braze refuses is passed over."""
+        return (self.parent_key,) if self.parent_key else ()
+
+    def note(self, last: date | None, gaps: Gaps) -> None:
+        """Note how far the stream is read, and who lags; STATE is written by whoever reads."""
+        if not self._is_incremental:
+            return
+        state = self.stream_state
+        if last is not None:
+            # A lookback may end before the bookmark, and an end date may lie before it; it does not go back.
+            bookmark = max(last.isoformat(), (self.bookmark or "")[:10])
+            state.update(replication_key=self.replication_key, replication_key_value=bookmark)
+        if gaps:
+            state[MISSING] = gaps.state()
+        else:
+            state.pop(MISSING, None)
+
+    @property
+    def _is_incremental(self) -> bool:
+        return self.replication_method == REPLICATION_INCREMENTAL
+
+    def _values(self, dimension: str) -> Iterable[str]:
+        values: tuple[str, ...] = getattr(self.run.settings, DIMENSIONS[dimension][0])
+        if values == EVERY and dimension == "product_id" and self.products is not None:
+            return self.run.stream(self.products).ids(self.name)
+        return values
+
+    def _param(self, name: str) -> str:
+        if name == self.parent_key:
+            return self.parent_param or name
+        return DIMENSIONS[name][1] if name in DIMENSIONS else name
