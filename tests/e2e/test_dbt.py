@@ -96,7 +96,7 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
             schemas.stream_name(event["type"]) for event in events.values() if event["type"].startswith("users.")
         }
         file = load_into_duckdb(tmp_path, config, [*LOADED, *by_type])
-        add_target_run(tmp_path, file, braze)
+        counts = add_target_run(tmp_path, file, braze)
         dbt.build_in_duckdb(tmp_path, file)
 
         def mart(name: str) -> list[dict[str, Any]]:
@@ -109,13 +109,8 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
         created = {profile.braze_id: profile.created_at for profile in braze.instance.profiles}
         people_are_in_their_cohort(mart("user_cohort_engagement"), list(events.values()), created)
         (run,) = mart("target_runs")
-        assert (run["stream"], run["read"], run["sent"], run["rejected"], run["ended"]) == (
-            "people",
-            3,
-            3,
-            0,
-            "completed",
-        )
+        assert (run["stream"], run["sent"], run["ended"]) == ("people", 3, "completed")
+        assert run.items() >= counts.items()
 
 
 def campaigns_say_what_braze_says(rows: list[dict[str, Any]], braze: Sandbox) -> None:
@@ -333,8 +328,8 @@ def duckdb_type(column: dict[str, Any]) -> str:
     return formats.get(column.get("format", "")) or (names.get(kinds[0], "json") if len(kinds) == 1 else "varchar")
 
 
-def add_target_run(folder: Path, file: Path, braze: Sandbox) -> None:
-    """Run the target, and keep the line of its summary."""
+def add_target_run(folder: Path, file: Path, braze: Sandbox) -> dict[str, int]:
+    """Run the target, keep the line of its summary, and return the counts of its stream."""
     schema = {"properties": {"external_id": {"type": "string"}, "plan": {"type": "string"}}}
     lines = [{"type": "SCHEMA", "stream": "people", "schema": schema, "key_properties": ["external_id"]}]
     lines += [
@@ -351,6 +346,8 @@ def add_target_run(folder: Path, file: Path, braze: Sandbox) -> None:
         f"select summary from read_json('{folder / 'runs.jsonl'}', columns = {{summary: 'JSON'}})"
     )
     duckdb_rows(file, load)
+    counts: dict[str, int] = json.loads(line)["summary"]["streams"]["people"]
+    return counts
 
 
 def duckdb_rows(file: Path, query: str) -> list[dict[str, Any]]:
