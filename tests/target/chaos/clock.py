@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 from braze_sandbox.state import limits
-from target_braze.delivery import dispatcher as delivery
+from braze_sandbox.wire import answer
+from target_braze.delivery import dispatcher
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,9 +63,10 @@ def hurried(skew: float = 0, span: int = 100_000) -> Iterator[None]:
     """
     hasty = [module for name, module in list(sys.modules.items()) if name.startswith("target_braze.")]
     with ExitStack() as patches:
-        patches.enter_context(mock.patch.object(limits, "time", _time(0)))
-        patches.enter_context(mock.patch.object(delivery, "_SPAN", span))
-        patches.enter_context(mock.patch.object(delivery, "_SLACK", 0))
+        for module in (limits, answer):  # the resets and the Date that they are relative to
+            patches.enter_context(mock.patch.object(module, "time", _time(0)))
+        patches.enter_context(mock.patch.object(dispatcher, "_SPAN", span))
+        patches.enter_context(mock.patch.object(dispatcher, "_SLACK", 0))
         for module in hasty:
             for name, (original, stand_in) in {**_STAND_INS, "time": (time, _time(skew))}.items():
                 if getattr(module, name, None) is original:
