@@ -1,4 +1,4 @@
-"""Moments and days out of ISO 8601 text, the same on every supported Python; nothing of Braze."""
+"""Parses ISO 8601 moments and days, in the same way on every supported Python."""
 
 from __future__ import annotations
 

@@ -353,7 +353,7 @@ def test_processes_bring_the_same(bucket: Bucket, monkeypatch: pytest.MonkeyPatc
 
 def test_a_process_that_dies_loses_nothing(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "_WORTH_IT", 1)
-    asked = workers._ask
+    asked = workers._request_frames
     calls = []
 
     def killed(process: Any, *given: Any) -> Any:
@@ -362,7 +362,7 @@ def test_a_process_that_dies_loses_nothing(bucket: Bucket, monkeypatch: pytest.M
             process.kill()
         return asked(process, *given)
 
-    monkeypatch.setattr(workers, "_ask", killed)
+    monkeypatch.setattr(workers, "_request_frames", killed)
     for number in range(4):
         bucket.write(events(str(number)), f"2026-03-01-0{number}")
     run = bucket.run()

@@ -1,4 +1,4 @@
-"""Which files of events a bucket has: listed folder by folder, and no folder of an hour that is not wanted.
+"""Lists the event files in a bucket, folder by folder, only for the hours that are wanted.
 
     …/dataexport.<cluster>.<type>.integration.<id>/event_type=<event type>/date=<YYYY-MM-DD-HH>/…/<name>.avro
 
@@ -57,7 +57,7 @@ class File:
 
 
 class Files:
-    """The files of those event types that are wanted; for one thread."""
+    """The files of the wanted event types; for one thread."""
 
     def __init__(
         self,

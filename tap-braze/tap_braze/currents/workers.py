@@ -1,6 +1,6 @@
-"""Files decoded on all cores: processes that are begun when they are worth it; nothing of which files.
+"""Decodes files on all cores, in processes that start once there is enough to decode.
 
-Threads would not do: decoding holds the interpreter.
+Threads would not help: decoding holds the interpreter.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Workers:
         try:
             if worker is None:
                 worker = self._begin(len(data))
-            for frame in frames(task, data) if worker is None else _ask(worker, task, data):
+            for frame in frames(task, data) if worker is None else _request_frames(worker, task, data):
                 if frame.kind == BROKEN:
                     raise BrokenFileError(frame.content.decode())
                 if frame.kind != END:
@@ -104,7 +104,7 @@ class _Spool(SpooledTemporaryFile[bytes]):
         self.close()
 
 
-def _ask(process: subprocess.Popen[bytes], task: Task, data: bytes) -> Iterator[Frame]:
+def _request_frames(process: subprocess.Popen[bytes], task: Task, data: bytes) -> Iterator[Frame]:
     stdin: Any = process.stdin
     stdout: Any = process.stdout
     write_frame(stdin, Frame(TASK, msgspec.json.encode(task)))

@@ -1,4 +1,4 @@
-"""The profiles in a file of an export: unpacked and decoded while the file arrives; nothing of where it lies."""
+"""Decodes the profiles in an export file while the file arrives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_LINE: Final = 64_000_000  # bytes: more than any profile has, and what a f
 
 
 class BrokenExportFileError(BrazeError):
-    """A file of an export is not what it should be; the message names it, and the line."""
+    """An export file is broken; the message names the file and the line."""
 
 
 def profiles(chunks: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
@@ -75,7 +75,7 @@ def _of_zip(chunks: Iterable[bytes], part: str, lines: _Lines) -> Iterator[list[
 
 
 def _gunzipped(chunks: Iterable[bytes], part: str) -> Iterator[bytes]:
-    """What is in a gzip, which may be several put together."""
+    """Yield the content of a gzip file, which may have several members."""
     member = zlib.decompressobj(wbits=31)
     try:
         for chunk in chunks:
@@ -92,7 +92,7 @@ def _gunzipped(chunks: Iterable[bytes], part: str) -> Iterator[bytes]:
 
 
 class _Lines:
-    """The lines of the files of a part, and those of them that are no profiles: these cost no other line."""
+    """Decodes lines to profiles, and counts the lines that are not profiles: these affect no other line."""
 
     def __init__(self, part: str) -> None:
         self._part = part
@@ -100,7 +100,7 @@ class _Lines:
         self._first = ""
 
     def profiles(self, texts: Iterable[bytes], file: str) -> Iterator[list[Profile]]:
-        """The profiles in what comes, which is cut anywhere; `file` is its name in messages."""
+        """Yield batches of profiles from chunks that may end anywhere; `file` is their name in messages."""
         pieces: list[bytes] = []  # of a line that is not over
         size, number = 0, 1
         for text in texts:
@@ -118,10 +118,10 @@ class _Lines:
             yield self._decoded([b"".join(pieces)], number, file)
 
     def close(self) -> None:
-        """Say which lines were no profiles.
+        """Report the lines that were not profiles.
 
         Raises:
-            BrokenExportFileError: there are some.
+            BrokenExportFileError: There were some.
         """
         if self._wrong > 1:
             raise BrokenExportFileError(f"{self._first}; {self._wrong:,} lines of {self._part} in all are left out")
@@ -135,7 +135,7 @@ class _Lines:
                 continue
             try:
                 profile = decode_json(line)
-                if not isinstance(profile, dict) or not isinstance(named(profile).get("braze_id"), str):
+                if not isinstance(profile, dict) or not isinstance((profile := named(profile)).get("braze_id"), str):
                     raise ValueError("it is no object with a 'braze_id'")  # noqa: TRY301
                 found.append(profile)
             except ValueError as error:  # which does not show what is in the line
@@ -145,7 +145,7 @@ class _Lines:
 
 
 def named(profile: Profile) -> Profile:
-    """A profile with its id as `braze_id`, which older recordings call `appboy_id`."""
-    if "braze_id" not in profile and "appboy_id" in profile:
-        profile["braze_id"] = profile.pop("appboy_id")
-    return profile
+    """Return the profile with its ID as `braze_id`, which older recordings call `appboy_id`."""
+    if "braze_id" in profile or "appboy_id" not in profile:
+        return profile
+    return {"braze_id" if name == "appboy_id" else name: value for name, value in profile.items()}

@@ -1,4 +1,4 @@
-"""Exports of profiles: started, waited for, fetched by URL or found in cloud storage; nothing of streams.
+"""Exports of profiles: starts them, waits for them, and reads them by URL or from cloud storage.
 
 https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
 """
@@ -57,15 +57,15 @@ _SCHEMES: Final = ("https://", "http://")
 
 
 class ExportError(BrazeError):
-    """An export did not come to its end; the message says where, without its URL."""
+    """An export failed; the message says where, without its URL."""
 
 
 class NoStorageError(ExportError):
-    """Braze exports to cloud storage, and no setting says where that is."""
+    """Braze exports to cloud storage, but no setting names it."""
 
 
 class _ExpiredError(Exception):
-    """The URL was good once."""
+    """The URL worked before and has expired."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Export:
 
 @dataclass(frozen=True)
 class Batch:
-    """Some profiles of an export."""
+    """A batch of profiles of an export."""
 
     export: Export
     profiles: list[Profile]
@@ -210,7 +210,7 @@ class Exports:
         )
 
     def _attempts(self) -> Iterator[int]:
-        """Count from 0, slower and slower, till patience is over."""
+        """Count attempts from 0 with growing waits, until patience runs out."""
         until, wait, attempt = time.monotonic() + self._patience, _FIRST_WAIT, 0
         while True:
             yield attempt
