@@ -11,12 +11,12 @@ from tap_braze.braze.client import BrazeError, ForbiddenError, RefusedError, Una
 from tap_braze.fetching.fetch import get
 from tap_braze.storage import StorageError
 from tap_braze.streams import STREAMS
+from tap_braze.streams.base.stream import BrazeStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tap_braze.singer.tap import TapBraze
-    from tap_braze.streams.base.stream import BrazeStream
+    from tap_braze.streams.base.context import RunContext
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Finding:
     text: str
 
 
-def report(tap: TapBraze) -> Iterator[str]:
+def report(run: RunContext) -> Iterator[str]:
     """Yield a line for each stream, as soon as it is known, and a line about all streams.
 
     Raises:
@@ -36,9 +36,9 @@ def report(tap: TapBraze) -> Iterator[str]:
     """
     width = max(len(stream.name) for stream in STREAMS)
     readable = untested = 0
-    if tap.run.settings.currents.url is not None:
-        yield f"{'currents_…':{width}}  {_currents(tap)}"
-    for finding in _findings(tap):
+    if run.settings.currents.url is not None:
+        yield f"{'currents_…':{width}}  {_currents(run)}"
+    for finding in _findings(run):
         readable += finding.readable is True
         untested += finding.readable is None
         yield f"{finding.stream:{width}}  {finding.text}"
@@ -51,23 +51,24 @@ def report(tap: TapBraze) -> Iterator[str]:
     yield f"{readable} of {tested} streams can be read" + (f", {untested} were not tested" if untested else "")
 
 
-def _currents(tap: TapBraze) -> str:
+def _currents(run: RunContext) -> str:
     """Return whether the files of Currents can be listed, and their event types."""
     try:
-        event_types = tap.run.files.event_types
+        event_types = run.files.event_types
     except StorageError as error:
         return f"not readable: {error}"
     return f"can be listed; {len(event_types)} event types: {', '.join(event_types)}"
 
 
-def _findings(tap: TapBraze) -> Iterator[Finding]:
+def _findings(run: RunContext) -> Iterator[Finding]:
     """Send one request for each stream, for the first row of its list; `STREAMS` has lists before what needs them."""
-    for stream in tap.streams.values():
+    streams = {stream.name: stream for stream in run.streams(BrazeStream)}  # type: ignore[type-abstract]
+    for stream in streams.values():
         stream.assume_rows([])  # until its own test
     found: dict[str, Finding] = {}
     by_request: dict[tuple[str, str], Finding] = {}  # long forms are made of the answers of another stream
     for kind in STREAMS:
-        stream = tap.streams[kind.name]
+        stream = streams[kind.name]
         where = (stream.path, stream.permission)
         if where not in by_request:
             try:

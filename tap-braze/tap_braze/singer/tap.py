@@ -147,7 +147,7 @@ class TapBraze(SdkTap):
             # The SDK would read a record of each stream, all pages of its lists before, and stop at the first refusal.
             config = ctx.params.get("config", ConfigInput())
             tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True)
-            for line in access.report(tap):
+            for line in access.report(tap.run):
                 click.echo(line)
             ctx.exit()
 
