@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench-tap bench-target bench-ledger bench-currents lint format generate docs sync-braze \
+.PHONY: help demo test soak bench-tap bench-target bench-ledger bench-currents lint format generate docs audit dist release-check sync-braze \
 	constraints clean
 .DELETE_ON_ERROR:
 
@@ -58,6 +58,16 @@ generate: $(READY) ## Write plugins/, docs/reference/, dbt sources and the table
 
 docs: $(READY) ## Build the documentation site into site/; read it with ARGS=serve
 	@$(BIN)/mkdocs $(or $(ARGS),build --strict --quiet)
+
+audit: $(UV) ## Look for known vulnerabilities in what constraints.txt pins
+	@$(UV) tool run --quiet pip-audit@2.10.1 --requirement constraints.txt --disable-pip --no-deps --progress-spinner off
+
+dist: $(READY) ## Build the packages into dist/ as they go to PyPI
+	@rm -rf dist
+	@for package in tap-braze target-braze braze-sandbox; do $(UV) build --quiet --out-dir dist $$package || exit; done
+
+release-check: $(READY) ## Fail unless TAG=v1.2.3 is the version of all packages and the project has a real address
+	@$(BIN)/python -m generate.release $(TAG)
 
 # Not on .ready, which cannot be made while an old pin stands against a new dependency.
 constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
