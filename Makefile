@@ -57,7 +57,7 @@ generate: $(READY) ## Write plugins/, docs/reference/, dbt sources and the table
 	@$(BIN)/python -m generate
 
 docs: $(READY) ## Build the documentation site into site/; read it with ARGS=serve
-	@$(BIN)/mkdocs $(or $(ARGS),build --strict --quiet)
+	@$(BIN)/zensical $(or $(ARGS),build --strict)
 
 audit: $(UV) ## Look for known vulnerabilities in what constraints.txt pins
 	@$(UV) tool run --quiet pip-audit@2.10.1 --requirement constraints.txt --disable-pip --no-deps --progress-spinner off

@@ -6,7 +6,7 @@ import re
 import subprocess
 from typing import TYPE_CHECKING, Final
 
-from generate import dbt_sources, pages, plugins, tap_tables, target_tables
+from generate import dbt_sources, pages, permissions, plugins, tap_tables, target_tables
 from generate.markdown import with_tables
 from generate.project import REPOSITORY, ROOT
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Pages with places for tables; what is in the others is generated as a whole.
 _TABLES: Final[dict[str, dict[str, Callable[[], str]]]] = {
+    "docs/permissions.md": {"reading": permissions.reading},
     "tap-braze/README.md": {"settings": tap_tables.settings, "streams": tap_tables.streams},
     "target-braze/README.md": {"settings": target_tables.settings, "mapping": target_tables.mapping},
 }

@@ -1,14 +1,10 @@
-"""Permissions of API keys by job, collected from streams and endpoints."""
+"""Permissions of API keys by job, collected from the declarations of streams."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from tap_braze.streams import STREAMS
-from target_braze.braze import catalogs, endpoints, user_endpoints
-from target_braze.braze.endpoints import Endpoint
-
-from generate.markdown import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,18 +42,6 @@ def reading() -> str:
             text += f"\nFor streams of links and translations, also:\n\n{_block(rare)}"
         parts.append(text)
     return "\n".join(parts)
-
-
-def writing() -> str:
-    """Return the table of the target's endpoints and their permissions."""
-    found = {
-        (each.permission, each.method, each.path)
-        for module in (endpoints, user_endpoints, catalogs)
-        for each in vars(module).values()
-        if isinstance(each, Endpoint) and each.permission
-    }
-    rows = [(f"`{permission}`", f"{method} `{path}`") for permission, method, path in sorted(found)]
-    return table(("permission", "for"), rows)
 
 
 def _needed(stream: type | None) -> Iterable[str]:
