@@ -18,7 +18,10 @@ PAGES = [
     for path in [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
     if "```" in path.read_text("utf-8")
 ]
-_BLOCK = re.compile(r"(?:^<!-- not run: (?P<why>.+?) -->\n)?^```(?P<language>sh|console|python)\n(?P<code>.*?)^```", re.M | re.S)
+_BLOCK = re.compile(
+    r"(?:^<!-- not run: (?P<why>.+?) -->\n)?^```(?P<language>sh|console|python)\n(?P<code>.*?)^```",
+    re.MULTILINE | re.DOTALL,
+)
 
 
 class Block(NamedTuple):
