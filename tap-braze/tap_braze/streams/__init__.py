@@ -1,4 +1,4 @@
-"""All streams of the tap, by family in the modules beside; how they are read is in `base`."""
+"""All streams of the tap: add the class of a new one to `STREAMS`. How streams are read is in `base`."""
 
 from __future__ import annotations
 

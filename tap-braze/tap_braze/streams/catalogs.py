@@ -1,4 +1,4 @@
-"""The streams of catalogs."""
+"""Catalogs and their items."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Catalogs(ListStream):
     payload = "catalogs"
     primary_keys = ("name",)
     schema = columns.schema(
-        columns.key("name", "Name of the catalog, which is its id, too."),
+        columns.key("name", "Name of the catalog, which is also its ID."),
         th.Property("description", th.StringType, description="Description of the catalog."),
         columns.moment("updated_at", "When the catalog last changed."),
         *columns.counts(num_items="Items in the catalog."),
@@ -50,7 +50,7 @@ class Catalogs(ListStream):
 
 
 class CatalogItems(ListStream):
-    """All items of all catalogs, 50 a request: some 2,000 a minute."""
+    """All items of all catalogs: 50 per request, about 2,000 per minute."""
 
     name = "catalog_items"
     path = "/catalogs/{catalog_name}/items"
@@ -63,13 +63,13 @@ class CatalogItems(ListStream):
     primary_keys = ("catalog_name", "id")
     schema = columns.schema(
         columns.key("catalog_name", "Name of the catalog."),
-        columns.key("id", "Id of the item, unique in the catalog."),
+        columns.key("id", "ID of the item, unique within the catalog."),
         # The columns are the customer's: they differ from catalog to catalog, may be called like the two above, and
         # are not known without a request.
         th.Property(
             "item",
             th.ObjectType(additional_properties=True),
-            description="All other columns of the item, by their names in the catalog.",
+            description="All other fields of the item, by name.",
         ),
     )
 

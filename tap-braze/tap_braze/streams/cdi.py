@@ -1,4 +1,4 @@
-"""The streams of Cloud Data Ingestion."""
+"""Cloud Data Ingestion: integrations and their syncs."""
 
 from __future__ import annotations
 
@@ -25,22 +25,28 @@ class CdiIntegrations(ListStream):
     payload = "results"
     primary_keys = ("integration_id",)
     schema = columns.schema(
-        columns.key("integration_id", "Id of the integration."),
-        th.Property("app_group_id", th.StringType, description="Id of the workspace."),
+        columns.key("integration_id", "ID of the integration."),
+        th.Property("app_group_id", th.StringType, description="ID of the workspace."),
         th.Property("integration_name", th.StringType, description="Name of the integration."),
-        th.Property("integration_type", th.StringType, description="What it brings."),
+        th.Property("integration_type", th.StringType, description="Type of the data it syncs."),
         th.Property("integration_status", th.StringType, description="Status of the integration."),
-        th.Property("contact_emails", th.StringType, description="Whom Braze writes when a sync fails, in one text."),
-        columns.moment("last_updated_at", "Highest timestamp of the source that was synced."),
-        th.Property("warehouse_type", th.StringType, description="Kind of the warehouse that it reads."),
-        columns.moment("last_job_start_time", "When its last sync began."),
-        th.Property("last_job_status", th.StringType, description="How its last sync ended, as `job_status` of syncs."),
-        columns.moment("next_scheduled_run", "When its next sync begins; null without a schedule."),
+        th.Property(
+            "contact_emails", th.StringType, description="Email addresses notified when a sync fails, as one string."
+        ),
+        columns.moment("last_updated_at", "Latest source timestamp that was synced."),
+        th.Property("warehouse_type", th.StringType, description="Type of the source warehouse."),
+        columns.moment("last_job_start_time", "When its last sync started."),
+        th.Property(
+            "last_job_status",
+            th.StringType,
+            description="Status of its last sync, with the values of `job_status` in `cdi_sync_runs`.",
+        ),
+        columns.moment("next_scheduled_run", "When its next sync starts; null without a schedule."),
     )
 
 
 class CdiSyncRuns(ChangesStream):
-    """Syncs of each Cloud Data Ingestion integration that began, or were still running, since the last run."""
+    """Syncs of each Cloud Data Ingestion integration that started or were still running since the last run."""
 
     name = "cdi_sync_runs"
     path = "/cdi/integrations/{integration_id}/job_sync_status"
@@ -52,16 +58,16 @@ class CdiSyncRuns(ChangesStream):
     primary_keys = ("integration_id", "sync_start_time")
     replication_key = "sync_start_time"
     schema = columns.schema(
-        columns.key("integration_id", "Id of the integration."),
-        columns.moment("sync_start_time", "When the sync began.", required=True),
+        columns.key("integration_id", "ID of the integration."),
+        columns.moment("sync_start_time", "When the sync started.", required=True),
         columns.moment("sync_finish_time", "When the sync ended; null while it runs."),
         th.Property(
             "job_status",
             th.StringType,
-            description="`running`, `success`, `partial` (some rows failed), `error` (nothing was synced) or "
+            description="`running`, `success`, `partial` (some rows failed), `error` (no rows were synced) or "
             "`config_error`.",
         ),
-        columns.moment("last_timestamp_synced", "Highest timestamp of the source that the sync handled."),
+        columns.moment("last_timestamp_synced", "Latest source timestamp that the sync covered."),
         *columns.counts(rows_synced="Rows that were synced.", rows_failed_with_errors="Rows that failed."),
     )
 

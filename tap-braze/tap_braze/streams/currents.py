@@ -1,4 +1,4 @@
-"""The streams of Currents: one for each event type, and one of all events."""
+"""Streams of Currents: one for each event type, and one of all events."""
 
 from __future__ import annotations
 
@@ -286,7 +286,7 @@ def _is_utf8(path: str) -> bool:
 
 
 class CurrentsStream(_FilesStream):
-    """The events of one type, as Braze writes them."""
+    """Events of one type, as written by Braze."""
 
     primary_keys = ("id",)
 
@@ -306,7 +306,7 @@ class CurrentsStream(_FilesStream):
 
 
 class CurrentsEvents(_FilesStream):
-    """The events of all types, with their common fields as columns, and an object with the others."""
+    """Events of all types, with common fields as columns and the other fields in an object."""
 
     name = "currents_events"
     # Braze says that an id is unique over all types; in its sample files all types have one and the same.

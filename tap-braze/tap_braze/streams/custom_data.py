@@ -25,7 +25,7 @@ class Events(NamesStream):
 
 
 class EventsAnalytics(SeriesStream):
-    """How often each custom event happened by day."""
+    """Count of each custom event by day."""
 
     name = "events_analytics"
     path = "/events/data_series"
@@ -44,7 +44,7 @@ class EventsAnalytics(SeriesStream):
 
 
 class EventsDetails(ListStream):
-    """What the workspace says of all custom events."""
+    """Definitions of all custom events: description, status and tags."""
 
     name = "events_details"
     path = "/events"
@@ -66,7 +66,7 @@ class EventsDetails(ListStream):
 
 
 class CustomAttributes(ListStream):
-    """What the workspace says of all custom attributes; no values of users."""
+    """Definitions of all custom attributes: data type, description, status and tags."""
 
     name = "custom_attributes"
     path = "/custom_attributes"
@@ -78,7 +78,7 @@ class CustomAttributes(ListStream):
         columns.key("name", "Name of the custom attribute."),
         th.Property("description", th.StringType, description="Description of the attribute."),
         th.Property("data_type", th.StringType, description="Type of its values, such as `Number`."),
-        *columns.counts(array_length="Most elements that an array may have; null for other types."),
+        *columns.counts(array_length="Maximum number of elements of an array; null for other types."),
         th.Property("status", th.StringType, description="Status of the attribute, such as `Active`."),
         columns.strings("tag_names", "Names of its tags."),
     )

@@ -1,4 +1,4 @@
-"""The streams of key performance indicators, and of sessions."""
+"""Key performance indicators and sessions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The streams of products and of what was bought of them."""
+"""Purchases: products, quantity and revenue."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_braze.streams.base.stream import HOURLY_1000
 
 
 class Products(NamesStream):
-    """Ids of all products that were purchased."""
+    """IDs of all purchased products."""
 
     name = "products"
     path = "/purchases/product_list"
@@ -21,11 +21,11 @@ class Products(NamesStream):
     payload = "products"
     paginator = PageNumbers(size=None)
     primary_keys = ("product_id",)
-    schema = columns.schema(columns.key("product_id", "Product id, as purchases name it."))
+    schema = columns.schema(columns.key("product_id", "ID of the product, as in purchases."))
 
 
 class PurchasesQuantity(SeriesStream):
-    """How many items were bought by day."""
+    """Purchased items by day."""
 
     name = "purchases_quantity"
     path = "/purchases/quantity_series"
@@ -35,7 +35,7 @@ class PurchasesQuantity(SeriesStream):
     products = Products
     hourly = True
     primary_keys = ("time",)
-    schema = columns.schema(columns.day(), *columns.counts(purchase_quantity="Items that were bought."))
+    schema = columns.schema(columns.day(), *columns.counts(purchase_quantity="Purchased items."))
 
 
 class PurchasesRevenue(SeriesStream):

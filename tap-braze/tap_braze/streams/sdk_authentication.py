@@ -1,4 +1,4 @@
-"""The stream of SDK Authentication keys."""
+"""SDK Authentication keys."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class SdkAuthenticationKeys(ListStream):
-    """Public keys of SDK Authentication of the apps in `app_ids`."""
+    """Public SDK Authentication keys of the apps in the setting `app_ids`."""
 
     name = "sdk_authentication_keys"
     path = "/app_group/sdk_authentication/keys"
@@ -29,7 +29,7 @@ class SdkAuthenticationKeys(ListStream):
     primary_keys = ("app_id", "id")
     schema = columns.schema(
         columns.key("app_id", "API identifier of the app."),
-        columns.key("id", "Id of the key."),
+        columns.key("id", "ID of the key."),
         th.Property("rsa_public_key", th.StringType, description="The public key (PEM)."),
         th.Property("description", th.StringType, description="Description of the key."),
         th.Property("is_primary", th.BooleanType, description="Whether it is the app's primary key."),

@@ -1,4 +1,4 @@
-"""Building blocks of the schemas, the fields that more than one stream has; no streams."""
+"""Building blocks of schemas: columns that several streams have."""
 
 from __future__ import annotations
 
@@ -8,50 +8,50 @@ from singer_sdk import typing as th
 
 
 def counts(**described: str) -> list[th.Property[Any]]:
-    """Whole numbers, by name and description."""
+    """Return integer columns by name and description."""
     return [th.Property(name, th.IntegerType, description=text) for name, text in described.items()]
 
 
 def key(name: str, description: str) -> th.Property[Any]:
-    """A text that is part of the primary key."""
+    """Return a string column of the primary key."""
     return th.Property(name, th.StringType, required=True, description=description)
 
 
 def day(description: str = "The day, in the company's time zone.") -> th.Property[Any]:
-    """The `time` of a series by days."""
+    """Return the column `time` of a daily series."""
     return th.Property("time", th.DateType, required=True, description=description)
 
 
 def moment(name: str, description: str, *, required: bool = False) -> th.Property[Any]:
-    """A date and time."""
+    """Return a date-time column."""
     return th.Property(name, th.DateTimeType, required=required, description=description)
 
 
 def edits() -> list[th.Property[Any]]:
-    """When an object was made and edited."""
+    """Return the columns with the times of creation and last edit."""
     return [
-        moment("created_at", "When it was made."),
-        moment("updated_at", "When it was edited last."),
+        moment("created_at", "When it was created."),
+        moment("updated_at", "When it was last edited."),
     ]
 
 
 def flags(**described: str) -> list[th.Property[Any]]:
-    """Booleans, by name and description."""
+    """Return boolean columns by name and description."""
     return [th.Property(name, th.BooleanType, description=text) for name, text in described.items()]
 
 
 def open_object(name: str, description: str) -> th.Property[Any]:
-    """An object of which Braze does not say all that it may hold."""
+    """Return an object column whose fields Braze does not document in full."""
     return th.Property(name, th.ObjectType(additional_properties=True), description=description)
 
 
 def strings(name: str, description: str) -> th.Property[Any]:
-    """A list of texts."""
+    """Return a column with an array of strings."""
     return th.Property(name, th.ArrayType(th.StringType), description=description)
 
 
 def schema(*properties: th.Property[Any]) -> dict[str, Any]:
-    """The schema of a stream; its nested objects stay open, for Braze adds to them."""
+    """Return the schema of a stream; its nested objects accept unknown fields, because Braze adds to them."""
     return _with_columns(th.PropertiesList(*properties).to_dict())
 
 
@@ -66,7 +66,7 @@ def _with_columns(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def conversions(booked_on: str) -> list[th.Property[Any]]:
-    """Conversions by their own day and by that of the `send` or `entry` that led to them."""
+    """Return the columns of conversions by their own day, and by the day of the `send` or `entry` that led to them."""
     described = {}
     for number, event in (("", "the primary conversion event"), ("1", "event B"), ("2", "event C"), ("3", "event D")):
         described[f"conversions{number}"] = f"Conversions of {event}, on the day of the conversion."
@@ -77,25 +77,25 @@ def conversions(booked_on: str) -> list[th.Property[Any]]:
 
 
 DIMENSIONS: Final = {
-    "app_id": key("app_id", "API identifier of the app that the row is of.").to_dict()["app_id"],
-    "segment_id": key("segment_id", "API identifier of the segment that the row is of.").to_dict()["segment_id"],
-    "product_id": key("product_id", "The product that the row is of, as purchases name it.").to_dict()["product_id"],
+    "app_id": key("app_id", "API identifier of the app the row is for.").to_dict()["app_id"],
+    "segment_id": key("segment_id", "API identifier of the segment the row is for.").to_dict()["segment_id"],
+    "product_id": key("product_id", "ID of the product the row is for, as in purchases.").to_dict()["product_id"],
 }
 HOUR: Final = th.Property("time", th.DateTimeType, required=True, description="The hour, as Braze writes it.").to_dict()
 
 REVENUE: Final = th.Property("revenue", th.NumberType, description="Revenue in US dollars.")
 
 CONVERSION_BEHAVIOR: Final = th.ObjectType(
-    th.Property("type", th.StringType, description="What the user does: `Makes Any Purchase`, say."),
-    th.Property("window", th.IntegerType, description="Seconds after the send in which it counts."),
+    th.Property("type", th.StringType, description="What the user does, such as `Makes Any Purchase`."),
+    th.Property("window", th.IntegerType, description="Seconds after the send during which it counts."),
     th.Property("custom_event_name", th.StringType, description="Name of the custom event."),
-    th.Property("product", th.StringType, description="The product that is bought."),
-    strings("app_ids", "Apps that count, null for any."),
+    th.Property("product", th.StringType, description="ID of the product."),
+    strings("app_ids", "Apps that count; null for all apps."),
 )
 
 _VARIATION: Final[list[th.Property[Any]]] = [
     th.Property("variation_api_id", th.StringType, description="API identifier of the message variation."),
-    th.Property("variation_name", th.StringType, description="Name of the variation, where Braze gives that."),
+    th.Property("variation_name", th.StringType, description="Name of the variation, if Braze sends one."),
     REVENUE,
     *counts(unique_recipients="Distinct recipients of the variation.", enrolled="Users in the control group."),
     *conversions("send"),
@@ -103,8 +103,8 @@ _VARIATION: Final[list[th.Property[Any]]] = [
 
 _PUSH: Final = {
     "sent": "Messages sent.",
-    "direct_opens": "Opens by a tap on the message itself.",
-    "total_opens": "Direct opens, and those that the message influenced.",
+    "direct_opens": "Opens by tapping the message.",
+    "total_opens": "Direct opens and influenced opens.",
     "bounces": "Messages that bounced.",
     "body_clicks": "Clicks on the body.",
 }
@@ -145,8 +145,8 @@ _METRICS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "rejected": "Messages rejected by the carrier.",
             "delivery_failed": "Messages that could not be delivered.",
             "clicks": "Clicks on shortened links.",
-            "opt_out": "Answers that opt out.",
-            "help": "Answers that ask for help.",
+            "opt_out": "Replies that opt out.",
+            "help": "Replies that ask for help.",
         },
     ),
     "whats_app": (
@@ -176,7 +176,7 @@ _METRICS: Final[dict[str, tuple[str, dict[str, str]]]] = {
 
 
 def messages(description: str) -> th.Property[Any]:
-    """Statistics by channel and message variation. Channels, and the metrics of each, are an open set."""
+    """Return the column of statistics by channel and message variation. Braze adds channels and metrics."""
     channels = [
         th.Property(
             channel,
@@ -189,24 +189,24 @@ def messages(description: str) -> th.Property[Any]:
 
 
 def flat_messages() -> list[th.Property[Any]]:
-    """What the long form of `messages` has a column for: the metrics of all channels."""
+    """Return the columns of the long form of `messages`: the metrics of all channels."""
     described = {name: text for _, metrics in _METRICS.values() for name, text in metrics.items()}
     described |= {
         "sent": "Messages sent.",
         "delivered": "Messages delivered.",
         "bounces": "Messages that bounced.",
         "opens": "Opens.",
-        "influenced_opens": "All opens of a push message of a Canvas, direct ones too.",
+        "influenced_opens": "All opens of a push message in a Canvas, including direct opens.",
         "clicks": "Clicks.",
         "undelivered": "Messages that were not delivered.",
         "unique_recipients": "Distinct recipients of the variation.",
         "enrolled": "Users in the control group.",
     }
     return [
-        key("channel", "Channel, as Braze names it in `messages`."),
-        key("variation", "The variation's API identifier; else its name; else its place in the list (`#1`)."),
+        key("channel", "Channel, such as `email` or `ios_push`."),
+        key("variation", "API identifier of the variation, or its name, or its position in the list (`#1`)."),
         th.Property("variation_api_id", th.StringType, description="API identifier of the message variation."),
-        th.Property("variation_name", th.StringType, description="Name of the variation, where Braze gives that."),
+        th.Property("variation_name", th.StringType, description="Name of the variation, if Braze sends one."),
         REVENUE,
         *counts(**dict(sorted(described.items()))),
     ]

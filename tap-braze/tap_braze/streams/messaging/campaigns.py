@@ -1,4 +1,4 @@
-"""The streams of campaigns."""
+"""Campaigns: list, details and analytics."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Campaigns(ChangesStream):
 
 
 class CampaignsDetails(DetailsStream):
-    """What a campaign is: its messages, schedule, conversion events, first and last send."""
+    """Details of each campaign: messages, schedule, conversion events, first and last send."""
 
     name = "campaigns_details"
     path = "/campaigns/details"
@@ -62,27 +62,25 @@ class CampaignsDetails(DetailsStream):
             archived="Whether it is archived.",
             draft="Whether it is a draft.",
             enabled="Whether it is active.",
-            has_post_launch_draft="Whether there are changes that are not live yet.",
+            has_post_launch_draft="Whether it has changes that are not live yet.",
         ),
-        th.Property("schedule_type", th.StringType, description="How it is scheduled: `time_based`, say."),
-        columns.moment("first_sent", "When it was sent first, null before that."),
-        columns.moment("last_sent", "When it was sent last, null before that."),
+        th.Property("schedule_type", th.StringType, description="How it is scheduled, such as `time_based`."),
+        columns.moment("first_sent", "When it was first sent; null before the first send."),
+        columns.moment("last_sent", "When it was last sent; null before the first send."),
         columns.strings("channels", "Channels that it uses."),
         columns.strings("tags", "Names of its tags."),
         columns.strings("teams", "Names of its teams."),
-        columns.open_object(
-            "messages", "Its messages by the API identifier of the variation; what they hold differs by channel."
-        ),
+        columns.open_object("messages", "Messages by API identifier of the variation; their fields differ by channel."),
         th.Property(
             "conversion_behaviors",
             th.ArrayType(columns.CONVERSION_BEHAVIOR),
-            description="Its conversion events: the primary one, B, C, D.",
+            description="Conversion events: the primary event, then B, C and D.",
         ),
     )
 
 
 class CampaignsAnalytics(SeriesStream):
-    """Statistics of each campaign by day, channels nested as Braze sends them."""
+    """Statistics of each campaign by day, with nested channels."""
 
     name = "campaigns_analytics"
     path = "/campaigns/data_series"
@@ -122,7 +120,7 @@ class CampaignsMessagesAnalytics(CampaignsAnalytics):
 
 
 class SendsAnalytics(SeriesStream):
-    """Statistics by day of the sends that the setting `send_ids` names; Braze keeps them for 14 days after the send."""
+    """Statistics by day of the sends in the setting `send_ids`; Braze keeps them for 14 days after the send."""
 
     name = "sends_analytics"
     path = "/sends/data_series"

@@ -1,4 +1,4 @@
-"""The streams of Canvases."""
+"""Canvases: list, details and analytics."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Canvases(ChangesStream):
 
 
 class CanvasesDetails(DetailsStream):
-    """What a Canvas is: its variants, steps and messages, schedule, first and last entry."""
+    """Details of each Canvas: variants, steps, messages, schedule, first and last entry."""
 
     name = "canvases_details"
     path = "/canvas/details"
@@ -64,11 +64,11 @@ class CanvasesDetails(DetailsStream):
             archived="Whether it is archived.",
             draft="Whether it is a draft.",
             enabled="Whether it is active.",
-            has_post_launch_draft="Whether there are changes that are not live yet.",
+            has_post_launch_draft="Whether it has changes that are not live yet.",
         ),
-        th.Property("schedule_type", th.StringType, description="How it is scheduled: `action_based`, say."),
-        columns.moment("first_entry", "When a user entered it first, null before that."),
-        columns.moment("last_entry", "When a user entered it last, null before that."),
+        th.Property("schedule_type", th.StringType, description="How it is scheduled, such as `action_based`."),
+        columns.moment("first_entry", "When a user first entered it; null before the first entry."),
+        columns.moment("last_entry", "When a user last entered it; null before the first entry."),
         columns.strings("channels", "Channels that it uses."),
         columns.strings("tags", "Names of its tags."),
         columns.strings("teams", "Names of its teams."),
@@ -79,7 +79,11 @@ class CanvasesDetails(DetailsStream):
                     th.Property("id", th.StringType, description="API identifier of the variant."),
                     th.Property("name", th.StringType, description="Name of the variant."),
                     columns.strings("first_step_ids", "API identifiers of its first steps."),
-                    th.Property("first_step_id", th.StringType, description="The first step, if there is only one."),
+                    th.Property(
+                        "first_step_id",
+                        th.StringType,
+                        description="API identifier of the first step, if there is only one.",
+                    ),
                 )
             ),
             description="Its variants.",
@@ -100,13 +104,13 @@ class CanvasesDetails(DetailsStream):
                                 th.Property("next_step_id", th.StringType, description="Where it leads."),
                             )
                         ),
-                        description="Paths to the steps after it.",
+                        description="Paths to the next steps.",
                     ),
                     columns.strings("channels", "Channels that it uses."),
-                    columns.open_object("messages", "Its messages by the API identifier of the variation."),
+                    columns.open_object("messages", "Messages by API identifier of the variation."),
                 )
             ),
-            description="Its steps, a graph.",
+            description="Steps, which form a graph.",
         ),
     )
 
@@ -132,7 +136,7 @@ _STATS: Final[list[th.Property[Any]]] = [
                 nullable=True,
             )
         ),
-        description="Statistics of each variant, by its API identifier.",
+        description="Statistics by API identifier of the variant.",
     ),
     th.Property(
         "step_stats",
@@ -145,13 +149,13 @@ _STATS: Final[list[th.Property[Any]]] = [
                 nullable=True,
             )
         ),
-        description="Statistics of each step, deleted ones too, by its API identifier.",
+        description="Statistics by API identifier of the step, including deleted steps.",
     ),
 ]
 
 
 class CanvasesAnalytics(SeriesStream):
-    """Statistics of each Canvas by day, with those of its variants and steps nested as Braze sends them."""
+    """Statistics of each Canvas by day, with nested variants and steps."""
 
     name = "canvases_analytics"
     path = "/canvas/data_series"
@@ -198,7 +202,7 @@ class CanvasesVariantsAnalytics(CanvasesAnalytics):
 
 
 class CanvasesStepsAnalytics(CanvasesAnalytics):
-    """Statistics of each step of a Canvas by day, deleted ones too: `canvases_analytics` in long form."""
+    """Statistics of each step of a Canvas by day, including deleted steps: `canvases_analytics` in long form."""
 
     name = "canvases_steps_analytics"
     source = CanvasesAnalytics
@@ -247,7 +251,7 @@ class CanvasesMessagesAnalytics(CanvasesAnalytics):
 
 
 class CanvasesSummary(SeriesStream):
-    """Statistics of each Canvas rolled up over 14 days; these begin every second Monday, the last ones are not over."""
+    """Statistics of each Canvas by periods of 14 days, which start every second Monday; the last may not be over."""
 
     name = "canvases_summary"
     path = "/canvas/data_summary"
@@ -262,8 +266,12 @@ class CanvasesSummary(SeriesStream):
     primary_keys = ("canvas_id", "time")
     schema = columns.schema(
         columns.key("canvas_id", "API identifier of the Canvas."),
-        columns.day("First of the days."),
-        th.Property("last_day", th.DateType, description="Last of the days, the 14th unless that is still to come."),
+        columns.day("First day of the 14-day period."),
+        th.Property(
+            "last_day",
+            th.DateType,
+            description="Last day of the period, or the last day read if the period is not over.",
+        ),
         th.Property("name", th.StringType, description="Name of the Canvas."),
         *_STATS,
     )

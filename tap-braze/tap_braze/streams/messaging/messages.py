@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class ScheduledBroadcasts(ListStream):
-    """Campaigns and Canvases that are scheduled for the next days, as they are now."""
+    """Campaigns and Canvases scheduled for the next days."""
 
     name = "scheduled_broadcasts"
     path = "/messages/scheduled_broadcasts"
@@ -37,7 +37,7 @@ class ScheduledBroadcasts(ListStream):
         # No moment: in users' local times it has no offset.
         columns.key(
             "next_send_time",
-            "When it goes out next; without an offset where that depends on the user. Empty where Braze gives none.",
+            "Next send time, without an offset if it depends on the user's time zone. Empty if Braze sends none.",
         ),
         th.Property("name", th.StringType, description="Name of the campaign or Canvas."),
         th.Property(
@@ -62,13 +62,13 @@ class ScheduledBroadcasts(ListStream):
 
 _LINK: Final[tuple[th.Property[Any], ...]] = (
     columns.key("message_variation_id", "API identifier of the message variation."),
-    columns.key("link_id", "Id of the link."),
-    th.Property("link_URL", th.StringType, description="Where the link leads."),
+    columns.key("link_id", "ID of the link."),
+    th.Property("link_URL", th.StringType, description="URL of the link."),
     th.Property("link_alias", th.StringType, description="Alias of the link."),
     th.Property(
         "content_block_path_info",
         th.ArrayType(th.AnyType),
-        description="The Content Blocks that the link comes from, as Braze sends them.",
+        description="Content Blocks that contain the link, as sent by Braze.",
     ),
     th.Property("channel", th.StringType, description="Channel of the message: `email`."),
     th.Property("name", th.StringType, description="Name of the message variation."),

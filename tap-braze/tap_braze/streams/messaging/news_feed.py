@@ -1,4 +1,4 @@
-"""The streams of News Feed cards, which Braze has replaced by Content Cards: not selected by default."""
+"""News Feed cards, which Content Cards replaced: not selected by default."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Cards(ListStream):
 
 
 class CardsDetails(DetailsStream):
-    """What a News Feed card is: its texts, image and times."""
+    """Details of each News Feed card: texts, image and times."""
 
     name = "cards_details"
     path = "/feed/details"
@@ -44,8 +44,8 @@ class CardsDetails(DetailsStream):
     schema = columns.schema(
         columns.key("card_id", "API identifier of the card."),
         *columns.edits(),
-        columns.moment("publish_at", "When it is shown from."),
-        columns.moment("end_at", "When it is shown until, null for ever."),
+        columns.moment("publish_at", "When it is first shown."),
+        columns.moment("end_at", "When it is last shown; null if it does not end."),
         th.Property("name", th.StringType, description="Name of the card."),
         th.Property("title", th.StringType, description="Title of the card."),
         th.Property("description", th.StringType, description="Its text."),

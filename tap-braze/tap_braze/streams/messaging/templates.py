@@ -1,4 +1,4 @@
-"""The streams of email templates and Content Blocks."""
+"""Email templates and Content Blocks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class EmailTemplates(ChangesStream):
     schema = columns.schema(
         columns.key("email_template_id", "API identifier of the template."),
         columns.moment("updated_at", "When the template last changed."),
-        columns.moment("created_at", "When the template was made."),
+        columns.moment("created_at", "When the template was created."),
         th.Property("template_name", th.StringType, description="Name of the template."),
         columns.strings("tags", "Names of its tags."),
     )
@@ -53,17 +53,17 @@ class EmailTemplatesDetails(DetailsStream):
     schema = columns.schema(
         columns.key("email_template_id", "API identifier of the template."),
         columns.moment("updated_at", "When the template last changed."),
-        columns.moment("created_at", "When the template was made."),
+        columns.moment("created_at", "When the template was created."),
         th.Property("template_name", th.StringType, description="Name of the template."),
         th.Property("description", th.StringType, description="Description of the template."),
         th.Property("subject", th.StringType, description="Subject line."),
-        th.Property("preheader", th.StringType, description="Text that previews show after the subject."),
+        th.Property("preheader", th.StringType, description="Preview text after the subject."),
         th.Property("body", th.StringType, description="Body as HTML."),
         th.Property("plaintext_body", th.StringType, description="Body as plain text."),
         th.Property(
             "should_inline_css",
             th.BooleanType,
-            description="Whether Braze writes its CSS into the elements; where it is missing, the workspace's setting.",
+            description="Whether Braze inlines the CSS; if missing, the setting of the workspace applies.",
         ),
         columns.strings("tags", "Names of its tags."),
     )
@@ -91,11 +91,11 @@ class ContentBlocks(ChangesStream):
     schema = columns.schema(
         columns.key("content_block_id", "API identifier of the Content Block."),
         columns.moment("last_edited", "When the Content Block was last edited."),
-        columns.moment("created_at", "When the Content Block was made."),
+        columns.moment("created_at", "When the Content Block was created."),
         th.Property("name", th.StringType, description="Name of the Content Block."),
         th.Property("content_type", th.StringType, description="`html` or `text`."),
-        th.Property("liquid_tag", th.StringType, description="Liquid tag that puts it into a message."),
-        *columns.counts(inclusion_count="Messages that used it when it was read; changes without an edit."),
+        th.Property("liquid_tag", th.StringType, description="Liquid tag that inserts it into a message."),
+        *columns.counts(inclusion_count="Messages that used it at the time of the request; changes without an edit."),
         columns.strings("tags", "Names of its tags."),
     )
 
@@ -115,17 +115,16 @@ class ContentBlocksDetails(DetailsStream):
     schema = columns.schema(
         columns.key("content_block_id", "API identifier of the Content Block."),
         columns.moment("last_edited", "When the Content Block was last edited."),
-        columns.moment("created_at", "When the Content Block was made."),
+        columns.moment("created_at", "When the Content Block was created."),
         th.Property("name", th.StringType, description="Name of the Content Block."),
         th.Property("description", th.StringType, description="Description of the Content Block."),
         th.Property("content_type", th.StringType, description="`html` or `text`."),
-        th.Property("content", th.StringType, description="What it puts into a message."),
-        *columns.counts(inclusion_count="Messages that used it when it was read; changes without an edit."),
+        th.Property("content", th.StringType, description="Content that it inserts into a message."),
+        *columns.counts(inclusion_count="Messages that used it at the time of the request; changes without an edit."),
         th.Property(
             "inclusion_data",
             th.ArrayType(th.AnyType),
-            description="The message variations of campaigns and Canvases that used it when it was read, "
-            "without archived and deleted ones.",
+            description="Message variations of active campaigns and Canvases that used it at the time of the request.",
         ),
         columns.strings("tags", "Names of its tags."),
     )

@@ -1,4 +1,4 @@
-"""The streams of translations, a feature that Braze turns on on request; off by default."""
+"""Translations of messages, an early-access feature: not selected by default."""
 
 from __future__ import annotations
 
@@ -43,30 +43,30 @@ _BLOCK: Final = (columns.key("content_block_id", "API identifier of the Content 
 
 def _texts(text: str) -> th.Property[Any]:
     return th.Property(
-        "translation_map", th.ObjectType(additional_properties=th.StringType), description=f"{text}, by translation id."
+        "translation_map", th.ObjectType(additional_properties=th.StringType), description=f"{text}, by translation ID."
     )
 
 
 _LOCALE: Final = (
-    columns.key("locale_uuid", "Id of the locale."),
+    columns.key("locale_uuid", "UUID of the locale."),
     th.Property(
         "locale",
         th.ObjectType(
-            th.Property("uuid", th.StringType, description="Id of the locale."),
+            th.Property("uuid", th.StringType, description="UUID of the locale."),
             th.Property("name", th.StringType, description="Name of the locale, such as `fr-CA`."),
-            th.Property("country", th.StringType, description="Its country."),
-            th.Property("language", th.StringType, description="Its language."),
-            th.Property("locale_key", th.StringType, description="Its name in lower case."),
+            th.Property("country", th.StringType, description="Country of the locale."),
+            th.Property("language", th.StringType, description="Language of the locale."),
+            th.Property("locale_key", th.StringType, description="Name of the locale in lower case."),
         ),
         description="The locale.",
     ),
-    _texts("The translated texts"),
+    _texts("Translated texts"),
 )
-_SOURCE: Final = (_texts("The texts that are translated"),)
+_SOURCE: Final = (_texts("Source texts"),)
 
 
 class _Translations(ListStream):
-    """Translations of what has some: Braze refuses what has none, which is nothing to report."""
+    """Translations; Braze refuses objects without any, which is not reported."""
 
     pool = TRANSLATIONS
     payload = "translations"
@@ -76,7 +76,7 @@ class _Translations(ListStream):
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         yield from super().get_records(context)
-        self.logger.info("stream '%s': %d in all have no translations", self.name, self._without)
+        self.logger.info("stream '%s': %d objects have no translations", self.name, self._without)
 
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
@@ -105,7 +105,7 @@ class CampaignsTranslations(_Translations, CampaignMessageStream):
 
 
 class CampaignsTranslationsSource(_Translations, CampaignMessageStream):
-    """Texts of each campaign message that are translated."""
+    """Source texts of the translations of each campaign message."""
 
     name = "campaigns_translations_source"
     path = "/campaigns/translations/source"
@@ -126,7 +126,7 @@ class CanvasesTranslations(_Translations, CanvasMessageStream):
 
 
 class CanvasesTranslationsSource(_Translations, CanvasMessageStream):
-    """Texts of each Canvas message that are translated."""
+    """Source texts of the translations of each Canvas message."""
 
     name = "canvases_translations_source"
     path = "/canvas/translations/source"
@@ -150,7 +150,7 @@ class EmailTemplatesTranslations(_Translations):
 
 
 class EmailTemplatesTranslationsSource(_Translations):
-    """Texts of each email template that are translated."""
+    """Source texts of the translations of each email template."""
 
     name = "email_templates_translations_source"
     path = "/templates/email/translations/source"
@@ -175,7 +175,7 @@ class ContentBlocksTranslations(_Translations):
 
 
 class ContentBlocksTranslationsSource(_Translations):
-    """Texts of each Content Block that are translated."""
+    """Source texts of the translations of each Content Block."""
 
     name = "content_blocks_translations_source"
     path = "/content_blocks/translations/source"

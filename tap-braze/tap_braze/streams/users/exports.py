@@ -1,4 +1,4 @@
-"""How streams are made of the files of exports, many of the same file; which streams there are is in `users`."""
+"""Base classes of streams out of exports, several out of one export."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class ProfileStream(BrazeStream):
         return row
 
     def wants(self, field: str) -> bool:
-        """Whether the column is selected."""
+        """Return whether the column is selected."""
         return bool(self.mask["properties", field])
 
 

@@ -1,4 +1,4 @@
-"""What a profile is: the columns of the streams of users, and which fields an export of them is asked for."""
+"""Columns of profiles, and the fields that an export requests."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ UNASKED: Final = frozenset({EXPORTED_AT, "push_opted_in_at"})
 
 def key() -> th.Property[Any]:
     """The id of the profile."""
-    return columns.key(BRAZE_ID, "Braze's id of the profile.")
+    return columns.key(BRAZE_ID, "Braze ID of the profile.")
 
 
 def external_id() -> th.Property[Any]:
     """The customer's id of the user."""
-    return th.Property("external_id", th.StringType, description="Your id of the user; anonymous users have none.")
+    return th.Property("external_id", th.StringType, description="External ID of the user; anonymous users have none.")
 
 
 def exported_at() -> th.Property[Any]:
     """The moment of the export."""
-    return columns.moment(EXPORTED_AT, "When the export was started.")
+    return columns.moment(EXPORTED_AT, "When the export started.")
 
 
 def _text(name: str, description: str) -> th.Property[Any]:
@@ -65,16 +65,16 @@ STEPS_RECEIVED: Final = _objects(
     "Steps that the user received.",
     _text("name", "Name of the step."),
     _text("api_canvas_step_id", "API identifier of the step."),
-    _text("last_received", "When last."),
+    _text("last_received", "When the user last did."),
 )
 
 
-def happenings() -> list[th.Property[Any]]:
-    """When something happened, and how often."""
+def first_last_count() -> list[th.Property[Any]]:
+    """Return the columns with the first time, the last time and the count."""
     return [
-        columns.moment("first", "When first, of all time."),
-        columns.moment("last", "When last."),
-        th.Property("count", th.IntegerType, description="How often, of all time."),
+        columns.moment("first", "When it first happened."),
+        columns.moment("last", "When the user last did."),
+        th.Property("count", th.IntegerType, description="All-time count."),
     ]
 
 
@@ -84,38 +84,42 @@ SCHEMA: Final = columns.schema(
     external_id(),
     exported_at(),
     _objects(
-        "user_aliases", "Aliases.", _text("alias_name", "The alias."), _text("alias_label", "What kind of alias it is.")
+        "user_aliases", "Aliases.", _text("alias_name", "The alias."), _text("alias_label", "Label of the alias.")
     ),
-    columns.moment("created_at", "When the profile was made."),
-    _text("created_from", "What made it: an SDK, the REST API, a CSV file."),
+    columns.moment("created_at", "When the profile was created."),
+    _text("created_from", "What created it, such as an SDK, the REST API or a CSV import."),
     _text("first_name", "First name."),
     _text("last_name", "Last name."),
     _text("email", "Email address."),
     _text("phone", "Phone number, in E.164 form or as it was imported."),
     _text("dob", "Date of birth."),
     _text("gender", "`M`, `F`, `O`, `N` or `P`."),
-    _text("country", "Country, by ISO 3166-1 alpha-2."),
+    _text("country", "Country (ISO 3166-1 alpha-2)."),
     _text("home_city", "Home city."),
-    _text("language", "Language, by ISO 639-1."),
-    _text("time_zone", "Time zone, as Braze names it."),
+    _text("language", "Language (ISO 639-1)."),
+    _text("time_zone", "Time zone."),
     th.Property(
         "last_coordinates",
         th.ArrayType(th.NumberType),
-        description="Where the user was last: two numbers, whose order the docs do not settle.",
+        description="Last known location as two numbers; the docs contradict each other on their order.",
     ),
     th.Property("random_bucket", th.IntegerType, description="The user's random bucket."),
     th.Property("total_revenue", th.NumberType, description="Revenue in US dollars."),
     columns.moment("uninstalled_at", "When the app was uninstalled."),
-    _text("push_subscribe", "`opted_in`, `subscribed` or `unsubscribed`, of push."),
+    _text("push_subscribe", "Push subscription state: `opted_in`, `subscribed` or `unsubscribed`."),
     columns.moment("push_opted_in_at", "When the user opted in to push."),
-    _text("email_subscribe", "`opted_in`, `subscribed` or `unsubscribed`, of email."),
+    _text("email_subscribe", "Email subscription state: `opted_in`, `subscribed` or `unsubscribed`."),
     _text("attributed_campaign", "Campaign that the install is attributed to."),
-    _text("attributed_source", "Its source."),
-    _text("attributed_adgroup", "Its ad group."),
-    _text("attributed_ad", "Its ad."),
-    columns.open_object(CUSTOM_ATTRIBUTES, "Custom attributes, by name; one may be of another type with another user."),
-    _objects("custom_events", "Custom events of the last 90 days.", _text("name", "Name."), *happenings()),
-    _objects("purchases", "Products bought in the last 90 days.", _text("name", "The product."), *happenings()),
+    _text("attributed_source", "Source that the install is attributed to."),
+    _text("attributed_adgroup", "Ad group that the install is attributed to."),
+    _text("attributed_ad", "Ad that the install is attributed to."),
+    columns.open_object(
+        CUSTOM_ATTRIBUTES, "Custom attributes by name; the type of an attribute can differ between users."
+    ),
+    _objects("custom_events", "Custom events of the last 90 days.", _text("name", "Name."), *first_last_count()),
+    _objects(
+        "purchases", "Products purchased in the last 90 days.", _text("name", "The product."), *first_last_count()
+    ),
     _objects(
         "devices",
         "Devices.",
@@ -125,33 +129,37 @@ SCHEMA: Final = columns.schema(
         "push_tokens",
         "Push tokens.",
         _text("app", "Name of the app."),
-        _text("platform", "Its platform."),
+        _text("platform", "Platform of the app."),
         _text("token", "The token."),
         _text("device_id", "Identifier of the device."),
-        th.Property("notifications_enabled", th.BooleanType, description="Whether the token takes foreground push."),
-        th.Property("provisionally_opted_in", th.BooleanType, description="Whether it was opted in provisionally."),
+        th.Property(
+            "notifications_enabled", th.BooleanType, description="Whether foreground push is enabled for the token."
+        ),
+        th.Property(
+            "provisionally_opted_in", th.BooleanType, description="Whether the token is provisionally opted in."
+        ),
     ),
     _objects(
         "apps",
         "Apps with sessions.",
         _text("name", "Name of the app."),
-        _text("platform", "Its platform."),
-        _text("version", "Its version."),
+        _text("platform", "Platform of the app."),
+        _text("version", "Version of the app."),
         th.Property(
             "sessions",
             th.CustomType({"type": ["integer", "string", "null"]}),
-            description="Sessions; some exports have them as text.",
+            description="Number of sessions; a string in some exports.",
         ),
-        _text("first_used", "When first."),
-        _text("last_used", "When last."),
+        _text("first_used", "When the user first used it."),
+        _text("last_used", "When the user last did."),
     ),
     _objects(
         "campaigns_received",
         "Campaigns received in the last 90 days; `user_campaigns_received` has them in rows.",
         _text("name", "Name of the campaign."),
         _text("api_campaign_id", "API identifier of the campaign."),
-        _text("last_received", "When last."),
-        columns.open_object("engaged", "What the user did: `opened_email`, say."),
+        _text("last_received", "When the user last did."),
+        columns.open_object("engaged", "What the user did, such as `opened_email`."),
         th.Property("converted", th.BooleanType, description="Whether the user converted."),
         columns.open_object("multiple_converted", "Whether the user converted, by conversion event."),
         _text("variation_name", "Name of the variation."),

@@ -1,4 +1,4 @@
-"""The streams of users: profiles, and rows of what profiles hold; off by default."""
+"""Streams of profiles, and of the lists inside profiles; not selected by default."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class _WholeProfileStream(ProfileStream):
 
 
 class Users(_WholeProfileStream, SegmentExportStream):
-    """Profiles of the users of segments, each once however many of the segments it is in."""
+    """Profiles of the users in segments, each once, even if a user is in several segments."""
 
     name = "users"
     parent = Segments
@@ -75,7 +75,7 @@ class Users(_WholeProfileStream, SegmentExportStream):
 
 
 class UsersById(_WholeProfileStream, ListStream):
-    """Profiles of the users whom the settings name."""
+    """Profiles of the users in the settings."""
 
     name = "users_by_id"
     path = "/users/export/ids"
@@ -146,7 +146,7 @@ class GlobalControlGroupUsers(_WholeProfileStream, ExportedStream):
 
 
 class SegmentMembers(SegmentExportStream):
-    """Which users are in which segment."""
+    """Members of each segment."""
 
     name = "segment_members"
     parent = Segments
@@ -202,7 +202,7 @@ class UserAliases(_Rows):
     primary_keys = (BRAZE_ID, "alias_label", "alias_name")
     schema = columns.schema(
         profile_columns.key(),
-        columns.key("alias_label", "What kind of alias it is."),
+        columns.key("alias_label", "Label of the alias."),
         columns.key("alias_name", "The alias."),
         profile_columns.external_id(),
         profile_columns.exported_at(),
@@ -218,7 +218,9 @@ class UserDevices(_Rows):
     primary_keys = (BRAZE_ID, "position")
     schema = columns.schema(
         profile_columns.key(),
-        th.Property("position", th.IntegerType, required=True, description="Which of the user's devices, from 0."),
+        th.Property(
+            "position", th.IntegerType, required=True, description="Position in the user's list of devices, from 0."
+        ),
         profile_columns.external_id(),
         profile_columns.exported_at(),
         *profile_columns.DEVICE,
@@ -230,7 +232,7 @@ class UserDevices(_Rows):
 
 
 class UserCustomEvents(_Rows):
-    """Custom events that users had in the last 90 days, with how often they ever had them."""
+    """Custom events of users in the last 90 days, with their all-time count."""
 
     name = "user_custom_events"
     field = "custom_events"
@@ -240,12 +242,12 @@ class UserCustomEvents(_Rows):
         columns.key("name", "Name of the event."),
         profile_columns.external_id(),
         profile_columns.exported_at(),
-        *profile_columns.happenings(),
+        *profile_columns.first_last_count(),
     )
 
 
 class UserPurchases(_Rows):
-    """Products that users bought in the last 90 days, with how often they ever did."""
+    """Products that users purchased in the last 90 days, with their all-time count."""
 
     name = "user_purchases"
     field = "purchases"
@@ -255,12 +257,12 @@ class UserPurchases(_Rows):
         columns.key("name", "The product."),
         profile_columns.external_id(),
         profile_columns.exported_at(),
-        *profile_columns.happenings(),
+        *profile_columns.first_last_count(),
     )
 
 
 class UserCampaignsReceived(_Rows):
-    """Campaigns that users received in the last 90 days, by variation, and what they did."""
+    """Campaigns that users received in the last 90 days, by variation, with opens, clicks and conversions."""
 
     name = "user_campaigns_received"
     field = "campaigns_received"
@@ -268,7 +270,7 @@ class UserCampaignsReceived(_Rows):
     schema = columns.schema(
         profile_columns.key(),
         columns.key("api_campaign_id", "API identifier of the campaign."),
-        columns.key("variation_api_id", "API identifier of the variation; empty if the campaign has one only."),
+        columns.key("variation_api_id", "API identifier of the variation; empty if the campaign has only one."),
         profile_columns.external_id(),
         profile_columns.exported_at(),
         th.Property("name", th.StringType, description="Name of the campaign."),
@@ -291,7 +293,7 @@ class UserCampaignsReceived(_Rows):
 
 
 class UserCanvasesReceived(_Rows):
-    """Canvases that users received in the last 90 days, and how far they went."""
+    """Canvases that users received in the last 90 days, with the steps they received."""
 
     name = "user_canvases_received"
     field = "canvases_received"

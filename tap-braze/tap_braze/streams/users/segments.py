@@ -1,4 +1,4 @@
-"""The streams of segments."""
+"""Segments: list, details and analytics."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tap_braze.streams.base.series import SeriesStream
 
 
 class Segments(ListStream):
-    """All segments that are not archived."""
+    """All segments except archived ones."""
 
     name = "segments"
     path = "/segments/list"
@@ -32,7 +32,7 @@ class Segments(ListStream):
 
 
 class SegmentsDetails(DetailsStream):
-    """What a segment is: its filters in words, and its description."""
+    """Details of each segment: its filters in words, and its description."""
 
     name = "segments_details"
     path = "/segments/details"
@@ -45,8 +45,8 @@ class SegmentsDetails(DetailsStream):
         columns.key("segment_id", "API identifier of the segment."),
         *columns.edits(),
         th.Property("name", th.StringType, description="Name of the segment."),
-        th.Property("description", th.StringType, description="Its filters, in words."),
-        th.Property("text_description", th.StringType, description="What somebody wrote to describe it."),
+        th.Property("description", th.StringType, description="Filters of the segment, in words."),
+        th.Property("text_description", th.StringType, description="Description written by a user of the dashboard."),
         columns.strings("tags", "Names of its tags."),
         columns.strings("teams", "Names of its teams."),
     )

@@ -28,7 +28,7 @@ _USERS: Final = 50
 
 
 class _OfUsers(ListStream):
-    """Answers for some users at a time, whom no message names."""
+    """Requests for 50 users at a time; no log or error names them."""
 
     selected_by_default = False
     needs_setting = "subscriptions"
@@ -45,7 +45,7 @@ class _OfUsers(ListStream):
 
 
 class SubscriptionStates(_OfUsers):
-    """Subscription groups of users, as far as their state was ever set."""
+    """Subscription groups of the users in the settings, where their state was ever set."""
 
     name = "subscription_states"
     path = "/subscription/user/status"
@@ -54,8 +54,8 @@ class SubscriptionStates(_OfUsers):
     paginator = Offset(100)
     primary_keys = ("external_id", "subscription_group_id")
     schema = columns.schema(
-        columns.key("external_id", "External id of the user."),
-        columns.key("subscription_group_id", "Id of the subscription group."),
+        columns.key("external_id", "External ID of the user."),
+        columns.key("subscription_group_id", "ID of the subscription group."),
         th.Property("subscription_group_name", th.StringType, description="Name of the subscription group."),
         th.Property("channel", th.StringType, description="Channel of the group, such as `email` or `sms`."),
         th.Property("status", th.StringType, description="`Subscribed` or `Unsubscribed`."),
@@ -87,7 +87,7 @@ class SubscriptionStates(_OfUsers):
 
 
 class SubscriptionGroupStates(_OfUsers):
-    """State of every user in each subscription group that the settings name."""
+    """State of each user in each subscription group in the settings."""
 
     name = "subscription_group_states"
     path = "/subscription/status/get"
@@ -95,8 +95,8 @@ class SubscriptionGroupStates(_OfUsers):
     payload = "status"
     primary_keys = ("subscription_group_id", "external_id")
     schema = columns.schema(
-        columns.key("subscription_group_id", "Id of the subscription group."),
-        columns.key("external_id", "External id of the user."),
+        columns.key("subscription_group_id", "ID of the subscription group."),
+        columns.key("external_id", "External ID of the user."),
         th.Property("status", th.StringType, description="`Subscribed`, `Unsubscribed` or `Unknown`."),
     )
 
@@ -125,7 +125,7 @@ class PreferenceCenters(ChangesStream):
     schema = columns.schema(
         columns.key("preference_center_api_id", "API identifier of the preference center."),
         columns.moment("updated_at", "When the preference center last changed."),
-        columns.moment("created_at", "When the preference center was made."),
+        columns.moment("created_at", "When the preference center was created."),
         th.Property("name", th.StringType, description="Name of the preference center."),
     )
 
@@ -145,13 +145,13 @@ class PreferenceCentersDetails(DetailsStream):
     schema = columns.schema(
         columns.key("preference_center_api_id", "API identifier of the preference center."),
         columns.moment("updated_at", "When the preference center last changed."),
-        columns.moment("created_at", "When the preference center was made."),
+        columns.moment("created_at", "When the preference center was created."),
         th.Property("name", th.StringType, description="Name of the preference center."),
         th.Property("state", th.StringType, description="State of the preference center, such as `active`."),
         th.Property("preference_center_title", th.StringType, description="Title of the page."),
         th.Property("preference_center_page_html", th.StringType, description="HTML of the page."),
-        th.Property("confirmation_page_html", th.StringType, description="HTML of the page that confirms."),
-        th.Property("redirect_page_html", th.StringType, description="HTML of the page that redirects."),
+        th.Property("confirmation_page_html", th.StringType, description="HTML of the confirmation page."),
+        th.Property("redirect_page_html", th.StringType, description="HTML of the redirect page."),
         th.Property(
             "preference_center_options",
             th.ObjectType(additional_properties=True),

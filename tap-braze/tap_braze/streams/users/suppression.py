@@ -1,4 +1,4 @@
-"""The streams of addresses and numbers to which nothing more goes out."""
+"""Suppressed email addresses and phone numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class HardBounces(DailyStream):
 
 
 class Unsubscribes(DailyStream):
-    """Email addresses that unsubscribed, each with the last time only."""
+    """Email addresses that unsubscribed, each with its latest time only."""
 
     name = "unsubscribes"
     path = "/email/unsubscribes"
@@ -46,12 +46,12 @@ class Unsubscribes(DailyStream):
     replication_key = "unsubscribed_at"
     schema = columns.schema(
         columns.key("email", "Email address."),
-        columns.moment("unsubscribed_at", "When the address unsubscribed, the last time.", required=True),
+        columns.moment("unsubscribed_at", "When the address last unsubscribed.", required=True),
     )
 
 
 class InvalidPhoneNumbers(DailyStream):
-    """Phone numbers that proved invalid."""
+    """Phone numbers that Braze found invalid."""
 
     name = "invalid_phone_numbers"
     path = "/sms/invalid_phone_numbers"
@@ -62,8 +62,8 @@ class InvalidPhoneNumbers(DailyStream):
     replication_key = "invalid_detected_at"
     schema = columns.schema(
         columns.key("phone", "Phone number (E.164)."),
-        columns.moment("invalid_detected_at", "When the number proved invalid.", required=True),
-        columns.key("reason", "`provider_error` or `deactivated`; empty where Braze gives none."),
+        columns.moment("invalid_detected_at", "When Braze found the number invalid.", required=True),
+        columns.key("reason", "`provider_error` or `deactivated`; empty if Braze sends none."),
     )
 
     @override
