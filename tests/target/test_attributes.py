@@ -181,7 +181,7 @@ def test_an_operand_that_is_blank_changes_nothing(
             {"operators": {"a": "add"}, "rename": {"a": "b"}},
             "columns 'b' and 'a' would both be sent as 'b'",
         ),
-        ({"a": TEXT}, {"to": "events", "operators": {"a": "inc"}}, "'operators' has no meaning for events"),
+        ({"a": TEXT}, {"to": "events", "operators": {"a": "inc"}}, "'operators' does not apply to events"),
     ],
 )
 def test_operators_that_do_not_fit_stop_before_the_first_record(
@@ -302,7 +302,7 @@ def test_text_that_braze_would_make_a_time_is_rejected_where_the_setting_says_so
 ) -> None:
     stream = customers({"external_id": "c-1", "code": text}, code=TEXT)
     run = run_target(stream, date_like_text="reject", expect=1)
-    assert f"column 'code': expected text that Braze does not make a time, got {text!r}" in run.errors[0]
+    assert f"column 'code': expected text that Braze does not convert to a time, got {text!r}" in run.errors[0]
     assert not sandbox.requests
     assert any("column 'code' holds text such as" in line for line in run_target(stream).warnings)
 

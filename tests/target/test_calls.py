@@ -111,7 +111,7 @@ def test_calls_of_anonymous_users_can_be_left_out(run_calls: Callable[..., Run],
     )
     assert [profile.external_id for profile in sandbox.profiles()] == ["c-1"]
     assert [request.path for request in sandbox.requests] == ["/users/track"]
-    assert any("left out" in line for line in outcome.warnings)
+    assert any("calls of anonymous users are skipped" in line for line in outcome.warnings)
 
 
 def test_a_track_call_is_an_event(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
@@ -303,18 +303,18 @@ def test_raw_json_may_come_as_text(run_calls: Callable[..., Run], sandbox: Sandb
     ("record", "reason"),
     [
         ({"type": "visit", "userId": "c-1"}, "column 'type': expected one of identify, track"),
-        ({"type": "track", "event": "Visited"}, "names no user"),
+        ({"type": "track", "event": "Visited"}, "identifies no user"),
         ({"type": "track", "userId": "c-1"}, "names no event"),
-        ({"type": "track", "userId": "c-1", "event": "V", "timestamp": None}, "does not say when"),
+        ({"type": "track", "userId": "c-1", "event": "V", "timestamp": None}, "has no time"),
         ({"type": "track", "userId": "c-1", "event": "V", "properties": {"$a": 1}}, "property '$a'"),
-        ({"type": "track", "userId": "c-1", "event": "V", "properties": {"time": 1}}, "reserves the name"),
+        ({"type": "track", "userId": "c-1", "event": "V", "properties": {"time": 1}}, "the name is reserved by Braze"),
         ({"type": "track", "userId": "c-1", "event": "V", "properties": "[1]"}, "expected an object"),
         ({"type": "identify", "userId": "c-1", "traits": {"email": "nobody"}}, "trait 'email': expected an e-mail"),
-        ({"type": "identify", "userId": "c-1", "traits": {"external_id": "x"}}, "commands Braze"),
+        ({"type": "identify", "userId": "c-1", "traits": {"external_id": "x"}}, "control key of Braze"),
         ({"type": "identify", "userId": "c-1", "traits": {"firstName": "a", "first_name": "b"}}, "both be sent"),
         ({"type": "group", "userId": "c-1"}, "lacks 'groupId'"),
         ({"type": "alias", "userId": "c-1"}, "lacks 'previousId'"),
-        ({"type": "alias", "userId": "c-1", "previousId": "c-1"}, "with itself"),
+        ({"type": "alias", "userId": "c-1", "previousId": "c-1"}, "into itself"),
         ({"type": "alias", "userId": "c-1", "previousId": "undefined"}, "placeholder"),
         ({"type": "group", "userId": "c-1", "groupId": "g" * 256}, "256 characters"),
     ],

@@ -146,7 +146,11 @@ def test_the_method_can_be_said(run_calls: Callable[..., Run], sandbox: Sandbox)
         (table("people", {}), {}, "'calls.method'"),
         (table("identifies", {}, **{"$a": TEXT}), {}, "column '$a'"),
         (table("identifies", {}, plan=TEXT), {"fields": ["pan"]}, "'fields' names the column 'pan'"),
-        (table("visits", {}, event=TEXT, time=TEXT), {}, "column 'time': Braze reserves the name"),
+        (
+            table("visits", {}, event=TEXT, time=TEXT),
+            {},
+            "column 'time': the name is reserved by Braze; rename it with 'rename' or leave it out",
+        ),
     ],
 )
 def test_a_table_that_does_not_fit_stops_before_the_first_record(

@@ -187,7 +187,11 @@ def test_its_likes_become_theirs_by_braze_s_schema(
         ("ecommerce: Order Completed", {"total": None, "revenue": None}, "'total_value' (from total_value or total"),
         ("ecommerce: Order Completed", {"products": []}, "'products'"),
         ("ecommerce: Order Completed", {"products": [{**TEA, "name": ""}]}, "'products[0].product_name'"),
-        ("ecommerce: Order Completed", {"total": -1}, "property 'total': Braze takes no negative amount"),
+        (
+            "ecommerce: Order Completed",
+            {"total": -1},
+            "property 'total': a recommended event takes no negative amounts",
+        ),
         ("ecommerce: Product Added", {"products": None, **TEA}, "'cart_id'"),
         ("ecommerce: Order Completed", {"$a": 1}, "property '$a': a name may not begin with '$'"),
         (
@@ -196,7 +200,7 @@ def test_its_likes_become_theirs_by_braze_s_schema(
             "'coupon' is in 'metadata' and outside of it",
         ),
         ("ecommerce: Order Completed", {"currency": "ÄÖÜ"}, "expected a currency code of ISO 4217"),
-        ("ecommerce: Product Viewed", {**TEA, "type": ["sale"]}, "property 'type': Braze knows of price_drop and"),
+        ("ecommerce: Product Viewed", {**TEA, "type": ["sale"]}, "property 'type': Braze knows only price_drop and"),
     ],
 )
 def test_what_braze_would_refuse_is_reported_with_what_is_lacking(

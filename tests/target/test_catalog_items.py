@@ -179,7 +179,7 @@ def test_a_bad_item_is_found_among_the_others(run_target: Callable[..., Run], sa
 @pytest.mark.parametrize(
     ("column", "value", "reason"),
     [
-        ("id", "a b", "letters, digits, '-' and '_' only and is at most 250 characters long, got 'a b'"),
+        ("id", "a b", "may contain only letters, digits, '-' and '_' and is at most 250 characters long, got 'a b'"),
         ("id", "x" * 251, "at most 250 characters long"),
         ("id", "", "column 'id' is blank"),
         ("name", "x" * 5001, "5,001 characters long, a catalog takes at most 5,000"),
@@ -202,7 +202,7 @@ def test_a_value_that_a_catalog_does_not_take_is_reported(
 @pytest.mark.parametrize(
     ("columns", "entry", "text"),
     [
-        ({"sku": TEXT}, {}, "nothing gives 'id', which Braze needs"),
+        ({"sku": TEXT}, {}, "no column for 'id', which Braze requires"),
         ({"id": TEXT, "a b": TEXT}, {}, "'a b' cannot be the name of a field"),
         ({"id": TEXT}, {"catalog": {"name": "a b"}}, "'a b' cannot be the name of a catalog"),
         ({"id": TEXT, "sku": TEXT}, {"catalog": {"id": "sku"}}, "column 'id' would be sent as 'id'"),

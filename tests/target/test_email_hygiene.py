@@ -58,7 +58,7 @@ def test_without_an_operation_nobody_is_unblocked(run_target: RunTarget, sandbox
 def test_a_number_has_no_place_on_a_list_of_addresses(run_target: RunTarget) -> None:
     entry = {"to": "email_hygiene", "operation": "remove_spam", "user": [{"phone": "phone"}]}
     run = run_target(table("phone", NUMBERS), streams={"hygiene": entry}, expect=1)
-    assert "for email_hygiene Braze takes email only - at streams.hygiene.user[0]" in run.errors[0]
+    assert "for email_hygiene Braze takes only email - at streams.hygiene.user[0]" in run.errors[0]
 
 
 def test_a_deleted_row_neither_blocks_nor_unblocks(run_target: RunTarget, sandbox: Sandbox) -> None:

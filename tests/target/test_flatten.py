@@ -49,8 +49,8 @@ def test_a_user_without_any_is_sent_too(run_target: Callable[..., Run], sandbox:
     ("attributes", "reason"),
     [
         ({"plan": "x" * 256}, "attribute 'plan': 256 characters long"),
-        ({"braze_id": "1"}, "attribute 'braze_id': 'braze_id' is a key that commands Braze"),
-        ({"first_name": "Ana"}, "attribute 'first_name' comes from a column of its own and from one in 'flatten'"),
+        ({"braze_id": "1"}, "attribute 'braze_id': 'braze_id' is a control key of Braze"),
+        ({"first_name": "Ana"}, "attribute 'first_name' comes both from a column of its own and from one in 'flatten'"),
         ({"country": "Atlantis"}, "attribute 'country': expected a country code"),
         ("plan", "column 'custom_attributes': expected a JSON object, got 'plan'"),
     ],
@@ -67,7 +67,7 @@ def test_a_column_that_is_not_there_or_holds_no_objects_stops_the_run(run_target
     assert "'flatten' names the column 'custom_attributes', but the stream has only: external_id" in run.errors[0]
     columns = {"external_id": TEXT, "custom_attributes": {"type": "integer"}}
     run = run_target(Stream("users", columns, [user]), streams={"users": SPREAD}, expect=1)
-    assert "column 'custom_attributes' cannot be flatten, for it holds integer" in run.errors[0]
+    assert "column 'custom_attributes' cannot be flattened: it holds integer, not object or string" in run.errors[0]
 
 
 EVENTS: dict[str, Any] = dict.fromkeys(("id", "external_id", "name", "time", "properties"), TEXT)

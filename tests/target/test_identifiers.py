@@ -67,9 +67,9 @@ def test_each_identifier_rule_has_its_form_and_the_summary_says_what_it_caught(
     ]
     letter = (tmp_path / "dead").read_text()
     assert (
-        "it names no user: column 'id': 988 bytes long, Braze takes at most 987; column 'cookie': expected text or a "
-        "whole number, got True; column 'mail': expected an e-mail address, got 'none'; column 'mobile': expected a "
-        "phone number in the form +12025550123, got '030 1234567'" in letter
+        "it identifies no user: column 'id': 988 bytes long, Braze takes at most 987; column 'cookie': expected "
+        "text or a whole number, got True; column 'mail': expected an e-mail address, got 'none'; column 'mobile':"
+        " expected a phone number in the form +12025550123, got '030 1234567'" in letter
     )
     for text in (
         "external_id of column 'id' named the user of 1 records, 2 placeholder, 1 blank, 1 too long",
@@ -93,7 +93,7 @@ def test_a_column_that_can_hold_no_identifier_stops_before_the_first_record(
 ) -> None:
     stream = Stream("people", {"id": kind, "n": INTEGER}, [{"id": None}])
     run = run_target(stream, streams={"people": {"user": [{"external_id": "id"}]}}, expect=1)
-    assert "column 'id' cannot be a part of external_id, for it holds" in run.errors[0]
+    assert "column 'id' cannot be a part of external_id: it holds" in run.errors[0]
 
 
 def test_the_place_of_an_unknown_column_is_named(run_target: Callable[..., Run]) -> None:

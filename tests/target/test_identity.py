@@ -150,13 +150,13 @@ def test_a_record_that_names_nobody_is_reported_with_the_columns_that_were_tried
     run_target: Callable[..., Run],
 ) -> None:
     run = run_target(Stream("s", {"email": TEXT, "phone": TEXT}, [{"email": "", "phone": None}]), expect=1)
-    assert "stream 's', record 1: it names no user: all of these columns are blank: email, phone." in run.errors[0]
+    assert "stream 's', record 1: it identifies no user: these columns are blank: email, phone." in run.errors[0]
 
 
 @pytest.mark.parametrize(
     ("user", "text"),
     [
-        (None, "nothing says whom a record is about. Name a column in the setting streams.s.user"),
+        (None, "no column identifies the user. Name one in the setting streams.s.user"),
         ([{"external_id": "id"}], "'user' names the column 'id', but the stream has only: a, b"),
         ([{"user_alias": {"name": "a", "label_field": "c"}}], "'user' names the column 'c'"),
     ],

@@ -91,7 +91,7 @@ def test_explain_shows_the_first_records_of_each_stream_and_why_one_is_rejected(
     assert "visits.inc      column 'visits', by streams.customers.operators.visits" in run.stdout
     assert "_merge_objects  streams.customers.merge_objects" in run.stdout
     assert "plan  null, by setting nulls: skip" in run.stdout
-    assert "  rejected: it names no user: column 'external_id': 'null' is a placeholder" in run.stdout
+    assert "  rejected: it identifies no user: column 'external_id': 'null' is a placeholder" in run.stdout
 
 
 def test_explain_names_the_column_that_a_member_stands_in(explain: Callable[..., Run]) -> None:
@@ -379,9 +379,9 @@ def test_a_preflight_with_a_key_that_may_not_look_says_so_and_goes_on(
             "column 'at' cannot be the time",
         ),
         ({"at": TIME, "name": ANY_OBJECT}, {"to": "events", "time_field": "at"}, "column 'name' cannot be 'name'"),
-        ({"gender": BOOLEAN, "dob": ANY_OBJECT}, {}, "column 'dob' cannot be 'dob', for it holds object and no "),
+        ({"gender": BOOLEAN, "dob": ANY_OBJECT}, {}, "column 'dob' cannot be 'dob': it holds object, not "),
         ({"current_location": NUMBER}, {}, "column 'current_location' cannot be 'current_location'"),
-        ({"grid": {"type": "array", "items": {"type": "array"}}}, {}, "arrays of arrays, for which Braze has no type"),
+        ({"grid": {"type": "array", "items": {"type": "array"}}}, {}, "arrays of arrays, which Braze has no type for"),
         ({"a": TEXT}, {"rename": {"b": "c"}}, "- at streams.cust*.rename.b"),
         ({"a": TEXT}, {"types": {"b": "date"}}, "- at streams.cust*.types.b"),
         ({"a": TEXT}, {"fields": ["a", "b"]}, "- at streams.cust*.fields[1]"),

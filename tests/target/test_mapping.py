@@ -236,12 +236,12 @@ def test_a_column_that_the_schema_does_not_have_is_not_sent_and_that_is_said(
         ({}, {"types": {"plan": "integer"}}, "'types' names the column 'plan'"),
         ({"plan": TEXT, "plan ": TEXT}, {}, "columns 'plan' and 'plan ' would both be sent as 'plan'"),
         ({"a": TEXT, "b": TEXT}, {"rename": {"a": "b"}}, "columns 'a' and 'b' would both be sent as 'b'"),
-        ({"$a": TEXT}, {}, "column '$a': a name may not begin with '$': '$a'; give it another name"),
+        ({"$a": TEXT}, {}, "column '$a': a name may not begin with '$': '$a'; rename it with 'rename' or leave it out"),
         ({" ": TEXT}, {}, "a name may not be blank"),
         ({"x" * 256: TEXT}, {}, "a name may be at most 255 characters long"),
         ({"o": {"type": "object", "properties": {"a b": TEXT}}}, {}, "may not contain a space: 'a b'"),
         *(
-            ({name: {}}, {}, f"would be sent as '{name}', which is a key that commands Braze")
+            ({name: {}}, {}, f"would be sent as '{name}', which is a control key of Braze")
             for name in (
                 "_update_existing_only",
                 "_merge_objects",
@@ -250,21 +250,21 @@ def test_a_column_that_the_schema_does_not_have_is_not_sent_and_that_is_said(
                 "email_subscription_info",
             )
         ),
-        ({"a": TEXT}, {"rename": {"a": "external_id"}}, "which is a key that commands Braze"),
+        ({"a": TEXT}, {"rename": {"a": "external_id"}}, "which is a control key of Braze"),
         (
             {},
             {"time_field": "at"},
-            "'time_field' has no meaning for attributes; they have: allow_deletions, fields",
+            "'time_field' does not apply to attributes, which take: allow_deletions, fields",
         ),
-        ({}, {"to": "events", "fields": ["a"]}, "'fields' has no meaning for events"),
-        ({}, {"to": "purchases", "event": {"name": "a"}}, "'event' has no meaning for purchases"),
+        ({}, {"to": "events", "fields": ["a"]}, "'fields' does not apply to events"),
+        ({}, {"to": "purchases", "event": {"name": "a"}}, "'event' does not apply to purchases"),
         (
             {"time": TIME},
             {"to": "events"},
-            "nothing gives 'name', which Braze needs: write streams.s.event.name_field: the_column",
+            "no column for 'name', which Braze requires: write streams.s.event.name_field: the_column",
         ),
-        ({"time": TIME}, {"to": "events", "event": {"name": "  "}}, "'event.name' needs 1 to 255 characters"),
-        ({"name": TEXT}, {"to": "events"}, "nothing says when it happened: write streams.s.time_field: the_column"),
+        ({"time": TIME}, {"to": "events", "event": {"name": "  "}}, "'event.name' must have 1 to 255 characters"),
+        ({"name": TEXT}, {"to": "events"}, "no column for the time: write streams.s.time_field: the_column"),
         ({"name": TEXT}, {"to": "events", "time_field": "at"}, "'time_field' names the column 'at'"),
         (EVENTS, {"to": "events", "properties": ["url"]}, "'properties' names the column 'url'"),
         (
@@ -275,7 +275,7 @@ def test_a_column_that_the_schema_does_not_have_is_not_sent_and_that_is_said(
         (EVENTS | {"event_name": TEXT}, {"to": "events"}, "Braze reserves in the properties of events"),
         (PURCHASES | {"event_name": TEXT}, {"to": "purchases"}, "Braze reserves in the properties of purchases"),
         (PURCHASES, {"to": "purchases", "purchase": {"price": "cost"}}, "'purchase.price' names the column 'cost'"),
-        ({"time": TIME}, {"to": "purchases"}, "nothing gives 'product_id', which Braze needs"),
+        ({"time": TIME}, {"to": "purchases"}, "no column for 'product_id', which Braze requires"),
     ],
 )
 def test_a_mapping_that_does_not_fit_stops_before_the_first_record_and_says_what_is_wrong(
@@ -327,21 +327,21 @@ def test_a_glob_chooses_no_column_that_has_another_part(run_target: Callable[...
     assert [event["properties"] for event in sent(sandbox, "events")] == [{"page": "/"}]
     assert [one["properties"] for one in sent(sandbox, "purchases")] == [{"page": "/"}]
     named = {"fields": ["external_id"]}
-    assert "is a key that commands Braze" in run_target(people, streams={"customers": named}, expect=1).errors[0]
+    assert "is a control key of Braze" in run_target(people, streams={"customers": named}, expect=1).errors[0]
 
 
 def test_a_glob_that_fits_no_column_is_noted(run_target: Callable[..., Run]) -> None:
     run = run_target(customers({"external_id": "c-1"}), streams={"customers": {"fields": ["plan_*"]}})
-    assert "stream 'customers': 'fields' has the glob 'plan_*', and no column fits it" in run.warnings
+    assert "stream 'customers': 'fields' has the glob 'plan_*', but no column matches it" in run.warnings
 
 
 @pytest.mark.parametrize(
     ("change", "text"),
     [
-        ({"time": None}, "column 'time' is blank, but Braze needs 'time'"),
+        ({"time": None}, "column 'time' is blank, but Braze requires 'time'"),
         ({"time": "soon"}, "column 'time': expected a date-time"),
-        ({"name": " "}, "column 'name' is blank, but Braze needs 'name'"),
-        ({"name": "x" * 256}, "column 'name': an event's name may be at most 255 characters long"),
+        ({"name": " "}, "column 'name' is blank, but Braze requires 'name'"),
+        ({"name": "x" * 256}, "column 'name': an event name may be at most 255 characters long"),
         ({"properties": {"time": 1}}, "column 'properties': property 'time': Braze reserves the name 'time'"),
         (
             {"properties": {"event_name": 1}},
@@ -403,7 +403,7 @@ def test_a_currency_that_is_none_is_reported_with_brazes_words(run_target: Calla
 def test_an_event_in_the_future_is_sent_and_noted(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
     soon = (datetime.now(timezone.utc) + timedelta(hours=1)).isoformat()
     run = run_target(events(EVENT | {"time": soon}))
-    assert any("column 'time' lies in the future" in line for line in run.warnings)
+    assert any("column 'time' is in the future" in line for line in run.warnings)
     assert reasons(sandbox) == {"a time in the future is replaced by now": 1}
 
 

@@ -127,9 +127,9 @@ def test_merges_name_both_users_and_those_of_one_user_keep_their_order(
     assert [profile.external_id for profile in sandbox.profiles()] == ["c-3"]
     assert [len(body["merge_updates"]) for body in bodies(sandbox, "/users/merge")] == [1, 1]
     run = run_target(table("s", {"old": "c-3", "new": "c-3"}), streams=mapping, expect=1)
-    assert "it would merge a user with itself" in run.errors[0]
+    assert "it would merge a user into itself" in run.errors[0]
     run = run_target(table("s", {"old": "", "new": "c-3"}), streams=mapping, expect=1)
-    assert "whom to merge: it names no user" in run.errors[0]
+    assert "whom to merge: it identifies no user" in run.errors[0]
 
 
 def test_the_anonymous_user_of_an_address_is_merged_into_the_known_one_of_it(
@@ -144,7 +144,7 @@ def test_the_anonymous_user_of_an_address_is_merged_into_the_known_one_of_it(
     assert (profile.external_id, profile.custom_attributes) == ("c-1", {"plan": "gold"})
     same = {"s": mapping["s"] | {"prioritization": ["most_recently_updated"]}}
     run = run_target(table("s", {"mail": "a@example.com"}), streams=same, expect=1)
-    assert "merge a user with itself" in run.errors[0]
+    assert "merge a user into itself" in run.errors[0]
 
 
 # External ids.
@@ -226,7 +226,7 @@ def test_a_group_of_the_mapping_and_a_boolean_state(run_target: Callable[..., Ru
     )
     states = [the(sandbox.profile(user)).attributes["subscription_groups"][GROUP] for user in ("c-1", "c-2")]
     assert states == ["subscribed", "unsubscribed"]
-    assert "columns that subscriptions have no use for are not sent: why" in run.stderr
+    assert "columns that subscriptions do not use are not sent: why" in run.stderr
 
 
 def test_who_is_to_opt_in_twice_is_asked_and_who_leaves_is_not(
@@ -292,12 +292,18 @@ def test_email_states_are_set_and_the_last_of_an_address_wins(run_target: Callab
 @pytest.mark.parametrize(
     ("entry", "text"),
     [
-        ({"to": "subscriptions", "user": [{"braze_id": "id"}]}, "for subscriptions Braze takes email or external_id"),
-        ({"to": "subscriptions"}, "nothing says whom a record is about"),
-        ({"to": "subscriptions", "user": [{"email": "id"}]}, "nothing gives 'subscription_state', which Braze needs"),
+        (
+            {"to": "subscriptions", "user": [{"braze_id": "id"}]},
+            "for subscriptions Braze takes only email or external_id",
+        ),
+        ({"to": "subscriptions"}, "no column identifies the user"),
+        (
+            {"to": "subscriptions", "user": [{"email": "id"}]},
+            "no column for 'subscription_state', which Braze requires",
+        ),
         (
             {"to": "subscriptions", "user": [{"email": "id"}], "subscription": {"state": "opted_in", "group": GROUP}},
-            "'subscription.state' has to be subscribed or unsubscribed",
+            "'subscription.state' must be subscribed or unsubscribed",
         ),
         (
             {"to": "subscriptions", "user": [{"email": "id"}], "subscription": {"state": "subscribed", "group": "x"}},
@@ -305,37 +311,37 @@ def test_email_states_are_set_and_the_last_of_an_address_wins(run_target: Callab
         ),
         (
             {"to": "email_status", "user": [{"email": "id"}], "subscription": {"group": GROUP}},
-            "'subscription.group' has no meaning for email_status",
+            "'subscription.group' does not apply to email_status",
         ),
-        ({"to": "aliases"}, "nothing gives 'alias_label', which Braze needs"),
-        ({"to": "aliases", "user": [{"email": "id"}]}, "for aliases Braze takes external_id only"),
+        ({"to": "aliases"}, "no column for 'alias_label', which Braze requires"),
+        ({"to": "aliases", "user": [{"email": "id"}]}, "for aliases Braze takes only external_id"),
         ({"to": "identifications", "user": [{"external_id": "id"}]}, "none of the columns alias_label, alias_name"),
-        ({"to": "merges", "merge": [{"external_id": "id"}]}, "nothing says whom to keep"),
+        ({"to": "merges", "merge": [{"external_id": "id"}]}, "no user to keep is configured"),
         ({"to": "merges", "merge": [{"external_id": "id"}], "keep": [{"external_id": "x"}]}, "'keep' names the column"),
-        ({"to": "merges", "user": [{"external_id": "id"}]}, "'user' has no meaning for merges"),
-        ({"to": "external_ids"}, "nothing gives 'current_external_id', which Braze needs"),
+        ({"to": "merges", "user": [{"external_id": "id"}]}, "'user' does not apply to merges"),
+        ({"to": "external_ids"}, "no column for 'current_external_id', which Braze requires"),
         ({"to": "external_ids", "external_ids": {"remove": "x"}}, "'external_ids.remove' names the column 'x'"),
         ({"to": "events", "on_delete": "unset"}, "'on_delete' cannot be unset here, only nothing"),
         ({"to": "email_status"}, "none of the columns email; name another - at streams.s.user. Columns: id, o"),
         (
             {"to": "email_status", "user": [{"email": "id"}], "subscription": {"state_field": "o"}},
-            "column 'o' cannot be 'subscription.state_field', for it holds object",
+            "column 'o' cannot be 'subscription.state_field': it holds object",
         ),
         (
             {"to": "aliases", "alias": {"name": "o", "label": "web"}},
-            "column 'o' cannot be 'alias.name', for it holds object",
+            "column 'o' cannot be 'alias.name': it holds object",
         ),
         (
             {"to": "external_ids", "external_ids": {"remove": "o"}},
-            "column 'o' cannot be 'external_ids.remove', for it holds object",
+            "column 'o' cannot be 'external_ids.remove': it holds object",
         ),
         (
             {"to": "cohorts", "user": [{"external_id": "id"}], "cohort": {"attribute": "vip", "member_field": "o"}},
-            "column 'o' cannot be 'cohort.member_field', for it holds object",
+            "column 'o' cannot be 'cohort.member_field': it holds object",
         ),
         (
             {"to": "cohorts", "user": [{"external_id": "id"}], "cohort": {"array": "cohorts", "name_field": "o"}},
-            "column 'o' cannot be 'cohort.name_field', for it holds object",
+            "column 'o' cannot be 'cohort.name_field': it holds object",
         ),
     ],
 )

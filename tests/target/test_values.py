@@ -100,8 +100,8 @@ def test_a_value_has_the_type_of_its_column(
         (ANY_OBJECT, {"a": {"b.c": 1}}, "a key inside an object may not contain '.' or '$': 'b.c'"),
         (ANY_OBJECT, {"$a": 1}, "a name may not begin with '$': '$a'"),
         (ANY_OBJECT, {"a": "x" * 256}, "256 characters long"),
-        (ANY_OBJECT, {"inc": 1}, "for a command"),
-        (ANY_OBJECT, {"add": ["a"]}, "for a command"),
+        (ANY_OBJECT, {"inc": 1}, "as an operator, not as data"),
+        (ANY_OBJECT, {"add": ["a"]}, "as an operator, not as data"),
         ({"type": "array"}, [[1], [2]], "arrays of objects; this one is neither"),
         ({"type": "array"}, [1, {"a": 1}], "arrays of objects; this one is neither"),
         ({"type": "array"}, "{}", "expected a JSON array, got '{}'"),
@@ -164,7 +164,7 @@ def test_two_keys_of_one_name_are_reported_for_only_one_would_stay(
     column: dict[str, Any], value: dict[str, Any], run_target: Callable[..., Run], sandbox: Sandbox
 ) -> None:
     run = run_target(customers({"external_id": "c-1", "o": value}, o=column), expect=1)
-    assert "two keys are called 'a', once the blanks at their ends are cut off" in run.errors[0]
+    assert "two keys are called 'a' after trimming spaces" in run.errors[0]
     assert not sandbox.requests
 
 

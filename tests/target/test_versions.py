@@ -144,7 +144,7 @@ def test_subscriptions_end_that_are_listed_no_more(sandbox: Sandbox, run_target:
     ("guard", "left", "error"),
     [
         ({"max_deletions": 2}, ["a"], ""),
-        ({"max_deletions": 1}, ["a", "b", "c"], "more than 1 users"),
+        ({"max_deletions": 1}, ["a", "b", "c"], "more than its max_deletions of 1 users"),
         ({"max_deleted_share": 0.7}, ["a"], ""),
         ({"max_deleted_share": 0.5}, ["a", "b", "c"], "would delete 2 of the 3 users"),
     ],

@@ -61,7 +61,7 @@ def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> 
         if there.get(name, kind) != kind:
             raise MappingError(
                 f"stream '{catalog.stream}': in the catalog '{catalog.name}' the field '{name}' is of the type "
-                f"{there[name]}, which cannot be changed, but the stream has {kind}; 'types' can say otherwise"
+                f"{there[name]}, which cannot be changed, but the stream has {kind}; 'types' can override that"
             )
     if not catalog.partial and (cleared := sorted(there.keys() - catalog.fields.keys())):
         notice(

@@ -41,7 +41,7 @@ def compile_mapping(
     kind = kind_of(stream, entry)
     if stray := sorted(entry.keys() - keys_of_kinds()[kind]):
         raise MappingError(
-            f"stream '{stream}': '{stray[0]}' has no meaning for {kind}; they have: "
+            f"stream '{stream}': '{stray[0]}' does not apply to {kind}, which take: "
             f"{', '.join(sorted(keys_of_kinds()[kind]))} - at streams.{key or stream}.{stray[0]}"
         )
     columns = Columns(stream, schema, entry, defaults.zone, key)

@@ -81,7 +81,7 @@ class Field:
         """
         value = self.value(record)
         if value is None or value == "":
-            raise RecordError(f"column '{self.column}' is blank, but Braze needs '{self.name}'")
+            raise RecordError(f"column '{self.column}' is blank, but Braze requires '{self.name}'")
         return value
 
 
@@ -165,7 +165,7 @@ class Columns:
                 try:
                     found = resolved(properties[column], schema)
                 except ValueError as wrong:
-                    raise self.error(f"column '{column}': {wrong}; 'types' can say what the column holds") from None
+                    raise self.error(f"column '{column}': {wrong}; set the column's type in 'types'") from None
                 # JSON Schema has `true` for "anything".
                 self._schemas[column] = found if isinstance(found, Mapping) else {}
 
@@ -194,8 +194,8 @@ class Columns:
         kinds = json_types(self._schemas[column])
         if kinds and not kinds & {*allowed}:
             raise self.error(
-                f"column '{column}' cannot be {what}, for it holds {' or '.join(sorted(kinds))} and no "
-                f"{' or '.join(sorted(allowed))}; 'types' can say otherwise"
+                f"column '{column}' cannot be {what}: it holds {' or '.join(sorted(kinds))}, not "
+                f"{' or '.join(sorted(allowed))}; 'types' can override that"
             )
 
     def check_identifiers(self, rules: Iterable[IdentifierRule]) -> None:
@@ -242,7 +242,7 @@ class Columns:
                 continue
             found = [name for name in usual if fnmatchcase(name, pattern)]
             if not found:
-                notice(f"'{setting}' has the glob '{pattern}', and no column fits it")
+                notice(f"'{setting}' has the glob '{pattern}', but no column matches it")
             chosen.update(dict.fromkeys(found))
         return list(chosen)
 
@@ -269,12 +269,10 @@ class Columns:
                 name = checked_name(wanted)
                 convert = compile_column(self._schemas[column], place.of(f"column '{column}'"))
             except ValueError as wrong:
-                raise self.error(
-                    f"column '{column}': {wrong}; give it another name in 'rename' or leave it out"
-                ) from None
+                raise self.error(f"column '{column}': {wrong}; rename it with 'rename' or leave it out") from None
             if name in reserved:
                 raise self.error(
-                    f"column '{column}' would be sent as '{name}', which {reserved[name]}; give it another name in "
+                    f"column '{column}' would be sent as '{name}', which {reserved[name]}; rename it with "
                     "'rename' or leave it out"
                 )
             if name in fields:

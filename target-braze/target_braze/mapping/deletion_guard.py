@@ -61,7 +61,7 @@ class DeletionGuard:
         found.deleted.add(user)
         if found.most is not None and len(found.deleted) > found.most:
             raise MappingError(
-                f"stream '{stream}' would delete more than {found.most:,} users, which is its max_deletions; nobody "
+                f"stream '{stream}' would delete more than its max_deletions of {found.most:,} users; nobody "
                 "was deleted"
             )
 

@@ -31,7 +31,7 @@ class FlattenedColumns:
     ) -> None:
         self.columns = tuple(columns.known(column, "flatten") for column in columns.entry.get("flatten", ()))
         for column in self.columns:
-            columns.check_types(column, ("object", "string"), "flatten")
+            columns.check_types(column, ("object", "string"), "flattened")
         place = defaults.place(notice, typed_nested_times=True)
         self._nulls = defaults.unset_nulls
         source = PropertySource(columns, tuple((column,) for column in self.columns), {})
@@ -40,7 +40,7 @@ class FlattenedColumns:
         def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
             name = checked_name(member)
             if name in limits.CONTROL_KEYS:
-                raise ValueError(f"'{name}' is a key that commands Braze")
+                raise ValueError(f"'{name}' is a control key of Braze")
             what = f"attribute '{name}'"
             here = place.of(what)
             standard = compile_standard_field(name, schema, here)
@@ -64,6 +64,6 @@ class FlattenedColumns:
             return
         for name, value in self._members.convert(self._read(record)).items():
             if name in sent:
-                raise RecordError(f"attribute '{name}' comes from a column of its own and from one in 'flatten'")
+                raise RecordError(f"attribute '{name}' comes both from a column of its own and from one in 'flatten'")
             if value is not None or self._nulls:
                 sent[name] = value

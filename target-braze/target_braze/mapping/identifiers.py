@@ -129,7 +129,7 @@ class IdentifierRule:
                 return None
             if text.casefold() not in self.placeholders:
                 return self._check(text)
-            wrong = IdentifierError("placeholder", f"{text!r} is a placeholder and names nobody")
+            wrong = IdentifierError("placeholder", f"{text!r} is a placeholder, not an id")
         except IdentifierError as error:
             wrong = error
         raise _UnusableIdentifierError(column, wrong)
@@ -163,9 +163,9 @@ def find_user(rules: Sequence[IdentifierRule], record: Mapping[str, Any]) -> tup
             return user, tuple(column for caught in wrong for column in caught.columns) if wrong else ()
     if not wrong:
         tried = ", ".join(column for rule in rules for column in rule.columns)
-        raise RecordError(f"it names no user: all of these columns are blank: {tried}")
+        raise RecordError(f"it identifies no user: these columns are blank: {tried}")
     reasons = (wrong.get(rule) or f"column '{rule.column}' is blank" for rule in rules)
-    raise RecordError(f"it names no user: {'; '.join(reasons)}")
+    raise RecordError(f"it identifies no user: {'; '.join(reasons)}")
 
 
 def compile_user(
@@ -206,7 +206,7 @@ def compile_user(
                 )
     if not rules:
         raise MappingError(
-            f"stream '{stream}': nothing says whom a record is about. Name a column in the setting "
+            f"stream '{stream}': no column identifies the user. Name one in the setting "
             f"streams.{stream}.{setting}, for example [{{external_id: {next(iter(columns), 'customer_id')}}}]. "
             f"Columns: {', '.join(columns)}"
         )

@@ -109,7 +109,7 @@ def compile_operators(columns: Columns, place: Place, reserved: Mapping[str, str
             ):
                 raise columns.error(
                     f"columns '{other.field.column}' ({other.key}) and '{column}' ({key}) would both change "
-                    f"'{field.name}', and these two operators do not go together"
+                    f"'{field.name}', but these two operators cannot be combined"
                 )
         found.append(Operator(key, field))
     return tuple(found)

@@ -180,5 +180,5 @@ def chooser(columns: Columns, setting: str, flat: Mapping[str, str], notice: Cal
             if not is_glob(pattern) and pattern not in names:
                 columns.known(pattern, setting)
             elif is_glob(pattern) and not any(fnmatchcase(name, pattern) for name in names):
-                notice(f"'{setting}' has the glob '{pattern}', and no column fits it")
+                notice(f"'{setting}' has the glob '{pattern}', but no column matches it")
     return lambda name: any(name == pattern or fnmatchcase(name, pattern) for pattern in patterns)

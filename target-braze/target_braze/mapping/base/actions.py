@@ -54,17 +54,17 @@ class Action(StreamMapping):
         for number, kind in enumerate(kind for item in entry or () for kind in item):
             if kind not in kinds:
                 raise columns.error(
-                    f"'{setting}' has {kind}, but for {self.to} Braze takes {' or '.join(sorted(kinds))} only - at "
+                    f"'{setting}' has {kind}, but for {self.to} Braze takes only {' or '.join(sorted(kinds))} - at "
                     f"{columns.at}.{setting}[{number}]"
                 )
         if entry is None and not default:
-            raise columns.error(f"nothing says whom to {setting}; name the column - at {columns.at}.{setting}")
+            raise columns.error(f"no user to {setting} is configured; name the column - at {columns.at}.{setting}")
         if entry is None:
             check_identifiers(columns, [*kinds], always=False)
         found = {column for kind in kinds for column in _COLUMNS.get(kind, (kind,))}
         if entry is None and not found & {*columns.names}:
             raise columns.error(
-                f"nothing says whom a record is about: there is none of the columns {', '.join(sorted(found))}; name "
+                f"no column identifies the user: the stream has none of the columns {', '.join(sorted(found))}; name "
                 f"another - at {columns.at}.{setting}. Columns: {', '.join(columns.names)}"
             )
         names = columns.names if entry is not None else [name for name in columns.names if name in found]
@@ -82,7 +82,7 @@ class Action(StreamMapping):
         given = columns.entry.get(setting, {}).get(key)
         if given is None and default not in columns:
             raise columns.error(
-                f"nothing gives '{default}', which Braze needs: name the column - at {columns.at}.{setting}.{key}"
+                f"no column for '{default}', which Braze requires: name it - at {columns.at}.{setting}.{key}"
             )
         column = columns.known(given or default, f"{setting}.{key}")
         columns.check_types(column, kinds, f"'{setting}.{key}'")
@@ -99,7 +99,7 @@ class Action(StreamMapping):
     def _note_unused(self, used: Iterable[str]) -> None:
         unused = [name for name in self._columns.names if name not in {*used}]
         if unused:
-            self._notice(f"columns that {self.to} have no use for are not sent: {', '.join(unused)}")
+            self._notice(f"columns that {self.to} do not use are not sent: {', '.join(unused)}")
 
 
 def columns_of(*rules: Sequence[IdentifierRule]) -> set[str]:

@@ -48,7 +48,7 @@ class EventOrPurchase(StreamMapping):
         time_column = columns.entry.get("time_field", "time")
         if time_column not in columns and "time_field" not in columns.entry:
             raise columns.error(
-                f"nothing says when it happened: write {columns.at}.time_field: "
+                f"no column for the time: write {columns.at}.time_field: "
                 f"{almost(columns, 'time') or 'the_column'}. "
                 f"Columns: {', '.join(columns.names)}"
             )
@@ -92,7 +92,7 @@ class EventOrPurchase(StreamMapping):
 
     def _compile_flattened(self, column: str, place: Place) -> tuple[PropertySource, PropertyConverters]:
         """What reads a column of objects, and what converts their members by name."""
-        self._columns.check_types(column, ("object", "string"), "flatten")
+        self._columns.check_types(column, ("object", "string"), "flattened")
 
         def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
             name = checked_name(member)
@@ -154,7 +154,7 @@ class EventOrPurchase(StreamMapping):
         if key not in given and key not in columns:
             hint = f"{setting if key == 'name' else f'{setting}.{key}'}: {spelled or 'the_column'}"
             raise columns.error(
-                f"nothing gives '{key}', which Braze needs: write {columns.at}.{hint}. "
+                f"no column for '{key}', which Braze requires: write {columns.at}.{hint}. "
                 f"Columns: {', '.join(columns.names)}"
             )
         column = columns.known(given.get(key, key), setting if key == "name" else f"{setting}.{key}")
@@ -167,7 +167,7 @@ def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], No
     text = to_time(value, zone)
     # Nearly all is so long ago that its day says so.
     if text >= _LONG_AGO and to_moment(text, zone).timestamp() > time.time() + _CLOCK_SKEW:
-        notice(f"column '{column}' lies in the future; Braze will store the moment of arrival")
+        notice(f"column '{column}' is in the future; Braze stores the time of arrival instead")
     return text
 
 
@@ -175,6 +175,6 @@ def watch_names(seen: set[str], name: str, many: int, what: str, notice: Callabl
     """Count distinct names as far as it matters: Braze blocks a profile that has too many."""
     if len(seen) <= many and name not in seen:
         if len(seen) == many:
-            notice(f"more than {many:,} distinct {what}: is that a name, or data that belongs into a property?")
+            notice(f"more than {many:,} distinct {what}: is this a name, or data that belongs in a property?")
         seen.add(name)
     return seen

@@ -58,7 +58,7 @@ class Defaults:
         def report(what: str, wrong: ValueError) -> None:
             # Without the value, which may be personal; so that there is one report of each kind.
             why = _COUNT.sub("too many", str(wrong).partition(", got ")[0])
-            notice(f"{what} is left out of records, for 'on_bad_value' is drop_field: {why}")
+            notice(f"{what} is left out of records because 'on_bad_value' is drop_field: {why}")
 
         return report
 
@@ -171,7 +171,7 @@ class StreamMapping(ABC):
             RecordError: it names no user.
         """
         if self._on_delete == "nothing":
-            self._notice("records were deleted in the source, for which nothing is done in Braze: on_delete is nothing")
+            self._notice("records deleted in the source change nothing in Braze because on_delete is nothing")
             return []
         return self._changes_on_delete(record)
 

@@ -28,7 +28,7 @@ class StateSetter(Action):
             self._state = given["state"]
             if self._state not in self.states:
                 raise self._columns.error(
-                    f"'subscription.state' has to be {' or '.join(self.states)} - at "
+                    f"'subscription.state' must be {' or '.join(self.states)} - at "
                     f"{self._columns.at}.subscription.state"
                 )
             return set()

@@ -77,7 +77,7 @@ class CallUsers:
         was_anonymous = self._previous_is_anonymous or unknown == self._anonymous_user(record)
         gone = unknown if was_anonymous else known
         if gone is None or gone == user:
-            raise RecordError("an alias call that merges a user with itself")
+            raise RecordError("an alias call that merges a user into itself")
         fields = {"identifier_to_merge": identifier(gone), "identifier_to_keep": identifier(user)}
         return [Change("merge_updates", user, fields, merges.SEMANTICS, merges.ENDPOINT, others=(gone,))]
 

@@ -32,7 +32,7 @@ class EventNames:
         for method, template in self._templates.items():
             if set("{}") & set(_PLACEHOLDER.sub("", template)):
                 raise columns.error(
-                    f"{template!r} is no template such as {_TEMPLATES[method]!r}, with names of properties in braces - "
+                    f"{template!r} is not a template such as {_TEMPLATES[method]!r}, with property names in braces - "
                     f"at {columns.at}.calls.{method}"
                 )
 

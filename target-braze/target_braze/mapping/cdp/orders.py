@@ -67,7 +67,7 @@ _RECOMMENDED: Final[Mapping[str, _Recommended]] = {
 def _amount(value: object) -> Any:  # noqa: ANN401
     amount = to_number(value)
     if amount is not None and amount < 0:
-        raise ValueError(f"Braze takes no negative amount in a recommended event, got {show(value)}")
+        raise ValueError(f"a recommended event takes no negative amounts, got {show(value)}")
     return amount
 
 
@@ -85,7 +85,7 @@ def _list(value: object) -> list[Any] | None:
 def _offers(value: object) -> list[Any] | None:
     offers = _list([value] if value in _OFFERS else value)
     if offers is not None and not all(offer in _OFFERS for offer in offers):
-        raise ValueError(f"Braze knows of {' and '.join(_OFFERS)} only, got {show(value)}")
+        raise ValueError(f"Braze knows only {' and '.join(_OFFERS)}, got {show(value)}")
     return offers
 
 
@@ -288,7 +288,7 @@ def _complain(event: str, where: str, lacking: Iterable[str]) -> None:
         hint = ""
         if any(f"{name}'" in " ".join(wants) for name in ("currency", "source")):
             hint = "; 'calls.orders' can say the currency and the source of all orders"
-        raise RecordError(f"the event '{event}' lacks what Braze needs: {', '.join(wants)}{hint}")
+        raise RecordError(f"the event '{event}' lacks what Braze requires: {', '.join(wants)}{hint}")
 
 
 def _without_nulls(properties: Mapping[str, Any]) -> dict[str, Any]:

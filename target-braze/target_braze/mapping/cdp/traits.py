@@ -47,14 +47,14 @@ def compile_trait(renames: Mapping[str, str], defaults: Defaults, notice: Callab
     def compile_one(trait: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
         name = checked_name(renames.get(trait) or _STANDARD.get(snake_case(trait), trait))
         if name in limits.CONTROL_KEYS:
-            raise ValueError(f"'{name}' is a key that commands Braze; give it another name in 'rename' or leave it out")
+            raise ValueError(f"'{name}' is a control key of Braze; rename it with 'rename' or leave it out")
         what = f"trait '{trait}'"
         place = everywhere.of(what)
         standard = compile_standard_field(name, schema, place)
         if standard:
             return name, _spelled(standard) if name == "gender" else standard
         if meant := meant_field(name):
-            notice(f"{what} becomes a custom attribute; Braze's own field is '{meant}', and 'rename' can say so")
+            notice(f"{what} becomes a custom attribute; to set Braze's own field '{meant}', use 'rename'")
         convert = compile_value(schema, place)
         if is_time(schema):
             return name, convert
@@ -96,7 +96,7 @@ def without_operations(properties: Mapping[str, Any], notice: Callable[[str], No
             values = to_object(properties[operation], ("user_properties", operation))
             plain |= values if operation == "$set" else dict.fromkeys(values)
         else:
-            notice(f"Amplitude's operation '{operation}' on user properties is left out: Braze has none like it")
+            notice(f"Amplitude's operation '{operation}' on user properties is not sent: Braze has no equivalent")
     return plain
 
 

@@ -95,7 +95,7 @@ class Aliases(Action, to="aliases"):
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         alias = self._alias.user(record)
         if alias is None:
-            raise RecordError(f"it names no alias: blank is one of these columns: {', '.join(self._alias.columns)}")
+            raise RecordError(f"it names no alias: one of these columns is blank: {', '.join(self._alias.columns)}")
         _, label, name = alias
         old = None if self._old is None else self._old.user(record)
         if old is not None and old != alias:

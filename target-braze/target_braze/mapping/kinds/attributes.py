@@ -45,7 +45,7 @@ _MEANT: Final[Mapping[str, str]] = {
     "timezone": "time_zone",
     **{squashed(name): name for name in STANDARD},
 }
-_RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a key that commands Braze")
+_RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a control key of Braze")
 
 
 def _is_repeatable(fields: Mapping[str, Any]) -> bool:
@@ -127,7 +127,7 @@ class Attributes(StreamMapping, to="attributes"):
         if self._on_delete == "unset" and self._flattened.columns:
             # Which there are only the record knows, and of a deleted one there may be no more than the key.
             members = "', '".join(self._flattened.columns)
-            notice(f"'on_delete' unsets no members of '{members}'; they stay in Braze")
+            notice(f"'on_delete' does not unset keys of '{members}'; they stay in Braze")
         self._deletion = OnDelete(
             columns, self._on_delete, names, new_object=self._object, as_change=self._as_change, guard=defaults.guard
         )
@@ -158,8 +158,9 @@ class Attributes(StreamMapping, to="attributes"):
                 return
             if rule.identifier_type == "phone":
                 raise self._columns.error(
-                    f"'user' tries '{rule.column}' (phone) before '{email}' (email), but of an object that has "
-                    f"both Braze goes by the address; put email before phone, or leave '{email}' out of 'fields'"
+                    f"'user' tries '{rule.column}' (phone) before '{email}' (email), but Braze "
+                    "identifies an object with both by its email; put email before phone, or leave "
+                    f"'{email}' out of 'fields'"
                 )
 
     def _typed(self, field: Field) -> Field:
@@ -172,7 +173,7 @@ class Attributes(StreamMapping, to="attributes"):
         meant = meant_field(field.name)
         if meant and meant not in self._columns:
             self._notice(
-                f"column '{field.column}' becomes a custom attribute, because Braze's own field is '{meant}'; "
+                f"column '{field.column}' becomes a custom attribute: Braze's own field is '{meant}'; "
                 f"{self._columns.at}.rename: {{{field.column}: {meant}}} sends it there"
             )
         if self._columns.is_time(field.column):
@@ -255,8 +256,8 @@ def watched(convert: Convert, what: str, notice: Callable[[str], None], *, rejec
         sent = convert(value)
         if isinstance(sent, str) and looks_like_time(sent):
             if reject:
-                raise ValueError(f"expected text that Braze does not make a time, got {sent!r}")
-            notice(f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze makes a time")
+                raise ValueError(f"expected text that Braze does not convert to a time, got {sent!r}")
+            notice(f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze converts to a time")
         return sent
 
     return convert_watched

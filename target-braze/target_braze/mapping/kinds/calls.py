@@ -72,8 +72,8 @@ class Calls(StreamMapping, to="calls"):
         layout = self._layout
         if layout.method is None and layout.type is None:
             raise columns.error(
-                "nothing says which call a record is: name the column in 'calls.method_field', or say in "
-                f"'calls.method' which all of them are. Columns: {', '.join(columns.names)}"
+                "no column for the call's type: name it in 'calls.method_field', or set "
+                f"'calls.method' for all records. Columns: {', '.join(columns.names)}"
             )
         self._time = self._compile_times()
         self._names = EventNames(columns, self._given, notice)
@@ -105,7 +105,7 @@ class Calls(StreamMapping, to="calls"):
             return [self._time_field(name)]
         if not self._layout.times and self._layout.method in {"track", "page", "screen"}:
             raise columns.error(
-                f"nothing says when it happened: name the column in streams.{columns.stream}.time_field. "
+                f"no column for the time: name it in streams.{columns.stream}.time_field. "
                 f"Columns: {', '.join(columns.names)}"
             )
         return [self._time_field(name) for name in self._layout.times]
@@ -120,7 +120,7 @@ class Calls(StreamMapping, to="calls"):
         name: str = self._given.get("group", {}).get("attribute", "group_id")
         try:
             if name in limits.CONTROL_KEYS:
-                raise ValueError(f"'{name}' is a key that commands Braze")  # noqa: TRY301
+                raise ValueError(f"'{name}' is a control key of Braze")  # noqa: TRY301
             return checked_name(name)
         except ValueError as wrong:
             raise self._columns.error(f"{wrong} - at {self._columns.at}.calls.group.attribute") from None
@@ -161,7 +161,7 @@ class Calls(StreamMapping, to="calls"):
         def compile_one(name: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
             sent = checked_name(renames.get(name, name))
             if sent in limits.RESERVED_EVENT_PROPERTIES:
-                raise ValueError("Braze reserves the name; give it another one in 'rename' or leave it out")
+                raise ValueError("the name is reserved by Braze")
             if name == "products" and json_types(schema) == {"string"}:
                 schema = {"type": "array"}  # warehouses keep arrays as the text of their JSON
             return sent, compile_value(schema, place.of(f"property '{name}'"))
@@ -184,9 +184,7 @@ class Calls(StreamMapping, to="calls"):
         """Compile the columns of a flat layout before the first record."""
         for column, name in flat.items():
             if wrong := members.wrong(name):
-                raise self._columns.error(
-                    f"column '{column}': {wrong}; give it another name in 'rename' or leave it out"
-                )
+                raise self._columns.error(f"column '{column}': {wrong}; rename it with 'rename' or leave it out")
 
     def _note_rest(self) -> None:
         layout = self._layout
@@ -199,9 +197,7 @@ class Calls(StreamMapping, to="calls"):
             *self._traits.columns,
         }
         if rest := [column for column in self._columns.names if column not in known]:
-            self._notice(
-                f"columns that belong to the call, and to no trait or property, are not sent: {', '.join(rest)}"
-            )
+            self._notice(f"columns that are neither traits nor properties are not sent: {', '.join(rest)}")
 
     @property
     @override
@@ -235,7 +231,7 @@ class Calls(StreamMapping, to="calls"):
         if self._given.get("anonymous_label", "") is None and all(
             is_blank(record.get(column)) for column in self._identifier_columns()
         ):
-            self._notice("calls of users without an id are left out, for 'calls.anonymous_label' is null")
+            self._notice("calls of anonymous users are skipped because 'calls.anonymous_label' is null")
             return []
         user = self._user(record)
         return self._handlers[method](record, user)
@@ -254,21 +250,21 @@ class Calls(StreamMapping, to="calls"):
         if method not in METHODS:
             raise RecordError(
                 f"column '{self._layout.type}': expected one of {', '.join(METHODS)}, got {show(value)}; "
-                "'calls.method' can say which call all records are"
+                "set 'calls.method' to declare one type for all records"
             )
         return method
 
     def _identify(self, record: Mapping[str, Any], user: User) -> list[Change]:
         changes = self._users.identification(record, user) + self._attributes_of(record, user)
         if not changes:
-            self._notice("an identify call without traits has nothing to send")
+            self._notice("an identify call without traits sends nothing")
         return changes
 
     def _track(self, record: Mapping[str, Any], user: User) -> list[Change]:
         columns = self._layout.event
         name = next((value for column in columns if not is_blank(value := record.get(column))), None)
         if name is None:
-            raise RecordError(f"it names no event: all of these columns are blank: {', '.join(columns) or 'event'}")
+            raise RecordError(f"it names no event: these columns are blank: {', '.join(columns) or 'event'}")
         self._note_traits("track", record)
         return self._event(record, user, name, self._properties.read(record))
 
@@ -311,7 +307,7 @@ class Calls(StreamMapping, to="calls"):
     def _amplitude(self, record: Mapping[str, Any], user: User) -> list[Change]:
         name = record.get(str(self._layout.type))
         if name == "$groupidentify":
-            self._notice("'$groupidentify' is about a group and not sent: Braze has users only")
+            self._notice("'$groupidentify' is about a group and not sent: Braze has only users")
             return []
         if name == "$identify":
             return self._identify(record, user)
@@ -362,9 +358,9 @@ class Calls(StreamMapping, to="calls"):
         if time is None:
             tried = ", ".join(field.column for field in self._time)
             raise RecordError(
-                f"it does not say when it happened: all of these columns are blank: {tried}"
+                f"it has no time: these columns are blank: {tried}"
                 if tried
-                else "no column says when it happened: name it in 'time_field'"
+                else "no column for the time: name it in 'time_field'"
             )
         objects = self._orders.objects(event, raw, record.get("channel")) if special else None
         if objects is None:

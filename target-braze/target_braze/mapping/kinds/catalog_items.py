@@ -183,7 +183,7 @@ class CatalogItems(Action, to="catalog_items"):
     def _check_name(self, name: str, what: str, at: str) -> None:
         if not _NAME.match(name) or len(name) > limits.CATALOG_NAME_LENGTH:
             raise self._columns.error(
-                f"{name!r} cannot be the {what}, which has letters, digits, '-' and '_' only and is at most "
+                f"{name!r} cannot be the {what}, which may contain only letters, digits, '-' and '_' and is at most "
                 f"{limits.CATALOG_NAME_LENGTH} characters long - at {at}"
             )
 
@@ -205,8 +205,8 @@ def _item_id(value: object) -> str:
     text = to_id(value)
     if text and (not _NAME.match(text) or len(text) > limits.CATALOG_NAME_LENGTH):
         raise ValueError(
-            f"the id of an item has letters, digits, '-' and '_' only and is at most {limits.CATALOG_NAME_LENGTH} "
-            f"characters long, got {show(value)}"
+            f"the id of an item may contain only letters, digits, '-' and '_' and is at most "
+            f"{limits.CATALOG_NAME_LENGTH} characters long, got {show(value)}"
         )
     return text
 
@@ -233,7 +233,7 @@ def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
     if items <= SCALARS:
         return "array", _array
     raise ValueError(
-        "a field of a catalog holds text, numbers, booleans, times, objects or arrays of text, and this column holds "
+        "a catalog field holds text, a number, a boolean, a time, an object or an array of text, but this column holds "
         f"{' or '.join(sorted(kinds))}{' of ' + ' or '.join(sorted(items)) if kinds == {'array'} else ''}"
     )
 

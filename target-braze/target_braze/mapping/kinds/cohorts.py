@@ -59,7 +59,7 @@ class Cohorts(StreamMapping, to="cohorts"):
         given: Mapping[str, str] = columns.entry.get("cohort", {})
         if not given:
             raise columns.error(
-                "nothing says what membership is in Braze: name a boolean attribute, or an array and the cohort - "
+                "no attribute is configured for membership: name a boolean attribute, or an array and the cohort - "
                 f"at {columns.at}.cohort"
             )
         self._is_array = "array" in given
@@ -78,7 +78,7 @@ class Cohorts(StreamMapping, to="cohorts"):
             self._member = Field(column, "member", to_boolean)
             used.add(column)
         if unused := [name for name in columns.names if name not in used]:
-            notice(f"columns that cohorts have no use for are not sent: {', '.join(unused)}")
+            notice(f"columns that cohorts do not use are not sent: {', '.join(unused)}")
 
     @property
     @override
@@ -138,7 +138,6 @@ class Cohorts(StreamMapping, to="cohorts"):
             raise self._columns.error(f"{wrong} - at {self._columns.at}.cohort") from None
         if name in limits.CONTROL_KEYS or name in STANDARD:
             raise self._columns.error(
-                f"'{name}' means something else to Braze; give the cohort's attribute another name - at "
-                f"{self._columns.at}.cohort"
+                f"'{name}' has another meaning in Braze; rename the cohort's attribute - at {self._columns.at}.cohort"
             )
         return name

@@ -60,8 +60,7 @@ class EmailHygiene(Action, to="email_hygiene"):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         if "operation" not in columns.entry:
             raise columns.error(
-                f"nothing says what to do with the addresses: set operation to {' or '.join(ENDPOINTS)} - at "
-                f"{columns.at}.operation"
+                f"no operation is configured: set operation to {' or '.join(ENDPOINTS)} - at {columns.at}.operation"
             )
         self._operation: str = columns.entry["operation"]
         super().__init__(columns, defaults, notice)

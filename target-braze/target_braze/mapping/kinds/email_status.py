@@ -53,7 +53,7 @@ class EmailStatus(StateSetter, to="email_status"):
         given = columns.entry.get("subscription", {})
         for key in {"group", "group_field", "double_opt_in"} & given.keys():
             raise columns.error(
-                f"'subscription.{key}' has no meaning for email_status - at {columns.at}.subscription.{key}"
+                f"'subscription.{key}' does not apply to email_status - at {columns.at}.subscription.{key}"
             )
         self._note_unused(self._compile_state() | columns_of(self._identifier_rules))
 

@@ -60,7 +60,7 @@ class Events(EventOrPurchase, to="events"):
         self._literal = event.get("name", "").strip()
         if "name" in event and not 0 < len(self._literal) <= limits.NAME_LENGTH:
             raise columns.error(
-                f"'event.name' needs 1 to {limits.NAME_LENGTH} characters, blanks at its ends not counted"
+                f"'event.name' must have 1 to {limits.NAME_LENGTH} characters, not counting spaces at its ends"
             )
         self._name = None
         self._names: set[str] = set()
@@ -89,5 +89,5 @@ def to_event_name(value: object) -> str:
     """
     name = to_string(value).strip()
     if len(name) > limits.NAME_LENGTH:
-        raise ValueError(f"an event's name may be at most {limits.NAME_LENGTH} characters long")
+        raise ValueError(f"an event name may be at most {limits.NAME_LENGTH} characters long")
     return name

@@ -74,7 +74,7 @@ class Merges(Action, to="merges"):
             "identifier_to_keep": prioritized(stays, self._prioritization[1]),
         }
         if fields["identifier_to_merge"] == fields["identifier_to_keep"]:
-            raise RecordError("it would merge a user with itself")
+            raise RecordError("it would merge a user into itself")
         return [Change("merge_updates", stays, fields, SEMANTICS, ENDPOINT, others=(goes,))]
 
     @staticmethod

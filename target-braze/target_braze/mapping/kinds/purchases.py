@@ -63,7 +63,7 @@ class Purchases(EventOrPurchase, to="purchases"):
         spelled = almost(columns, "quantity")
         if spelled and "quantity" not in given and spelled not in columns.entry.get("properties", ()):
             raise columns.error(
-                f"column '{spelled}' differs from Braze's 'quantity' only in spelling, and each purchase would count "
+                f"column '{spelled}' differs from Braze's 'quantity' only in spelling, so each purchase would count "
                 f"as one. Write {columns.at}.purchase.quantity: {spelled}, or name it in {columns.at}.properties"
             )
         if "quantity" in given or "quantity" in columns:

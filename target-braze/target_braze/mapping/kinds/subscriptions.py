@@ -149,4 +149,4 @@ def _group(value: object) -> str:
     try:
         return text and str(UUID(text))
     except ValueError:
-        raise ValueError(f"expected the id of a subscription group, which the dashboard shows, got {value!r}") from None
+        raise ValueError(f"expected the id of a subscription group, as shown in the dashboard, got {value!r}") from None

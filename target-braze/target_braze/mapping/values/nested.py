@@ -45,7 +45,7 @@ def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
     if place.typed_nested_times:
         for kind, branch in branches_of(schema):
             if kind == "array" and json_types(branch.get("items")) == {"array"}:
-                raise ValueError("it holds arrays of arrays, for which Braze has no type")
+                raise ValueError("it holds arrays of arrays, which Braze has no type for")
     convert = _compile(schema, place)
     kinds = json_types(schema)
     return convert if kinds and kinds <= SCALARS else _top_level(convert, place)
@@ -202,7 +202,7 @@ def _members(
             if sent is None:
                 continue
             if key in found:
-                raise ValueError(f"two keys are called '{key}', once the blanks at their ends are cut off")
+                raise ValueError(f"two keys are called '{key}' after trimming spaces")
             found[key] = sent
         return found
 
@@ -263,7 +263,7 @@ def _check_attribute(value: dict[str, Any] | list[Any]) -> None:
     """
     if isinstance(value, dict):
         if value.keys() == {"inc"} or (value and value.keys() <= {"add", "remove"}):
-            raise ValueError(f"Braze takes an object with no key but '{min(value)}' for a command, not for data")
+            raise ValueError(f"Braze reads an object with only the key '{min(value)}' as an operator, not as data")
         return
     kinds = set(map(type, value))
     if kinds <= {dict}:
