@@ -293,7 +293,7 @@ def test_columns_of_text_are_typed_by_the_mapping(load: Callable[..., Profile], 
 def test_text_that_braze_will_make_a_time_is_noted_once_a_column(run_target: Callable[..., Run]) -> None:
     codes = [{"external_id": f"c-{day}", "code": f"12-{day}-2021", "at": "2026-03-04T00:00:00+00:00"} for day in (1, 2)]
     run = run_target(customers(*codes, code=TEXT, at={"anyOf": [TIME, {"type": "null"}]}))
-    noted = [line for line in run.warnings if "makes a time" in line]
+    noted = [line for line in run.warnings if "converts to a time" in line]
     assert len(noted) == 2
     assert "column 'code'" in noted[0]
     assert noted[1].endswith("(2 times)")
