@@ -199,6 +199,30 @@ def test_the_rate_limit_is_kept(run_tap: RunTap) -> None:
     assert len(run.records("campaigns_analytics")) == 5 * 546
 
 
+def test_streams_that_braze_counts_together_leave_one_reserve(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
+    from braze_sandbox.state.limits import Pool  # noqa: PLC0415 - at run time here only
+    from braze_sandbox.testing import Sandbox  # noqa: PLC0415
+
+    used = []
+    take = Pool.take
+
+    def taken(pool: Pool) -> bool:
+        allowed = take(pool)
+        if pool.limit == 10:
+            used.append(pool._used)
+        return allowed
+
+    monkeypatch.setattr(Pool, "take", taken)
+    streams = ("events", "events_details", "custom_attributes", "products", "purchases_quantity", "purchases_revenue")
+    # Three requests a window, as many as the first three streams need: the next one has to wait.
+    with Sandbox(limits={"c": (10, 1.0)}) as limited:
+        run = run_tap(*streams, endpoint=limited.url, api_key=limited.api_key, concurrency=1, rate_limit_reserve=0.7)
+        assert run.exit_code == 0, run.stderr
+        assert [request.status for request in limited.requests if request.status != 200] == []
+    assert max(used) <= 3
+    assert len(used) > 6
+
+
 @pytest.mark.parametrize("status", [400, 404])
 def test_a_parent_that_is_refused_is_passed_over(sandbox: Sandbox, run_tap: RunTap, status: int) -> None:
     refused, *others = sandbox.workspace.campaigns

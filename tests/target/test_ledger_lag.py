@@ -169,3 +169,17 @@ def test_a_folder_that_is_not_there_is_named(run_target: RunTarget, tmp_path: Pa
     path = tmp_path / "missing" / "ledger.sqlite"
     run = run_target(plan("gold"), ledger_path=str(path), expect=1)
     assert f"the ledger {path} cannot be used: unable to open database file" in run.errors[0]
+
+
+@pytest.mark.parametrize("content", [None, b"a,b\n1,2\n" * 400], ids=["no folder", "no ledger"])
+def test_a_run_whose_ledger_cannot_be_opened_ends_with_its_summary(
+    content: bytes | None, run_target: RunTarget, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / ("missing/ledger.sqlite" if content is None else "ledger.sqlite")
+    if content is not None:
+        path.write_bytes(content)
+    run = run_target(plan("gold"), state(1), ledger_path=str(path), expect=1)
+    assert (run.summary["ended"], run.summary["total"]["sent"], run.summary["total"]["requests"]) == ("failed", 0, 0)
+    assert run.summary["streams"] == {}
+    assert run.states == []
+    assert sandbox.profiles() == []
