@@ -128,6 +128,29 @@ def test_a_refused_detail_is_read_when_it_answers_again(sandbox: Sandbox, run_ta
 
 
 @pytest.mark.parametrize(
+    ("kind", "path", "key"),
+    [
+        ("email_templates", "/templates/email/info", "email_template_id"),
+        ("content_blocks", "/content_blocks/info", "content_block_id"),
+    ],
+)
+def test_refused_details_of_templates_are_read_when_they_answer_again(
+    sandbox: Sandbox, run_tap: RunTap, kind: str, path: str, key: str
+) -> None:
+    stream = f"{kind}_details"
+    listed = [record[key] for record in run_tap(kind, start_date="2015-01-01").records(kind)]
+    sandbox.fault(path=path, query={key: listed[0]}, do="status", status=404)
+    first = run_tap(stream, start_date="2015-01-01")
+    assert first.exit_code == 0
+    assert {record[key] for record in first.records(stream)} == {*listed[1:]}
+    assert first.state["bookmarks"][stream]["missing"] == [listed[0]]
+    sandbox.clear_faults()
+    second = run_tap(stream, start_date="2015-01-01", state=first.state)
+    assert listed[0] in {record[key] for record in second.records(stream)}
+    assert "missing" not in second.state["bookmarks"][stream]
+
+
+@pytest.mark.parametrize(
     ("lacks", "stream"),
     [
         ("campaigns.data_series", STREAM),

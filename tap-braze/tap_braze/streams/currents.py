@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
@@ -23,6 +22,7 @@ from tap_braze.currents.lines import FIELDS, IDS, Task, read_frames
 from tap_braze.currents.position import Position
 from tap_braze.currents.workers import Workers
 from tap_braze.fetching.ordered_pool import in_order
+from tap_braze.sdk import get_selected_schema
 from tap_braze.storage import StorageError
 from tap_braze.streams.base.stream import BrazeStream
 
