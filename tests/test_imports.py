@@ -29,6 +29,7 @@ ROOMS: dict[str, list[str]] = {
         "endpoints.subscriptions",
         "endpoints.email",
         "endpoints.catalogs",
+        "endpoints.data_objects",
         "endpoints.messaging",
         "endpoints.analytics",
         "endpoints.settings",

@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING
 
 from braze_sandbox.endpoints.analytics import definitions, events, segments
 from braze_sandbox.endpoints.analytics import kpi as metrics
-from braze_sandbox.endpoints.catalogs import catalogs
+from braze_sandbox.endpoints.catalogs import catalogs, selections
 from braze_sandbox.endpoints.catalogs import items as catalog_items
 from braze_sandbox.endpoints.catalogs import structure as catalog_structure
+from braze_sandbox.endpoints.data_objects import bulk as data_objects_bulk
+from braze_sandbox.endpoints.data_objects import objects as data_objects
+from braze_sandbox.endpoints.data_objects import relationships as data_object_relationships
+from braze_sandbox.endpoints.data_objects import types as data_object_types
 from braze_sandbox.endpoints.email import lists as suppression_lists
 from braze_sandbox.endpoints.email import suppression
 from braze_sandbox.endpoints.exports import by_ids as export
@@ -19,6 +23,7 @@ from braze_sandbox.endpoints.messaging import (
     canvases,
     cards,
     content_blocks,
+    duplicates,
     links,
     sends,
     templates,
@@ -26,7 +31,7 @@ from braze_sandbox.endpoints.messaging import (
 )
 from braze_sandbox.endpoints.sending import live_activities, schedules
 from braze_sandbox.endpoints.sending import send as sending
-from braze_sandbox.endpoints.settings import integrations, sdk_keys
+from braze_sandbox.endpoints.settings import integrations, media_library, push_credentials, scim, sdk_keys
 from braze_sandbox.endpoints.subscriptions import lists as subscription_lists
 from braze_sandbox.endpoints.subscriptions import preference_centers
 from braze_sandbox.endpoints.subscriptions import status as subscriptions
@@ -70,4 +75,13 @@ ENDPOINTS: list[Endpoint] = [
     *live_activities.ENDPOINTS,
     *integrations.ENDPOINTS,
     *sdk_keys.ENDPOINTS,
+    *push_credentials.ENDPOINTS,
+    *media_library.ENDPOINTS,
+    *scim.ENDPOINTS,
+    *selections.ENDPOINTS,
+    *duplicates.ENDPOINTS,
+    *data_object_types.ENDPOINTS,
+    *data_objects_bulk.ENDPOINTS,
+    *data_objects.ENDPOINTS,
+    *data_object_relationships.ENDPOINTS,
 ]

@@ -73,6 +73,7 @@ class ContentBlock:
     tags: list[str] = field(default_factory=list)
     included_in: list[dict[str, str]] = field(default_factory=list)
     """Where it is used: `campaign_id` or `canvas_step_id`, and `message_variation_id`."""
+    state: Literal["active", "draft"] = "active"
     deleted: bool = False
     """Gone from the list, while its details answer that it was deleted."""
 
@@ -87,6 +88,8 @@ class Catalog:
     """`name` and `type` of each column, `id` first."""
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By id, as the API shows them."""
+    selections: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By name, as they were created."""
     description: str = ""
 
 
@@ -102,7 +105,7 @@ class PreferenceCenter:
     page_html: str = ""
     confirmation_html: str = ""
     redirect_html: str | None = None
-    options: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     state: str = "active"
 
 
@@ -197,3 +200,35 @@ class Translation:
     """By translation id."""
     locales: dict[str, dict[str, str]] = field(default_factory=dict)
     """By locale uuid."""
+
+
+@dataclass(slots=True, kw_only=True)
+class MediaAsset:
+    """A file of the media library; its content is not kept."""
+
+    id: str
+    name: str
+    ext: str
+    size: int
+    url: str
+
+
+@dataclass(slots=True, kw_only=True)
+class DataObjectType:
+    """A type of Data Objects with its records; types are made in the dashboard."""
+
+    name: str
+    fields: dict[str, str]
+    """Attribute to `string`, `number`, `boolean`, `time`, `array` or `object`."""
+    display_name_source: str | None = None
+    user_relationships: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Kind to the fields of its links."""
+    object_relationships: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """Kind and type on the other side to the fields of links that begin here."""
+    records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Attributes by external id."""
+    display_names: dict[str, str] = field(default_factory=dict)
+    users: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
+    """Object, kind and Braze id to the attributes of the link."""
+    links: dict[tuple[str, str, str, str], dict[str, Any]] = field(default_factory=dict)
+    """Object, kind, type and object on the other side to the attributes of the link."""

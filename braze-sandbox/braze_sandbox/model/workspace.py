@@ -19,8 +19,10 @@ if TYPE_CHECKING:
         ContentBlock,
         CustomAttribute,
         CustomEvent,
+        DataObjectType,
         Integration,
         Locale,
+        MediaAsset,
         PreferenceCenter,
         SdkKey,
         Send,
@@ -200,9 +202,23 @@ class Workspace:
     external_send_ids: dict[str, datetime] = field(default_factory=dict)
     """When a transactional email with such an id was last sent."""
     live_activities: dict[str, LiveActivity] = field(default_factory=dict)
+    """By activity id."""
+    media: dict[str, MediaAsset] = field(default_factory=dict)
+    dashboard_users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """By id, as SCIM shows them."""
+    push_credentials: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    """By app id and platform."""
+    data_objects: dict[str, DataObjectType] = field(default_factory=dict)
+    """By name of the type."""
     now: Callable[[], datetime] = field(default=utc_now, compare=False, repr=False)
     """The workspace's clock, in UTC."""
     restatements: Counter[tuple[str, str, date]] = field(default_factory=Counter)
+
+    @property
+    def tags(self) -> set[str]:
+        """The tags that any object has; a tag must exist before the API can use it."""
+        kinds = (self.campaigns, self.canvases, self.segments, self.cards, self.templates, self.content_blocks)
+        return {tag for objects in kinds for one in objects.values() for tag in one.tags}
 
     def restate(self, kind: Kind, key: str, day: date, by: int) -> None:
         """Change what a past day says by a number, as Braze does when late data comes in.

@@ -14,6 +14,7 @@ from braze_sandbox.model.objects import (
     ContentBlock,
     CustomAttribute,
     CustomEvent,
+    DataObjectType,
     Integration,
     Locale,
     PreferenceCenter,
@@ -97,6 +98,7 @@ def furnish(workspace: Workspace, seed: str, now: datetime) -> None:
         for integration in (_integration(number, runs) for number, runs in enumerate(plan.integrations))
     }
     workspace.sdk_keys = [_sdk_key(app, number) for app in list(workspace.apps)[:2] for number in range(2)]
+    workspace.data_objects = {ACCOUNT: _accounts()}
     workspace.subscription_groups = {group.id: group for group in GROUPS[: plan.groups]}
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     _schedule(workspace, plan, midnight)
@@ -296,6 +298,23 @@ def _sdk_key(app: str, number: int) -> SdkKey:
         rsa_public_key=f"-----BEGIN PUBLIC KEY-----\n{text[:64]}\n{text[64:]}\n-----END PUBLIC KEY-----",
         description=f"Key {number}",
         is_primary=number == 0,
+    )
+
+
+ACCOUNT = "account"
+
+
+def _accounts() -> DataObjectType:
+    names = {f"acct-{number}": f"Account {number}" for number in range(3)}
+    return DataObjectType(
+        name=ACCOUNT,
+        fields={"name": "string", "industry": "string", "credits": "number", "since": "time", "active": "boolean"},
+        display_name_source="name",
+        user_relationships={"account_user": {"role": "string"}},
+        object_relationships={("subaccount", ACCOUNT): {}},
+        records={key: {"name": name, "industry": "retail"} for key, name in names.items()},
+        display_names=names,
+        links={("acct-0", "subaccount", ACCOUNT, "acct-1"): {}},
     )
 
 

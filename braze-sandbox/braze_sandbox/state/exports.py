@@ -76,6 +76,7 @@ class Exports:
     def reset(self) -> None:
         """Forget all exports; those under way end before their next file."""
         self._exports: dict[str, Export] = {}
+        self._started = 0
         self._running: dict[str, Export] = {}
         """By segment id."""
 
@@ -101,7 +102,7 @@ class Exports:
         if len(self._running) >= RUNNING:
             raise Refusal(429, f"{RUNNING} exports are already running")
         export = Export(
-            id=key("export", len(self._exports)),
+            id=key("export", self._started),
             segment_id=segment_id,
             # Braze splits by random bucket.
             users=sorted(users, key=lambda user: (user.random_bucket, user.braze_id)),
@@ -112,11 +113,17 @@ class Exports:
         )
         if self._bucket is None:
             export.url = self._signed(export, host)
+        self._started += 1
         self._exports[export.id] = self._running[segment_id] = export
         task = asyncio.get_running_loop().create_task(self._run(export))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return export
+
+    def cancel(self, segment_id: str) -> None:
+        """End the export of a segment that is under way, if there is one, before its next file."""
+        if export := self._running.pop(segment_id, None):
+            del self._exports[export.id]
 
     def find(self, name: str, signature: str) -> Export | None:
         """The export whose download has a name, if the signature of the URL is right."""

@@ -31,15 +31,18 @@ DEFAULTS: Mapping[str, tuple[int, float]] = {
     "catalog_items": (16_000, 60.0),
     "preference_centers": (1_000, 60.0),
     "cdi_list": (50, 60.0),
+    "cdi_sync": (20, 60.0),
     "cdi_status": (100, 60.0),
     "broadcasts": (250, 60.0),
     "send_ids": (100, 86_400.0),
+    "preference_center_writes": (10, 60.0),
     "duplicates": (100, 60.0),
     "media_library_create": (100, 3600.0),
     "media_library_replace": (100, 3600.0),
     "scim": (5_000, 86_400.0),
     "data_objects_read": (50, 60.0),
     "data_objects_write": (50, 60.0),
+    "data_objects_bulk": (1_000, 60.0),
     "translations": (250_000, 60.0),
 }
 """Requests and seconds of each pool: `a` the big shared one, `b` campaign series, `c` event and product names.

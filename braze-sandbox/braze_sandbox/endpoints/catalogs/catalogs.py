@@ -48,8 +48,8 @@ def list_row(catalog: Catalog, *, recorded: bool) -> dict[str, Any]:
         row |= {
             "source": "Braze",
             "storage_size": sum(len(encode(item)) for item in catalog.items.values()),
-            "selections_size": 0,
-            "selections": [],
+            "selections_size": sum(len(encode(one)) for one in catalog.selections.values()),
+            "selections": list(catalog.selections.values()),
         }
     return row
 

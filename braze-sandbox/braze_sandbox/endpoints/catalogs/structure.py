@@ -124,6 +124,11 @@ def delete_field(call: Call) -> Answer:
     if field == "id" or field not in {column["name"] for column in catalog.fields}:
         # The page knows no other statuses than 202 and 404.
         raise CatalogRefusal(404, "invalid-field-name", "The field name is not valid", "field_name", field)
+    if any(
+        field in (one.get("field") for one in selection.get("filters", ())) for selection in catalog.selections.values()
+    ):
+        # Documented as refused; the id is ours.
+        raise CatalogRefusal(400, "field-in-use", "The field is used by a selection", "field_name", field)
     call.apply(lambda: _delete_field(call, catalog.name, field))
     return success({}, 202)
 

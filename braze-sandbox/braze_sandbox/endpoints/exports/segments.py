@@ -113,7 +113,17 @@ def _s3(status: int, code: str, message: str) -> Answer:
     return Answer(body.encode(), status, ((b"content-type", b"application/xml"),))
 
 
+def cancel(call: Call) -> Answer:
+    """POST /export/segment/cancel. A segment without an export is no error (docs silent)."""
+    segment = call.instance.workspace.segments.get(str(call.body.get("segment_id")))
+    if segment is None:
+        raise Refusal(400, UNKNOWN)
+    call.instance.exports.cancel(segment.id)
+    return success({})
+
+
 ENDPOINTS = [
+    Endpoint(method="POST", path="/export/segment/cancel", permission="segments.list", pool="a", handler=cancel),
     Endpoint(
         method="POST",
         path="/users/export/segment",

@@ -1,11 +1,14 @@
-"""Content Blocks (docs: get_list_email_content_blocks, get_see_email_content_blocks_information)."""
+"""Content Blocks: read, created and updated (docs: the content_blocks_templates pages)."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
-from braze_sandbox.endpoints.messaging.templates import zoneless
-from braze_sandbox.model.clock import parse_iso
+from braze_sandbox.endpoints.messaging.templates import checked_tags, zoneless
+from braze_sandbox.model.clock import iso, parse_iso
+from braze_sandbox.model.objects import ContentBlock
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import flag, whole_number
 from braze_sandbox.wire.answer import Answer, Refusal, encode, success
@@ -13,9 +16,10 @@ from braze_sandbox.wire.answer import Answer, Refusal, encode, success
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from braze_sandbox.model.objects import ContentBlock
-
 LIMIT = 1_000
+NAME = 100
+DESCRIPTION = 250
+CONTENT = 50_000
 
 
 def _time(call: Call, name: str, word: str) -> datetime | None:
@@ -36,6 +40,10 @@ def _positive(call: Call, name: str, default: int, words: str) -> int:
     if number <= 0:
         raise Refusal(400, f"{words} must be greater than 0.")
     return number
+
+
+def _liquid_tag(name: str) -> str:
+    return f"{{{{content_blocks.${{{name}}}}}}}"
 
 
 def list_(call: Call) -> Answer:
@@ -64,7 +72,7 @@ def list_(call: Call) -> Answer:
             "content_block_id": block.id,
             "name": block.name,
             "content_type": block.content_type,
-            "liquid_tag": f"{{{{content_blocks.${{{block.name}}}}}}}",
+            "liquid_tag": _liquid_tag(block.name),
             "inclusion_count": len(block.included_in),
             "created_at": zoneless(block.created_at),
             "last_edited": zoneless(block.updated_at),
@@ -105,7 +113,102 @@ def _inclusions(call: Call, block: ContentBlock) -> list[Any]:
     return [one if call.recorded else one["message_variation_id"] for one in block.included_in]
 
 
+def _text(call: Call, name: str, words: str, longest: int) -> str:
+    value = call.body[name]
+    if not isinstance(value, str):
+        raise Refusal(400, f"{words} must be a string")
+    if not value:
+        raise Refusal(400, f"{words} cannot be blank")
+    if len(value) >= longest:
+        raise Refusal(400, f"{words} must be shorter than {longest} characters")
+    return value
+
+
+def _name(call: Call, block: ContentBlock | None) -> str:
+    name = _text(call, "name", "Content Block name", NAME)
+    if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+        raise Refusal(400, "Content Block name can only contain alphanumeric characters")
+    others = call.instance.workspace.content_blocks.values()
+    if any(one.name == name and one is not block and not one.deleted for one in others):
+        raise Refusal(400, "Content Block with this name already exists")
+    if block and block.state == "active" and name != block.name:
+        raise Refusal(400, "Content Block name cannot be updated for active Content Blocks")
+    return name
+
+
+def _changes(call: Call, block: ContentBlock | None) -> dict[str, Any]:
+    """Return the fields of a block that a body gives, checked."""
+    changes: dict[str, Any] = {}
+    if "name" in call.body:
+        changes["name"] = _name(call, block)
+    if "description" in call.body:
+        changes["description"] = _text(call, "description", "Content Block description", DESCRIPTION)
+    if "content" in call.body:
+        changes["content"] = _content(call, changes.get("name", block and block.name))
+    if "state" in call.body:
+        if call.body["state"] not in ("active", "draft"):
+            raise Refusal(400, "Content Block state must be either active or draft")
+        if block and block.state == "active" and call.body["state"] == "draft":
+            raise Refusal(400, "Active Content Block can not be updated to Draft. Create a new Content Block.")
+        changes["state"] = call.body["state"]
+    if "tags" in call.body:
+        changes["tags"] = checked_tags(call)
+    return changes
+
+
+def _content(call: Call, name: str | None) -> str:
+    value = call.body["content"]
+    if not isinstance(value, str):
+        raise Refusal(400, "Content must be a string")
+    if not value:
+        raise Refusal(400, "Content cannot be blank")
+    if len(value.encode()) >= CONTENT:
+        raise Refusal(400, "Content must be smaller than 50kb")
+    if name and _liquid_tag(name) in value.replace(" ", ""):
+        raise Refusal(400, "Content Block cannot be referenced within itself")
+    return value
+
+
+def _written(block: ContentBlock) -> Answer:
+    """Return the answer to a write. Status 201 (docs silent)."""
+    answer = {"content_block_id": block.id, "liquid_tag": _liquid_tag(block.name), "created_at": iso(block.created_at)}
+    return success(answer, 201)
+
+
+def create(call: Call) -> Answer:
+    """POST /content_blocks/create. Liquid is not parsed, so malformed Liquid is not refused."""
+    for name, says in (("name", "Content Block name cannot be blank"), ("content", "Content cannot be blank")):
+        if call.body.get(name) is None:
+            raise Refusal(400, says)
+    now = call.instance.clock.utc_now()
+    block = ContentBlock(id=str(uuid4()), created_at=now, updated_at=now, **_changes(call, None))
+    call.instance.workspace.content_blocks[block.id] = block
+    return _written(block)
+
+
+def update(call: Call) -> Answer:
+    """POST /content_blocks/update."""
+    key = call.body.get("content_block_id")
+    if not isinstance(key, str) or not key:
+        raise Refusal(400, "Content Block ID cannot be blank.")
+    block = call.instance.workspace.content_blocks.get(key)
+    if block is None or block.deleted:
+        raise Refusal(400, "Content Block ID is invalid for this workspace.")
+    call.instance.workspace.edit("content_blocks", key, **_changes(call, block))
+    return _written(call.instance.workspace.content_blocks[key])
+
+
 ENDPOINTS = [
+    *(
+        Endpoint(
+            method="POST",
+            path=f"/content_blocks/{handler.__name__}",
+            permission=f"content_blocks.{handler.__name__}",
+            pool="a",
+            handler=handler,
+        )
+        for handler in (create, update)
+    ),
     Endpoint(method="GET", path="/content_blocks/list", permission="content_blocks.list", pool="a", handler=list_),
     Endpoint(method="GET", path="/content_blocks/info", permission="content_blocks.info", pool="a", handler=info),
 ]

@@ -1,15 +1,19 @@
-"""Email templates (docs: get_list_email_templates, get_see_email_template_information)."""
+"""Email templates: read, created and updated (docs: the email_templates pages)."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from typing import Any
+from uuid import uuid4
 
+from braze_sandbox.model.objects import Template
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.paging import by_offset
 from braze_sandbox.request.query import lookup, moment
 from braze_sandbox.wire.answer import Answer, Refusal, encode, success
 
 LIMIT = 1_000
+BODY = 400_000
 UNKNOWN = "Invalid Email Template ID"
 
 
@@ -68,7 +72,81 @@ def info(call: Call) -> Answer:
     )
 
 
+_TEXTS = {"template_name": "name", "subject": "subject", "body": "body"}
+_OPTIONAL = {"plaintext_body": "plaintext_body", "preheader": "preheader"}
+
+
+def checked_tags(call: Call) -> list[str]:
+    """Return the `tags` of a body, which must exist."""
+    tags = call.body.get("tags", [])
+    if not isinstance(tags, list):
+        raise Refusal(400, "Tags must be an array")
+    if not all(isinstance(tag, str) for tag in tags):
+        raise Refusal(400, "All tags must be strings")
+    if set(tags) - call.instance.workspace.tags:
+        raise Refusal(400, "Some tags could not be found")
+    return tags
+
+
+def _changes(call: Call) -> dict[str, Any]:
+    """Return the fields of a template that a body gives, checked."""
+    body = call.body
+    changes: dict[str, Any] = {}
+    for given, name in {**_TEXTS, **_OPTIONAL}.items():
+        if given in body:
+            if not isinstance(body[given], str):
+                raise Refusal(400, f"'{given}' must be a string")
+            changes[name] = body[given]
+    if changes.get("name") == "":
+        raise Refusal(400, "Template name is required")
+    if len(changes.get("body", "").encode()) > BODY:
+        raise Refusal(400, "'body' is over 400 KB")
+    if "should_inline_css" in body:
+        if not isinstance(body["should_inline_css"], bool):
+            raise Refusal(400, "Invalid value for should_inline_css. One of true or false was expected")
+        changes["should_inline_css"] = body["should_inline_css"]
+    if "tags" in body:
+        changes["tags"] = checked_tags(call)
+    return changes
+
+
+def create(call: Call) -> Answer:
+    """POST /templates/email/create. Status 201 (docs silent)."""
+    changes = _changes(call)
+    if "name" not in changes:
+        raise Refusal(400, "Template name is required")
+    for name in ("subject", "body"):
+        if name not in changes:
+            raise Refusal(400, f"'{name}' is required")
+    now = call.instance.clock.utc_now()
+    made = Template(id=str(uuid4()), created_at=now, updated_at=now, **changes)
+    call.instance.workspace.templates[made.id] = made
+    return success({"email_template_id": made.id}, 201)
+
+
+def update(call: Call) -> Answer:
+    """POST /templates/email/update: at least one field beside the id."""
+    template = call.instance.workspace.templates.get(str(call.body.get("email_template_id")))
+    if template is None:
+        raise Refusal(400, UNKNOWN)
+    changes = _changes(call)
+    if not changes:
+        raise Refusal(400, "at least one field to update is required")
+    call.instance.workspace.edit("templates", template.id, **changes)
+    return success({"email_template_id": template.id}, 201)
+
+
 ENDPOINTS = [
+    *(
+        Endpoint(
+            method="POST",
+            path=f"/templates/email/{handler.__name__}",
+            permission=f"templates.email.{handler.__name__}",
+            pool="a",
+            handler=handler,
+        )
+        for handler in (create, update)
+    ),
     Endpoint(method="GET", path="/templates/email/list", permission="templates.email.list", pool="a", handler=list_),
     Endpoint(method="GET", path="/templates/email/info", permission="templates.email.info", pool="a", handler=info),
 ]
