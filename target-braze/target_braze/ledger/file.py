@@ -1,4 +1,4 @@
-"""The ledger's file: opened for one process at a time and one workspace, with an error that says what to do else."""
+"""Open the ledger's file for one process and one workspace, with errors that say what to do."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 
 
 class LedgerError(Exception):
-    """The file of setting `ledger_path` cannot be used; says why and what to do."""
+    """The file of setting `ledger_path` cannot be used. The message says why and what to do."""
 
 
 def today() -> int:
-    """The day, as rows are dated with it."""
+    """Return today's number of days since 1970, which dates the rows."""
     return int(time.time()) // _SECONDS_A_DAY
 
 
 class Database(sqlite3.Connection):
-    """A connection that raises LedgerError, also in the midst of a run, where the file is damaged or the disk full."""
+    """A connection that raises LedgerError, also during a run, for example when the disk is full."""
 
     path = Path()
     synchronous = "full"
 
     @contextmanager
     def unsynced(self) -> Iterator[None]:
-        """A transaction that a loss of power may undo."""
+        """Open a transaction that a power failure may undo."""
         self.execute("PRAGMA synchronous = normal")
         try:
             with self:
@@ -132,7 +132,7 @@ def _workspace(db: Database, path: Path, tables: set[str], expected: str | None)
 
 
 def _explain(path: Path, error: sqlite3.DatabaseError) -> NoReturn:
-    """Raise what SQLite says, and what to do; by its text, because Python 3.10 knows no codes."""
+    """Raise a LedgerError that says what to do. Matches SQLite's text, because Python 3.10 has no error codes."""
     text = str(error)
     if "locked" in text:
         raise LedgerError(

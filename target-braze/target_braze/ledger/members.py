@@ -1,7 +1,7 @@
-"""Members: whom each stream has loaded, by the version that listed them last; kept in the ledger's file.
+"""Members: the users that each stream has loaded, with the version that listed them last.
 
-Singer's ACTIVATE_VERSION says that a table was sent in full: who was loaded before and was not listed again has left.
-What is kept is the identifier itself, for Braze has to be told who it is.
+Singer's ACTIVATE_VERSION means that a table was sent in full, so users who were loaded before and are not listed again
+have left. The table keeps plain identifiers, because requests to Braze need them.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ CREATE TABLE IF NOT EXISTS members (
 ) WITHOUT ROWID;
 """
 
-# Records whose members wait in memory to be written together.
+# Number of records whose members are written together.
 _TOGETHER: Final = 1_000
 
 _Row = tuple[int, str]
 
 
 class Members:
-    """Reads and writes the table; from any thread, under the lock of the ledger whose connection it uses.
+    """Reads and writes the table from any thread, with the ledger's connection and lock.
 
-    Who was listed is in the file before anything of them is sent, and before a STATE that covers them; who has left is
-    forgotten when Braze has accepted that.
+    Listed users are in the file before any of their changes is sent and before a STATE that covers them. Users who left
+    are forgotten once Braze has accepted the change.
     """
 
     def __init__(self, db: sqlite3.Connection, lock: threading.Lock) -> None:
@@ -47,12 +47,12 @@ class Members:
         self._listed: set[tuple[str, Any]] = set()
         self._named: list[tuple[int, str, Any]] = []
         self._also: list[tuple[Any, int, str]] = []
-        # What goes when the record at a position is accepted, unless the member has come back after it.
+        # Rows to delete once the record at a position is accepted, unless the member has come back since.
         self._leaving: dict[int, _Row] = {}
         self._last: dict[_Row, int] = {}
 
     def note(self, stream: str, members: Sequence[Member], version: Any) -> None:  # noqa: ANN401
-        """A record of the version has listed the first of these; the others are the same user by other names."""
+        """Record that the version lists the first of these members; the others are other identifiers of that user."""
         with self._lock:
             self._listed.add((stream, version))
             for place, member in enumerate(members):
@@ -67,14 +67,14 @@ class Members:
         self.flush()
 
     def leave(self, stream: str, member: Member, position: int) -> None:
-        """The record at the position removes what Braze has of the member."""
+        """Record that the record at the position removes the member from Braze."""
         with self._lock:
             row = self._row(stream, member)
             self._leaving[position] = row
             self._last[row] = position
 
     def left(self, stream: str, version: Any) -> Iterator[Member]:  # noqa: ANN401
-        """Whom earlier versions have loaded and this one did not; nobody before this run has seen a record of it."""
+        """Yield members of earlier versions that this one lacks; none until this run has seen one of its records."""
         if (stream, version) not in self._listed:
             return
         self.flush()
@@ -91,21 +91,21 @@ class Members:
             after = rows[-1][0]
 
     def flush(self) -> None:
-        """Write down who was listed."""
+        """Write the listed members to the file."""
         with self._lock, self._db:
             self.write()
 
     def dropped(self, position: int) -> None:
-        """Forget whom the record at the position has removed, for which Braze need not be told anything."""
+        """Forget the member that the record at the position removes, if that takes no request."""
         if position in self._leaving:
             with self._lock, self._db:
                 self.write()
                 self._drop(position, forget=True)
 
-    # For the ledger, which holds the lock and has begun a transaction.
+    # The ledger calls these while it holds the lock, in a transaction.
 
     def write(self) -> None:
-        """Write down who was listed."""
+        """Write the listed members."""
         if self._named:
             self._db.executemany("UPDATE streams SET day = ? WHERE id = ?", {(today(), row[0]) for row in self._named})
             self._db.executemany(
@@ -119,12 +119,12 @@ class Members:
             self._named, self._also = [], []
 
     def prune(self, oldest: int) -> int:
-        """Forget the members of streams that listed none since the day `oldest`; answer how many."""
+        """Forget the members of streams that have listed none since the day `oldest`, and return their number."""
         query = "DELETE FROM members WHERE stream IN (SELECT id FROM streams WHERE day < ?)"
         return self._db.execute(query, (oldest,)).rowcount
 
     def settle(self, changes: Iterable[Change], *, accepted: bool) -> None:
-        """Forget whom accepted changes have removed."""
+        """Forget the members that accepted changes removed."""
         if self._leaving:
             for change in changes:
                 for record in change.records:

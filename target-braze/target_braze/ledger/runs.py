@@ -1,7 +1,7 @@
-"""Runs: how many the ledger has seen, how far the last one had got, and whether the file is that of the last one.
+"""Runs: count them, track how far the last one got, and detect an older copy of the ledger.
 
-Both are kept in the ledger. A small file beside it, the seal, has the number of the last run, too: where the ledger has
-a lower number, an older copy was put in its place, and what it says of attributes may be wrong.
+A small file next to the ledger, the seal, holds the number of the last run, too. If the ledger's number is lower, it is
+an older copy, and what it says about attributes may be wrong.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ TABLE: Final = "CREATE TABLE IF NOT EXISTS run (number INTEGER NOT NULL, beyond 
 
 
 class Runs:
-    """Keeps the table, within the transactions of the ledger and under its lock.
+    """Keeps the table, in the ledger's transactions and under its lock.
 
-    `beyond` is how many records after its last STATE the last run had sent changes of, which may be sent again with
+    `beyond` is the number of records after its last STATE that the last run sent changes of. They may arrive again with
     older values before newer ones.
     """
 
@@ -37,17 +37,17 @@ class Runs:
             db.execute("INSERT INTO run VALUES (0, 0)")
             row = (0, 0)
         self.number, self.beyond = row
-        # Positions of records: the last one sent, also by the run before as long as this one is not as far; the last
-        # that a STATE covers, None before the first STATE.
+        # Positions of records: the last one sent, the last one that this run or the one before sent, and the last one
+        # that a STATE covers, or None before the first STATE.
         self._sent = 0
         self._reach: int = self.beyond
         self._covered: int | None = None
 
     def begin(self) -> None:
-        """Count a run that begins.
+        """Count a new run.
 
         Raises:
-            LedgerError: the file is an older copy of the ledger.
+            LedgerError: The file is an older copy of the ledger.
         """
         sealed = self._sealed()
         if sealed > self.number:
@@ -62,7 +62,7 @@ class Runs:
         self._db.execute("UPDATE run SET number = ?", (self.number,))
 
     def seal(self) -> None:
-        """Write the number of the run beside the ledger; call it when the ledger has it."""
+        """Write the run's number next to the ledger. Call it after the ledger has stored the number."""
         new = self._seal.with_name(f"{self._seal.name}.new")
         try:
             new.touch(mode=0o600)
@@ -78,12 +78,12 @@ class Runs:
             ) from None
 
     def catch_up(self) -> None:
-        """Take the number of the seal, if it is higher."""
+        """Adopt the seal's number if it is higher."""
         self.number = max(self.number, self._sealed())
         self._db.execute("UPDATE run SET number = ?", (self.number,))
 
     def sending(self, changes: Iterable[Change]) -> None:
-        """Note how far the changes reach that are about to be sent, of those that a later one can replace."""
+        """Record how far the changes reach that are about to be sent, counting those that a later one can replace."""
         sent = self._sent
         for change in changes:
             if change.semantics.coalesce is not None:
@@ -93,15 +93,15 @@ class Runs:
         self.write()
 
     def covered(self, position: int) -> None:
-        """A STATE is out that covers the records up to this position."""
+        """Record that a STATE was emitted that covers the records up to this position."""
         self._covered = position
 
     def completed(self) -> None:
-        """The run has read all there was: what the run before had read beyond it is gone from the source."""
+        """Record the end of the input: what the run before read beyond it is no longer in the source."""
         self._reach = self._sent if self._covered is not None else 0
 
     def write(self) -> None:
-        """Write down how far this run had got beyond its last STATE."""
+        """Write how far this run got beyond its last STATE."""
         beyond = max(0, self._reach - (self._covered or 0))
         if beyond != self.beyond:
             self.beyond = beyond

@@ -1,4 +1,4 @@
-"""The sample: external ids of some users in the ledger, by which Braze can be asked what it has of them."""
+"""Sample: the external ids of some users in the ledger, so that Braze can be asked for their attributes."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 TABLE: Final = "CREATE TABLE IF NOT EXISTS sample (id INTEGER PRIMARY KEY, external_id TEXT NOT NULL);"
 
-# Of each user with an external id, the ledger has a number that is as good as drawn by lot: these are the lowest.
+# The ledger's number of a user is effectively random; the sample holds the users with the lowest numbers.
 SIZE: Final = 10_000
 _SLACK: Final = 1_000
 
 
 class Sample:
-    """Keeps the table, within the transactions of the ledger and under its lock."""
+    """Keeps the table, in the ledger's transactions and under its lock."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -26,22 +26,22 @@ class Sample:
         self._trim()
 
     def note(self, number: int, user: User) -> None:
-        """Take the user in, if the lot says so."""
+        """Add the user if its number is low enough."""
         if number <= self._highest and user[0] == "external_id":
             self._count += self._db.execute("INSERT OR IGNORE INTO sample VALUES (?, ?)", (number, user[1])).rowcount
             if self._count > SIZE + _SLACK:
                 self._trim()
 
     def forget(self, number: int) -> None:
-        """Leave the user out from now on."""
+        """Remove the user."""
         self._db.execute("DELETE FROM sample WHERE id = ?", (number,))
 
     def prune(self) -> None:
-        """Leave out whom the ledger no longer knows."""
+        """Remove users that the ledger no longer knows."""
         self._db.execute("DELETE FROM sample WHERE id NOT IN (SELECT id FROM users)")
 
     def draw(self, count: int) -> list[str]:
-        """External ids of at most so many."""
+        """Return up to `count` random external ids."""
         return [
             row[0] for row in self._db.execute("SELECT external_id FROM sample ORDER BY random() LIMIT ?", (count,))
         ]

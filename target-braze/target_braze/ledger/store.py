@@ -1,8 +1,8 @@
-"""The ledger: what Braze has by its own answers, in one SQLite file, so that only changes are sent and nothing twice.
+"""The ledger: what Braze has accepted, in one SQLite file, so that only changes are sent and nothing is sent twice.
 
-Of attributes it keeps a hash of the last accepted value per user and name; of events and purchases a fingerprint, noted
-as under way before it is sent and as accepted after the answer, so that a crash in between is known and not guessed.
-Braze has no key that would make it forget repetitions by itself, and counts an unchanged value like a changed one
+It keeps a hash of the last accepted value of each attribute of a user, and a fingerprint of each event and purchase. It
+records a fingerprint as in flight before the request and as accepted after the answer, so it detects a crash between.
+Braze has no idempotency key, and bills an unchanged value like a changed one
 (https://www.braze.com/docs/user_guide/data/infrastructure/data_points/).
 """
 
@@ -109,12 +109,12 @@ class Ledger:
             self._runs.covered(position)
 
     def completed(self) -> None:
-        """The run has read and settled all there was."""
+        """Record that the run has read and settled all of its input."""
         with self._lock:
             self._runs.completed()
 
     def recover(self) -> None:
-        """Make an older copy of the ledger one that can be used: know nothing of attributes."""
+        """Make an older copy of the ledger usable by forgetting all attributes."""
         with self._lock:
             with self._db:
                 for table in ("users", "sample"):
@@ -123,7 +123,7 @@ class Ledger:
             self._runs.seal()
 
     def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
-        """Note what attributes a stream sets; answer those that it alone replaces, now or in an earlier run."""
+        """Record the attributes that a stream sets, and return those that only this stream has ever replaced."""
         day = today()
         self._made[stream] |= attributes.keys()
         rows = [(stream, name, replaced, day) for name, replaced in attributes.items()]
@@ -134,7 +134,7 @@ class Ledger:
             return frozenset(name for (name,) in self._db.execute(query, {"stream": stream}))
 
     def news(self, change: Change, absent: Iterable[str] = ()) -> bool:
-        """Leave in the change what Braze does not have; answer False where nothing is left of it.
+        """Reduce the change to what Braze does not have. Return False if nothing is left.
 
         The attributes that are `absent` from the record are removed, if the user has them. Every change for which it
         answers True must be settled.
@@ -164,12 +164,12 @@ class Ledger:
         return fresh
 
     def in_doubt(self, change: Change) -> bool:
-        """Whether an earlier run sent it and never saw the answer."""
+        """Return whether an earlier run sent the change and never saw the answer."""
         fingerprint = change.fingerprint
         return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == _UNDER_WAY
 
     def under_way(self, changes: Sequence[Change]) -> None:
-        """Note changes before they are sent, for a crash before their answer, and who was listed so far."""
+        """Record changes before they are sent, in case of a crash before the answer, and members listed so far."""
         day = today()
         rows = [(change.fingerprint, _UNDER_WAY, day) for change in changes if change.fingerprint is not None]
         with self._lock, self._db:
@@ -179,21 +179,21 @@ class Ledger:
             self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", _askers(changes))
 
     def withdraw(self, changes: Sequence[Change]) -> None:
-        """They did not get to Braze after all: take the notes of `under_way` back."""
+        """Undo `under_way` for changes that did not reach Braze."""
         rows = [(one.fingerprint,) for one in changes if one.fingerprint and one.fingerprint not in self._doubted]
         with self._lock, self._db:
             self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
             self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
 
     def doubt(self, changes: Iterable[Change]) -> None:
-        """Nobody knows whether they got to Braze: know no attributes that they may have changed."""
+        """Forget the attributes that these changes may or may not have changed in Braze."""
         with self._lock, self._db:
             for change in changes:
                 if change.fingerprint is None:
                     self._forget_users(change)
 
     def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
-        """Note what became of changes; it is in the file when this returns."""
+        """Write the outcome of changes to the file."""
         day = today()
         # Without it, `under_way` still says that Braze may have them: then they are only sent once more.
         with self._lock, self._db.unsynced():
@@ -214,24 +214,24 @@ class Ledger:
             self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
 
     def sample(self, count: int) -> list[str]:
-        """External ids of at most so many users, drawn by lot."""
+        """Return the external ids of up to `count` random users."""
         with self._lock:
             return self._sample.draw(count)
 
     def accepted(self, user: User) -> dict[str, bytes]:
-        """The digests of the values that Braze has accepted of a user, by the names of the attributes."""
+        """Return the digests of a user's accepted values, by attribute."""
         names = {number: name for name, number in self._ids.items()}
         return {names[number]: value for number, value in (self._known(_id(user)) or {}).items()}
 
     def learn(self, changes: Iterable[Change]) -> None:
-        """Enter attributes that Braze is known to have."""
+        """Record attributes that Braze is known to have."""
         day = today()
         with self._lock, self._db:
             for change in changes:
                 self._learn(change, day)
 
     def forget(self, user: User, names: Iterable[str]) -> None:
-        """Know no more what Braze has of these attributes of a user."""
+        """Forget these attributes of a user."""
         key = _id(user)
         with self._lock, self._db:
             known = self._known(key) or {}
@@ -240,7 +240,7 @@ class Ledger:
             self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), key))
 
     def prune(self, days: int) -> dict[str, int]:
-        """Forget what was settled more than `days` ago; answer how many rows of each table went."""
+        """Forget what was settled more than `days` ago, and return the number of deleted rows by table."""
         oldest = today() - days
         with self._lock, self._db:
             gone = {
@@ -254,7 +254,7 @@ class Ledger:
         return gone
 
     def counts(self) -> dict[str, int]:
-        """How much it holds."""
+        """Return the number of rows by what they hold."""
         queries = {
             "runs": "SELECT number FROM run",
             "users": "SELECT count(*) FROM users",
@@ -267,7 +267,7 @@ class Ledger:
         return {what: self._db.execute(query).fetchone()[0] for what, query in queries.items()}
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         # Where it cannot be written any more the run has failed of that already, or what is lost here comes again.
         with suppress(LedgerError):
             self.members.flush()
@@ -372,7 +372,7 @@ def _pack(known: Mapping[int, bytes]) -> bytes:
 
 
 def digest(value: object) -> bytes:
-    """What the ledger keeps of a value."""
+    """Return the hash that the ledger keeps of a value."""
     return blake2b(_ENCODE(value), digest_size=6).digest()
 
 

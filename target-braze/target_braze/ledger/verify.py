@@ -1,7 +1,6 @@
-"""Reading back: what Braze shows of users, and whether that is what the ledger says was accepted.
+"""Compare what Braze shows of users with what the ledger says it accepted.
 
-Braze's documentation is silent on the form in which it shows times, numbers and lists, so a value of another form is no
-other value for that: https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/.
+Braze does not document in which form it shows times, numbers, and lists, so another form is not a different value: https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/.
 """
 
 from __future__ import annotations

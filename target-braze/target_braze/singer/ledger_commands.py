@@ -15,7 +15,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from target_braze.braze.changes import Change
 from target_braze.braze.client import BrazeError, base_url
 from target_braze.braze.endpoints import TRACK
-from target_braze.ledger import verify as read_back
+from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
 from target_braze.loader.run import new_client
@@ -73,20 +73,20 @@ def prune(file: Path, days: int) -> None:
     click.echo(f"forgotten: {', '.join(counts)}")
 
 
-@ledger.command()
+@ledger.command("verify")
 @_PRESENT
 @_CONFIG
 @click.option("--sample", type=click.IntRange(1), default=1_000, help="How many users to ask for; 1,000 by default.")
 @click.option("--forget-different", is_flag=True, help="Forget what differs, so that it is sent again.")
 @click.pass_context
-def verify(context: click.Context, file: Path, config: ConfigInput, sample: int, *, forget_different: bool) -> None:
+def compare(context: click.Context, file: Path, config: ConfigInput, sample: int, *, forget_different: bool) -> None:
     """Ask Braze for some of the users in FILE and compare; exit with 1 if it has other attributes, or lacks some."""
     target = _target(config)
-    operated = read_back.operated(target.config["streams"])
+    operated = verify.operated(target.config["streams"])
     found: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
     users: Counter[bool] = Counter()
     with _opened(file, target) as held:
-        for external_id, present, verdicts in read_back.verify(
+        for external_id, present, verdicts in verify.verify(
             new_client(target.config), held, held.sample(sample), operated
         ):
             users[present] += 1
@@ -116,16 +116,16 @@ def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[s
     entered = 0
     with _opened(file, target) as held:
         if ids is not None and profiles is None:
-            found = read_back.read(new_client(target.config), filter(None, map(str.strip, ids)))
+            found = verify.read(new_client(target.config), filter(None, map(str.strip, ids)))
         elif profiles is not None and ids is None:
-            found = read_back.of_messages(profiles)
+            found = verify.of_messages(profiles)
         else:
             raise click.UsageError("give one of --ids and --profiles")
         while some := list(islice(found, _TOGETHER)):
             changes = []
             for external_id, values in some:
                 users[values is not None] += 1
-                fields = {name: value for name, value in (values or {}).items() if read_back.is_certain(value)}
+                fields = {name: value for name, value in (values or {}).items() if verify.is_certain(value)}
                 if fields:
                     changes.append(
                         Change("attributes", ("external_id", external_id), fields, attributes.SEMANTICS, TRACK)
