@@ -1,4 +1,4 @@
-"""What an answer of Braze says: success, errors, a list of objects, or nothing to rely on."""
+"""Read an answer of Braze: success, errors, or a list of objects."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _UNKNOWN: Final = (
 
 
 def success(request: str, answer: Answer, alone: str = "") -> dict[str, Any]:
-    """Return the JSON object of an answer that says success.
+    """Return the JSON object of an answer that reports success.
 
     Args:
-        request: method and path, for errors.
-        answer: a 2xx.
-        alone: the count that says success without a `message`, where the endpoint documents that.
+        request: Method and path, for errors.
+        answer: A 2xx.
+        alone: The count that means success without a `message`, where the endpoint documents one.
 
     Raises:
-        UnclearError: the answer says no such thing. Its content stays out of the error: it may be anybody's.
+        UnclearError: The answer does not report success. Its content stays out of the error, as it can be anything.
     """
     said = f"{request}: HTTP {answer.status}, but"
     try:
@@ -42,10 +42,10 @@ def success(request: str, answer: Answer, alone: str = "") -> dict[str, Any]:
 
 
 def listed(request: str, key: str, answer: Answer) -> list[dict[str, Any]]:
-    """Return the list of objects that an answer has under a key.
+    """Return the list of objects under a key of an answer.
 
     Raises:
-        UnclearError: it has none.
+        UnclearError: There is no such list.
     """
     found = success(request, answer, key).get(key)
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
@@ -54,6 +54,6 @@ def listed(request: str, key: str, answer: Answer) -> list[dict[str, Any]]:
 
 
 def entries(document: object, key: str = "errors") -> list[Any]:
-    """Return the errors of an answer: usually a list, sometimes one error alone."""
+    """Return the errors of an answer, which are usually a list and sometimes a single error."""
     errors = document.get(key) if isinstance(document, dict) else None
     return errors if isinstance(errors, list) else [errors] if errors else []

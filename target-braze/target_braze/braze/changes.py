@@ -145,22 +145,30 @@ def _no_miscounts(_taken: Sequence[Change], _document: Mapping[str, Any]) -> Ite
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
-    """Where a request goes and what it may hold; by default a body with one array of changes for each of `arrays`.
+    """Where a request goes, and how many changes of which users it may hold.
 
-    `arrays` are the keys of the body: a change goes into the one that its `payload_key` names. `most` is the number of
-    changes in a request, None where the setting `max_objects_per_request` says it. `rest` is how many seconds after an
-    answer nothing else of the same users is sent, because other endpoints may not see the change before; `after` how
-    many seconds the answers to other endpoints' changes of these users must be old before a change is sent. The setting
-    `dependency_delay` shortens both. `single` says that a request may not hold two changes of one user or of users who
-    are joined; `last` that changes wait for the end of the input.
+    By default, its body has an array of changes for each of `arrays`.
 
-    `smaller_batches` are the smaller numbers of changes that older contracts allow, `most_of_user` is how many changes
-    of one user a request may hold, `most_bytes` how large its body may be. `hint` says what else an error of the
-    endpoint can mean.
-
-    `one_array` says that a request is sent with one of the arrays only, because errors do not say which they mean.
-    `miscounts` yields what an answer counts other than the changes taken; `alone` is the count that says success
-    without a message.
+    Attributes:
+        path: Path of the endpoint.
+        permission: Permission that the API key needs.
+        pool: Name of the rate-limit window that it shares with other endpoints.
+        arrays: Keys of the body. A change goes into the array that its `payload_key` names.
+        most: Changes per request; None means setting `max_objects_per_request`.
+        rest: Seconds after an answer before anything else is sent for the same users, because other endpoints may not
+            see the change earlier. Setting `dependency_delay` shortens it.
+        method: HTTP method.
+        after: Seconds that must have passed since other endpoints' answers about these users. Setting
+            `dependency_delay` shortens it.
+        single: A request must not hold two changes of one user or of users who are joined.
+        last: Changes wait for the end of the input.
+        smaller_batches: Smaller maximum numbers of changes, of older contracts.
+        most_of_user: Changes per user in a request.
+        most_bytes: Maximum size of a body.
+        hint: What else an error of this endpoint can mean, appended to the message.
+        one_array: Send a request with only one of the arrays, because errors do not name the array they mean.
+        miscounts: Yields the counts in an answer that differ from the accepted changes.
+        alone: The count that means success without a `message`.
     """
 
     path: str

@@ -84,6 +84,9 @@ CATALOG_VALUE_LENGTH: Final = 5_000
 CATALOG_ARRAY_ELEMENTS: Final = 100
 CATALOG_LEVELS: Final = 50
 
+# /users/export/ids has a rate limit of its own, shared by all that export users.
+EXPORT_IDS_POOL: Final = "users.export.ids"
+
 # https://www.braze.com/docs/api/api_limits/, by pool of the endpoints; contracts differ. Others share an hourly one.
 _PER_MINUTE: Final = {
     "/users/track": 60_000,  # 3,000 requests in 3 seconds

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
-from target_braze.braze import answers
+from target_braze.braze import answers, limits
 from target_braze.braze.client import BrazeError, ForbiddenError
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import digest
@@ -70,7 +70,7 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
             answer = client.request(
                 "POST",
                 "/users/export/ids",
-                pool="users.export.ids",
+                pool=limits.EXPORT_IDS_POOL,
                 body=msgspec.json.encode(body),
                 check=partial(answers.success, "POST /users/export/ids", alone="users"),
             )

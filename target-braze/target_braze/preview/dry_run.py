@@ -160,7 +160,7 @@ def _found(users: Sequence[User], client: Client) -> set[User]:
         body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in users]
     read = partial(answers.success, "POST /users/export/ids", alone="users")
     answer = client.request(
-        "POST", "/users/export/ids", pool="users.export.ids", body=msgspec.json.encode(body), check=read
+        "POST", "/users/export/ids", pool=limits.EXPORT_IDS_POOL, body=msgspec.json.encode(body), check=read
     )
     found: set[User] = set()
     for profile in read(answer).get("users", []):
