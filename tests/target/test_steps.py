@@ -129,7 +129,7 @@ def test_merges_name_both_users_and_those_of_one_user_keep_their_order(
     run = run_target(table("s", {"old": "c-3", "new": "c-3"}), streams=mapping, expect=1)
     assert "it would merge a user into itself" in run.errors[0]
     run = run_target(table("s", {"old": "", "new": "c-3"}), streams=mapping, expect=1)
-    assert "whom to merge: it identifies no user" in run.errors[0]
+    assert "user to merge: it identifies no user" in run.errors[0]
 
 
 def test_the_anonymous_user_of_an_address_is_merged_into_the_known_one_of_it(

@@ -1,4 +1,4 @@
-"""Folding: two changes of one user's attributes as one that does the same, or the answer that there is none.
+"""Coalescing: two attribute changes of one user as one object with the same effect, if there is one.
 
 https://www.braze.com/docs/api/objects_filters/user_attributes_object/ says what each operator does.
 """
@@ -23,7 +23,7 @@ class _Unsafe(Exception):  # noqa: N818 - nothing is wrong, there is just no suc
 
 
 def coalesced(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any] | None:
-    """One attributes object that does what two of the same user do one after the other; None if there is none."""
+    """Return one object with the effect of two of the same user in sequence, or None if there is none."""
     if earlier.get("_update_existing_only") != later.get("_update_existing_only"):
         return None
     merge = later.get("_merge_objects", False)

@@ -1,4 +1,4 @@
-"""The columns of a stream as its mapping speaks of them: known or not, chosen by name or glob, named, compiled."""
+"""The columns of a stream: looked up, chosen by name or glob, renamed, and compiled to converters."""
 
 from __future__ import annotations
 

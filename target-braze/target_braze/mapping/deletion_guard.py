@@ -1,4 +1,4 @@
-"""The guard of deletions: no user is deleted unless the mapping allows it, and none if it would be too many of them."""
+"""Deletes no user unless the mapping allows it, and none if too many would be deleted."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class DeletionGuard:
         known.most, known.share = most, None if share is None else float(share)
 
     def see(self, users: Iterable[User]) -> None:
-        """Count users whom a run is about."""
+        """Count the users of the run."""
         self._users.update(hash(user) for user in users if user[0] in DEFAULT)
 
     def delete(self, stream: str, user: User) -> None:

@@ -36,9 +36,9 @@ _MOST: Final = sys.float_info.max
 
 
 class FastFields:
-    """Reads the columns of a stream, of which `fields` are sent, and the mapping looks at others.
+    """Reads records of a stream: `fields` go to Braze as they are, other columns to the mapping.
 
-    `nulls` says whether null is sent; else it is as good as no value.
+    With `nulls`, null is sent; otherwise it counts as missing.
     """
 
     def __init__(self, columns: Iterable[str], fields: Sequence[Field], *, nulls: bool) -> None:
@@ -90,7 +90,7 @@ class FastFields:
 
     def _struct(self, names: Sequence[str], types: Sequence[Any]) -> Any:  # noqa: ANN401 - it is made here
         sent = [(f"_{place}", kind, self._absent) for place, kind in enumerate(types[: self._sent])]
-        # Of what is only looked at, null is as good as nothing.
+        # In other columns, null counts as missing.
         fields = sent + [(f"_{place}", kind, None) for place, kind in enumerate(types[self._sent :], self._sent)]
         return msgspec.defstruct(
             "Columns",
@@ -133,7 +133,7 @@ class FastPath:
 
     @property
     def record(self) -> type[msgspec.Struct] | None:
-        """The struct of a record with nothing unusual; None where all records take the full path."""
+        """The struct of a record with nothing unusual; None if all records take the full path."""
         return None if self._fields is None else self._fields.record
 
     def notice(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Columns of objects whose members are attributes of their own, as the custom attributes in an export of Braze are."""
+"""Columns of objects whose keys become attributes, such as the custom attributes in a Braze export."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FlattenedColumns:
-    """The columns that `flatten` names. A member is a field of Braze's own if it is called like one."""
+    """The columns in `flatten`. A key with the name of a standard field sets that field."""
 
     def __init__(
         self,

@@ -147,7 +147,7 @@ BLANK: Final = "blank"
 
 
 def find_user(rules: Sequence[IdentifierRule], record: Mapping[str, Any]) -> tuple[User, tuple[str, ...]]:
-    """The user whom the first valid rule names, and the columns of those before it that hold something invalid.
+    """Return the user of the first valid rule, and the columns of earlier rules with invalid values.
 
     Raises:
         RecordError: there is none; says of each rule why.

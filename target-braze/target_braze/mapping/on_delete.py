@@ -1,4 +1,4 @@
-"""What becomes of a user's attributes when the source deletes the record that they came from."""
+"""What `on_delete` does with a user's attributes when the source deletes the record."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OnDelete:
-    """Does what `on_delete` says with a user; `names` are the attributes that the stream sets."""
+    """Applies `on_delete` to a user; `names` are the attributes that the stream sets."""
 
     def __init__(
         self,

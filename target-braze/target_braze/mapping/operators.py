@@ -1,4 +1,4 @@
-"""Operators: columns that change what Braze has of an attribute instead of replacing it.
+"""Operators: columns that change the stored value of an attribute instead of replacing it.
 
 https://www.braze.com/docs/api/objects_filters/user_attributes_object/ and, for `$add`, `$update` and `$remove`,
 https://www.braze.com/docs/user_guide/data/activation/attributes/array_of_objects/.
@@ -40,7 +40,7 @@ class Operator:
     field: Field
 
     def fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        """Add the operator to the object, beside those of other columns for the same attribute.
+        """Add the operator to the object, next to those of other columns for the same attribute.
 
         Raises:
             RecordError: the value is none for this operator.

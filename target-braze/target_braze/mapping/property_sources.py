@@ -1,4 +1,4 @@
-"""Bags: the traits or properties of a call, read from wherever a stream has them and converted by their names."""
+"""Property sources: where a stream has traits or properties, and how their values convert, by name."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Choose = Callable[[str], bool]
 
 
 class PropertyConverters:
-    """What is sent under each name: compiled when the name first comes, for a nested layout announces none."""
+    """Converts properties by name. Compiled when a name first comes, because nested layouts do not announce names."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What mappings have in common that make something else of a record than an object of /users/track."""
+"""Base class of kinds whose changes go to an endpoint of their own instead of /users/track."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change
     from target_braze.records import User
 
-# What columns of names and ids hold.
+# JSON types of columns with names and ids.
 _TEXTS: Final = ("string", "integer", "number")
-# Columns that name users where the mapping does not say.
+# Default columns of identifiers that are not called like their type.
 _COLUMNS: Final = {"user_alias": tuple(name for names in ALIAS_COLUMNS for name in names)}
 
 
 class Action(StreamMapping):
-    """Turns a record into changes for an endpoint of its own."""
+    """Turns a record into changes for an endpoint other than /users/track."""
 
     @override
     def changes(self, record: Mapping[str, Any]) -> list[Change]:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from target_braze.records import User
 
-# Clocks differ; an event so many seconds ahead is not worth a word.
+# Clocks differ: seconds that an event may be ahead without a notice.
 _CLOCK_SKEW: Final = 300.0
 # A day that was over everywhere when the program began.
 _LONG_AGO: Final = (datetime.now(timezone.utc) - timedelta(days=2)).date().isoformat()
@@ -37,7 +37,7 @@ _KINDS: Final[Mapping[str, tuple[str, ...]]] = {"currency": ("string",)}
 
 
 class EventOrPurchase(StreamMapping):
-    """What events and purchases have in common: a time, an app, properties."""
+    """Base of events and purchases: objects with a time, an app and properties."""
 
     properties_bytes: ClassVar[int]
     reserved: ClassVar[frozenset[str]]
@@ -88,7 +88,7 @@ class EventOrPurchase(StreamMapping):
 
     @abstractmethod
     def _parts_of_object(self) -> Iterable[Field]:
-        """What beside the time and the properties comes from columns."""
+        """Return the fields that come from columns, other than the time and the properties."""
 
     def _compile_flattened(self, column: str, place: Place) -> tuple[PropertySource, PropertyConverters]:
         """What reads a column of objects, and what converts their members by name."""

@@ -1,4 +1,4 @@
-"""What all kinds of mapping have in common: the columns, the user, and what becomes of a record."""
+"""Base class of all kinds, and their registry."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _COUNT: Final = re.compile(r"\A[\d,]+")
 
 @dataclass(frozen=True)
 class Defaults:
-    """Settings of the target that hold for all streams; `zone` is that of times that carry none."""
+    """Settings that apply to all streams; `zone` is the time zone of times without an offset."""
 
     app_id: str | None
     unset_nulls: bool
@@ -81,9 +81,9 @@ class StreamMapping(ABC):
     payload_key: ClassVar[str]
     """The array of the request's body that its changes go into, of kinds that go to /users/track."""
     catalog: Catalog | None = None
-    """The catalog that has to be there before the first record, """
+    """The catalog that must exist before the first record, if the kind loads one."""
     id_column: str = ""
-    """and the column that has the ids of its items."""
+    """The column with the ids of its items."""
 
     @override
     def __init_subclass__(cls, *, to: str | None = None) -> None:
@@ -113,7 +113,7 @@ class StreamMapping(ABC):
 
     @property
     def identifier_rules(self) -> tuple[IdentifierRule, ...]:
-        """The ways in which it names the user, with their counts."""
+        """The rules that identify its users, with the counts of their outcomes."""
         return tuple(self._identifier_rules)
 
     @property
@@ -131,7 +131,7 @@ class StreamMapping(ABC):
 
     @property
     def types(self) -> Mapping[str, str | None]:
-        """Custom attributes with the type that Braze will see, None where only the values know it."""
+        """Custom attributes with their type in Braze, None if it depends on the values."""
         return {}
 
     @property
@@ -140,11 +140,11 @@ class StreamMapping(ABC):
         return {}
 
     def absent(self, _record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-        """Which of the attributes, that it sets or once did, the record has no column for."""
+        """Return those of the attributes `names` that the record has no column for."""
         return [*names]
 
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
-        """What one record changes, in the order in which it has to happen.
+        """Return the changes of one record, in the order in which Braze must apply them.
 
         Raises:
             RecordError: it names no user, or a value is none that Braze takes.
@@ -161,11 +161,11 @@ class StreamMapping(ABC):
 
     @property
     def acts_on_delete(self) -> bool:
-        """Whether something happens in Braze when the source deletes a record."""
+        """Whether a record that the source deletes changes anything in Braze."""
         return self._on_delete != "nothing"
 
     def changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
-        """What changes when the source deletes a record, which may have no more than its key then.
+        """Return the changes when the source deletes a record, which may have only its key then.
 
         Raises:
             RecordError: it names no user.
@@ -179,12 +179,12 @@ class StreamMapping(ABC):
         raise NotImplementedError
 
     def members(self, record: Mapping[str, Any]) -> list[Member]:
-        """Whom a record lists: the user it is about, then the same by the other identifiers that it has.
+        """Return the user that a record lists, then the same user by the record's other identifiers.
 
-        An earlier record may have named the user by one of those.
+        An earlier record may have identified the user by one of these.
 
         Raises:
-            RecordError: it does not say of which part.
+            RecordError: It does not name its cohort or group.
         """
         part = self._part(record)
         found = []
@@ -195,7 +195,7 @@ class StreamMapping(ABC):
         return found
 
     def record_of(self, member: Member) -> dict[str, Any] | None:
-        """A record that lists the member and says nothing else; None where the mapping makes no such member."""
+        """Return a record that lists only the member, or None if the mapping has no such member."""
         for rule in self._identifier_rules:
             if rule.identifier_type == member.user[0]:
                 record = rule.record(member.user) | self._part_columns(member.part)
@@ -204,15 +204,15 @@ class StreamMapping(ABC):
         return None
 
     def item_id(self, _record: Mapping[str, Any]) -> str | None:
-        """The id of the item that a record lists; None where it lists none that Braze takes."""
+        """Return the id of the catalog item that a record lists, or None if there is no valid one."""
         return None
 
     def _part(self, _record: Mapping[str, Any]) -> str:
-        """The cohort or group that a record is about."""
+        """Return the cohort or group of a record."""
         return ""
 
     def _part_columns(self, _part: str) -> dict[str, Any]:
-        """The columns that say so."""
+        """Return the columns that name a cohort or group."""
         return {}
 
     def _compile_on_delete(self) -> str:
@@ -237,7 +237,7 @@ class StreamMapping(ABC):
         return find_user(self._identifier_rules, record)[0]
 
     def _object(self, user: User) -> dict[str, Any]:
-        """An object of /users/track that says nothing yet but whom it is about, and whether it may create the user."""
+        """Return an object of /users/track with only its user, and whether it may create the user."""
         fields = identifier(user)
         if self._defaults.update_existing_only:
             fields["_update_existing_only"] = True
@@ -251,7 +251,7 @@ class StreamMapping(ABC):
 
     @abstractmethod
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        """Add to the object what beside the user belongs in it."""
+        """Add everything but the user to the object."""
 
     def _open_fast_path(self, fields: Fields, own: Iterable[str] = ()) -> None:
         """Open the fast path if it can hold these fields; `_fill_own` reads the columns `own`."""

@@ -64,7 +64,7 @@ class EventNames:
         return None
 
     def watch(self, event: str) -> None:
-        """Count the names, of which Braze allows a profile only so many."""
+        """Count the event names: Braze blocks a profile that has too many."""
         self._seen = watch_names(self._seen, event, limits.MANY_EVENT_NAMES, "event names", self._notice)
 
 

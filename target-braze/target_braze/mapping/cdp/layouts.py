@@ -154,7 +154,7 @@ def _calls(columns: Columns) -> Layout:
 def _objects(columns: Columns) -> tuple[str, ...]:
     """The columns that hold parts of calls as objects, or as the text of such."""
     parts = _there(columns, "traits", "properties", "context")
-    # Warehouses flatten the context into columns of their own, beside which a trait may be called `context` too.
+    # Warehouses flatten the context into columns; a trait may be called `context` as well.
     is_flattened = any(_PREFIXES["context"].match(name) for name in columns.names)
     if is_flattened and columns.object_schema("context") is None:
         return tuple(part for part in parts if part != "context")

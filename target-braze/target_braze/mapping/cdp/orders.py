@@ -152,7 +152,7 @@ class _Taken:
 
 
 class Orders:
-    """Turns ecommerce events into objects of Braze: (array of /users/track, what it says beside user and time)."""
+    """Turns order events into Braze objects: pairs of payload key and fields, without user and time."""
 
     def __init__(
         self,

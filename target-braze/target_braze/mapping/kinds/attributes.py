@@ -151,7 +151,7 @@ class Attributes(StreamMapping, to="attributes"):
                 )
 
     def _check_precedence(self) -> None:
-        """An object without a primary identifier is about whom its email names, also where the mapping says phone."""
+        """Check that no phone goes before an email that is sent: Braze identifies an object with both by its email."""
         email = next((field.column for field in self._fields.all if field.name == "email"), None)
         for rule in self._identifier_rules if email else ():
             if (rule.identifier_type, rule.column) == ("email", email):

@@ -239,7 +239,7 @@ def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
 
 
 def _text(value: object) -> str:
-    # What a column holds of which the schema says nothing may be anything.
+    # A column without a type in the schema may hold anything.
     text = encode(value).decode() if isinstance(value, dict | list) else to_string(value)
     return _of_size(text, text)
 

@@ -28,7 +28,7 @@ _SHARED: Final[Any] = {
     "permission": "users.delete",
     "pool": "identity",
     "last": True,
-    # The docs show the count alone; a message beside it has been recorded.
+    # The documentation shows only the count; a message next to it has been recorded.
     "miscounts": counts.deleted_miscounts,
     "alone": "deleted",
     **DEPENDENT,
@@ -64,7 +64,7 @@ class Deletions(Action, to="deletions"):
     @property
     @override
     def sources(self) -> Mapping[str, tuple[str, ...]]:
-        # An alias is deleted by an object that has its name and label beside each other.
+        # The object that deletes an alias has name and label at its top level.
         return {"alias_name": columns_by_kind(self._identifier_rules).get("user_alias", ())}
 
     @override

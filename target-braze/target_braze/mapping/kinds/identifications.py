@@ -59,19 +59,19 @@ class Identifications(Action, to="identifications"):
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
-        self._whom = self._compile_users("identify", _ARRAYS)
+        self._profiles = self._compile_users("identify", _ARRAYS)
         # Of several anonymous profiles none is taken, rather than one by chance.
         self._prioritization = columns.entry.get("prioritization", ["unidentified"])
-        self._note_unused(columns_of(self._identifier_rules, self._whom))
+        self._note_unused(columns_of(self._identifier_rules, self._profiles))
 
     @property
     @override
     def sources(self) -> Mapping[str, tuple[str, ...]]:
-        return columns_by_kind(self._whom)
+        return columns_by_kind(self._profiles)
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         user = self._user(record)
-        whom, _ = find_user(self._whom, record)
-        fields = {**identifier(user), **prioritized(whom, self._prioritization)}
-        return [Change(_ARRAYS[whom[0]], user, fields, SEMANTICS, ENDPOINT, others=(whom,))]
+        profile, _ = find_user(self._profiles, record)
+        fields = {**identifier(user), **prioritized(profile, self._prioritization)}
+        return [Change(_ARRAYS[profile[0]], user, fields, SEMANTICS, ENDPOINT, others=(profile,))]

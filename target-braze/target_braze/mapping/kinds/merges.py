@@ -82,4 +82,4 @@ class Merges(Action, to="merges"):
         try:
             return find_user(rules, record)[0]
         except RecordError as error:
-            raise RecordError(f"whom to {what}: {error}") from None
+            raise RecordError(f"user to {what}: {error}") from None
