@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 # Pages with places for tables; what is in the others is generated as a whole.
 _TABLES: Final[dict[str, dict[str, Callable[[], str]]]] = {
     "docs/permissions.md": {"reading": permissions.reading},
-    "tap-braze/README.md": {"settings": tap_tables.settings, "streams": tap_tables.streams},
-    "target-braze/README.md": {"settings": target_tables.settings, "mapping": target_tables.mapping},
+    "tap-braze/README.md": {"settings": tap_tables.settings},
+    "target-braze/README.md": {"settings": target_tables.settings},
 }
 
 

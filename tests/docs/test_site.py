@@ -15,7 +15,7 @@ from generate.project import REPOSITORY
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-PUBLISHED = ["braze-sandbox"]
+PUBLISHED = ["tap-braze", "target-braze", "braze-sandbox"]
 
 
 def build(folder: Path) -> subprocess.CompletedProcess[str]:

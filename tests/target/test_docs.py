@@ -1,4 +1,4 @@
-"""The README says what the code does."""
+"""README and pages of the target say what the code does."""
 
 from __future__ import annotations
 
@@ -19,24 +19,22 @@ if TYPE_CHECKING:
     from tests.target.singer import Run
 
 
-def readme(root: Path) -> str:
-    return (root / "target-braze" / "README.md").read_text("utf-8")
+PAGES = ("target-braze/README.md", "README.md", "docs/mapping.md", "docs/ledger.md")
 
 
-def blocks(root: Path, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", readme(root), re.DOTALL)
+def blocks(root: Path, page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (root / page).read_text("utf-8"), re.DOTALL)
 
 
 def test_the_examples_in_yaml_are_settings_that_the_target_takes(root: Path, sandbox: Sandbox) -> None:
-    found: list[Any] = [yaml.safe_load(block) for block in blocks(root, "yaml")]
-    configs = [example["plugins"]["loaders"][0]["config"] if "plugins" in example else example for example in found]
-    assert len(configs) == 3
+    configs: list[Any] = [yaml.safe_load(block) for page in PAGES for block in blocks(root, page, "yaml")]
+    assert len(configs) >= len(PAGES)
     for config in configs:
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **config})
 
 
 def test_the_quick_start_works(root: Path, sandbox: Sandbox, run_target: Callable[..., Run]) -> None:
-    (script,) = (block for block in blocks(root, "sh") if "EOF" in block)
+    (script,) = (block for block in blocks(root, "target-braze/README.md", "sh") if "EOF" in block)
     messages = re.findall(r"<<'EOF'\n(.*?)EOF\n", script, re.DOTALL)[0]
     run = run_target(*(line.encode() for line in messages.splitlines()))
     assert run.states == [{"customers": 1}]
@@ -44,12 +42,16 @@ def test_the_quick_start_works(root: Path, sandbox: Sandbox, run_target: Callabl
     assert sandbox.api_key in script
 
 
-def test_the_rejected_quantity_reads_as_in_the_readme(root: Path, run_target: Callable[..., Run]) -> None:
+def test_the_rejected_quantity_reads_as_on_the_page(root: Path, run_target: Callable[..., Run]) -> None:
     columns: dict[str, Any] = {"external_id": TEXT, "order_id": TEXT, "sku": TEXT, "qty": {}}
     columns |= dict.fromkeys(("price", "currency", "time"), TEXT)
     record = {"external_id": "c", "order_id": "A-77", "sku": "s", "qty": 250, "price": "1", "currency": "EUR"}
     mapping = {"to": "purchases", "purchase": {"product_id": "sku", "quantity": "qty"}}
     stream = Stream("orders", columns, [record | {"time": "2026-03-04"}], ["order_id"])
     run = run_target(stream, streams={"orders": mapping}, expect=1)
-    (line,) = (text for text in readme(root).splitlines() if text.startswith("    stream 'orders'"))
+    (line,) = (
+        text
+        for text in (root / "docs" / "rejected-records.md").read_text("utf-8").splitlines()
+        if text.startswith("    stream 'orders'")
+    )
     assert run.errors[0].startswith(line.strip(" …").replace("18,204", "1"))

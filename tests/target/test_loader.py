@@ -45,7 +45,7 @@ def readme(root: Path) -> str:
 def test_the_example_of_the_readme_works(root: Path, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
     script = readme(root)
     assert sandbox.api_key in script
-    exec(script.replace("http://127.0.0.1:8080", sandbox.url), {})
+    exec(script.replace("http://127.0.0.1:8027", sandbox.url), {})
     assert [p.external_id for p in sandbox.profiles()] == ["c-1", "c-2"]
     assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "gold", "spent": 12.5}
     assert capsys.readouterr().out.splitlines() == ["page 1 is in Braze", "2 records sent"]

@@ -144,11 +144,11 @@ def test_an_unknown_seed_is_named() -> None:
         Sandbox(seed="none")
 
 
-def test_the_readme_names_everything(root: Path) -> None:
-    readme = (root / "braze-sandbox" / "README.md").read_text(encoding="utf-8")
+def test_the_page_of_the_sandbox_names_everything(root: Path) -> None:
+    page = (root / "docs" / "sandbox.md").read_text(encoding="utf-8")
     names = {endpoint.path for endpoint in ENDPOINTS}
     names |= {item.name for made in (Options, Fault) for item in fields(made)} - {"hits"}
     names |= {name for name in vars(Sandbox) if not name.startswith("_")}
     usage = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=10, check=True).stdout
     names |= set(re.findall(r"^  (--[a-z-]+)", usage, re.MULTILINE))
-    assert {name for name in names if not re.search(rf"`[^`]*{re.escape(name)}(?!\w)[^`]*`", readme)} == set()
+    assert {name for name in names if not re.search(rf"`[^`]*{re.escape(name)}(?!\w)[^`]*`", page)} == set()
