@@ -50,3 +50,13 @@ def test_actions_are_pinned_and_jobs_have_the_least_permissions(workflow: Path) 
             )
     for action in re.findall(r"uses: (.+)", workflow.read_text("utf-8")):
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action), action
+
+
+def test_the_changelog_is_grouped_by_package() -> None:
+    """A merge that keeps both sides of CHANGELOG.md brings back bullets that stood under no package."""
+    lines = (ROOT / "CHANGELOG.md").read_text("utf-8").splitlines()
+    headings = [line for line in lines if line.startswith("### ")]
+    first = next(number for number, line in enumerate(lines) if line.startswith("### "))
+    assert not [line for line in lines[:first] if line.startswith("- ")]
+    assert len(headings) == len(set(headings))
+    assert not [line for line in lines if line.startswith(("- `tap-braze`:", "- `target-braze`:", "- `braze-sandbox`:"))]
