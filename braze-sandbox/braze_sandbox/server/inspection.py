@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from braze_sandbox.endpoints.sending.delivery import send_due
 from braze_sandbox.model.profile import plain
-from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES, encode
+from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,8 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _json(value: object, status: int = 200) -> Response:
-    return Response(encode(value), status, media_type="application/json")
+    # ASCII, because a request that was refused may hold half a surrogate pair, which no encoding has.
+    return Response(json.dumps(value, separators=(",", ":")), status, media_type="application/json")
 
 
 class _Pages:
