@@ -41,7 +41,12 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="how long to try new seeds (10)")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--processes", action="store_true", help="with --seed: its runs are processes, to be killed")
-    parser.add_argument("--repeat", type=int, default=1, help="with --seed: so many times, for threads differ")
+    parser.add_argument(
+        "--repeat",
+        type=int,
+        default=1,
+        help="with --seed: number of repetitions",
+    )
     parser.add_argument("--verbose", action="store_true", help="with --seed: the log of the target")
     return parser.parse_args()
 

@@ -57,9 +57,9 @@ _STAND_INS: dict[str, tuple[object, object]] = {
 
 @contextmanager
 def hurried(skew: float = 0, span: int = 100_000) -> Iterator[None]:
-    """Let the fast clock tick, for the target with so many seconds before what it shows the sandbox.
+    """Run the target and the sandbox's rate limits on the fast clock, the target `skew` seconds ahead.
 
-    Schedules have few records: the target reads only a `span` of them ahead, and holds back no more than it must.
+    Schedules have few records, so the target reads only `span` records ahead and holds back as few as possible.
     """
     hasty = [module for name, module in list(sys.modules.items()) if name.startswith("target_braze.")]
     with ExitStack() as patches:

@@ -87,7 +87,7 @@ _MIXTURES: Final = (
 
 @dataclass(frozen=True)
 class Stop:
-    """How a run is cut off: so many milliseconds after its request of that number is carried out, or `lost` before."""
+    """How a run is cut off: `delay_ms` after request number `request` is applied, or `lost` before that."""
 
     signal: signal.Signals
     request: int
@@ -160,16 +160,16 @@ class Schedule:
         """Tell a person."""
         users = {item.user for item in self.items}
         poisoned = sum(item.poisoned for item in self.items)
-        told = [
+        described = [
             f"seed {self.seed}{', runs are processes' if self.processes else ''}",
             f"{len(self.items)} records of {len(users)} users, {poisoned} of them poisoned",
             f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
-            f"at most {self.most} objects; rate limit {self.limit}, told in {self.reset}; skew {self.skew}",
+            f"at most {self.most} objects; rate limit {self.limit}, resets as {self.reset}; skew {self.skew}",
             f"overlap {self.overlap}, again {self.again}; span {self.span}, restored {self.restored}",
         ]
-        told += (f"rule: {rule}" for rule in self.rules if "errors" not in rule)
-        told += (f"stop: {stop}" for stop in self.stops)
-        return "\n".join(told)
+        described += (f"rule: {rule}" for rule in self.rules if "errors" not in rule)
+        described += (f"stop: {stop}" for stop in self.stops)
+        return "\n".join(described)
 
 
 def schedule(seed: int, *, processes: bool = False) -> Schedule:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 # A schedule takes a fraction of a second; what takes this many has got stuck.
 STUCK = 60
 
-# An older copy of the ledger is put back after so many runs.
+# Number of runs after which an older copy of the ledger is put back.
 _COPIED = 2
 
 # Processes that are forked from one that has the target loaded already, and has no threads.
