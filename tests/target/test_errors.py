@@ -71,12 +71,16 @@ def test_a_wrong_endpoint_is_named(endpoint: str, text: str, run_target: Callabl
 @pytest.mark.parametrize(
     ("setting", "value", "text"),
     [
-        ("time_zone", "Mars/Base", "setting 'time_zone': 'Mars/Base' is no IANA time zone"),
+        ("time_zone", "Mars/Base", "setting 'time_zone': 'Mars/Base' is not an IANA time zone"),
         ("on_error", "dead_letter", "setting 'dead_letter_path': name a file"),
         ("on_error", "ignore", "on_error"),
         ("nulls", "drop", "nulls"),
         ("max_dead_letters", -1, "max_dead_letters"),
-        ("max_dead_letters", 2.5, "setting 'max_dead_letters': 2.5 is neither a number of records nor a share below 1"),
+        (
+            "max_dead_letters",
+            2.5,
+            "setting 'max_dead_letters': 2.5 is neither a whole number of records nor a share below 1",
+        ),
         ("concurrency", 0, "concurrency"),
         ("max_objects_per_request", 0, "max_objects_per_request"),
         ("rate_limit_reserve", 1, "rate_limit_reserve"),
