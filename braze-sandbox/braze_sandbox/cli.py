@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from contextlib import suppress
 from datetime import date
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -114,6 +115,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.run(given)
 
 
+def _is_loopback(address: str) -> bool:
+    return ip_address(address.partition("%")[0]).is_loopback
+
+
 def _serve(given: argparse.Namespace) -> None:
     try:
         sock = server.bind(given.host, given.port)
@@ -150,6 +155,11 @@ def _serve(given: argparse.Namespace) -> None:
     host = f"[{given.host}]" if ":" in given.host else given.host
     sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on http://{host}:{port} (API key: {given.api_key})\n")
     sys.stdout.flush()
+    if not _is_loopback(sock.getsockname()[0]):
+        sys.stderr.write(
+            f"braze-sandbox: warning: {given.host} is reachable from other machines, and /sandbox/* needs no key: "
+            "anybody who reaches it can read users and set faults. Use --host 127.0.0.1 unless you mean that.\n"
+        )
     # uvicorn stops cleanly on a signal, and then raises it again.
     with suppress(KeyboardInterrupt):
         create_server(instance).run(sockets=[sock])

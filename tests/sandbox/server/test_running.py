@@ -67,6 +67,16 @@ def _fails(url: str) -> None:
         requests.get(url, timeout=90)
 
 
+def test_an_address_that_others_reach_is_warned_of() -> None:
+    with serving("--seed", "empty", "--host", "0.0.0.0") as (process, line):
+        assert line.startswith("braze-sandbox: serving")
+        assert process.stderr
+        assert process.stderr.readline() == (
+            "braze-sandbox: warning: 0.0.0.0 is reachable from other machines, and /sandbox/* needs no key: anybody who "
+            "reaches it can read users and set faults. Use --host 127.0.0.1 unless you mean that.\n"
+        )
+
+
 def test_a_taken_port_is_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
