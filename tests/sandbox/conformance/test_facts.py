@@ -1,8 +1,8 @@
 """Replay requests, and hold the answers against what the real Braze was recorded to answer.
 
 `facts.json` has one row per fact, with its source: R1 are HTTP recordings of braze_ruby, R2 measurements of braze-cli,
-R3 bodies in the tests of RudderStack and Segment, R4 the models of Braze's MCP server, R5 answers that Airbyte recorded,
-D the documentation. In a shape, `=x` is the value x, `~x` text that matches x, `...` stands for further keys, and an
+R3 bodies in tests of RudderStack and Segment, R4 the models of Braze's MCP server, R5 answers that Airbyte recorded, D
+the documentation. In a shape, `=x` is the value x, `~x` text that matches x, `...` stands for further keys, and an
 array has the shape of its elements.
 """
 

@@ -72,8 +72,8 @@ def test_an_address_that_others_reach_is_warned_of() -> None:
         assert line.startswith("braze-sandbox: serving")
         assert process.stderr
         assert process.stderr.readline() == (
-            "braze-sandbox: warning: 0.0.0.0 is reachable from other machines, and /sandbox/* needs no key: anybody who "
-            "reaches it can read users and set faults. Use --host 127.0.0.1 unless you mean that.\n"
+            "braze-sandbox: warning: 0.0.0.0 is reachable from other machines, and /sandbox/* needs no key: "
+            "anybody who reaches it can read users and set faults. Use --host 127.0.0.1 unless you mean that.\n"
         )
 
 
