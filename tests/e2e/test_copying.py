@@ -11,7 +11,7 @@ import requests
 from braze_sandbox.currents import files as currents
 from braze_sandbox.testing import Sandbox
 
-from tests.e2e.pipes import pipe, plugins, tap, target
+from tests.e2e.support import pipe, plugins, tap, target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

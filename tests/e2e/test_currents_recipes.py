@@ -15,7 +15,7 @@ from braze_sandbox.testing import Sandbox
 from psycopg.rows import dict_row
 
 from demo import machinery
-from tests.e2e.pipes import blocks, pipe, plugins, tap
+from tests.e2e.support import blocks, pipe, plugins, tap
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from tap_braze.streams import STREAMS
 
 from demo import dbt
 from demo.machinery import ROOT
-from tests.e2e.pipes import tap, target
+from tests.e2e.support import tap, target
 
 if TYPE_CHECKING:
     from collections.abc import Callable

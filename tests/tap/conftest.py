@@ -5,21 +5,17 @@ from __future__ import annotations
 import json
 import logging
 import signal
-from dataclasses import dataclass
 from datetime import date, datetime, time
-from functools import cached_property
-from io import StringIO
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.testing import Sandbox
-from click.testing import CliRunner
-from singer_sdk.logging import ConsoleFormatter
 from tap_braze.braze import client as braze_api
 from tap_braze.exports import user_exports
 from tap_braze.settings import schema as settings
-from tap_braze.singer.tap import TapBraze
 from typing_extensions import override
+
+from tests.tap.support.singer import Run, catalog_of, run_cli
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -70,51 +66,6 @@ def sandbox() -> Iterator[Sandbox]:
         yield sandbox
 
 
-@dataclass
-class Run:
-    """What a run of the tap left behind."""
-
-    exit_code: int
-    stdout: str
-    stderr: str
-
-    @cached_property
-    def messages(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.stdout.splitlines()]
-
-    def records(self, stream: str) -> list[dict[str, Any]]:
-        return [
-            message["record"]
-            for message in self.messages
-            if message["type"] == "RECORD" and message["stream"] == stream
-        ]
-
-    @property
-    def states(self) -> list[dict[str, Any]]:
-        return [message["value"] for message in self.messages if message["type"] == "STATE"]
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return self.states[-1]
-
-    def bookmark(self, stream: str) -> str | None:
-        value: str | None = self.state["bookmarks"].get(stream, {}).get("replication_key_value")
-        return value
-
-    @property
-    def errors(self) -> list[str]:
-        """The lines that say that something is wrong."""
-        return [line.split(" | ")[-1] for line in self.stderr.splitlines() if "| ERROR" in line]
-
-
-def catalog_of(config: dict[str, Any], streams: tuple[str, ...]) -> dict[str, Any]:
-    catalog = TapBraze(config=dict(config), validate_config=False, setup_mapper=False).catalog_dict
-    for entry in catalog["streams"]:
-        root = next(item for item in entry["metadata"] if not item["breadcrumb"])
-        root["metadata"]["selected"] = entry["tap_stream_id"] in streams
-    return catalog
-
-
 @pytest.fixture
 def run_tap(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
     """Run the tap on the sandbox: `run_tap("campaigns", state=..., start_date=...)`; without streams, all of them."""
@@ -139,30 +90,6 @@ def run_tap(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
         return run_cli(arguments, env=env, secret=str(config.get("api_key", sandbox.api_key)))
 
     return run
-
-
-def run_cli(arguments: list[str], env: dict[str, str] | None = None, secret: str = "") -> Run:
-    """Run the command line in this process; the key is in no output of any run."""
-    log = StringIO()
-    handler = logging.StreamHandler(log)
-    handler.setFormatter(ConsoleFormatter())
-    root = logging.getLogger()
-    level = root.level
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    try:
-        result = CliRunner().invoke(TapBraze.get_singer_command(), arguments, env=env)
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    stderr = log.getvalue() + result.stderr
-    if secret:
-        assert secret not in result.stdout
-        assert secret not in stderr
-    assert "Traceback" not in stderr
-    return Run(result.exit_code, result.stdout, stderr)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from braze_sandbox.testing import Sandbox
 from target_braze.braze import client as braze_api
 from target_braze.singer.signals import STOPPING
 
-from tests.target.singer import Run, Stream, customers, lines, run_cli, the
+from tests.target.support.singer import Run, Stream, customers, lines, run_cli, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

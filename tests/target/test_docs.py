@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from target_braze.singer.target import TargetBraze
 
-from tests.target.singer import TEXT, Stream
+from tests.target.support.singer import TEXT, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from braze_sandbox.testing import Sandbox
 
-    from tests.target.singer import Run
+    from tests.target.support.singer import Run
 
 
 PAGES = ("target-braze/README.md", "README.md", "docs/mapping.md", "docs/ledger.md")

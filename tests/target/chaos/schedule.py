@@ -10,7 +10,7 @@ from typing import Any, Final
 from typing_extensions import override
 
 from tests.target.chaos.streams import COUNTED, MAPPINGS, STREAMS, Item, item
-from tests.target.singer import lines
+from tests.target.support.singer import lines
 
 # What makes records of the streams poisonous. These rules are the first, so that no other takes their place.
 _NAMED: Final = ("poison-one", "poison-all")

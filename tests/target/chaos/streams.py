@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.target.singer import ANY_OBJECT, INTEGER, NUMBER, TEXT, TIME, Stream
+from tests.target.support.singer import ANY_OBJECT, INTEGER, NUMBER, TEXT, TIME, Stream
 
 if TYPE_CHECKING:
     import random

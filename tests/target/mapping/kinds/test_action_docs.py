@@ -1,0 +1,47 @@
+"""The examples of the pages on identities, subscriptions and catalogs do what the pages say."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from target_braze.singer.target import TargetBraze
+
+from tests.target.support.singer import TEXT, Stream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from braze_sandbox.testing import Sandbox
+
+    from tests.target.support.singer import Run
+
+DOCS = Path(__file__).parents[4] / "docs"
+NAMES = ("identities-and-deletions", "subscriptions-and-cohorts", "catalogs", "ledger")
+PAGES = [(DOCS / f"{name}.md").read_text("utf-8") for name in NAMES]
+EXAMPLE = re.compile(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```")
+EXAMPLES = [example for page in PAGES for example in EXAMPLE.findall(page)]
+
+
+@pytest.mark.parametrize(("config", "rows", "requests"), EXAMPLES)
+def test_rows_become_the_requests_of_the_page(
+    run_target: Callable[..., Run], sandbox: Sandbox, config: str, rows: str, requests: str
+) -> None:
+    streams = yaml.safe_load(config)["streams"]
+    records: list[dict[str, Any]] = [json.loads(line) for line in rows.splitlines()]
+    columns = {name: TEXT for record in records for name in record}
+    run_target(Stream(next(iter(streams)), columns, records), streams=streams)
+    expected = [line.split(" ", 2) for line in requests.splitlines()]
+    assert sorted((one.method, one.path, json.dumps(one.body)) for one in sandbox.requests) == sorted(
+        (method, path, json.dumps(json.loads(body))) for method, path, body in expected
+    )
+
+
+def test_all_mappings_are_settings(sandbox: Sandbox) -> None:
+    assert len(EXAMPLES) >= 8
+    for block in [block for page in PAGES for block in re.findall(r"```yaml\n([^`]*)```", page)]:
+        TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **yaml.safe_load(block)})
