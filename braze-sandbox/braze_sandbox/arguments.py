@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 def zone(name: str) -> str:
-    """The name of a time zone."""
+    """Return the name of a time zone."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -18,14 +18,14 @@ def zone(name: str) -> str:
 
 
 def positive(text: str) -> int:
-    """A whole number of at least 1."""
+    """Return a whole number of at least 1."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """A JSON object."""
+    """Return a JSON object."""
     try:
         found = json.loads(text)
     except ValueError:

@@ -105,7 +105,7 @@ class Sandbox:
             time.sleep(0.002)
 
     def profile(self, external_id: str) -> Profile | None:
-        """The user with an external id."""
+        """Return the user with an external id."""
         return self.instance.profiles.find("external_id", external_id)
 
     def profile_by(
@@ -116,7 +116,7 @@ class Sandbox:
         phone: str | None = None,
         braze_id: str | None = None,
     ) -> Profile | None:
-        """The user with an alias (label, name), an address, a number or a Braze id."""
+        """Return the user with an alias (label, name), an address, a number or a Braze id."""
         given = {"alias": alias, "email": email, "phone": phone, "braze_id": braze_id}
         wanted = [(kind, value) for kind, value in given.items() if value is not None]
         if len(wanted) != 1:
@@ -124,7 +124,7 @@ class Sandbox:
         return self.instance.profiles.find(*wanted[0])
 
     def profiles(self) -> list[Profile]:
-        """All users, in order of creation."""
+        """Return all users, in order of creation."""
         return list(self.instance.profiles)
 
     def fault(self, **rule: Any) -> None:  # noqa: ANN401 - the fields of a rule

@@ -31,7 +31,7 @@ _DEVICES: dict[str, dict[str, Any]] = {
 
 
 def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime, end: datetime) -> Iterator[Event]:
-    """What is made up of each person in turn, queued from `start` to before `end`.
+    """Yield made-up events of each person in turn, queued from `start` to before `end`.
 
     It follows from a hash of the person and the day, so that windows agree.
     """
@@ -46,13 +46,13 @@ def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime,
 
 
 def own(user: Profile, start: datetime, end: datetime) -> Iterator[Event]:
-    """Events and purchases that a profile holds, as of the REST API: without a device, and queued at once."""
+    """Yield the events and purchases of a profile as the REST API sends them: without a device, and queued at once."""
     return (event for event in _own(user) if start <= event.queued < end)
 
 
 @dataclass(frozen=True, slots=True)
 class _Today:
-    """What a workspace has going on one day."""
+    """What happens in a workspace on one day."""
 
     midnight: datetime
     messages: list[tuple[Campaign, str]]

@@ -15,7 +15,7 @@ LATEST = timedelta(hours=40)
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened. Of what is known of it, the schema of its type takes what it has fields for."""
+    """An event with all that is known of it; the schema of its type picks the fields."""
 
     type: str
     queued: datetime
@@ -30,16 +30,16 @@ class Chance:
         self._drawn = 0
 
     def number(self, below: int) -> int:
-        """A number from 0 to one less than `below`."""
+        """Return a number from 0 to one less than `below`."""
         self._drawn += 1
         return int.from_bytes(blake2b(f"{self._name}/{self._drawn}".encode(), digest_size=6).digest(), "big") % below
 
     def once_in(self, times: int) -> bool:
-        """Whether something rare happens."""
+        """Return whether something rare happens."""
         return not self.number(times)
 
     def one_of(self, these: list[Any]) -> Any:  # noqa: ANN401 - whatever is in the list
-        """One of these."""
+        """Return one of these."""
         return these[self.number(len(these))]
 
 
@@ -53,7 +53,7 @@ class Diary:
         self.events: list[Event] = []
 
     def moment(self) -> datetime:
-        """Some second of the day."""
+        """Return some second of the day."""
         return self.midnight + timedelta(seconds=self.chance.number(86_400))
 
     def add(self, event_type: str, at: datetime, *, offline: bool = False, **known: Any) -> None:  # noqa: ANN401

@@ -179,9 +179,9 @@ def _path(
 
 
 def _container(file: File) -> bytes:
-    """An Avro object container as Braze writes it: one block, and no word of a codec in its header.
+    """Return an Avro object container as Braze writes it: one block, and no codec in its header.
 
-    By hand, for fastavro's writer always names a codec.
+    Not by fastavro's writer, which always names a codec.
     """
     declared = schema(file.event_type, changed=file.changed)
     parsed = fastavro.parse_schema(declared)

@@ -21,7 +21,7 @@ _SENDER = "+15550100"
 
 
 def reaches(channel: str, person: dict[str, Any]) -> bool:
-    """Whether a message of a channel can reach someone."""
+    """Return whether a message of a channel can reach someone."""
     if channel in ("in_app_message", "content_cards"):
         return "app_id" in person
     if channel.endswith("_push"):
@@ -33,7 +33,7 @@ def reaches(channel: str, person: dict[str, Any]) -> bool:
 
 
 def _dispatch(diary: Diary, at: datetime, about: dict[str, Any], **more: Any) -> Add:  # noqa: ANN401 - any fields
-    """A way to add events that all tell of one dispatch of a message, and what `more` says."""
+    """Return a function that adds events of one dispatch of a message, with the fields of `more`."""
     message = f"{diary.person['user_id']}/{at}/{about}"
     shared = {
         **about,

@@ -108,7 +108,7 @@ ADDED = "trace_id"
 
 @cache
 def fields(event_type: str, *, changed: bool = False) -> dict[str, tuple[Any, bool]]:
-    """Names to Avro types and whether null is allowed.
+    """Return Avro types by field name, and whether null is allowed.
 
     `changed` is the schema of a later release, as Braze changes them: it has the fields that came after version 10 and
     `ADDED`, and the first string that a type requires beyond the common ones may be null.

@@ -17,7 +17,7 @@ _ISO = re.compile(
 
 
 def parse_iso(text: str) -> tuple[datetime, bool] | None:
-    """An ISO 8601 date or date-time with a zone, and whether it named its zone; None if it is neither.
+    """Return an ISO 8601 date or date-time with a zone, and whether it named its zone; None if it is neither.
 
     Without an offset it is UTC, as documented for /users/track and silent for the exports. `:SSS` before the zone is
     the odd second form that the docs of events allow. Braze reads years up to 3000; so does this.
@@ -55,7 +55,7 @@ def _day(today: date | str | None) -> date | None:
 
 
 def iso(moment: datetime) -> str:
-    """A moment as Braze writes it: UTC with a Z."""
+    """Return a moment as Braze writes it: UTC with a Z."""
     text = moment.astimezone(timezone.utc).isoformat()
     return text.replace("+00:00", "Z")
 
@@ -94,7 +94,7 @@ class Clock:
         return datetime.combine(self._today, time(23, 59, 59), self.zone)
 
     def today(self) -> date:
-        """The company's present day."""
+        """Return the company's present day."""
         return self._today or datetime.now(self.zone).date()
 
     def utc_now(self) -> datetime:
@@ -102,24 +102,24 @@ class Clock:
         return self.now().astimezone(timezone.utc)
 
     def last_day(self, ending_at: datetime) -> date:
-        """The last day of a series that ends at a moment, which may lie in the future."""
+        """Return the last day of a series that ends at a moment, which may lie in the future."""
         day = ending_at.astimezone(self.zone).date()
         return day if self._ending_day_included else day - timedelta(days=1)
 
     def days(self, ending_at: datetime, length: int) -> list[date]:
-        """The days of a series, oldest first, none after today."""
+        """Return the days of a series, oldest first, none after today."""
         last = self.last_day(ending_at)
         first = last - timedelta(days=length - 1)
         return list(self.between(first, last))
 
     def between(self, first: date, last: date) -> Iterator[date]:
-        """All days from the first to the last, or to today."""
+        """Yield all days from the first to the last, or to today."""
         last = min(last, self.today())
         for number in range(first.toordinal(), last.toordinal() + 1):
             yield date.fromordinal(number)
 
     def hours(self, ending_at: datetime, length: int) -> list[datetime]:
-        """The hours of a series in the company's zone, oldest first, none in the future."""
+        """Return the hours of a series in the company's zone, oldest first, none in the future."""
         last = ending_at.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
         if not self._ending_day_included:
             last -= timedelta(hours=1)

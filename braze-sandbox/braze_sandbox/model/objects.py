@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True, kw_only=True)
 class CustomEvent:
-    """What /events says of an event beside its name. The defaults are those of an event that nobody described."""
+    """Properties of an event in /events. The defaults are those of an event without a description."""
 
     description: str | None = None
     included_in_analytics_report: bool = False
@@ -21,11 +21,11 @@ class CustomEvent:
 
 @dataclass(slots=True, kw_only=True)
 class CustomAttribute:
-    """What /custom_attributes says of an attribute beside its name."""
+    """Properties of an attribute in /custom_attributes."""
 
     description: str | None = None
     data_type: str = "String"
-    """Superseded by the type of the values that users have, if some have one."""
+    """Overridden by the type of the values that users have, if any."""
     array_length: int | None = None
     status: str = "Active"
     tag_names: list[str] = field(default_factory=list)
@@ -75,7 +75,7 @@ class ContentBlock:
     """Where it is used: `campaign_id` or `canvas_step_id`, and `message_variation_id`."""
     state: Literal["active", "draft"] = "active"
     deleted: bool = False
-    """Gone from the list, while its details answer that it was deleted."""
+    """Missing from the list; its details say that it was deleted."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -30,7 +30,7 @@ class PendingSubscriptions:
         self._global[address.lower()] = state
 
     def adopt(self, profile: Profile, kind: str, address: str) -> None:
-        """Hand over what is remembered to a profile that has come to have an address."""
+        """Move the remembered states to a profile that now has the address."""
         now = time.time()
         for group, (state, until) in self._groups.pop((kind, address.lower()), {}).items():
             if now < until:

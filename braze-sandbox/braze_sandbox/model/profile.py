@@ -23,7 +23,7 @@ class Profile:
     braze_id: str
     external_id: str | None = None
     deprecated_external_ids: list[str] = field(default_factory=list)
-    """Former ones, under which the user is still found (docs: post_external_ids_rename)."""
+    """Former ids, which still find the user (docs: post_external_ids_rename)."""
     aliases: dict[str, str] = field(default_factory=dict)
     """Label to name: one name per label (docs: post_user_alias)."""
     attributes: dict[str, Any] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Profile:
     purchases: list[dict[str, Any]] = field(default_factory=list)
     """`product_id`, `currency`, `price`, `quantity`, `time`, `properties`, `app_id` of each purchase."""
     observed: dict[str, Any] = field(default_factory=dict)
-    """What only apps and messages tell (`devices`, `apps`, `campaigns_received` ...), as the exports show it."""
+    """Data from apps and messages (`devices`, `apps`, `campaigns_received` ...), as the exports show it."""
     created_at: datetime = field(default_factory=utc_now)
     updated: int = 0
     """Counts the updates of all profiles: the larger, the more recent."""
@@ -63,7 +63,7 @@ class Profile:
         return round(revenue, 2) if isfinite(revenue) else float_info.max
 
     def as_json(self) -> dict[str, Any]:
-        """The profile for /sandbox/users."""
+        """Return the profile for /sandbox/users."""
         profile: dict[str, Any] = plain(
             {
                 "braze_id": self.braze_id,
@@ -82,7 +82,7 @@ class Profile:
 
 
 def plain(value: Json, stamp: Callable[[datetime], str] = iso) -> Json:
-    """A value with its times as ISO 8601 strings."""
+    """Return a value with its times as ISO 8601 strings."""
     if isinstance(value, datetime):
         return stamp(value)
     if isinstance(value, dict):

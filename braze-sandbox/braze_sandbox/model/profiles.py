@@ -43,7 +43,7 @@ class Profiles:
                 self.updates = max(self.updates, profile.updated)
 
     def reset(self, workspace: Workspace, seed: Callable[[Profiles], None]) -> None:
-        """Back to the seed."""
+        """Restore the seed."""
         if self._file:
             self._file.clear()
         self._clear(workspace)
@@ -72,7 +72,7 @@ class Profiles:
         return len(self.by_braze_id)
 
     def find(self, kind: str, value: Json) -> Profile | None:
-        """The profile of an identifier: `external_id`, `braze_id`, `alias` (label, name), `email` or `phone`.
+        """Return the profile of an identifier: `external_id`, `braze_id`, `alias` (label, name), `email` or `phone`.
 
         Of several with one address it is the most recently updated one that has an external id, or else the most
         recently updated one (docs: user_attributes_object).
@@ -86,11 +86,11 @@ class Profiles:
         return max(self.sharing(kind, value), key=lambda p: (p.external_id is not None, p.updated), default=None)
 
     def sharing(self, kind: str, value: str) -> list[Profile]:
-        """All profiles with an email address or a phone number; case does not matter (docs silent)."""
+        """Return all profiles with an email address or a phone number; case does not matter (docs silent)."""
         return list(self._by_field[kind].get(value.lower(), {}).values())
 
     def create(self, kind: str | None = None, value: Json = None, *, external_id: str | None = None) -> Profile:
-        """A new profile with one identifier, or none."""
+        """Return a new profile with one identifier, or none."""
         # Only ids that a restart has loaded can be taken.
         while (braze_id := key("user", self._made).replace("-", "")[:24]) in self.by_braze_id:
             self._made += 1
@@ -121,7 +121,7 @@ class Profiles:
         self._dirty.pop(profile.braze_id, None)
 
     def add_alias(self, profile: Profile, label: str, name: str) -> None:
-        """Give a profile an unused alias, replacing the one with that label."""
+        """Add an unused alias to a profile, replacing the one with that label."""
         if (old := profile.aliases.get(label)) is not None:
             del self._by_alias[label, old]
         profile.aliases[label] = name
@@ -129,7 +129,7 @@ class Profiles:
         self.touch(profile)
 
     def name(self, profile: Profile, external_id: str) -> None:
-        """Give a profile its first external id, or another one that deprecates the present one."""
+        """Set the external id of a profile; a present one becomes deprecated."""
         if profile.external_id is not None:
             profile.deprecated_external_ids.append(profile.external_id)
         profile.external_id = external_id
@@ -137,7 +137,7 @@ class Profiles:
         self.touch(profile)
 
     def forget(self, profile: Profile, external_id: str) -> None:
-        """Take a deprecated external id from a profile."""
+        """Remove a deprecated external id from a profile."""
         profile.deprecated_external_ids.remove(external_id)
         del self._by_external_id[external_id]
         self.touch(profile)
@@ -154,7 +154,7 @@ class Profiles:
                 index[value.lower()][profile.braze_id] = profile
 
     def readdress(self, profile: Profile, kind: str, value: str | None) -> None:
-        """Give a profile another `email` or `phone`, or take it away."""
+        """Change or remove the `email` or `phone` of a profile."""
         index = self._by_field[kind]
         if old := profile.attributes.pop(kind, None):
             index[old.lower()].pop(profile.braze_id, None)
@@ -164,7 +164,7 @@ class Profiles:
             self.pending_subscriptions.adopt(profile, kind, value)
 
     def touch(self, profile: Profile) -> None:
-        """Note that a profile was updated."""
+        """Record an update of a profile."""
         self.updates += 1
         profile.updated = self.updates
         if self._file:

@@ -79,7 +79,7 @@ class Selection:
     """`appboy_id`, as old recordings call it too."""
 
     def show(self, profile: Profile, now: datetime) -> dict[str, Any]:
-        """The selected fields of a user, without those that are empty."""
+        """Return the selected fields of a user, without those that are empty."""
         found = user_object(profile, now, recorded=self.recorded)
         user = {name: value for name, value in found.items() if name in self.fields}
         if self.custom_attributes and "custom_attributes" not in self.fields:
@@ -90,7 +90,7 @@ class Selection:
 
 
 def user_object(profile: Profile, now: datetime, *, recorded: bool) -> dict[str, Any]:
-    """All fields of a user, without those that are empty."""
+    """Return all fields of a user, without those that are empty."""
     stamp = iso_milliseconds if recorded else iso
     sent = profile.attributes
     location = sent.get("current_location")

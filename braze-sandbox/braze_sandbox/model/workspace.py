@@ -126,9 +126,9 @@ class Segment:
     tags: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
     share: float = 1.0
-    """Which part of all users is in it."""
+    """Its share of all users."""
     members: set[str] | None = None
-    """Its users by external id or Braze id, whatever the `share`."""
+    """Its users by external id or Braze id; overrides `share`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -168,9 +168,9 @@ class Workspace:
     blocked_external_ids: set[str] = field(default_factory=set)
     """Users whose data is no longer accepted."""
     event_definitions: dict[str, CustomEvent] = field(default_factory=dict)
-    """What is known of some of the `events`."""
+    """Descriptions of some of the `events`."""
     attribute_definitions: dict[str, CustomAttribute] = field(default_factory=dict)
-    """Custom attributes, used or not; those that users have are listed without being here."""
+    """Described custom attributes, used or not; those that users have are listed even if they are missing here."""
     blocked_attributes: set[str] = field(default_factory=set)
     """Custom attributes whose values are no longer accepted."""
     sends: dict[str, Send] = field(default_factory=dict)
@@ -221,7 +221,7 @@ class Workspace:
         return {tag for objects in kinds for one in objects.values() for tag in one.tags}
 
     def restate(self, kind: Kind, key: str, day: date, by: int) -> None:
-        """Change what a past day says by a number, as Braze does when late data comes in.
+        """Change the figure of a past day, as Braze does when late data comes in.
 
         `key` is the id, event name or product; for `kpi` the metric (`dau`), for `sessions` it is `sessions`. What
         moves: conversions of campaigns and Canvases, clicks of cards, and the one figure that the others have.
@@ -246,5 +246,5 @@ class Workspace:
             del getattr(self, kind)[key]
 
     def blocklist_attribute(self, name: str) -> None:
-        """Take no more values of a custom attribute, as the dashboard's blocklist does."""
+        """Discard further values of a custom attribute, as the dashboard's blocklist does."""
         self.blocked_attributes.add(name)

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from braze_sandbox.wire.answer import Json
 
 MOST = 50
-"""Of nearly everything in a request."""
+"""The maximum number of most things in a request."""
 
 
 def bad(text: str) -> Refusal:
-    """A refusal of the whole request with a text."""
+    """Return a refusal of the whole request with a text."""
     return Refusal(400, text)
 
 
@@ -36,13 +36,13 @@ def array(call: Call, name: str, *, most: int = MOST) -> list[Any]:
 
 
 def only(call: Call, known: Iterable[str]) -> None:
-    """Note the fields of a body that its endpoint does not have."""
+    """Report the fields of a body that its endpoint does not have."""
     for name in sorted(call.body.keys() - set(known)):
         call.report("a field that the endpoint does not have is ignored", name, call.body[name])
 
 
 def each(work: Callable[..., None], rows: Iterable[tuple[Any, ...]]) -> Callable[[], None]:
-    """A piece of work done with one row after the other."""
+    """Return a function that does some work on one row after another."""
 
     def run() -> None:
         for row in rows:
@@ -65,7 +65,7 @@ def texts(obj: Json, where: str, *names: str) -> tuple[str, ...]:
 
 
 def strings(value: Json, where: str, *, single: bool = False, most: int = MOST) -> list[str]:
-    """An array of 1 to 50 non-empty strings, or one string where that is allowed; ids may be whole numbers."""
+    """Return an array of 1 to 50 non-empty strings, or one string where that is allowed; ids may be whole numbers."""
     values = [value] if single and isinstance(value, (str, int)) else value
     if isinstance(values, list) and where.startswith("external_id"):
         values = [as_text(one) for one in values]
@@ -77,7 +77,7 @@ def strings(value: Json, where: str, *, single: bool = False, most: int = MOST) 
 
 
 def emails(values: Iterable[str], where: str) -> list[str]:
-    """Addresses that look like such."""
+    """Return checked email addresses."""
     try:
         return [check_email(value) for value in values]
     except Rejected:
@@ -85,7 +85,7 @@ def emails(values: Iterable[str], where: str) -> list[str]:
 
 
 def phones(values: Iterable[str], where: str, *, plus: bool = True) -> list[str]:
-    """Numbers in E.164 form; `plus`: not without the sign."""
+    """Return phone numbers in E.164 form; `plus`: require the plus sign."""
     found = []
     for value in values:
         number = value if value.startswith("+") or plus else "+" + value
@@ -96,7 +96,7 @@ def phones(values: Iterable[str], where: str, *, plus: bool = True) -> list[str]
 
 
 def prioritized(profiles: Profiles, kind: str, value: str, prioritization: list[str]) -> Profile | None:
-    """The one profile with an address that an ordered array of preferences leaves, if it leaves one."""
+    """Return the one profile with an address that an ordered array of preferences leaves, if it leaves one."""
     found = profiles.sharing(kind, value)
     for preference in prioritization:
         if preference in ("identified", "unidentified"):
@@ -111,7 +111,7 @@ PREFERENCES = ("identified", "unidentified", "most_recently_updated", "least_rec
 
 
 def prioritization(obj: dict[str, Any], where: str, allowed: Iterable[str] = PREFERENCES) -> list[str]:
-    """The required `prioritization` of an object (docs: post_users_merge)."""
+    """Return the required `prioritization` of an object (docs: post_users_merge)."""
     given = obj.get("prioritization")
     if not isinstance(given, list) or not given or not all(one in tuple(allowed) for one in given):
         raise bad(f"{where}: 'prioritization' is required and must be an array of {', '.join(allowed)}")
@@ -121,7 +121,7 @@ def prioritization(obj: dict[str, Any], where: str, allowed: Iterable[str] = PRE
 
 
 def mentioned(call: Call) -> set[Hashable]:
-    """All users that a body names in one way or another."""
+    """Return all users that a body names in one way or another."""
     profiles = call.instance.profiles
     users: set[Hashable] = set()
     for kind, value in _identifiers("", call.body):

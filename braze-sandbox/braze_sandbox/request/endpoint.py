@@ -24,19 +24,19 @@ class Call:
     body: Json = None
     """The decoded JSON object of a POST."""
     params: Mapping[str, str] = field(default_factory=dict)
-    """What the placeholders of the path stand for."""
+    """Values of the placeholders in the path."""
     pairs: Sequence[tuple[str, str]] = ()
     """All query parameters, for those that may come several times."""
     rejects: Mapping[tuple[str, int], str] = field(default_factory=dict)
     """Objects that a fault rule has refused: (input array, index) to reason."""
     users: set[Hashable] = field(default_factory=set)
-    """Users that the request is about, as far as its endpoint knows."""
+    """Users that the request affects, as far as its endpoint knows."""
     fault: str | None = None
-    """What a fault rule has in store for what the request starts."""
+    """The action of a fault rule, for what the request starts."""
     raw_headers: Sequence[tuple[bytes, bytes]] = ()
 
     def header(self, name: bytes) -> str:
-        """A header of the request by its name in lower case; empty if it is not there."""
+        """Return a header of the request by its name in lower case; empty if it is not there."""
         return next((value for given, value in self.raw_headers if given == name), b"").decode("latin-1")
 
     @property
@@ -61,12 +61,12 @@ class Endpoint:
     path: str
     """May hold placeholders: `/catalogs/{name}`."""
     permission: str | None
-    """None: whoever knows the URL needs no key."""
+    """None: no key needed."""
     pool: str | Callable[[Call], str] | None
     """None: no limit."""
     handler: Callable[[Call], Answer]
     touches: Callable[[Call], set[Hashable]] | None = None
-    """The users a request is about, so that overlapping requests about one user can be noticed."""
+    """Return the affected users, to detect overlapping requests about one user."""
     has_body: bool = True
     """Whether a method other than GET comes with a JSON body."""
     body_bytes: int = BODY_BYTES

@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def required(call: Call, name: str) -> str:
-    """A parameter that must be there."""
+    """Return a required parameter."""
     value = call.query.get(name)
     if not value:
         raise Refusal(400, f"'{name}' is required")
@@ -32,7 +32,7 @@ def whole_number(text: str) -> int | None:
 
 
 def integer(call: Call, name: str, default: int | None, low: int, high: int | None = None) -> int:
-    """A whole number between bounds, both included; without a default it must be there."""
+    """Return a whole number between bounds, both included; without a default it must be there."""
     text = call.query.get(name)
     if text is None and default is not None:
         return default
@@ -45,7 +45,7 @@ def integer(call: Call, name: str, default: int | None, low: int, high: int | No
 
 
 def several(call: Call, name: str, most: int) -> list[str]:
-    """The values of a parameter that may come several times, as `name` or `name[]`; empty if it is missing."""
+    """Return the values of a parameter that may come several times, as `name` or `name[]`; empty if it is missing."""
     values = [value for given, value in call.pairs if given in (name, name + "[]") and value]
     if len(values) > most:
         raise Refusal(400, f"'{name}' may have at most {most} values")
@@ -53,7 +53,7 @@ def several(call: Call, name: str, most: int) -> list[str]:
 
 
 def flag(call: Call, name: str) -> bool:
-    """A boolean; False if it is missing."""
+    """Return a boolean; False if it is missing."""
     text = call.query.get(name, "false")
     if text not in ("true", "false"):
         raise Refusal(400, f"'{name}' must be true or false")
@@ -61,7 +61,7 @@ def flag(call: Call, name: str) -> bool:
 
 
 def choice(call: Call, name: str, allowed: Sequence[str]) -> str:
-    """One of some words; the first of them if it is missing."""
+    """Return one of the allowed words; the first of them if it is missing."""
     text = call.query.get(name, allowed[0])
     if text not in allowed:
         raise Refusal(400, f"'{name}' must be one of {', '.join(allowed)}")
@@ -69,7 +69,7 @@ def choice(call: Call, name: str, allowed: Sequence[str]) -> str:
 
 
 def moment(call: Call, name: str) -> datetime | None:
-    """An ISO 8601 date-time; UTC where it names no offset (docs silent)."""
+    """Return an ISO 8601 date-time; UTC where it names no offset (docs silent)."""
     text = call.query.get(name)
     if text is None:
         return None
@@ -80,7 +80,7 @@ def moment(call: Call, name: str) -> datetime | None:
 
 
 def calendar_day(call: Call, name: str) -> datetime | None:
-    """A date, `YYYY-MM-DD`, as its midnight in UTC."""
+    """Return a date, `YYYY-MM-DD`, as its midnight in UTC."""
     text = call.query.get(name)
     if text is None:
         return None
@@ -91,12 +91,12 @@ def calendar_day(call: Call, name: str) -> datetime | None:
 
 
 def ending_at(call: Call, clock: Clock) -> datetime:
-    """The end of a series; the time of the request if it is missing."""
+    """Return the end of a series; the time of the request if it is missing."""
     return moment(call, "ending_at") or clock.now()
 
 
 def lookup(call: Call, name: str, objects: Mapping[str, T], text: str) -> T:
-    """The object that a parameter names. For an unknown one: 400 with `text` (docs silent)."""
+    """Return the object that a parameter names. For an unknown one: 400 with `text` (docs silent)."""
     found = objects.get(required(call, name))
     if found is None:
         raise Refusal(400, text)
@@ -104,6 +104,6 @@ def lookup(call: Call, name: str, objects: Mapping[str, T], text: str) -> T:
 
 
 def paged(call: Call, items: Sequence[T], size: int) -> Sequence[T]:
-    """The page that was asked for; pages count from 0, and one past the end is empty."""
+    """Return the requested page; pages count from 0, and one past the end is empty."""
     page = integer(call, "page", 0, 0)
     return items[page * size : (page + 1) * size]

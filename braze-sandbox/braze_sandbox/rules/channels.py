@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 PUSHES = ("ios_push", "android_push", "web_push", "kindle_push")
 _SUBSCRIBED = {"opted_in": ("opted_in",), "subscribed": ("opted_in", "subscribed")}
 STATES = (*_SUBSCRIBED, "all")
-"""Of `recipient_subscription_state`."""
+"""Values of `recipient_subscription_state`."""
 
 
 def obstacle(workspace: Workspace, profile: Profile, channel: str, content: dict[str, Any], state: str) -> str:

@@ -29,7 +29,7 @@ _STATES = ("subscribed", "unsubscribed", "opted_in")
 
 
 def check_user(obj: Json, workspace: Workspace) -> Identity | None:
-    """The identifier of an object; None for the import of an anonymous push token."""
+    """Return the identifier of an object; None for the import of an anonymous push token."""
     if not isinstance(obj, dict):
         raise Rejected("not an object")
     update_only = obj.get("_update_existing_only")
@@ -46,7 +46,7 @@ def check_user(obj: Json, workspace: Workspace) -> Identity | None:
 
 
 def check_attributes(obj: dict[str, Any], workspace: Workspace) -> None:
-    """Refuse an attributes object with a field that has an error code. All of the object falls (docs silent)."""
+    """Reject an attributes object with a field that has an error code: the whole object (docs silent)."""
     for name, check in _FIELDS.items():
         if obj.get(name) is not None:
             check(obj[name], workspace)
@@ -106,7 +106,7 @@ _FIELDS: dict[str, Callable[[object, Workspace], None]] = {
 
 
 def check_event(obj: dict[str, Any], now: datetime, report: Callable[[str, str], None]) -> dict[str, Any]:
-    """An event as it is stored, or Rejected."""
+    """Return an event as it is stored, or Rejected."""
     name = obj.get("name")
     if not isinstance(name, str) or not name.strip():
         raise Rejected("'name' is required and must be a non-empty string")
@@ -121,7 +121,7 @@ def check_event(obj: dict[str, Any], now: datetime, report: Callable[[str, str],
 
 
 def check_purchase(obj: dict[str, Any], now: datetime, report: Callable[[str, str], None]) -> dict[str, Any]:
-    """A purchase as it is stored, or Rejected."""
+    """Return a purchase as it is stored, or Rejected."""
     product = as_text(obj.get("product_id"))
     if not isinstance(product, str) or not 0 < len(product) <= STRING:
         raise Rejected(f"'product_id' is required and must be a string of 1 to {STRING} characters")

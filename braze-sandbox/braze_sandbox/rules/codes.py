@@ -89,4 +89,4 @@ TIME_ZONE_NAMES = frozenset(
     Samoa
     """.split(";")  # noqa: SIM905 - a list literal of 140 lines says no more
 )
-"""Names of time zones that Ruby on Rails uses and Braze takes besides those of IANA."""
+"""Names of time zones from Ruby on Rails, which Braze takes in addition to those of IANA."""

@@ -38,7 +38,7 @@ def as_text(value: Json) -> Json:
 
 
 def normal_phone(text: str) -> str | None:
-    """A number in E.164 form, or None: ten digits without a plus sign are American, punctuation is dropped."""
+    """Return a number in E.164 form, or None: ten digits without a plus sign are American, punctuation is dropped."""
     digits = re.sub(r"[\s().\-/]", "", text)
     if re.fullmatch(r"\d{10}", digits, re.ASCII):
         return "+1" + digits
@@ -46,14 +46,14 @@ def normal_phone(text: str) -> str | None:
 
 
 def check_email(value: object) -> str:
-    """The address, or EMAIL_BAD_FORMAT."""
+    """Return the address, or EMAIL_BAD_FORMAT."""
     if not isinstance(value, str) or not _EMAIL.fullmatch(value):
         raise Rejected("EMAIL_BAD_FORMAT")
     return value
 
 
 def identify(obj: dict[str, Any]) -> Identity:
-    """The identifier of an object: exactly one of the primary ones, or else `email`, or else `phone`.
+    """Return the identifier of an object: exactly one of the primary ones, or else `email`, or else `phone`.
 
     What Braze says of an identifier of the wrong type, or an empty one, is not documented: here it is rejected.
     """
@@ -73,7 +73,7 @@ def identify(obj: dict[str, Any]) -> Identity:
 
 
 def check_alias(value: object) -> Identity:
-    """The identity that an alias object stands for (docs: user_alias_object)."""
+    """Return the identity that an alias object stands for (docs: user_alias_object)."""
     if not isinstance(value, dict):
         raise Rejected("'user_alias' must be an object with alias_name and alias_label")
     label, name = value.get("alias_label"), value.get("alias_name")

@@ -28,7 +28,7 @@ class Discard(Exception):  # noqa: N818 - what Braze does with the update
 
 
 def parse_time(text: str) -> tuple[datetime, str] | None:
-    """A time in one of the documented formats, and what is doubtful about it (docs: data_types)."""
+    """Return a time in one of the documented formats, and what is doubtful about it (docs: data_types)."""
     parsed = parse_iso(text)
     if parsed:
         moment, zoned = parsed
@@ -45,7 +45,7 @@ def parse_time(text: str) -> tuple[datetime, str] | None:
 
 
 def kind_of(value: Json) -> str:
-    """The type that Braze detects in a first value."""
+    """Return the type that Braze detects in a first value."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, (int, float)):
@@ -60,7 +60,7 @@ def kind_of(value: Json) -> str:
 
 
 def scalar(kind: str, value: Json, report: Callable[[str], None]) -> Json:  # noqa: C901, PLR0912 - one case per pair of types
-    """A scalar as the type that the attribute has; Discard if it cannot be that (docs: managing_custom_data)."""
+    """Return a scalar as the type that the attribute has; Discard if it cannot be that (docs: managing_custom_data)."""
     if kind == "string":
         if isinstance(value, str):
             text = value
@@ -103,7 +103,7 @@ def scalar(kind: str, value: Json, report: Callable[[str], None]) -> Json:  # no
 
 
 def elements(values: list[Any], report: Callable[[str], None]) -> list[Any]:
-    """A scalar array as it is stored: unique, the newest 500; times stay strings."""
+    """Return a scalar array as it is stored: unique, the newest 500; times stay strings."""
     kept: dict[tuple[str, Any], Any] = {}
     for value in values:
         if value is None or isinstance(value, (dict, list)):
@@ -121,7 +121,7 @@ def elements(values: list[Any], report: Callable[[str], None]) -> list[Any]:
 
 
 def nested(value: Json) -> Json:
-    """A value inside an object or an array of objects as it is stored; Discard throws the whole update away.
+    """Return a value inside an object or an array of objects as it is stored; Discard throws the whole update away.
 
     Docs: nested_custom_attribute_support. What a bad key or an over-long string does is not documented; here they count
     as much as a null.
@@ -149,5 +149,5 @@ def nested(value: Json) -> Json:
 
 
 def stored_bytes(value: object) -> int:
-    """The size of a stored value."""
+    """Return the size of a stored value."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode())

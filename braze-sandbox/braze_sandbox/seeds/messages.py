@@ -8,7 +8,7 @@ GROUP = "7c4f0e6b-52f3-4a6e-9a2e-1d5a8c3b0f11"
 
 
 def message(channel: str, name: str, number: int) -> dict[str, Any]:
-    """The message of a variation as /campaigns/details shows it."""
+    """Return the message of a variation as /campaigns/details shows it."""
     base: dict[str, Any] = {"channel": channel, "name": name}
     if channel.endswith("_push"):
         return base | {
@@ -59,7 +59,7 @@ def message(channel: str, name: str, number: int) -> dict[str, Any]:
 
 
 def survey(name: str, key: str) -> dict[str, Any]:
-    """An in-app survey."""
+    """Return an in-app survey."""
     choices = [
         {
             "choice_id": f"{key}-{at}",
@@ -79,7 +79,7 @@ def survey(name: str, key: str) -> dict[str, Any]:
 
 
 def whats_app_response(name: str) -> dict[str, Any]:
-    """A WhatsApp response message."""
+    """Return a WhatsApp response message."""
     return {
         "channel": "whats_app",
         "name": name,
@@ -93,5 +93,5 @@ def whats_app_response(name: str) -> dict[str, Any]:
 
 
 def control(channel: str) -> dict[str, Any]:
-    """A control variant."""
+    """Return a control variant."""
     return {"channel": channel, "type": "control"}

@@ -234,7 +234,7 @@ _FIRST_DAY = date(2025, 1, 1)
 
 
 def _suppressed(kind: Literal["bounce", "unsubscribe", "number"], plan: Plan, now: datetime) -> Iterator[Suppressed]:
-    """Entries from a hash of the day, so that history grows from day to day without changing."""
+    """Yield entries from a hash of the day, so that history grows from day to day without changing."""
     if not plan.suppressed:
         # The second one stands on the edge of a day.
         moments = [datetime(2026, 3, day, hour, tzinfo=timezone.utc) for day, hour in ((2, 10), (6, 0), (18, 15))]
@@ -327,7 +327,7 @@ GROUPS = [
 
 
 def _schedule(workspace: Workspace, plan: Plan, midnight: datetime) -> None:
-    """Sends of the last weeks, of which the older ones are gone from the API, and broadcasts of the next ones."""
+    """Add sends of the last weeks, some too old for the API, and broadcasts of the coming weeks."""
     tracked = [campaign for campaign in workspace.campaigns.values() if campaign.is_api_campaign]
     for number in range(plan.sends):
         send = Send(

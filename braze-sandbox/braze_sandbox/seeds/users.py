@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CREATED = datetime(2024, 2, 1, 8, tzinfo=timezone.utc)
 UNIDENTIFIED = 6
-"""One in so many users, the last ones, has no external id: by turns an alias only, or nothing but a Braze id."""
+"""One in this many users, at the end, has no external id: some have only an alias, some only a Braze id."""
 
 _FIRST = ["Ada", "Björn", "Chiara", "Dmitri", "Eun-ji", "Fatima", "Gael", "Hana", "Ines", "Jun"]
 _LAST = ["Okafor", "Lund", "Rossi", "Ivanov", "Kim", "Haddad", "Moreau", "Sato", "Silva", "Wei"]
@@ -26,7 +26,7 @@ _ZONES = ["Africa/Lagos", "Europe/Stockholm", "Europe/Rome", "Europe/Sofia", "As
 
 
 def populate(profiles: Profiles, count: int, now: datetime) -> None:
-    """Give a workspace its users. What they did lately ends before the UTC day of `now`; all else has fixed dates."""
+    """Create a workspace's users. Recent activity ends before the UTC day of `now`; all else has fixed dates."""
     identified = count - count // UNIDENTIFIED
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for number in range(count):
@@ -104,7 +104,7 @@ def _observed(profile: Profile, workspace: Workspace, number: int, midnight: dat
 
 
 def _counted(names: list[str], number: int, many: int, recent: datetime) -> list[dict[str, Any]]:
-    """Some of the events or products of these names. The last of three is so old that no export shows it."""
+    """Return some of the events or products of these names. The last of three is so old that no export shows it."""
     rows = []
     for step in range(many if names else 0):
         last = recent - timedelta(days=[0, 1, 200][step])

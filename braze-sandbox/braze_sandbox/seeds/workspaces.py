@@ -56,7 +56,7 @@ SEEDS = {
 
 
 def plant(name: str) -> Workspace:
-    """A seed's workspace, without its users and the objects of `seed_objects`."""
+    """Return a seed's workspace, without its users and the objects of `seed_objects`."""
     if name not in SEEDS:
         raise ValueError(f"there is no seed {name!r}, only {', '.join(SEEDS)}")
     plan = SEEDS[name]

@@ -97,7 +97,7 @@ class Api:
     async def _work(
         self, scope: Scope, pairs: list[tuple[str, str]], raw: bytes, fault: Fault | None, wait: float
     ) -> tuple[Answer, tuple[tuple[bytes, bytes], ...]]:
-        """What the real thing would do: the answer, and its rate-limit headers."""
+        """Return what Braze would: the answer, and its rate-limit headers."""
         instance = self._instance
         headers: tuple[tuple[bytes, bytes], ...] = ()
         waited = False
@@ -187,7 +187,7 @@ async def _read(receive: Receive) -> tuple[bytes, int, bool]:
 
 
 def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal | None:
-    """Give the call its body, or say why it cannot have it."""
+    """Set the body of the call, or return why it cannot be set."""
     content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     if content_type.partition(b";")[0].strip().lower() != b"application/json":
         return Refusal(415, "Unsupported Media Type", ["Content-Type must be application/json"])

@@ -34,7 +34,7 @@ def create_server(
 
 
 def create_app(instance: Instance) -> Starlette:
-    """The application of an instance."""
+    """Return the application of an instance."""
     api = Api(instance)
 
     @asynccontextmanager

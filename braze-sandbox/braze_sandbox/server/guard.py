@@ -46,7 +46,7 @@ def _foreign(scope: Scope) -> str:
 
 
 def _is_own(host: str) -> bool:
-    """Whether no web site can have a host: an address, or a name that the public DNS does not know."""
+    """Return whether no web site can have a host: an address, or a name that the public DNS does not know."""
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:

@@ -43,7 +43,7 @@ def _ends(client: tuple[str, int] | None, server: tuple[str, int | None] | None)
 
 
 def droppable(app: ASGIApp) -> ASGIApp:
-    """An application whose scopes hold the function that closes their connection."""
+    """Return an application whose scopes hold the function that closes their connection."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -59,7 +59,7 @@ def droppable(app: ASGIApp) -> ASGIApp:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; OSError if the port is taken."""
+    """Return a listening socket; OSError if the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # Only for sockets that name their protocol does asyncio turn off Nagle's algorithm, which costs 40 ms an answer.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)

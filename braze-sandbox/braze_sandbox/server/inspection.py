@@ -103,7 +103,7 @@ class _Pages:
 
 
 def summary(instance: Instance) -> dict[str, Any]:
-    """Counts of everything."""
+    """Return counts of everything."""
     workspace, recorder = instance.workspace, instance.recorder
     return {
         "users": len(instance.profiles),
@@ -124,7 +124,7 @@ def summary(instance: Instance) -> dict[str, Any]:
 
 
 def routes(instance: Instance) -> list[Route]:
-    """The routes under /sandbox."""
+    """Return the routes under /sandbox."""
     pages = _Pages(instance)
     return [
         Route("/users", pages.users),

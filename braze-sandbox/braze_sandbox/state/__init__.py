@@ -1,1 +1,1 @@
-"""A running sandbox: its options, and whatever requests share; no endpoint knows another way to it."""
+"""A running sandbox: its options and the state that requests share."""

@@ -30,13 +30,13 @@ class Archive:
         self._zip.writestr(zipfile.ZipInfo(f"{name}.json", FIRST_DAY), lines, zipfile.ZIP_DEFLATED, 1)
 
     def close(self) -> bytes:
-        """All of the zip."""
+        """Return all of the zip."""
         self._zip.close()
         return self._bytes.getvalue()
 
 
 def packed(name: str, lines: bytes, suffix: str) -> bytes:
-    """One object: `gz` is the compressed lines themselves, `zip` holds one file."""
+    """Return one object: `gz` is the compressed lines themselves, `zip` holds one file."""
     if suffix == "gz":
         return gzip.compress(lines, 1, mtime=0)
     archive = Archive()
@@ -45,12 +45,12 @@ def packed(name: str, lines: bytes, suffix: str) -> bytes:
 
 
 def truncated(content: bytes) -> bytes:
-    """The first two thirds of a file."""
+    """Return the first two thirds of a file."""
     return content[: len(content) * 2 // 3]
 
 
 def with_a_broken_line(lines: bytes) -> bytes:
-    """The same lines, but of the first one only half."""
+    """Return the same lines, but of the first one only half."""
     first, _, rest = lines.partition(b"\n")
     return first[: len(first) // 2] + b"\n" + rest
 

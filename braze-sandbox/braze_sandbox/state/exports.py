@@ -63,7 +63,7 @@ class Export:
 
 
 class Exports:
-    """All exports since the start or the last reset. They go by the real clock, also where the calendar is held."""
+    """All exports since the start or the last reset. They take real time, even where time is held still."""
 
     def __init__(self, options: Options, clock: Clock, recorder: Recorder) -> None:
         self._options = options
@@ -126,7 +126,7 @@ class Exports:
             del self._exports[export.id]
 
     def find(self, name: str, signature: str) -> Export | None:
-        """The export whose download has a name, if the signature of the URL is right."""
+        """Return the export whose download has a name, if the signature of the URL is right."""
         export = self._exports.get(name.partition(".")[0])
         return export if export and export.url and signature == _signature(export) else None
 
@@ -172,7 +172,7 @@ class Exports:
         return done
 
     async def _files(self, export: Export) -> AsyncIterator[tuple[str, bytes, bool]]:
-        """The files of an export when their time comes: name, JSON lines, and whether it is the last one.
+        """Yield the files of an export when their time comes: name, JSON lines, and whether it is the last one.
 
         Users are shown as they are at that moment. A segment without users has one file without lines (docs silent).
         """

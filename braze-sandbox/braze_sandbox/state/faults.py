@@ -98,7 +98,7 @@ class Fault:
                 raise ValueError("the type of an error must be a string")
 
     def matches(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> bool:
-        """Whether the rule is about this request, spent or not."""
+        """Return whether the rule is about this request, spent or not."""
         return (
             (self.method is None or self.method.upper() == method)
             and fnmatchcase(path, self.path)
@@ -112,7 +112,7 @@ class Fault:
         return self.times is not None and self.hits >= self.after + self.times
 
     def rejects(self, body: Json) -> dict[tuple[str, int], str]:
-        """The objects of a decoded body to refuse, by input array and index."""
+        """Return the objects of a decoded body to refuse, by input array and index."""
         refused: dict[tuple[str, int], str] = {}
         for error in self.errors:
             array, why = error["input_array"], error.get("type", "rejected by a fault rule")
@@ -131,7 +131,7 @@ class Fault:
         return tuple((name.lower().encode(), str(value).encode()) for name, value in self.headers.items())
 
     def answer(self) -> Answer:
-        """The response of a `status` or `garbage` rule."""
+        """Return the response of a `status` or `garbage` rule."""
         given = self.given_headers
         if self.do == "garbage":
             text = "<html><body>upstream says hello</body></html>" if self.body is None else self.body
@@ -147,7 +147,7 @@ class Fault:
 
     @classmethod
     def parse(cls, rule: Json) -> Fault:
-        """A rule from JSON; ValueError names what is wrong with it."""
+        """Return a rule from JSON; ValueError names what is wrong with it."""
         if not isinstance(rule, dict):
             raise ValueError("a rule must be an object")
         known = {item.name for item in fields(cls)} - {"hits"}
@@ -204,7 +204,7 @@ _TYPES: dict[str, tuple[Callable[[Any], object], str]] = {
 
 @lru_cache
 def _forms(text: str) -> tuple[bytes, ...]:
-    """The ways in which JSON may write a text."""
+    """Return the forms in which JSON may write some text."""
     return tuple({json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode() for ascii_only in (True, False)})
 
 
@@ -225,7 +225,7 @@ class Faults:
         self.rules.clear()
 
     def match(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> tuple[Fault | None, float]:
-        """The fault that a request meets, if any, and the milliseconds it has to wait."""
+        """Return the fault that a request meets, if any, and the milliseconds it has to wait."""
         taken: Fault | None = None
         latency = 0.0
         for fault in self.rules:

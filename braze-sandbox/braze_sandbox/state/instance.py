@@ -59,7 +59,7 @@ class Instance:
         self.keys[key] = frozenset(permissions)
 
     def reset(self) -> None:
-        """Back to the seed: users, workspace, records, faults, limits and keys; what is still to come never does."""
+        """Restore users, workspace, records, faults, limits and keys to the seed; drop waiting writes and exports."""
         self.write_lag.forget()
         self.exports.reset()
         self.keys = {self.options.api_key: ALL}

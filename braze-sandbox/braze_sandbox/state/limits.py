@@ -54,7 +54,7 @@ one pool each is not documented: they do here.
 
 
 def reset_headers(form: ResetForm, limit: int, remaining: int, seconds_left: float) -> Headers:
-    """What the headers say of a window that ends in `seconds_left`.
+    """Return the headers of a window that ends in `seconds_left`.
 
     `epoch` is the form of ordinary contracts. On MAU contracts /users/track gives the `seconds` left, and on 429
     only the wait (`retry-after`).
@@ -88,7 +88,7 @@ class Pool:
         return True
 
     def headers(self, form: ResetForm) -> Headers:
-        """The headers as they stand now."""
+        """Return the headers as they stand now."""
         left = self._turn()
         return reset_headers(form, self.limit, self.limit - self._used, left)
 

@@ -54,7 +54,7 @@ class Recorded:
         }
 
     def as_json(self) -> dict[str, Any]:
-        """The request for /sandbox/requests."""
+        """Return the request for /sandbox/requests."""
         return {
             "method": self.method,
             "path": self.path,
@@ -105,12 +105,12 @@ class Recorder:
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything is not done yet that is about some user."""
+        """Whether anything that affects a user is still under way."""
         return bool(self._under_way)
 
     @contextmanager
     def under_way(self, path: str, users: set[Hashable]) -> Iterator[None]:
-        """Note a violation if another request is at this moment about one of these users.
+        """Record a violation if another request under way affects one of these users.
 
         Braze promises no order between requests (docs: post_user_track): they may apply either way round.
         """
@@ -126,11 +126,11 @@ class Recorder:
             self.release(users)
 
     def hold(self, users: set[Hashable]) -> None:
-        """Something that is not done yet is about these users."""
+        """Mark users as affected by something that is under way."""
         self._under_way.update(users)
 
     def release(self, users: set[Hashable]) -> None:
-        """It is done now."""
+        """Unmark users: it is done."""
         for user in users:
             self._under_way[user] -= 1
             if self._under_way[user] <= 0:

@@ -34,7 +34,7 @@ class WriteLag:
         return self._lag > 0
 
     def do(self, work: Callable[[], object], users: set[Hashable]) -> None:
-        """Carry out a write about some users, now or after the lag."""
+        """Apply a write about some users, now or after the lag."""
         if not self.lags:
             work()
             return
@@ -49,10 +49,10 @@ class WriteLag:
             work()
 
     def finish(self) -> None:
-        """Carry out all that waits."""
+        """Apply all waiting writes."""
         while self._waiting:
             self._one()
 
     def forget(self) -> None:
-        """Carry out nothing of what waits."""
+        """Drop all waiting writes."""
         self._waiting.clear()

@@ -26,7 +26,7 @@ Json: TypeAlias = Any
 
 
 def encode(value: object) -> bytes:
-    """A value as compact JSON."""
+    """Return a value as compact JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
@@ -40,7 +40,7 @@ class Answer:
 
 
 def success(payload: Mapping[str, Any], status: int = 200) -> Answer:
-    """The envelope of a success: the payload beside `message` (docs: errors)."""
+    """Return the envelope of a success: the payload and `message` (docs: errors)."""
     return Answer(encode({**payload, "message": "success"}), status)
 
 
@@ -57,7 +57,7 @@ class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a re
         self.headers = headers
 
     def answer(self) -> Answer:
-        """The response that carries the refusal."""
+        """Return the response that carries the refusal."""
         body: dict[str, Any] = {"message": self.message}
         if self.errors:
             body["errors"] = self.errors
@@ -87,7 +87,7 @@ async def send_answer(
 
 
 def date_header() -> bytes:
-    """The value of the Date header: the time by the clock that the resets are told in."""
+    """Return the value of the Date header, by the same clock as the resets."""
     return _date(int(time.time()))
 
 

@@ -31,7 +31,7 @@ BLOCKLISTED = "Blocklisted"
 
 
 def _page(call: Call, key: str, rows: list[dict[str, Any]]) -> Answer:
-    """Rows by name, 50 at a time. What a bad cursor gets here is not documented: 400, as elsewhere."""
+    """Return rows by name, 50 at a time. What a bad cursor gets here is not documented: 400, as elsewhere."""
     rows.sort(key=lambda row: row["name"])
     page, headers = by_cursor(call, f"/{key}", rows, PAGE, lambda _: Refusal(400, "Invalid cursor"))
     name = "attributes" if key == "custom_attributes" else key

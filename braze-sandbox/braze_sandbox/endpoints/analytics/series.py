@@ -46,7 +46,7 @@ class Shape:
         return _text(node)
 
     def row(self, time: str, volume: float, noise: bytes, late: int) -> str:
-        """The JSON of a row."""
+        """Return the JSON of a row."""
         if not volume and not late:
             return self._template % (time, *([0] * len(self._figures)))
         # A figure moves by an eighth at most: shares that are further apart keep their order (opens <= delivered).
@@ -76,7 +76,7 @@ class Line:
         self._scale = 40 + int.from_bytes(blake2b(self._key, digest_size=2).digest(), "big") % 9000
 
     def day(self, number: int) -> tuple[float, bytes]:
-        """The volume of a day (its ordinal), and the noise for its figures."""
+        """Return the volume of a day (its ordinal), and the noise for its figures."""
         noise = blake2b(self._key + b"%d" % number, digest_size=_NOISE).digest()
         if noise[0] < self._quiet:
             return 0.0, noise
@@ -92,7 +92,7 @@ class Line:
 
 
 def fraction(*keys: str) -> float:
-    """A share between 0.1 and 0.5 that belongs to the keys: of an app, of a segment."""
+    """Return a share between 0.1 and 0.5 that belongs to the keys: of an app, of a segment."""
     return 0.1 + blake2b("/".join(keys).encode(), digest_size=1).digest()[0] / 640
 
 
@@ -106,7 +106,7 @@ def by_day(
     share: float = 1.0,
     zero_rows: bool = True,
 ) -> list[str]:
-    """Rows of days, oldest first. `active` bounds the days that have a volume, None means that none has."""
+    """Return rows of days, oldest first. `active` bounds the days that have a volume, None means that none has."""
     rows = []
     for day in days:
         inside = active is not None and active[0] <= day <= active[1]
@@ -120,7 +120,7 @@ def by_day(
 def by_hour(
     shape: Shape, line: Line, hours: Sequence[datetime], *, share: float = 1.0, zero_rows: bool = True
 ) -> list[str]:
-    """Rows of hours, oldest first, stamped with the company's offset (docs silent on the zone)."""
+    """Return rows of hours, oldest first, stamped with the company's offset (docs silent on the zone)."""
     rows = []
     for hour in hours:
         volume, noise = line.day(hour.toordinal())

@@ -18,7 +18,7 @@ DAYS = 100
 
 
 def late_days(call: Call, kind: str, key: str) -> dict[date, int]:
-    """What was added to each day of an object afterwards."""
+    """Return what was added to each day of an object afterwards."""
     restated = call.instance.workspace.restatements
     if not restated:
         return {}
@@ -26,17 +26,17 @@ def late_days(call: Call, kind: str, key: str) -> dict[date, int]:
 
 
 def ordered(call: Call, rows: list[str]) -> list[str]:
-    """Rows in the order that the sandbox was set up with."""
+    """Return rows in the order that the sandbox was set up with."""
     return rows[::-1] if call.instance.options.row_order == "desc" else rows
 
 
 def series(call: Call, rows: list[str]) -> Answer:
-    """A series in its envelope."""
+    """Return a series in its envelope."""
     return Answer(f'{{"data":[{",".join(ordered(call, rows))}],"message":"success"}}'.encode())
 
 
 def share_of_filters(call: Call) -> float:
-    """What is left of the whole under `app_id` and `segment_id`. Unknown ones: 400 (docs silent)."""
+    """Return the share of users under `app_id` and `segment_id`. Unknown ones: 400 (docs silent)."""
     share = 1.0
     workspace = call.instance.workspace
     if (app := call.query.get("app_id")) is not None:
@@ -56,7 +56,7 @@ def share_of_filters(call: Call) -> float:
 def plain_series(
     call: Call, shape: Shape, line: Line, *, late: dict[date, int], hourly: bool, active: tuple[date, date] | None
 ) -> Answer:
-    """A series with one row per day or, where `hourly` allows it and `unit` asks for it, per hour."""
+    """Return a series with one row per day or, where `hourly` allows it and `unit` asks for it, per hour."""
     options, clock = call.instance.options, call.instance.clock
     length = integer(call, "length", None, 1, DAYS)
     end = ending_at(call, clock)

@@ -24,17 +24,17 @@ class CatalogRefusal(Refusal):
         self._error = {"id": slug, "message": text, "parameters": [parameter], "parameter_values": [value]}
 
     def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """The response that carries the refusal."""
+        """Return the response that carries the refusal."""
         return Answer(encode({"errors": [self._error], "message": self.message}), self.status)
 
 
 def _stamp(when: datetime) -> str:
-    """Milliseconds and an offset, as in the sample."""
+    """Return milliseconds and an offset, as in the sample."""
     return when.isoformat(timespec="milliseconds")
 
 
 def list_row(catalog: Catalog, *, recorded: bool) -> dict[str, Any]:
-    """A catalog without its items; the recorded form has more than the documented one."""
+    """Return a catalog without its items; the recorded form has more than the documented one."""
     row = {
         "description": catalog.description,
         "fields": catalog.fields,
@@ -61,7 +61,7 @@ def list_(call: Call) -> Answer:
 
 
 def named(call: Call) -> Catalog:
-    """The catalog that the path names."""
+    """Return the catalog that the path names."""
     name = call.params["name"]
     catalog = call.instance.workspace.catalogs.get(name)
     if catalog is None:

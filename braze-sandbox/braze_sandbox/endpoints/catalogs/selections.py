@@ -31,7 +31,7 @@ def _refusal(slug: str, text: str, parameter: str, value: object) -> CatalogRefu
 
 
 def create(call: Call) -> Answer:
-    """POST /catalogs/{catalog_name}/selections: later. The texts beside the ids are ours (docs silent)."""
+    """POST /catalogs/{catalog_name}/selections: later. The error texts are ours (docs silent)."""
     catalog, given = named(call), call.body.get("selection")
     if not isinstance(given, dict):
         raise _refusal("invalid-selection", "'selection' must be an object", "selection", given)

@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def create(call: Call) -> Answer:
-    """Make a catalog, at once. The texts beside the ids are documented for a name that is taken only."""
+    """Create a catalog at once. Of the error texts only that of a taken name is documented."""
     catalogs = call.body.get("catalogs")
     if not isinstance(catalogs, list) or not catalogs or not all(isinstance(one, dict) for one in catalogs):
         raise CatalogRefusal(400, "catalog-array-invalid", "'catalogs' must be an array of objects", "catalogs", "")
@@ -62,7 +62,7 @@ def create(call: Call) -> Answer:
 
 
 def _fields(fields: Json, taken: set[str]) -> list[dict[str, str]]:
-    """Checked fields whose names are not taken."""
+    """Return checked fields whose names are not taken."""
     shaped = isinstance(fields, list) and fields and all(_is_field(one) for one in fields)
     if not shaped:
         raise CatalogRefusal(400, "invalid-fields", "'fields' must be objects with name and type", "fields", "")
@@ -92,7 +92,7 @@ def delete(call: Call) -> Answer:
 
 
 def add_fields(call: Call) -> Answer:
-    """Give a catalog more fields, later. Bad names and types have the ids of catalog creation (docs silent)."""
+    """Add fields to a catalog, later. Bad names and types have the ids of catalog creation (docs silent)."""
     catalog = named(call)
     fields = _fields(call.body.get("fields"), {column["name"] for column in catalog.fields})
     if len(fields) > NEW_FIELDS:
@@ -119,7 +119,7 @@ def _add(call: Call, name: str, fields: list[dict[str, str]]) -> None:
 
 
 def delete_field(call: Call) -> Answer:
-    """Take a field and its values from a catalog, later. `id` is no field that can go (docs silent)."""
+    """Remove a field and its values from a catalog, later. `id` is no field that can go (docs silent)."""
     catalog, field = named(call), call.params["field"]
     if field == "id" or field not in {column["name"] for column in catalog.fields}:
         # The page knows no other statuses than 202 and 404.

@@ -26,7 +26,7 @@ class Unfit(Exception):  # noqa: N818 - what the value is
 
 
 def coerce(kind: str, value: Json) -> Json:
-    """A value as a field of a type has it; null stays null (docs silent)."""
+    """Return a value as a field of a type has it; null stays null (docs silent)."""
     if value is None:
         return None
     fitted = _COERCE[kind](value)
@@ -38,7 +38,7 @@ def coerce(kind: str, value: Json) -> Json:
 
 
 def edited(value: dict[str, Any], old: Json) -> list[str]:
-    """An array after `$add` and `$remove` (docs: patch_catalog_items_bulk)."""
+    """Return an array after `$add` and `$remove` (docs: patch_catalog_items_bulk)."""
     if not value.keys() <= {"$add", "$remove"}:
         raise Unfit("unable-to-coerce-value")
     more, less = (_array(value.get(name, [])) for name in ("$add", "$remove"))
@@ -69,7 +69,7 @@ def _boolean(value: Json) -> bool:
 
 
 def _time(value: Json) -> str:
-    """ISO 8601 or seconds since 1970, shown as in the samples."""
+    """Return ISO 8601 or seconds since 1970, shown as in the samples."""
     parsed = parse_iso(value) if isinstance(value, str) else None
     if parsed:
         moment = parsed[0]

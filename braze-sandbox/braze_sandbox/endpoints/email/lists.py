@@ -25,12 +25,12 @@ NUMBERS = 500
 
 
 def _spaced(when: datetime) -> str:
-    """The form of the samples; newer revisions of the pages only say ISO 8601."""
+    """Return the form of the samples; newer revisions of the pages only say ISO 8601."""
     return when.strftime("%Y-%m-%d %H:%M:%S +0000")
 
 
 def _between(entries: Sequence[Suppressed], start: datetime, end: datetime) -> list[Suppressed]:
-    """The entries of whole days in UTC: `start` is in, `end` is out (docs silent)."""
+    """Return the entries of whole days in UTC: `start` is in, `end` is out (docs silent)."""
     if start >= end:
         raise Refusal(400, "'start_date' must be earlier than 'end_date'")
     return [entry for entry in entries if start <= entry.at < end]

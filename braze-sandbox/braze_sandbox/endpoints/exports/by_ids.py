@@ -37,7 +37,7 @@ def export_ids(call: Call) -> Answer:
 
 
 def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, Json]]:
-    """The identifiers of a request: kind, value, and how `invalid_user_ids` calls it."""
+    """Return the identifiers of a request: kind, value, and how `invalid_user_ids` calls it."""
     external, aliases = body.get("external_ids", []), body.get("user_aliases", [])
     if not _all(external, lambda one: isinstance(as_text(one), str)):
         raise Refusal(400, "'external_ids' must be an array of strings")
@@ -87,7 +87,7 @@ def _found(profiles: Profiles, kind: str, value: Json) -> list[Profile]:
 
 
 def pool(call: Call) -> str:
-    """The pool of a request: naming light fields buys a faster one (docs: api_limits)."""
+    """Return the pool of a request: naming light fields buys a faster one (docs: api_limits)."""
     fields = call.body.get("fields_to_export") if isinstance(call.body, dict) else None
     light = isinstance(fields, list) and not {"campaigns_received", "canvases_received"} & set(map(str, fields))
     return "export_ids_fields" if light else "export_ids"

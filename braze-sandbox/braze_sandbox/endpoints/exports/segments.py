@@ -94,7 +94,7 @@ def download(call: Call) -> Answer:
 
 
 def _part(content: bytes, wanted: str) -> Answer:
-    """The file, or what a header `Range` of one range asks for; other forms are ignored, as S3 does."""
+    """Return the file, or what a header `Range` of one range asks for; other forms are ignored, as S3 does."""
     headers = ((b"content-type", b"application/zip"), (b"accept-ranges", b"bytes"))
     match = re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", wanted)
     if match is None:

@@ -23,7 +23,7 @@ UNKNOWN = "campaign_id must be a string of the campaign api identifier"
 
 
 def listed(call: Call, objects: list[Any]) -> list[Any]:
-    """What a list of campaigns or Canvases shows: archived and edited-since filters, by time of creation."""
+    """Return what a list of campaigns or Canvases shows: archived and edited-since filters, by time of creation."""
     archived = flag(call, "include_archived")
     since = moment(call, "last_edit.time[gt]")
     descending = choice(call, "sort_direction", ("asc", "desc")) == "desc"
@@ -54,7 +54,7 @@ def last_active(first: datetime | None, last: datetime | None, now: datetime) ->
 
 
 def with_translatable(call: Call, messages: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Messages with the flag that `include_has_translatable_content` asks for."""
+    """Return messages with the flag that `include_has_translatable_content` asks for."""
     if not flag(call, "include_has_translatable_content"):
         return messages
     return {key: {**message, "has_translatable_content": False} for key, message in messages.items()}
@@ -88,7 +88,7 @@ def details(call: Call) -> Answer:
 
 
 def shape(campaign: Campaign, *, recorded: bool) -> Shape:
-    """The form of a campaign's rows: one array per channel, one element per variation."""
+    """Return the form of a campaign's rows: one array per channel, one element per variation."""
     count = len(campaign.conversion_behaviors)
     channels: dict[str, list[dict[str, object]]] = {}
     split = max(1, len(campaign.messages))
@@ -117,7 +117,7 @@ def shape(campaign: Campaign, *, recorded: bool) -> Shape:
 
 
 def active_days(call: Call, first: datetime | None, last: datetime | None) -> tuple[date, date] | None:
-    """The company's days between a first and a last moment."""
+    """Return the company's days between a first and a last moment."""
     clock = call.instance.clock
     end = last_active(first, last, clock.now())
     return (

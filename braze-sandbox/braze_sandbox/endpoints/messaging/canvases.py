@@ -85,7 +85,7 @@ def _stats(canvas: Canvas, share: float, *, entries: bool, late: bool = False) -
 
 
 def shape(canvas: Canvas, *, variants: bool, steps: bool, deleted: bool, recorded: bool) -> Shape:
-    """The form of a Canvas's rows, with the breakdowns that were asked for."""
+    """Return the form of a Canvas's rows, with the breakdowns that were asked for."""
     row: dict[str, Any] = {"total_stats": _stats(canvas, 1.0, entries=True, late=True)}
     if variants:
         split = 1 / max(1, len(canvas.variants))
@@ -117,7 +117,7 @@ def _messages(step: dict[str, Any], *, recorded: bool) -> dict[str, list[dict[st
 
 
 def _days(call: Call) -> list[date]:
-    """The window: `ending_at`, marked required, with `starting_at` or else `length` (of both: docs silent)."""
+    """Return the window: `ending_at`, marked required, with `starting_at` or else `length` (of both: docs silent)."""
     clock = call.instance.clock
     required(call, "ending_at")
     end, start = moment(call, "ending_at"), moment(call, "starting_at")

@@ -109,7 +109,7 @@ def info(call: Call) -> Answer:
 
 
 def _inclusions(call: Call, block: ContentBlock) -> list[Any]:
-    """Where a block is used: recorded as objects, documented as the ids of message variations."""
+    """Return where a block is used: recorded as objects, documented as the ids of message variations."""
     return [one if call.recorded else one["message_variation_id"] for one in block.included_in]
 
 

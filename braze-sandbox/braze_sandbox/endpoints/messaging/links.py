@@ -15,7 +15,7 @@ _VARIANT = "Missing/Invalid Message Variant ID"
 
 
 def links(variation: str) -> list[dict[str, Any]]:
-    """The links of a message variation."""
+    """Return the links of a message variation."""
     found = []
     for number in range(LINKS):
         lid = blake2b(f"{variation}/{number}".encode(), digest_size=6).hexdigest()

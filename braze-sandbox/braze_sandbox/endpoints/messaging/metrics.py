@@ -76,7 +76,7 @@ _RECORDED: dict[str, dict[str, float]] = {
     "android_push": _CLICKS,
     "banners": {"dismissals": 0.02, "unique_daily_impressions": 0.5},
 }
-"""What recordings have besides, in every entry."""
+"""Metrics that only recordings have, in every entry."""
 
 
 def _with_recorded(metrics: Metrics) -> Metrics:

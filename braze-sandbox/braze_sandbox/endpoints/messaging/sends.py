@@ -22,7 +22,7 @@ KEPT = timedelta(days=14)
 
 
 def shape(campaign: Campaign, *, recorded: bool) -> Shape:
-    """The form of a send's rows: variations by name, each with its own conversions."""
+    """Return the form of a send's rows: variations by name, each with its own conversions."""
     count = max(1, len(campaign.conversion_behaviors))
     channels: dict[str, list[dict[str, object]]] = {}
     split = max(1, len(campaign.messages))

@@ -125,7 +125,7 @@ def create(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """POST /templates/email/update: at least one field beside the id."""
+    """POST /templates/email/update: the id and at least one field."""
     template = call.instance.workspace.templates.get(str(call.body.get("email_template_id")))
     if template is None:
         raise Refusal(400, UNKNOWN)

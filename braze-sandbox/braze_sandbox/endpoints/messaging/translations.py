@@ -20,10 +20,10 @@ CHANNELS = frozenset({"email", "ios_push", "android_push", "web_push", "kindle_p
 
 
 class TranslationRefusal(Refusal):
-    """A refusal as these endpoints word it: objects in `errors`, and no `message` beside them."""
+    """A refusal as these endpoints word it: objects in `errors`, and no `message`."""
 
     def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """The response that carries the refusal."""
+        """Return the response that carries the refusal."""
         return Answer(encode({"errors": [{"message": self.message}]}), self.status)
 
 
@@ -78,7 +78,7 @@ def _of_content_block(call: Call) -> str:
 
 
 def _find(call: Call, owner: Callable[[Call], str]) -> Translation:
-    """The translation that is asked for, or a refusal.
+    """Return the translation that is asked for, or a refusal.
 
     The tables of errors have ids, the samples have prose: both samples are used, ids where there is no sample. Which
     are 400 and which 404 is not documented: what is not found is 404, but for the locale, whose sample is a 400.
@@ -130,7 +130,7 @@ def translations(call: Call, owner: Callable[[Call], str]) -> Answer:
 
 
 def source(call: Call, owner: Callable[[Call], str]) -> Answer:
-    """The texts that are translated: an object, not an array."""
+    """Return the texts that are translated: an object, not an array."""
     flag(call, "post_launch_draft_version")
     translation = _find(call, owner)
     _wanted(call, translation)

@@ -58,7 +58,7 @@ def _not_both(kinds: Iterable[str]) -> None:
 def _change(
     call: Call, obj: dict[str, Any], names: Mapping[str, str], singles: Iterable[str] = ()
 ) -> dict[str, list[str]]:
-    """The identifiers of a checked object, by kind. What a bad one says is not documented."""
+    """Return the identifiers of a checked object, by kind. What a bad one says is not documented."""
     group = obj.get("subscription_group_id")
     try:
         UUID(group)

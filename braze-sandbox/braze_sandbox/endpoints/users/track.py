@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     """Applies a checked object and returns its user."""
 
 DISTINCT_NAMES = 20_000
-"""Event names, and product names, after which a profile is blocked."""
+"""How many distinct event names, or product names, block a profile."""
 
 ARRAYS = ("attributes", "events", "purchases")
 
@@ -54,7 +54,7 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
             try:
                 work = check(call, array, index, obj)
                 if call.instance.write_lag.lags:
-                    # Who it is about is known only then.
+                    # The user is known only then.
                     works.append(work)
                     touched.add(index)
                 else:
@@ -75,7 +75,7 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
 
 
 def check(call: Call, array: str, index: int, obj: Json) -> Work:
-    """What applies an object to its user; Rejected if Braze would refuse it."""
+    """Return what applies an object to its user; Rejected if Braze would refuse it."""
     if (array, index) in call.rejects:
         raise Rejected(call.rejects[array, index])
     try:
@@ -89,7 +89,7 @@ def _reporter(call: Call, where: str, obj: object) -> Report:
 
 
 def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
-    """The arrays of a request, which together hold something, but not too much."""
+    """Return the arrays of a request, refused if they are empty or hold too many objects."""
     arrays: dict[str, list[Any]] = {}
     for name in ARRAYS:
         if name in call.body:
@@ -108,7 +108,7 @@ def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
 
 
 def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alias_creates: bool) -> Profile | None:
-    """The profile an object is about, made if need be; None if the object may only update and there is none."""
+    """Return the profile of an object, created if needed; None if there is none and the object may only update."""
     profiles = call.instance.profiles
     if identity is None:
         return profiles.create()
@@ -168,7 +168,7 @@ def _store(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: bo
 
 
 def _lost(obj: dict[str, Any], identity: Identity | None, report: Report, *, alias_creates: bool) -> None:
-    """Note an object that found no user, unless the sender asked for just that."""
+    """Report an object that found no user, unless the sender asked for that."""
     if identity is None or (obj.get("_update_existing_only") is True):
         return
     if identity.kind == "braze_id":
@@ -187,7 +187,7 @@ _CHECK: dict[str, Callable[[Call, Any, Report], Work]] = {
 
 
 def touches(call: Call) -> set[Hashable]:
-    """The users of a request."""
+    """Return the users of a request."""
     return users_of(call.instance.profiles, call.body)
 
 

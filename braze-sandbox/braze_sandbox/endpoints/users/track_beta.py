@@ -26,7 +26,7 @@ BULK_PER_PROFILE = 100
 
 
 def _beta(handler: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
-    """A handler for those whose account is in the beta."""
+    """Return a handler for those whose account is in the beta."""
 
     def handle(call: Call) -> Answer:
         if status := call.instance.options.beta_refusal:
@@ -56,7 +56,7 @@ def _user(call: Call, obj: Any) -> Hashable:  # noqa: ANN401 - any JSON
 
 
 def sync(call: Call) -> Answer:
-    """One object, applied before the answer, which tells how the user stands now. All errors are fatal."""
+    """Apply one object, and answer with the state of the user. All errors are fatal."""
     arrays = arrays_of(call, 1)
     array = next(name for name in ARRAYS if arrays.get(name))
     obj = arrays[array][0]
