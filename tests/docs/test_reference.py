@@ -7,12 +7,14 @@ import json
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from tap_braze.streams import STREAMS
 from target_braze.braze import limits
+from target_braze.mapping.base import stream_mapping
 from target_braze.mapping.kinds import KINDS
 
 from generate.permissions import READING
@@ -53,6 +55,17 @@ def test_every_permission_of_the_target_is_listed() -> None:
     used |= {name for text in texts("target-braze/target_braze/mapping") for name in PERMISSION.findall(text)}
     used |= {name for text in texts("target-braze/target_braze/settings") for name in PERMISSION.findall(text)}
     assert listed == used
+
+
+def test_the_recipe_for_a_stream_is_a_stream() -> None:
+    example = re.findall(r" +```python\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text("utf-8"), re.DOTALL)[0]
+    declarations = "".join(path.read_text("utf-8") for path in (ROOT / "tap-braze/tap_braze/streams").rglob("*.py"))
+    assert textwrap.dedent(example).strip() in declarations
+
+
+def test_the_recipe_for_a_kind_names_what_a_kind_declares() -> None:
+    recipe = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    assert [name for name in stream_mapping._DECLARATIONS if f"| `{name}` |" not in recipe] == []
 
 
 def test_every_kind_has_its_permissions() -> None:

@@ -59,4 +59,6 @@ def test_the_changelog_is_grouped_by_package() -> None:
     first = next(number for number, line in enumerate(lines) if line.startswith("### "))
     assert not [line for line in lines[:first] if line.startswith("- ")]
     assert len(headings) == len(set(headings))
-    assert not [line for line in lines if line.startswith(("- `tap-braze`:", "- `target-braze`:", "- `braze-sandbox`:"))]
+    assert not [
+        line for line in lines if line.startswith(("- `tap-braze`:", "- `target-braze`:", "- `braze-sandbox`:"))
+    ]
