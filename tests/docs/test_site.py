@@ -52,7 +52,7 @@ def test_the_navigation_has_every_page() -> None:
     assert listed == {str(path.relative_to(ROOT / "docs")) for path in (ROOT / "docs").rglob("*.md")}
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *ROOT.glob("*/README.md")], ids=str)
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md")]), ids=str)
 def test_links_of_other_pages_lead_somewhere(page: Path) -> None:
     for link in LINK.findall(page.read_text("utf-8")):
         target, _, anchor = link.partition("#")
@@ -75,6 +75,14 @@ def test_links_of_a_published_readme_work_on_pypi(package: str) -> None:
 
 def test_the_root_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text("utf-8").split()) < 500
+
+
+@pytest.mark.parametrize(
+    "page", sorted([*ROOT.glob("*.md"), *ROOT.glob("*/README.md"), *(ROOT / "docs").glob("*.md")]), ids=str
+)
+def test_files_that_a_page_names_exist(page: Path) -> None:
+    named = re.findall(r"(?:tests|generate|docs|plugins)/[\w./-]+\.(?:py|md|yml)", page.read_text("utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def anchors(page: Path) -> set[str]:
