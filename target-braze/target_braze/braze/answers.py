@@ -16,13 +16,13 @@ _UNKNOWN: Final = (
 )
 
 
-def success(request: str, answer: Answer, alone: str = "") -> dict[str, Any]:
+def success(request: str, answer: Answer, success_key: str = "") -> dict[str, Any]:
     """Return the JSON object of an answer that reports success.
 
     Args:
         request: Method and path, for errors.
         answer: A 2xx.
-        alone: The count that means success without a `message`, where the endpoint documents one.
+        success_key: The key whose presence means success without a `message`, where the endpoint documents one.
 
     Raises:
         UnclearError: The answer does not report success. Its content stays out of the error, as it can be anything.
@@ -36,7 +36,7 @@ def success(request: str, answer: Answer, alone: str = "") -> dict[str, Any]:
         raise UnclearError(f"{said} not in JSON as Braze answers, {_UNKNOWN}", status=answer.status)
     message = document.get("message")
     said_so = isinstance(message, str) and message.strip().lower() in _DONE
-    if not said_so and ("message" in document or alone not in document):
+    if not said_so and ("message" in document or success_key not in document):
         raise UnclearError(f"{said} the answer does not say success or queued, {_UNKNOWN}", status=answer.status)
     return document
 

@@ -154,40 +154,40 @@ class Endpoint:
         permission: Permission that the API key needs.
         pool: Name of the rate-limit window that it shares with other endpoints.
         arrays: Keys of the body. A change goes into the array that its `payload_key` names.
-        most: Changes per request; None means setting `max_objects_per_request`.
-        rest: Seconds after an answer before anything else is sent for the same users, because other endpoints may not
-            see the change earlier. Setting `dependency_delay` shortens it.
+        max_changes: Changes per request; None means setting `max_objects_per_request`.
+        settle_seconds: Seconds after an answer before anything else is sent for the same users, because other endpoints
+            may not see the change earlier. Setting `dependency_delay` shortens it.
         method: HTTP method.
-        after: Seconds that must have passed since other endpoints' answers about these users. Setting
+        seconds_after_others: Seconds that must have passed since other endpoints' answers about these users. Setting
             `dependency_delay` shortens it.
-        single: A request must not hold two changes of one user or of users who are joined.
-        last: Changes wait for the end of the input.
+        one_per_user: A request must not hold two changes of one user or of users who are joined.
+        at_end_of_input: Changes wait for the end of the input.
         smaller_batches: Smaller maximum numbers of changes, of older contracts.
-        most_of_user: Changes per user in a request.
-        most_bytes: Maximum size of a body.
+        max_changes_per_user: Changes per user in a request.
+        max_bytes: Maximum size of a body.
         hint: What else an error of this endpoint can mean, appended to the message.
         one_array: Send a request with only one of the arrays, because errors do not name the array they mean.
         miscounts: Yields the counts in an answer that differ from the accepted changes.
-        alone: The count that means success without a `message`.
+        success_key: The key whose presence means success without a `message`.
     """
 
     path: str
     permission: str
     pool: str
     arrays: tuple[str, ...]
-    most: int | None = None
-    rest: float = 0.0
+    max_changes: int | None = None
+    settle_seconds: float = 0.0
     method: str = "POST"
-    after: float = 0.0
-    single: bool = False
-    last: bool = False
+    seconds_after_others: float = 0.0
+    one_per_user: bool = False
+    at_end_of_input: bool = False
     smaller_batches: tuple[int, ...] = ()
-    most_of_user: int | None = None
-    most_bytes: int = limits.REQUEST_BYTES
+    max_changes_per_user: int | None = None
+    max_bytes: int = limits.REQUEST_BYTES
     hint: str = ""
     one_array: bool = False
     miscounts: Callable[[Sequence[Change], Mapping[str, Any]], Iterator[str]] = _no_miscounts
-    alone: str = ""
+    success_key: str = ""
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
         """The request's JSON: the changes, each already `encoded`, with no array that would be empty."""
@@ -207,7 +207,7 @@ class Endpoint:
         Raises:
             UnclearError: the answer does not say success, or counts other than was sent less what it refuses.
         """
-        document = answers.success(f"{self.method} {self.path}", answer, self.alone)
+        document = answers.success(f"{self.method} {self.path}", answer, self.success_key)
         refusals = list(self._refusals(changes, document))
         found = _reasons((named or changes, reason) for named, reason in refusals)
         # Where an entry speaks for all, nobody knows how many it means.
@@ -285,7 +285,7 @@ class Request:
         """
         encoded = change.encoded or encode(change.fields)
         size = self._size + len(encoded) + 1
-        if size > self.endpoint.most_bytes and self.changes:
+        if size > self.endpoint.max_bytes and self.changes:
             return False
         self._size = size
         self.changes.append(change)

@@ -41,15 +41,15 @@ TRACK_BULK: Final = Endpoint(
     "users.track.bulk",
     "/users/track/bulk",
     TRACK.arrays,
-    most_of_user=limits.BULK_OBJECTS_OF_USER,
-    most_bytes=limits.BULK_REQUEST_BYTES,
+    max_changes_per_user=limits.BULK_OBJECTS_OF_USER,
+    max_bytes=limits.BULK_REQUEST_BYTES,
     miscounts=counts.track_miscounts,
     hint="; it is in a limited beta, and for accounts outside of that setting 'track_endpoint' has to be track",
 )
 
 # These share one limit. Each depends on what was sent of its users before, and what follows depends on it.
 DEPENDENT: Final[Any] = {
-    "most": limits.ITEMS_PER_REQUEST,
-    "rest": limits.DEPENDENCY_DELAY,
-    "after": limits.DEPENDENCY_DELAY,
+    "max_changes": limits.ITEMS_PER_REQUEST,
+    "settle_seconds": limits.DEPENDENCY_DELAY,
+    "seconds_after_others": limits.DEPENDENCY_DELAY,
 }

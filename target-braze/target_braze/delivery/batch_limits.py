@@ -37,7 +37,7 @@ class BatchLimits:
 
     def of(self, endpoint: Endpoint) -> int:
         """Return how many changes a request to the endpoint may hold."""
-        return self._learned.get(endpoint) or endpoint.most or self._default
+        return self._learned.get(endpoint) or endpoint.max_changes or self._default
 
     def lower(self, endpoint: Endpoint, refused: int) -> int:
         """Lower the limit after Braze refused a request with `refused` changes, and return it."""
@@ -58,5 +58,5 @@ class BatchLimits:
             endpoint.path,
             f"{self.of(endpoint):,}",
             f"{refused:,}",
-            "" if endpoint.most else f"; set max_objects_per_request to {self.of(endpoint)} to avoid refusals",
+            "" if endpoint.max_changes else f"; set max_objects_per_request to {self.of(endpoint)} to avoid refusals",
         )

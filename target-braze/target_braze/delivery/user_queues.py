@@ -144,7 +144,7 @@ class UserQueues:
             return
         changes.append(change)
         self._pending += 1
-        if queue.held or endpoint.last:
+        if queue.held or endpoint.at_end_of_input:
             queue.held += 1
             self.held += 1
         if not queue.leading:
@@ -153,7 +153,7 @@ class UserQueues:
         elif (
             queue.leading == len(changes) - 1
             and changes[0].endpoint is endpoint
-            and not (endpoint.single or change.apart or self._is_held_back(change))
+            and not (endpoint.one_per_user or change.apart or self._is_held_back(change))
         ):
             queue.leading += 1
             self._ready[endpoint].changes += 1
@@ -176,7 +176,7 @@ class UserQueues:
             and (
                 hurry
                 or (
-                    not endpoint.last
+                    not endpoint.at_end_of_input
                     and (ready.changes >= self._max_changes(endpoint) or now >= ready.since + self._linger)
                 )
             )
@@ -185,7 +185,7 @@ class UserQueues:
 
     def release(self, queues: Iterable[UserQueue], endpoint: Endpoint, now: float) -> None:
         """Free the queues after an answer from the endpoint, and start its delay."""
-        delay = min(endpoint.rest, self._max_delay)
+        delay = min(endpoint.settle_seconds, self._max_delay)
         for queue in map(UserQueue.itself, queues):
             queue.in_flight -= 1
             if delay:
@@ -196,7 +196,9 @@ class UserQueues:
     def due(self) -> float | None:
         """Return when the next request is due if no change or answer arrives before, or None."""
         moments = [
-            ready.since + self._linger for endpoint, ready in self._ready.items() if ready.changes and not endpoint.last
+            ready.since + self._linger
+            for endpoint, ready in self._ready.items()
+            if ready.changes and not endpoint.at_end_of_input
         ]
         if self._delayed:
             moments.append(self._delayed[0][0])
@@ -216,7 +218,7 @@ class UserQueues:
 
     def _new_queue(self, change: Change) -> UserQueue:
         queue = self._of[change.user] = UserQueue([change.user], [], {})
-        if change.endpoint.after:
+        if change.endpoint.seconds_after_others:
             others = (at for endpoint, at in self._forgotten.items() if endpoint is not change.endpoint)
             queue.answered_at = max(others, default=queue.answered_at)
         return queue
@@ -233,7 +235,9 @@ class UserQueues:
             whole.delayed_until = max(whole.delayed_until, queue.delayed_until)
             whole.answered_at = max(whole.answered_at, queue.answered_at)
             self.held -= queue.held
-        whole.held = next((len(whole.changes) - n for n, one in enumerate(whole.changes) if one.endpoint.last), 0)
+        whole.held = next(
+            (len(whole.changes) - n for n, one in enumerate(whole.changes) if one.endpoint.at_end_of_input), 0
+        )
         self.held += whole.held
         for user in whole.users:
             self._of[user] = whole
@@ -254,7 +258,7 @@ class UserQueues:
         if self._is_held_back(first):
             return
         endpoint = first.endpoint
-        delay = endpoint.after if endpoint is not queue.answered_by else 0.0
+        delay = endpoint.seconds_after_others if endpoint is not queue.answered_by else 0.0
         if delay or first.apart:
             delay = min(max(delay, _APART if first.apart else 0.0), self._max_delay)
             queue.delayed_until = max(queue.delayed_until, queue.answered_at + delay)
@@ -268,7 +272,7 @@ class UserQueues:
                 for n, one in enumerate(changes)
                 if n and (one.apart or one.endpoint is not endpoint or self._is_held_back(one))
             )
-            leading = 1 if endpoint.single else next(ends, leading)
+            leading = 1 if endpoint.one_per_user else next(ends, leading)
         queue.leading = leading
         ready = self._ready[endpoint]
         if not ready.changes:
@@ -292,7 +296,7 @@ class UserQueues:
     def _fill(self, endpoint: Endpoint, now: float) -> tuple[Request, list[UserQueue]]:
         request = Request(endpoint)
         room = self._max_changes(endpoint)
-        of_user = endpoint.most_of_user or room
+        of_user = endpoint.max_changes_per_user or room
         ready = self._ready[endpoint]
         taken: list[UserQueue] = []
         while ready.queues and room:

@@ -72,7 +72,7 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
                 "/users/export/ids",
                 pool=limits.EXPORT_IDS_POOL,
                 body=msgspec.json.encode(body),
-                check=partial(answers.success, "POST /users/export/ids", alone="users"),
+                check=partial(answers.success, "POST /users/export/ids", success_key="users"),
             )
         except ForbiddenError as error:
             raise BrazeError(f"{error}. The API key needs the permission 'users.export.ids' for this") from None

@@ -158,7 +158,7 @@ def _found(users: Sequence[User], client: Client) -> set[User]:
         body["external_ids"] = [user[1] for user in users]
     else:
         body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in users]
-    read = partial(answers.success, "POST /users/export/ids", alone="users")
+    read = partial(answers.success, "POST /users/export/ids", success_key="users")
     answer = client.request(
         "POST", "/users/export/ids", pool=limits.EXPORT_IDS_POOL, body=msgspec.json.encode(body), check=read
     )

@@ -25,7 +25,7 @@ TYPES: Final = {
 }
 _PATH: Final = "/custom_attributes"
 
-_read: Final = partial(answers.success, f"GET {_PATH}", alone="attributes")
+_read: Final = partial(answers.success, f"GET {_PATH}", success_key="attributes")
 
 
 class Preflight:

@@ -31,10 +31,10 @@ ENDPOINT: Final = Endpoint(
     **DEPENDENT,
 )
 # An alias of nobody yet, which depends on nothing that was sent before: where Braze knows it, nothing changes.
-INTRODUCE: Final = replace(ENDPOINT, after=0.0)
+INTRODUCE: Final = replace(ENDPOINT, seconds_after_others=0.0)
 # https://www.braze.com/docs/api/endpoints/user_data/post_users_alias_update/ promises no order inside of a request.
 UPDATE: Final = Endpoint(
-    "/users/alias/update", "users.alias.update", "identity", ("alias_updates",), single=True, **DEPENDENT
+    "/users/alias/update", "users.alias.update", "identity", ("alias_updates",), one_per_user=True, **DEPENDENT
 )
 SEMANTICS: Final = Semantics(
     repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=None, data_points=free

@@ -27,10 +27,10 @@ _SHARED: Final[Any] = {
     "path": "/users/delete",
     "permission": "users.delete",
     "pool": "identity",
-    "last": True,
+    "at_end_of_input": True,
     # The documentation shows only the count; a message next to it has been recorded.
     "miscounts": counts.deleted_miscounts,
-    "alone": "deleted",
+    "success_key": "deleted",
     **DEPENDENT,
 }
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {

@@ -55,7 +55,7 @@ RENAME: Final = _Answering(
     "users.external_ids.rename",
     "external_ids",
     ("external_id_renames",),
-    single=True,
+    one_per_user=True,
     errors_in="rename_errors",
     miscounts=partial(counts.listed_miscounts, "external_ids"),
     **DEPENDENT,

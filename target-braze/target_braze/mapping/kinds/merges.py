@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from target_braze.mapping.columns import Columns
 
 # https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/ promises no order inside of a request.
-ENDPOINT: Final = Endpoint("/users/merge", "users.merge", "identity", ("merge_updates",), single=True, **DEPENDENT)
+ENDPOINT: Final = Endpoint(
+    "/users/merge", "users.merge", "identity", ("merge_updates",), one_per_user=True, **DEPENDENT
+)
 SEMANTICS: Final = Semantics(
     repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=None, data_points=free
 )

@@ -73,11 +73,13 @@ _SHARED: Final[Any] = {
     "path": "/v2/subscription/status/set",
     "permission": "subscription.status.set",
     "pool": "subscriptions",
-    "most": limits.ITEMS_PER_REQUEST,
-    "rest": limits.SAME_THING_WAIT,
+    "max_changes": limits.ITEMS_PER_REQUEST,
+    "settle_seconds": limits.SAME_THING_WAIT,
 }
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
-    "external_id": SubscriptionGroups(arrays=("external_ids",), after=limits.DEPENDENCY_DELAY, **_SHARED),
+    "external_id": SubscriptionGroups(
+        arrays=("external_ids",), seconds_after_others=limits.DEPENDENCY_DELAY, **_SHARED
+    ),
     "email": SubscriptionGroups(arrays=("emails",), **_SHARED),
     "phone": SubscriptionGroups(arrays=("phones",), **_SHARED),
 }
