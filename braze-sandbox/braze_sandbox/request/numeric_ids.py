@@ -22,7 +22,8 @@ _NAMES = frozenset(
     }
 )
 _DATA = frozenset({"properties", "trigger_properties", "context", "attributes"})
-_SUSPECT = re.compile(rb'"(?:%b)"\s*:\s*[\[\d-]' % b"|".join(name.encode() for name in sorted(_NAMES)))
+_SUSPECT = re.compile(rb'_ids?"\s*:\s*[\[\d-]')
+"""What such an id looks like in JSON; the search is fast because it begins with text, not with alternatives."""
 
 
 def numeric_ids(raw: bytes, body: Json) -> Iterator[tuple[str, int]]:
