@@ -7,6 +7,7 @@ import sqlite3
 import sys
 from contextlib import suppress
 from datetime import date
+from importlib.metadata import version
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="braze-sandbox", description="A strict Braze workspace on localhost.")
+    parser.add_argument("--version", action="version", version=f"braze-sandbox {version('braze-sandbox')}")
     commands = parser.add_subparsers(dest="command", required=True)
     _add_serve(commands)
     currents_cli.add_to(commands)

@@ -7,16 +7,20 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.routing import Mount, Router
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route, Router
 
+from braze_sandbox.endpoints.registry import ENDPOINTS
 from braze_sandbox.server import http as server
 from braze_sandbox.server.api import Api
 from braze_sandbox.server.guard import Guard
 from braze_sandbox.server.inspection import routes
+from braze_sandbox.server.openapi import describe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from starlette.requests import Request
     from starlette.types import ASGIApp
 
     from braze_sandbox.state.instance import Instance
@@ -54,6 +58,7 @@ def create_app(instance: Instance) -> Starlette:
         routes=[
             # Downloads are requests of the client under test: they meet faults and are recorded.
             Mount("/sandbox/exports", app=api),
+            Route("/openapi.json", _openapi),
             Mount("/sandbox", app=Guard(Router(routes(instance)))),
         ],
         lifespan=lifespan,
@@ -61,6 +66,10 @@ def create_app(instance: Instance) -> Starlette:
     # Not a mount, whose pattern would leave out paths with a line break.
     app.router.default = api
     return app
+
+
+async def _openapi(_request: Request) -> JSONResponse:
+    return JSONResponse(describe(ENDPOINTS))
 
 
 async def _save(instance: Instance) -> None:

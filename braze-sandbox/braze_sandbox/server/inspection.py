@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from braze_sandbox.endpoints.sending.delivery import send_due
 from braze_sandbox.model.profile import plain
+from braze_sandbox.server.directory import apps, directory
 from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES
 
 if TYPE_CHECKING:
@@ -70,6 +71,12 @@ class _Pages:
 
     async def summary(self, _request: Request) -> Response:
         return _json(summary(self._instance))
+
+    async def workspace(self, _request: Request) -> Response:
+        return _json(directory(self._instance.workspace))
+
+    async def apps(self, _request: Request) -> Response:
+        return _json({"apps": apps(self._instance.workspace)})
 
     async def faults(self, request: Request) -> Response:
         faults = self._instance.faults
@@ -136,6 +143,8 @@ def routes(instance: Instance) -> list[Route]:
         Route("/notes", pages.notes),
         Route("/messages", pages.messages),
         Route("/summary", pages.summary),
+        Route("/workspace", pages.workspace),
+        Route("/apps", pages.apps),
         Route("/faults", pages.faults, methods=["GET", "POST", "DELETE"]),
         Route("/reset", pages.reset, methods=["POST"]),
         Route("/health", pages.health),
