@@ -28,4 +28,4 @@ def exact(text: str) -> float | Decimal:
     return number if Decimal(repr(number)) == decimal else decimal
 
 
-decode: Final[Callable[[bytes], Any]] = msgspec.json.Decoder(float_hook=exact).decode
+decode: Final[Callable[[bytes | str], Any]] = msgspec.json.Decoder(float_hook=exact).decode

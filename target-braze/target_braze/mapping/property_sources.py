@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from target_braze.encode import encode
 from target_braze.mapping.columns import is_glob
+from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.scalars import Convert
 from target_braze.mapping.values.schemas import properties_of
 from target_braze.mapping.values.times import show
@@ -135,12 +134,11 @@ def to_object(value: object, path: tuple[str, ...]) -> Mapping[str, Any]:
     Raises:
         RecordError: it is neither.
     """
-    if isinstance(value, str) and value.strip():
-        try:
-            value = msgspec.json.decode(value)
-        except (msgspec.DecodeError, UnicodeError):
-            raise RecordError(f"column '{'.'.join(path)}': expected a JSON object, got {show(value)}") from None
-    if value is None or isinstance(value, str):
+    try:
+        value = from_json_text(value, "a JSON object")
+    except ValueError as wrong:
+        raise RecordError(f"column '{'.'.join(path)}': {wrong}") from None
+    if value is None:
         return {}
     if not isinstance(value, dict):
         raise RecordError(f"column '{'.'.join(path)}': expected an object, got {show(value)}")

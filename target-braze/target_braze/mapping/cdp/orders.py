@@ -11,10 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from target_braze.braze import limits
 from target_braze.mapping.kinds.purchases import to_currency, to_product_id, to_quantity
+from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.nested import checked_size
 from target_braze.mapping.values.scalars import checked_string, to_id, to_integer, to_number
 from target_braze.mapping.values.times import show
@@ -72,11 +71,7 @@ def _amount(value: object) -> Any:  # noqa: ANN401
 
 
 def _list(value: object) -> list[Any] | None:
-    if isinstance(value, str):
-        try:
-            value = msgspec.json.decode(value) if value.strip() else None
-        except (msgspec.DecodeError, UnicodeError):
-            raise ValueError(f"expected a JSON array, got {show(value)}") from None
+    value = from_json_text(value, "a JSON array")
     if value is not None and not isinstance(value, list):
         raise ValueError(f"expected an array, got {show(value)}")
     return value

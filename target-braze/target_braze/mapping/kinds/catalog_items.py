@@ -8,7 +8,6 @@ from functools import cache
 from operator import or_
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
-import msgspec
 from typing_extensions import override
 
 from target_braze.braze import answers, limits
@@ -19,6 +18,7 @@ from target_braze.encode import encode
 from target_braze.mapping.base.actions import Action
 from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, strict_object
 from target_braze.mapping.columns import Columns, Field
+from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.nested import Place
 from target_braze.mapping.values.scalars import to_boolean, to_id, to_number, to_string
 from target_braze.mapping.values.schemas import SCALARS, epoch_of, is_decimal, is_time, json_types
@@ -245,7 +245,7 @@ def _text(value: object) -> str:
 
 
 def _array(value: object) -> list[str] | None:
-    value = _parsed(value)
+    value = from_json_text(value)
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > limits.CATALOG_ARRAY_ELEMENTS:
@@ -255,7 +255,7 @@ def _array(value: object) -> list[str] | None:
 
 
 def _object(value: object) -> dict[str, Any] | None:
-    value = _parsed(value)
+    value = from_json_text(value)
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -266,7 +266,7 @@ def _object(value: object) -> dict[str, Any] | None:
 
 def _geo(value: object) -> list[float] | None:
     """A place as Braze takes it, longitude first."""
-    value = _parsed(value)
+    value = from_json_text(value)
     if value is None:
         return None
     pair = [value.get("longitude"), value.get("latitude")] if isinstance(value, dict) else value
@@ -290,16 +290,6 @@ def _check_keys(value: object, level: int) -> None:
     elif isinstance(value, list):
         for member in value:
             _check_keys(member, level + 1)
-
-
-def _parsed(value: object) -> object:
-    """An array or object that came as JSON text, as a CSV carries it; None from blank text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.decode(value) if value.strip() else None
-    except (msgspec.DecodeError, UnicodeError):
-        raise ValueError(f"expected JSON, got {show(value)}") from None
 
 
 def _of_size(value: _Value, text: str) -> _Value:

@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
 from target_braze.braze import limits
 from target_braze.encode import encode
+from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.names import checked_key, checked_name
 from target_braze.mapping.values.scalars import (
     Convert,
@@ -155,8 +154,7 @@ def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
     )
 
     def convert(value: object) -> list[Any] | None:
-        if isinstance(value, str):
-            value = _parse(value, list)
+        value = from_json_text(value, "a JSON array")
         if value is None:
             return None
         if not isinstance(value, list):
@@ -174,8 +172,7 @@ def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
     convert_members = _members(members, _not_null(_compile_untyped(place)), place)
 
     def convert(value: object) -> dict[str, Any] | None:
-        if isinstance(value, str):
-            value = _parse(value, dict)
+        value = from_json_text(value, "a JSON object")
         if value is None:
             return None
         if not isinstance(value, dict):
@@ -276,16 +273,3 @@ def _check_attribute(value: dict[str, Any] | list[Any]) -> None:
 
 def _not_null(convert: Convert) -> Convert:
     return lambda value: None if value is None else convert(value)
-
-
-def _parse(text: str, kind: type) -> Any:  # noqa: ANN401
-    """An array or object that came as JSON text, as a CSV carries it; None from blank text."""
-    if not text.strip():
-        return None
-    try:
-        value = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError):
-        value = None
-    if not isinstance(value, kind):
-        raise ValueError(f"expected a JSON {'array' if kind is list else 'object'}, got {show(text)}")
-    return value

@@ -12,9 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
-import msgspec
-
 from target_braze.braze import limits
+from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.phones import e164
 from target_braze.mapping.values.scalars import Convert, checked_string, to_boolean, to_id, to_number, to_string
 from target_braze.mapping.values.schemas import epoch_of
@@ -89,7 +88,7 @@ def _not_blank(convert: Convert) -> Convert:
 
 
 def _location(value: object) -> dict[str, Any] | None:
-    value = _parsed(value)
+    value = from_json_text(value, "an object with the numbers 'longitude' and 'latitude'")
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -101,7 +100,7 @@ def _location(value: object) -> dict[str, Any] | None:
 
 
 def _object(value: object) -> dict[str, Any] | None:
-    value = _parsed(value)
+    value = from_json_text(value, "an object")
     if value is None:
         return None
     if not isinstance(value, dict):
@@ -109,21 +108,11 @@ def _object(value: object) -> dict[str, Any] | None:
     return {key: member for key, member in value.items() if member is not None}
 
 
-def _parsed(value: object) -> object:
-    """What JSON text holds, as a CSV carries it; other values as they are, None from blank text."""
-    if not isinstance(value, str):
-        return value
-    try:
-        return msgspec.json.decode(value) if value.strip() else None
-    except (msgspec.DecodeError, UnicodeError):
-        return value
-
-
 def _objects(check: Callable[[dict[str, Any]], dict[str, Any]], what: str) -> Convert:
     """The converter of an array of objects, each of which `check` returns or raises ValueError for."""
 
     def convert(value: object) -> list[dict[str, Any]] | None:
-        items = _parsed(value)
+        items = from_json_text(value, f"an array of {what}")
         if items is None or items == []:
             return None
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):

@@ -150,7 +150,7 @@ def test_items_that_a_full_table_no_longer_lists_go_with_its_version(
 def test_other_kinds_say_that_they_ignore_a_version(run_target: Callable[..., Run]) -> None:
     stream = Stream("people", {"external_id": TEXT}, [{"external_id": "a"}])
     run = run_target(stream, {"type": "ACTIVATE_VERSION", "stream": "people", "version": 2})
-    assert "ACTIVATE_VERSION is ignored, for 'on_delete' says nothing" in run.stderr
+    assert "ACTIVATE_VERSION is ignored: 'on_delete' does not say what to do" in run.stderr
 
 
 def test_a_dry_run_makes_no_catalog(run_target: Callable[..., Run], sandbox: Sandbox) -> None:

@@ -8,13 +8,27 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from target_braze.encode import encode
 from target_braze.mapping.values.nested import Place, compile_value
 from target_braze.mapping.values.times import to_date, to_moment
 
-from tests.target.support.singer import ANY_OBJECT, BOOLEAN, INTEGER, NUMBER, TEXT, TIME, customers, reasons, sent, the
+from tests.target.support.singer import (
+    ANY_OBJECT,
+    BOOLEAN,
+    INTEGER,
+    NUMBER,
+    TEXT,
+    TIME,
+    Stream,
+    customers,
+    reasons,
+    sent,
+    the,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from braze_sandbox.testing import Profile, Sandbox
 
@@ -94,7 +108,7 @@ def test_a_value_has_the_type_of_its_column(
         (DATE, "9999-12-31", "Braze keeps no time after the year 3000"),
         (DATE, "2026-W10-3", "expected a date such as 2026-03-04"),
         (DATE, "2026-03-04T12:00:00Z", "expected a date such as 2026-03-04"),
-        (ANY_OBJECT, "[1]", "expected a JSON object, got '[1]'"),
+        (ANY_OBJECT, "[1]", "expected an object, got [1]"),
         (ANY_OBJECT, "{", "expected a JSON object, got '{'"),
         (ANY_OBJECT, {"a": {"b c": 1}}, "the name of a key inside an object may not contain a space: 'b c'"),
         (ANY_OBJECT, {"a": {"b.c": 1}}, "a key inside an object may not contain '.' or '$': 'b.c'"),
@@ -104,7 +118,7 @@ def test_a_value_has_the_type_of_its_column(
         (ANY_OBJECT, {"add": ["a"]}, "as an operator, not as data"),
         ({"type": "array"}, [[1], [2]], "arrays of objects; this one is neither"),
         ({"type": "array"}, [1, {"a": 1}], "arrays of objects; this one is neither"),
-        ({"type": "array"}, "{}", "expected a JSON array, got '{}'"),
+        ({"type": "array"}, "{}", "expected an array, got {}"),
         ({"type": "array"}, list(range(501)), "501 elements, Braze keeps 500 and drops the oldest"),
         ({"type": "array", "items": {"type": "integer"}}, ["a"], "expected a whole number, got 'a'"),
         (
@@ -123,6 +137,41 @@ def test_a_value_that_braze_would_refuse_or_drop_stops_the_run_and_names_record_
     assert error.startswith("stream 'customers', record 1 (external_id=c-1): column 'it': ")
     assert reason in error
     assert not sandbox.requests
+
+
+DEEP = "[" * 100_000 + "]" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("mapping", "column", "schema", "text"),
+    [
+        ({}, "it", {"type": "array"}, "["),
+        ({}, "it", {"type": "array"}, DEEP),
+        ({}, "it", {"type": "array"}, "[" * 200 + "]" * 200),
+        ({}, "it", ANY_OBJECT, '{"a": ' * 200 + "1" + "}" * 200),
+        ({}, "push_tokens", {}, DEEP),
+        ({"flatten": ["it"]}, "it", ANY_OBJECT, DEEP),
+        ({"to": "catalog_items"}, "it", {"type": "array"}, DEEP),
+        ({"to": "catalog_items"}, "it", ANY_OBJECT, DEEP),
+    ],
+)
+def test_json_text_that_cannot_be_read_costs_one_record(
+    mapping: dict[str, Any], column: str, schema: Any, text: str, *, run_target: Callable[..., Run], tmp_path: Path
+) -> None:
+    key = "id" if "to" in mapping else "external_id"
+    records: list[dict[str, Any]] = [{key: "c-1", column: text}, {key: "c-2", column: None}]
+    run = run_target(
+        Stream("customers", {key: TEXT, column: schema}, records),
+        streams={"customers": mapping},
+        on_error="dead_letter",
+        dead_letter_path=str(tmp_path / "rejected.jsonl"),
+    )
+    assert (run.summary["total"]["read"], run.summary["total"]["rejected"]) == (2, 1)
+
+
+def test_json_text_keeps_all_digits_of_its_numbers() -> None:
+    convert = compile_value(ANY_OBJECT, Place(BERLIN, typed_nested_times=True))
+    assert encode(convert('{"exact": 12345678901234567.25}')) == b'{"exact":12345678901234567.25}'
 
 
 def test_an_object_over_100_kb_is_reported_and_one_just_below_is_stored(
