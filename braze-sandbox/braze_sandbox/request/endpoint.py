@@ -69,6 +69,8 @@ class Endpoint:
     """Return the affected users, to detect overlapping requests about one user."""
     has_body: bool = True
     """Whether a method other than GET comes with a JSON body."""
+    uploads: bool = False
+    """Whether Braze takes files as multipart/form-data here, which the sandbox cannot."""
     body_bytes: int = BODY_BYTES
     too_large: int = 413
     """The status of a body beyond that."""

@@ -20,7 +20,7 @@ from braze_sandbox.request.numeric_ids import numeric_ids
 from braze_sandbox.server.http import DROP
 from braze_sandbox.state.instance import ALL
 from braze_sandbox.state.recorder import Recorded
-from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES, Answer, Refusal, encode, send_answer
+from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES, Answer, NotInSandbox, Refusal, encode, send_answer
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -189,8 +189,11 @@ async def _read(receive: Receive) -> tuple[bytes, int, bool]:
 def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal | None:
     """Set the body of the call, or return why it cannot be set."""
     content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
-    if content_type.partition(b";")[0].strip().lower() != b"application/json":
-        return Refusal(415, "Unsupported Media Type", ["Content-Type must be application/json"])
+    kind = content_type.partition(b";")[0].strip().lower()
+    if kind != b"application/json":
+        upload = endpoint.uploads and kind == b"multipart/form-data"
+        wrong = Refusal(415, "Unsupported Media Type", ["Content-Type must be application/json"])
+        return NotInSandbox("uploads of files") if upload else wrong
     if len(raw) > endpoint.body_bytes:
         return Refusal(endpoint.too_large, "Request Entity Too Large")
     try:

@@ -105,6 +105,16 @@ def test_the_media_library(client: Client) -> None:
         assert (answer.status_code, answer.json().get("error_code")) == (status, code), body
 
 
+def test_uploads_are_not_in_the_sandbox(sandbox: Sandbox) -> None:
+    answer = requests.post(
+        f"{sandbox.url}/media_library/create",
+        files={"asset_file": b"GIF89a"},
+        headers={"Authorization": f"Bearer {sandbox.api_key}"},
+        timeout=10,
+    )
+    assert (answer.status_code, answer.json()["message"]) == (501, "Not Implemented")
+
+
 @pytest.fixture
 def scim(sandbox: Sandbox) -> Iterator[requests.Session]:
     """A session with the header that SCIM requires."""

@@ -94,6 +94,7 @@ ENDPOINTS = [
         permission="media_library.create",
         pool="media_library_create",
         handler=create,
+        uploads=True,
     ),
     Endpoint(
         method="PUT",
@@ -101,5 +102,6 @@ ENDPOINTS = [
         permission="media_library.replace",
         pool="media_library_replace",
         handler=replace_file,
+        uploads=True,
     ),
 ]
