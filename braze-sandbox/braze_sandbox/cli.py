@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import date
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -17,11 +17,15 @@ from braze_sandbox.currents import commands as currents_cli
 from braze_sandbox.seeds.workspaces import SEEDS
 from braze_sandbox.server import http as server
 from braze_sandbox.server.app import create_server
+from braze_sandbox.server.tls import certificate
 from braze_sandbox.state.instance import Instance
 from braze_sandbox.state.options import Options
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
+
+    from braze_sandbox.server.tls import Certificate
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -40,6 +44,12 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     serve.set_defaults(run=_serve)
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on")
     serve.add_argument("--port", type=int, default=8027, help="port to listen on; 0 picks a free one")
+    serve.add_argument(
+        "--tls",
+        action="store_true",
+        help="serve https with a certificate made at start; needs the extra tls. Clients have to trust ca.pem in the "
+        "directory of --data, or else in a temporary one that the output names",
+    )
     serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="demo data to start with")
     serve.add_argument(
         "--as",
@@ -133,6 +143,7 @@ def _serve(given: argparse.Namespace) -> None:
         fields_required=given.fields_to_export == "required",
         users=given.users,
         data=given.data,
+        tls=given.tls,
         api_key=given.api_key,
         time_zone=given.time_zone,
         today=given.today,
@@ -153,15 +164,28 @@ def _serve(given: argparse.Namespace) -> None:
         sys.exit(f"braze-sandbox: cannot keep users in {given.data}: {error}")
     except ValueError as error:
         sys.exit(f"braze-sandbox: {error}")
-    port = sock.getsockname()[1]
-    host = f"[{given.host}]" if ":" in given.host else given.host
-    sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on http://{host}:{port} (API key: {given.api_key})\n")
+    with ExitStack() as stack:
+        stack.enter_context(sock)
+        try:
+            files = stack.enter_context(certificate(given.host, given.data)) if given.tls else None
+        except (ModuleNotFoundError, OSError) as error:
+            sys.exit(f"braze-sandbox: {error}")
+        _greet(given, sock, files)
+        # uvicorn stops cleanly on a signal, and then raises it again.
+        with suppress(KeyboardInterrupt):
+            create_server(instance, certificate=files.server_file if files else None).run(sockets=[sock])
+
+
+def _greet(given: argparse.Namespace, sock: socket.socket, files: Certificate | None) -> None:
+    """Print where the sandbox listens, and what its user should know."""
+    address, port = sock.getsockname()[:2]
+    url = f"{'https' if files else 'http'}://{f'[{given.host}]' if ':' in given.host else given.host}:{port}"
+    sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on {url} (API key: {given.api_key})\n")
+    if files:
+        sys.stdout.write(f"braze-sandbox: clients have to trust the certificate authority in {files.ca_file}\n")
     sys.stdout.flush()
-    if not _is_loopback(sock.getsockname()[0]):
+    if not _is_loopback(address):
         sys.stderr.write(
             f"braze-sandbox: warning: {given.host} is reachable from other machines, and /sandbox/* needs no key: "
             "anybody who reaches it can read users and set faults. Use --host 127.0.0.1 unless you mean that.\n"
         )
-    # uvicorn stops cleanly on a signal, and then raises it again.
-    with suppress(KeyboardInterrupt):
-        create_server(instance).run(sockets=[sock])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.endpoints.sending.delivery import send_due
@@ -12,12 +13,14 @@ from braze_sandbox.model.profile import Profile
 from braze_sandbox.model.workspace import Workspace
 from braze_sandbox.server import http as server
 from braze_sandbox.server.app import create_server
+from braze_sandbox.server.tls import certificate
 from braze_sandbox.state.instance import Instance
 from braze_sandbox.state.options import Options
 from braze_sandbox.state.recorder import Recorded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
@@ -31,11 +34,13 @@ class Sandbox:
     Takes the fields of `Options` as keyword arguments: `seed`, `users`, `data`, `api_key`, `time_zone`, `today`,
     `latency_ms`, `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`, `lag_ms`, `shuffle`,
     `track_objects`, `bulk_objects`, `beta_refusal`, `export_seconds`, `export_file_users`,
-    `export_url_seconds`, `export_to`, `export_storage`. The seed is `small` unless you say otherwise.
+    `export_url_seconds`, `export_to`, `export_storage`, `tls`. The seed is `small` unless you say otherwise.
     """
 
     url: str
-    """Where it listens: `http://127.0.0.1:PORT`."""
+    """Where it listens: `http://127.0.0.1:PORT`, or `https://` with `tls`."""
+    ca_file: Path | None = None
+    """With `tls`: the certificate authority that clients have to trust, for as long as the sandbox runs."""
 
     def __init__(self, *, seed: str = "small", **options: Any) -> None:  # noqa: ANN401 - the fields of Options
         self.instance = Instance(Options(seed=seed, **options))
@@ -43,10 +48,13 @@ class Sandbox:
 
     def __enter__(self) -> Self:
         """Start serving."""
-        sock = server.bind("127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{sock.getsockname()[1]}"
-        self._server = create_server(self.instance)
-        self._socket = sock
+        tls = self.instance.options.tls
+        self._stack = ExitStack()
+        files = self._stack.enter_context(certificate()) if tls else None
+        self.ca_file = files.ca_file if files else None
+        sock = self._stack.enter_context(server.bind("127.0.0.1", 0))
+        self.url = f"{'https' if tls else 'http'}://127.0.0.1:{sock.getsockname()[1]}"
+        self._server = create_server(self.instance, certificate=files.server_file if files else None)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [sock]}, name="braze-sandbox", daemon=True
         )
@@ -63,7 +71,7 @@ class Sandbox:
         """Stop serving."""
         self._server.should_exit = True
         self._thread.join(5)
-        self._socket.close()
+        self._stack.close()
 
     @property
     def workspace(self) -> Workspace:

@@ -19,6 +19,7 @@ from braze_sandbox.server.openapi import describe
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
     from starlette.requests import Request
     from starlette.types import ASGIApp
@@ -32,9 +33,10 @@ def create_server(
     instance: Instance,
     http: type[server.Protocol] = server.Protocol,
     wrapped: Callable[[ASGIApp], ASGIApp] = lambda app: app,
+    certificate: Path | None = None,
 ) -> server.Server:
     """Return the server of an instance, with another protocol or an application around its own if that is wanted."""
-    return server.make(wrapped(create_app(instance)), http)
+    return server.make(wrapped(create_app(instance)), http, certificate)
 
 
 def create_app(instance: Instance) -> Starlette:

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -87,11 +88,15 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def make(app: ASGIApp, http: type[Protocol] = Protocol) -> Server:
-    """Return a server that logs nothing and does not wait for idle connections when it stops."""
+def make(app: ASGIApp, http: type[Protocol] = Protocol, certificate: Path | None = None) -> Server:
+    """Return a server that logs nothing and does not wait for idle connections when it stops.
+
+    With the file of a certificate and its key it serves https.
+    """
     config = uvicorn.Config(
         droppable(app),
         http=http,
+        ssl_certfile=certificate,
         ws="none",
         lifespan="on",
         log_level="error",

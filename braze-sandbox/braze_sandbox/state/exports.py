@@ -138,7 +138,7 @@ class Exports:
             "X-Amz-SignedHeaders": "host",
             "X-Amz-Signature": _signature(export),
         }
-        return f"http://{host}/sandbox/exports/{export.id}.zip?{urlencode(query)}"
+        return f"{'https' if self._options.tls else 'http'}://{host}/sandbox/exports/{export.id}.zip?{urlencode(query)}"
 
     async def _run(self, export: Export) -> None:
         try:

@@ -24,6 +24,8 @@ class Options:
     """Number of users to start with; None: as many as the seed has."""
     data: Path | None = None
     """Directory that keeps users across restarts; its `segments.json`, if any, lists the members of segments."""
+    tls: bool = False
+    """Whether to serve https, with a certificate made at start."""
     api_key: str = "sandbox-key"
     """Has all permissions."""
     time_zone: str = "UTC"
