@@ -31,4 +31,6 @@ def command() -> click.Command:
 
 def main() -> None:
     """Run the command line of this process."""
+    # The SDK sets up logging when its own command is asked for.
+    _ = TargetBraze.cli
     command()()

@@ -268,7 +268,7 @@ def test_a_mapping_that_names_users_otherwise_removes_nobody(
     streams["customers"]["user"] = [{"external_id": "external_id"}]
     run = run_target(*listed(stream, 2), streams=streams, ledger_path=ledger)
     assert plans(sandbox) == {None: "gold", "a": "gold"}
-    assert "of whom the mapping can no longer say who they are" in run.stderr
+    assert "users have left the table whom the mapping can no longer identify" in run.stderr
 
 
 def test_removals_that_braze_rejects_are_dead_letters_that_can_be_piped_in(
@@ -294,9 +294,12 @@ def test_removals_that_braze_rejects_are_dead_letters_that_can_be_piped_in(
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        ({"streams": {"customers": UNSET}}, "'ledger_path' lets the target remember it"),
-        ({"streams": {"customers": UNSET}, "ledger_path": "x", "dry_run": True}, "a dry run does not look there"),
-        ({"ledger_path": "ledger"}, "'on_delete' says nothing of what is gone"),
+        (
+            {"streams": {"customers": UNSET}},
+            "without a ledger, the target does not know what earlier runs loaded; set 'ledger_path'",
+        ),
+        ({"streams": {"customers": UNSET}, "ledger_path": "x", "dry_run": True}, "and a dry run does not read it"),
+        ({"ledger_path": "ledger"}, "'on_delete' does not say what to do with deleted records"),
     ],
 )
 def test_it_is_said_why_a_version_means_nothing(
