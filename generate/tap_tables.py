@@ -45,6 +45,8 @@ def streams() -> str:
 def about(stream: type[BrazeStream]) -> str:
     """Return the first line of a stream's docstring, and whether a catalog selects it."""
     (first, *_) = (stream.__doc__ or "").splitlines()
+    if stream.opt_in:
+        return f"{first} Read only with `{stream.opt_in}`."
     return first if stream.selected_by_default else f"{first} Not selected by default."
 
 

@@ -89,6 +89,7 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
             "include_archived": True,
             "app_ids": apps,
             "currents": {"url": str(tmp_path / "currents")},
+            "include_profiles": True,
             "users": {"segment_ids": [segment]},
         }
         events = {record["id"]: {**record, "type": file.event_type} for file in files for record in file.records}

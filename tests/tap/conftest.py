@@ -78,7 +78,8 @@ def run_tap(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
         options: tuple[str, ...] = (),
         **settings: Any,
     ) -> Run:
-        config = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "start_date": START, "end_date": END}
+        config: dict[str, Any] = {"api_key": sandbox.api_key, "endpoint": sandbox.url}
+        config |= {"start_date": START, "end_date": END, "include_profiles": True, "include_costly_streams": True}
         config = {name: value for name, value in (config | settings).items() if value is not None}
         arguments = ["--config", _file(tmp_path / "config.json", config), *options]
         if streams:

@@ -15,6 +15,7 @@ from singer_sdk import typing as th
 from tap_braze.braze.client import base_url
 from tap_braze.fetching.windows import DAY
 from tap_braze.settings.currents import CURRENTS, Currents
+from tap_braze.settings.opt_in import OPT_INS
 from tap_braze.settings.user_ids import UserIds
 from tap_braze.settings.users import USERS, Users
 from tap_braze.times import moment
@@ -90,6 +91,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         title="Include archived",
         description="Also read archived campaigns, Canvases and cards.",
     ),
+    *OPT_INS,
     th.Property(
         "app_ids",
         th.ArrayType(th.StringType(min_length=1)),

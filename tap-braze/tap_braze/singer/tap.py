@@ -102,6 +102,7 @@ class TapBraze(SdkTap):
         Raises:
             Stopped: A signal ended the run.
         """
+        self._skip_without_opt_in()
         self.message_writer.check_stop = self.stop_signal.check
         # Requests in flight only read, so nothing is lost when they are cut off at once.
         with self.stop_signal.handled(partial(self.run.client.stop, grace=0.0)):
@@ -113,6 +114,16 @@ class TapBraze(SdkTap):
                 self.message_writer.write_last(StateMessage(self.state))
                 self.logger.warning("%s: stopped; the next run continues from the last STATE", reason.signal_name)
                 raise reason from None
+
+    def _skip_without_opt_in(self) -> None:
+        """Deselect streams that a setting has to allow: Meltano selects `*.*` unless told otherwise."""
+        skipped: dict[str, list[str]] = {}
+        for stream in self.streams.values():
+            if stream.selected and stream.opt_in and not self.config[stream.opt_in]:
+                stream.selected = False
+                skipped.setdefault(stream.opt_in, []).append(stream.name)
+        for setting, names in skipped.items():
+            self.logger.warning("skipped, because setting '%s' is not true: %s", setting, ", ".join(names))
 
     # Errors that a user can fix are one line each, wherever the SDK meets them.
 

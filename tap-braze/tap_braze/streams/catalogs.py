@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_braze.settings.opt_in import INCLUDE_COSTLY_STREAMS
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.lists import ListStream
 from tap_braze.streams.base.stream import CATALOG_ITEMS, CATALOGS
@@ -58,6 +59,7 @@ class CatalogItems(ListStream):
     pool = CATALOG_ITEMS
     payload = "items"
     selected_by_default = False
+    opt_in = INCLUDE_COSTLY_STREAMS
     parent = Catalogs
     parent_key = "catalog_name"
     primary_keys = ("catalog_name", "id")

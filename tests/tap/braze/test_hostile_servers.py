@@ -42,7 +42,11 @@ SEGMENT = "segment-1"
 PROFILES = "".join(
     json.dumps({"braze_id": f"b-{n}", "home_city": os.urandom(500).hex()}) + "\n" for n in range(300)
 ).encode()
-SETTINGS: dict[str, Any] = {"users": {"segment_ids": [SEGMENT], "export_timeout": 5}, "api_key": KEY}
+SETTINGS: dict[str, Any] = {
+    "users": {"segment_ids": [SEGMENT], "export_timeout": 5},
+    "include_profiles": True,
+    "api_key": KEY,
+}
 
 
 def braze(download: Callable[[str], Iterator[bytes]]) -> Hostile:

@@ -171,7 +171,7 @@ def test_a_run_that_is_stopped_goes_on_with_what_was_not_exported(
 ) -> None:
     sandbox.fault(path=EXPORT, contains=segments[1], do="status", status=429, headers={"x-ratelimit-remaining": "9"})
     users = {"url": str(folder), **QUIET, "export_timeout": 600}
-    config = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "users": users}
+    config = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "users": users, "include_profiles": True}
     (tmp_path / "stop.json").write_text(json.dumps(config))
     catalog = tmp_path / "catalog.json"
     run_tap("users", "segment_members", options=("--test=schema",))  # writes the catalog

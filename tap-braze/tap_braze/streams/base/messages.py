@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, RefusedError
 from tap_braze.fetching.fetch import Request, fetch_in_order
+from tap_braze.settings.opt_in import INCLUDE_COSTLY_STREAMS
 from tap_braze.streams.base.lists import ListStream
 from tap_braze.untrusted import MalformedError, expected_shape
 
@@ -26,6 +27,7 @@ class MessageStream(ListStream):
     details: ClassVar[type[DetailsStream]]
     channels: ClassVar[frozenset[str]] = frozenset()  # empty: all
     selected_by_default = False
+    opt_in = INCLUDE_COSTLY_STREAMS
 
     @classmethod
     @override

@@ -66,6 +66,7 @@ class BrazeStream(Stream):
     payload: ClassVar[str]
     parent: ClassVar[type[BrazeStream] | None] = None
     untested: ClassVar[str] = ""  # why `--test` sends no request for it
+    opt_in: ClassVar[str] = ""  # the setting without which it is not read, even if it is selected
 
     # Values come out of JSON as Braze has sent them; there is nothing to convert.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE

@@ -9,6 +9,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.fetching.windows import DAY, Window
+from tap_braze.settings.opt_in import INCLUDE_COSTLY_STREAMS
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsStream
 from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
@@ -256,6 +257,7 @@ class CanvasesSummary(SeriesStream):
     name = "canvases_summary"
     path = "/canvas/data_summary"
     permission = "canvas.data_summary"
+    opt_in = INCLUDE_COSTLY_STREAMS
     selected_by_default = False  # as many requests as `canvases_analytics`, for what these sum up to
     parent = Canvases
     parent_key = "canvas_id"

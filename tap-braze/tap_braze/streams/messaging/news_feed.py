@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from singer_sdk import typing as th
 
+from tap_braze.settings.opt_in import INCLUDE_COSTLY_STREAMS
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsStream
 from tap_braze.streams.base.lists import ListStream
@@ -37,6 +38,7 @@ class CardsDetails(DetailsStream):
     path = "/feed/details"
     permission = "feed.details"
     selected_by_default = False
+    opt_in = INCLUDE_COSTLY_STREAMS
     parent = Cards
     parent_key = "card_id"
     active_from = ("created_at",)
@@ -63,6 +65,7 @@ class CardsAnalytics(SeriesStream):
     path = "/feed/data_series"
     permission = "feed.data_series"
     selected_by_default = False
+    opt_in = INCLUDE_COSTLY_STREAMS
     parent = Cards
     parent_key = "card_id"
     details = CardsDetails

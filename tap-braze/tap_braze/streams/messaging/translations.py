@@ -9,6 +9,7 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.braze.client import RefusedError
+from tap_braze.settings.opt_in import INCLUDE_COSTLY_STREAMS
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.lists import ListStream
 from tap_braze.streams.base.stream import TRANSLATIONS
@@ -71,6 +72,7 @@ class _Translations(ListStream):
     pool = TRANSLATIONS
     payload = "translations"
     selected_by_default = False
+    opt_in = INCLUDE_COSTLY_STREAMS
     _without = 0
 
     @override

@@ -12,6 +12,7 @@ from tap_braze.braze.client import RefusedError, UnavailableError
 from tap_braze.exports.decoder import BrokenExportFileError
 from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch, ExportError, ExportRequest, Exports, NoStorageError, named
+from tap_braze.settings.opt_in import INCLUDE_PROFILES
 from tap_braze.storage import Storage, StorageError
 from tap_braze.streams.base.shared import SharedStream
 from tap_braze.streams.base.stream import BrazeStream
@@ -36,6 +37,7 @@ class ProfileStream(BrazeStream):
     """Records that are made of profiles."""
 
     selected_by_default = False
+    opt_in = INCLUDE_PROFILES
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)

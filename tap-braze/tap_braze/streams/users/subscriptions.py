@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from singer_sdk import typing as th
 from typing_extensions import override
 
+from tap_braze.settings.opt_in import INCLUDE_PROFILES
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsStream
 from tap_braze.streams.base.lists import ChangesStream, ListStream
@@ -32,6 +33,7 @@ class _OfUsers(ListStream):
 
     selected_by_default = False
     needs_setting = "subscriptions"
+    opt_in = INCLUDE_PROFILES
 
     def users(self) -> Iterator[list[str]]:
         """As many external ids as one request can name, at a time."""

@@ -1,0 +1,35 @@
+"""Settings without which a stream is not read, even if it is selected: Meltano selects `*.*` unless told otherwise."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from singer_sdk import typing as th
+
+INCLUDE_PROFILES: Final = "include_profiles"
+INCLUDE_COSTLY_STREAMS: Final = "include_costly_streams"
+
+OPT_INS: Final = (
+    th.Property(
+        INCLUDE_PROFILES,
+        th.BooleanType,
+        default=False,
+        title="Include profiles",
+        description=(
+            "Read the selected streams of people: `users`, `users_by_id`, `segment_members`, `user_...`, "
+            "`global_control_group_users` and the subscription states of users. Default: skip them even if they "
+            "are selected, because they are personal data, and `users` exports every segment."
+        ),
+    ),
+    th.Property(
+        INCLUDE_COSTLY_STREAMS,
+        th.BooleanType,
+        default=False,
+        title="Include costly streams",
+        description=(
+            "Read the selected streams that are off by default and send a request or more for each object: "
+            "`catalog_items`, `canvases_summary`, `cards_details`, `cards_analytics`, links and translations. "
+            "Default: skip them even if they are selected."
+        ),
+    ),
+)
