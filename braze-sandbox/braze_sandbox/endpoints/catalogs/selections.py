@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FILTERS = 4
 RESULTS = 50
 SELECTIONS = 30
-"""Most of a catalog; the API page names a limit without a number, this one is of the user guide."""
+"""The maximum per catalog. The API page names a limit without a number; this one is a guess."""
 
 _OPERATORS = {
     "string": ("equals", "does not equal"),
