@@ -55,6 +55,7 @@ ROOMS: dict[str, list[str]] = {
         "sdk",
         "untrusted",
         "braze",
+        "process",
         "times",
     ],
     "target-braze/target_braze": [
@@ -68,6 +69,7 @@ ROOMS: dict[str, list[str]] = {
         "ledger",
         "mapping",
         "braze",
+        "process",
         "records",
         "damaged_json",
         "encode",

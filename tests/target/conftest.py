@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from braze_sandbox.testing import Sandbox
 from target_braze.braze import client as braze_api
-from target_braze.singer.signals import STOPPING
+from target_braze.process.signals import STOPPING
 
 from tests.target.support.singer import Run, Stream, customers, lines, run_cli, the
 

@@ -1,26 +1,17 @@
-"""SIGINT, SIGTERM and SIGHUP: handlers only post, so that no instruction of a run is cut in half."""
+"""The signal that ends a run: its handler only posts, so that no instruction of a run is cut in half."""
 
 from __future__ import annotations
 
-import signal
 import threading
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
+
+from tap_braze.process.signals import Stopped, handle
 
 if TYPE_CHECKING:
+    import signal
     from collections.abc import Callable, Iterator
-    from types import FrameType
-
-_STOPPING: Final = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-
-
-class Stopped(SystemExit):
-    """A signal ends the run; the exit code is that of a process killed by it."""
-
-    def __init__(self, signum: signal.Signals) -> None:
-        super().__init__(128 + signum)
-        self.signal_name = signum.name
 
 
 class StopSignal:
@@ -45,23 +36,17 @@ class StopSignal:
         """Post these signals from now on, and call `on_stop` once when the first one comes during the block.
 
         `on_stop` runs in a thread of its own, since it may take a lock that the interrupted instruction holds. The
-        handlers outlive the block: a signal after the run does not change how it ended. Only the main thread can set
-        handlers; in any other this does nothing. SIGHUP stays ignored under `nohup`.
+        handlers outlive the block: a signal after the run does not change how it ended.
         """
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
         threading.Thread(target=self._wait, args=(on_stop,), daemon=True, name="stop-signal").start()
-        for number in _STOPPING:
-            if number != getattr(signal, "SIGHUP", None) or signal.getsignal(number) != signal.SIG_IGN:
-                signal.signal(number, self._post)
+        handle(self._post)
         try:
             yield
         finally:
             self._posted.put(None)
 
-    def _post(self, signum: int, _frame: FrameType | None) -> None:
-        self.reason = self.reason or Stopped(signal.Signals(signum))
+    def _post(self, signum: signal.Signals) -> None:
+        self.reason = self.reason or Stopped(signum)
         self._posted.put(self.reason)
 
     def _wait(self, on_stop: Callable[[], None]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
+import sys
 from contextlib import contextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -18,11 +19,14 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, StoppedError
+from tap_braze.process import standard_streams
+from tap_braze.process.signals import Stopped
+from tap_braze.process.standard_streams import OutputError
 from tap_braze.sdk import ConfigInput, SdkTap, get_selected_schema
 from tap_braze.settings.schema import CONFIG_SCHEMA, checked
 from tap_braze.singer import access
-from tap_braze.singer.signals import Stopped, StopSignal
-from tap_braze.singer.writer import OutputError, Writer, check_standard_streams
+from tap_braze.singer.signals import StopSignal
+from tap_braze.singer.writer import Writer
 from tap_braze.streams import STREAMS, currents
 from tap_braze.streams.base.context import RunContext
 from tap_braze.untrusted import one_line
@@ -132,9 +136,12 @@ class TapBraze(SdkTap):
     def invoke(cls, **arguments: Any) -> None:
         # Records are many short-lived objects without cycles: collecting at the usual pace takes a tenth of a run.
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-        with cls._plain_errors():
-            check_standard_streams()
-            super().invoke(**arguments)
+        try:
+            with cls._plain_errors():
+                standard_streams.check()
+                super().invoke(**arguments)
+        finally:
+            standard_streams.discard_if_unwritable(sys.stderr)
 
     @classmethod
     @override

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from singer_sdk.contrib.msgspec import MsgSpecWriter
 from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
+
+from tap_braze.process.standard_streams import OutputError, discard_if_unwritable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,24 +19,6 @@ if TYPE_CHECKING:
 
 _BUFFER_BYTES: Final = 65_536
 _FLUSH_SECONDS: Final = 1.0
-_STANDARD_ERROR: Final = 2
-
-
-class OutputError(Exception):
-    """Standard output takes no more messages."""
-
-
-def check_standard_streams() -> None:
-    """Open the null device for closed descriptors, so that no file or connection becomes a standard stream.
-
-    Raises:
-        OutputError: Standard output is closed.
-    """
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= _STANDARD_ERROR:
-        pass
-    os.close(descriptor)
-    if sys.stdout is None:
-        raise OutputError("standard output is closed: pipe the tap into a target, or send it to a file")
 
 
 class Writer(MsgSpecWriter):
@@ -89,8 +70,7 @@ class Writer(MsgSpecWriter):
             sys.stdout.flush()
         except OSError as error:
             # Bytes left in a buffer would fail again when the process ends, and change its exit code.
-            with suppress(OSError, ValueError), Path(os.devnull).open("wb") as nowhere:
-                os.dup2(nowhere.fileno(), sys.stdout.fileno())
+            discard_if_unwritable(sys.stdout)
             raise OutputError(f"standard output cannot be written: {error.strerror}") from None
         self._flushed = time.monotonic()
 

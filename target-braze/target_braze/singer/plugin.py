@@ -19,10 +19,11 @@ from typing_extensions import override
 from target_braze.braze.client import BrazeError, EndpointError
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.ledger.file import LedgerError
+from target_braze.process import standard_streams
+from target_braze.process.signals import handle
+from target_braze.process.standard_streams import OutputError
 from target_braze.records import MappingError
-from target_braze.singer import standard_streams
 from target_braze.singer.sdk import ConfigInput, SdkTarget
-from target_braze.singer.signals import handle
 
 if TYPE_CHECKING:
     import signal
@@ -42,6 +43,7 @@ _USERS_ERRORS = (
     MapExpressionError,
     MappingError,
     OSError,
+    OutputError,
     RecordsWithoutSchemaException,
     RejectedError,
     StreamMapConfigError,
@@ -90,7 +92,7 @@ class Plugin(SdkTarget):
             _log.error("%s", error)
             sys.exit(1)
         finally:
-            standard_streams.give_up_unwritable()
+            standard_streams.discard_if_unwritable(sys.stderr)
 
     @classmethod
     @override

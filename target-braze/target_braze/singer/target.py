@@ -13,11 +13,11 @@ from typing_extensions import override
 
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.loader.run import Loader, RejectedRecordError
+from target_braze.process.signals import Stopped, handle
 from target_braze.reporting.dead_letter_file import FIELD
 from target_braze.settings.config import CONFIG
-from target_braze.singer import standard_streams
+from target_braze.singer import output
 from target_braze.singer.messages import MessageTarget
-from target_braze.singer.signals import handled
 
 if TYPE_CHECKING:
     import signal
@@ -31,14 +31,6 @@ _log = logging.getLogger("target-braze")
 
 class KeylessRecordError(RejectedError, MissingKeyPropertiesError):
     """A rejected record has no value for the key of its stream, for which the SDK has an error."""
-
-
-class _Stopped(SystemExit):
-    """A signal ends the run; the code is that of a process that dies of it."""
-
-    def __init__(self, signum: signal.Signals) -> None:
-        super().__init__(128 + signum)
-        self.signal_name = signum.name
 
 
 class TargetBraze(MessageTarget):
@@ -63,14 +55,14 @@ class TargetBraze(MessageTarget):
         """
         with ExitStack() as at_end:
             # A signal only makes the next message, or the wait for room or answers, raise; see `stop`.
-            at_end.enter_context(handled(self.stop))
+            at_end.callback(handle(self.stop))
             at_end.callback(self._write_summary)
             at_end.enter_context(self.loader)
             self.listen(file_input)
 
     @override
     def stop(self, signum: signal.Signals) -> None:
-        reason = _Stopped(signum)
+        reason = Stopped(signum)
         self.message_reader.interrupt(reason)
         self.loader.interrupt(reason)
 
@@ -94,7 +86,7 @@ class TargetBraze(MessageTarget):
 
     @override
     def on_state(self, message: dict[str, Any]) -> None:
-        self.loader.checkpoint(message["value"], standard_streams.write_line)
+        self.loader.checkpoint(message["value"], output.write_line)
 
     @override
     def source_of(self, message: dict[str, Any]) -> Source:
@@ -106,7 +98,7 @@ class TargetBraze(MessageTarget):
 
     def _give_up(self, failure: BaseException) -> None:
         """End the wait for input, for delivery takes nothing more."""
-        if isinstance(failure, _Stopped):
+        if isinstance(failure, Stopped):
             _log.warning("%s: waiting for the answers under way, then stopping", failure.signal_name)
         self.message_reader.interrupt(failure)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import tap_braze
+from tap_braze.singer.signals import StopSignal
 from typing_extensions import Self
 
 from tests.tap.support.currents import OPENS, Bucket, events, ids
@@ -48,7 +49,7 @@ class Steps:
         if not frame.f_code.co_filename.startswith(PACKAGE):
             return None
         # From the first step after the handlers are there.
-        self._begun = self._begun or frame.f_code.co_name == "check"
+        self._begun = self._begun or frame.f_code is StopSignal.check.__code__
         frame.f_trace_opcodes = self._begun
         if self._begun and event == "opcode":
             self.count += 1

@@ -25,7 +25,7 @@ from braze_sandbox.state.limits import Limits
 from braze_sandbox.state.options import Options
 from target_braze.braze.client import BrazeError
 from target_braze.ledger.store import Ledger
-from target_braze.singer.signals import handle
+from target_braze.process.signals import handle
 from target_braze.singer.target import TargetBraze
 
 from tests.target.chaos import invariants

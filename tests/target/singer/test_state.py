@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from target_braze.braze.client import BrazeError
 from target_braze.delivery import dispatcher as delivery
-from target_braze.singer import standard_streams
+from target_braze.singer import output
 from target_braze.singer.target import TargetBraze
 
 from tests.target.support.singer import INTEGER, TEXT, Stream, customers, lines, many, reasons, state, the
@@ -54,8 +54,8 @@ def ahead(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[int]:
             found.append(upto)
         write(line)
 
-    write = standard_streams.write_line
-    monkeypatch.setattr(standard_streams, "write_line", watched)
+    write = output.write_line
+    monkeypatch.setattr(output, "write_line", watched)
     monkeypatch.setattr(delivery, "_STATE_EVERY", 0.0)
     return found
 
