@@ -22,6 +22,7 @@ ROOMS: dict[str, list[str]] = {
         "testing",
         "cli",
         "server",
+        "pages",
         "currents",
         "endpoints.registry",
         "endpoints.sending",

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route, Router
 
 from braze_sandbox.endpoints.registry import ENDPOINTS
+from braze_sandbox.pages.web import Web
 from braze_sandbox.server import http as server
 from braze_sandbox.server.api import Api
 from braze_sandbox.server.guard import Guard
@@ -41,7 +42,7 @@ def create_server(
 
 def create_app(instance: Instance) -> Starlette:
     """Return the application of an instance."""
-    api = Api(instance)
+    api, web = Api(instance), Web(instance)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
@@ -61,7 +62,8 @@ def create_app(instance: Instance) -> Starlette:
             # Downloads are requests of the client under test: they meet faults and are recorded.
             Mount("/sandbox/exports", app=api),
             Route("/openapi.json", _openapi),
-            Mount("/sandbox", app=Guard(Router(routes(instance)))),
+            Route("/", Guard(Router([web.root]))),
+            Mount("/sandbox", app=Guard(Router([*routes(instance), *web.routes]))),
         ],
         lifespan=lifespan,
     )

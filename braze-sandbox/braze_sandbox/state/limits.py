@@ -92,6 +92,18 @@ class Pool:
         left = self._turn()
         return reset_headers(form, self.limit, self.limit - self._used, left)
 
+    @property
+    def used(self) -> int:
+        """Requests in the present window."""
+        self._turn()
+        return self._used
+
+    @property
+    def ends(self) -> float:
+        """When the present window ends, in seconds since 1970."""
+        self._turn()
+        return self._ends
+
     def _turn(self) -> float:
         now = time.time()
         if now >= self._ends:
@@ -109,6 +121,10 @@ class Limits:
 
     def __getitem__(self, name: str) -> Pool:
         return self._pools[name]
+
+    def items(self) -> list[tuple[str, Pool]]:
+        """Return all pools with their names."""
+        return list(self._pools.items())
 
     def reset(self) -> None:
         """Start all windows afresh."""

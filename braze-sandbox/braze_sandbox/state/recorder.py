@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping
 
+    from braze_sandbox.model.profile import Profile
     from braze_sandbox.wire.answer import Json
 
 KEPT_REQUESTS = 50_000
 KEPT_BODY_BYTES = 64_000_000
 KEPT_VIOLATIONS = 10_000
 KEPT_NOTES = 10_000
+KEPT_ARRIVALS = 1_000
 
 
 @dataclass(slots=True)
@@ -78,6 +80,8 @@ class Recorder:
         self.requests: deque[Recorded] = deque(maxlen=KEPT_REQUESTS)
         self.violations: deque[dict[str, Any]] = deque(maxlen=KEPT_VIOLATIONS)
         self.notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
+        self.arrivals: deque[tuple[Profile, dict[str, Any]]] = deque(maxlen=KEPT_ARRIVALS)
+        """Users with events and purchases as they came through the API, newest last."""
         self.totals: Counter[str] = Counter()
         self._with_body: deque[Recorded] = deque()
         self._body_bytes = 0

@@ -164,6 +164,7 @@ def _store(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: bo
             workspace.blocked_external_ids.add(profile.external_id)
     names.add(name)
     kept.append(stored)
+    call.instance.recorder.arrivals.append((profile, stored))
     call.instance.profiles.touch(profile)
 
 
