@@ -54,8 +54,8 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         title="Start date",
         description=(
             "First day to read, such as `2026-01-31`, for series, bounces, unsubscribes and invalid phone "
-            "numbers. Default: 100 days ago. If set, campaigns, Canvases, templates, Content Blocks and "
-            "preference centers not edited since then are left out."
+            "numbers. Default: 100 days ago. With `deletions: keep` and in the details of templates, Content Blocks "
+            "and preference centers, objects not edited since then are left out."
         ),
     ),
     th.Property(
@@ -92,6 +92,20 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         description="Also read archived campaigns, Canvases and cards.",
     ),
     *OPT_INS,
+    th.Property(
+        "deletions",
+        th.StringType,
+        default="hard",
+        allowed_values=["hard", "soft", "keep"],
+        title="Deletions",
+        description=(
+            "What to do about rows that Braze no longer has, in streams that are read in full. `hard` sends all "
+            "rows with a version and ACTIVATE_VERSION at the end, so the loader deletes or marks the others. `soft` "
+            "sends each such row once more, with its key and `_sdc_deleted_at`, for loaders that ignore "
+            "ACTIVATE_VERSION. `keep` sends neither, and only edited campaigns, Canvases, templates, Content Blocks "
+            "and preference centers."
+        ),
+    ),
     th.Property(
         "app_ids",
         th.ArrayType(th.StringType(min_length=1)),
@@ -256,6 +270,7 @@ class Settings:
     last_day: date
     lookback: timedelta
     include_archived: bool
+    deletions: str
     app_ids: tuple[str, ...]
     segment_ids: tuple[str, ...]
     product_ids: tuple[str, ...]
@@ -295,6 +310,7 @@ class Settings:
             last_day=last,
             lookback=config["lookback_days"] * DAY,
             include_archived=config["include_archived"],
+            deletions=config["deletions"],
             app_ids=tuple(dict.fromkeys(config["app_ids"])),
             segment_ids=tuple(dict.fromkeys(config["segment_ids"])),
             product_ids=tuple(dict.fromkeys(config["product_ids"])),

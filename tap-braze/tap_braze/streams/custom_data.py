@@ -20,6 +20,7 @@ class Events(NamesStream):
     pool = HOURLY_1000
     payload = "events"
     paginator = PageNumbers(250)
+    shrinks = True
     primary_keys = ("event_name",)
     schema = columns.schema(columns.key("event_name", "Name of the custom event."))
 

@@ -64,7 +64,7 @@ def test_names_become_records(
     setattr(sandbox.workspace, stream, names)
     run = run_tap(stream)
     assert [record[field] for record in run.records(stream)] == sorted(names)
-    assert len(pages(sandbox, path)) <= 3
+    assert len(pages(sandbox, path)) <= 4  # events may leave their list, so several pages are read twice
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_is_archived_between_two_pages_takes_no_other_row_along(
 def test_the_second_run_brings_what_was_edited(
     sandbox: Sandbox, run_tap: RunTap, stream: Literal["campaigns", "canvases"]
 ) -> None:
-    first = run_tap(stream, start_date=EVER)
+    first = run_tap(stream, start_date=EVER, deletions="keep")
     objects = getattr(sandbox.workspace, stream)
     assert {record["id"] for record in first.records(stream)} == set(objects)
     latest = max(objects.values(), key=lambda thing: thing.updated_at)
@@ -132,11 +132,11 @@ def test_the_second_run_brings_what_was_edited(
     }
     edited = next(key for key in objects if key != latest.id)
     sandbox.workspace.edit(stream, edited, name="new name")
-    second = run_tap(stream, start_date=EVER, state=first.state)
+    second = run_tap(stream, start_date=EVER, state=first.state, deletions="keep")
     # The latest is within the overlap.
     assert {record["id"] for record in second.records(stream)} == {edited, latest.id}
     assert second.bookmark(stream) > first.bookmark(stream)
-    third = run_tap(stream, start_date=EVER, state=second.state)
+    third = run_tap(stream, start_date=EVER, state=second.state, deletions="keep")
     assert [record["name"] for record in third.records(stream)] == ["new name"]
     assert third.state == second.state
 
@@ -149,9 +149,11 @@ def test_what_was_not_edited_since_the_start_date_stays_out(sandbox: Sandbox, ru
     def ids(run: Any) -> list[str]:
         return [record["id"] for record in run.records("campaigns")]
 
-    assert ids(run_tap("campaigns", start_date="2026-02-02")) == ["00001", "00002"]
-    assert ids(run_tap("campaigns", start_date="2026-02-02T00:00:01Z")) == ["00002"]
-    assert ids(run_tap("campaigns", start_date="2026-01-02")) == ["00000", "00001", "00002"]
+    everything = ["00000", "00001", "00002"]
+    assert ids(run_tap("campaigns", start_date="2026-02-02", deletions="keep")) == everything[1:]
+    assert ids(run_tap("campaigns", start_date="2026-02-02T00:00:01Z", deletions="keep")) == everything[2:]
+    assert ids(run_tap("campaigns", start_date="2026-01-02", deletions="keep")) == everything
+    assert ids(run_tap("campaigns", start_date="2026-02-02")) == everything
 
 
 def test_a_row_that_does_not_tell_when_it_was_edited_comes_out(sandbox: Sandbox, run_tap: RunTap) -> None:
@@ -186,7 +188,7 @@ def test_the_archive(
 
 def test_statistics_are_read_of_what_was_not_edited_too(sandbox: Sandbox, run_tap: RunTap) -> None:
     state = {"bookmarks": {"campaigns": {"replication_key": "last_edited", "replication_key_value": "2099-01-01"}}}
-    run = run_tap("campaigns", "campaigns_analytics", state=state)
+    run = run_tap("campaigns", "campaigns_analytics", state=state, deletions="keep")
     assert run.records("campaigns") == []
     assert {r["campaign_id"] for r in run.records("campaigns_analytics")} == set(sandbox.workspace.campaigns)
 

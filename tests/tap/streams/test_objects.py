@@ -139,17 +139,17 @@ def test_what_changed_comes_again(
     sandbox: Sandbox, run_tap: RunTap, *, stream: str, kind: Any, key: str, field: str
 ) -> None:
     objects = grow(sandbox, kind, 80)
-    first = run_tap(stream, start_date=EVER)
+    first = run_tap(stream, start_date=EVER, deletions="keep")
     assert [record[key] for record in first.records(stream)] == list(objects)
     assert first.bookmark(stream) == max(record[field] for record in first.records(stream))
     # Nothing moved: only the last hour comes again, the minute of the bookmark included.
-    second = run_tap(stream, start_date=EVER, state=first.state)
+    second = run_tap(stream, start_date=EVER, deletions="keep", state=first.state)
     assert [record[key] for record in second.records(stream)] == list(objects)[-61:]
     assert second.state == first.state
     sandbox.workspace.edit(kind, "00007", name="new name", updated_at=NOW - timedelta(minutes=5))
-    third = run_tap(stream, start_date=EVER, state=first.state)
+    third = run_tap(stream, start_date=EVER, deletions="keep", state=first.state)
     assert {record[key] for record in third.records(stream)} == {*list(objects)[-61:], "00007"}
-    fourth = run_tap(stream, start_date=EVER, state=third.state)
+    fourth = run_tap(stream, start_date=EVER, deletions="keep", state=third.state)
     assert [record[key] for record in fourth.records(stream)] == ["00007"]
 
 
@@ -158,7 +158,7 @@ def test_what_has_not_changed_since_the_start_date_stays_out(
     sandbox: Sandbox, run_tap: RunTap, *, stream: str, kind: str, key: str
 ) -> None:
     grow(sandbox, kind, 3)
-    run = run_tap(stream, start_date="2026-03-01T00:01:00Z")
+    run = run_tap(stream, start_date="2026-03-01T00:01:00Z", deletions="keep")
     assert [record[key] for record in run.records(stream)] == ["00001", "00002"]
 
 
@@ -172,7 +172,7 @@ def test_every_page_by_offset_is_read(
 ) -> None:
     kind, key, _ = CHANGING[stream]
     objects = grow(sandbox, kind, limit + more)
-    run = run_tap(stream, start_date=EVER)
+    run = run_tap(stream, start_date=EVER, deletions="keep")
     assert [record[key] for record in run.records(stream)] == list(objects)
     offsets = [query.get("offset") for query in queries(sandbox, path)]
     assert offsets == [None, str(limit - 10), str(2 * limit - 20)][: len(offsets)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
@@ -39,6 +40,8 @@ class RunContext:
         `check_stop` raises what ends the run; whatever waits calls it through the progress.
         """
         self.tap = tap
+        # In seconds: loaders keep versions in columns of 32 bits.
+        self.version = int(time.time())
         self.progress = Progress(tap.logger, check_stop)
         self.report = Report(tap.logger)
 

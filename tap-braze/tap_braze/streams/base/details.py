@@ -38,6 +38,7 @@ class DetailsStream(ListStream):
     """
 
     parent: ClassVar[type[ListStream]]
+    is_snapshot = False
     payload = "created_at"
     replication_key = "updated_at"
     # Fields with the time of the first send or entry, best first, for objects with statistics. The start date does not

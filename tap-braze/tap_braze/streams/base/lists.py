@@ -48,6 +48,7 @@ class ListStream(BrazeStream):
     params: ClassVar[Mapping[str, str]] = NOTHING
     parameter_names: ClassVar[Mapping[str, str]] = NOTHING  # by field, where they differ; empty: not sent
     needs_setting: ClassVar[str] = ""  # the setting that says what to ask for
+    is_snapshot = True
     archivable: ClassVar[bool] = False  # whether `include_archived` adds the archived rows
     shrinks: ClassVar[bool] = False  # whether rows leave it; archivable ones do if archived rows are left out
 
@@ -122,6 +123,7 @@ class ListStream(BrazeStream):
 
     def pass_over(self, request: Request, error: BrazeError) -> None:
         """Go on without a parent that Braze refuses (deleted since it was listed, say), or raise the error."""
+        self.lacks_rows = True
         error = self.discreet(error)
         named = named_by(request)
         if named and isinstance(error, MalformedError):
@@ -142,6 +144,7 @@ class ListStream(BrazeStream):
                 # What stands after a record's `yield` happens after the record was written.
                 self.finish(request)
         if self.needs_setting and not asked:
+            self.lacks_rows = True  # a setting that was emptied says nothing about Braze's rows
             self.logger.warning("stream '%s' reads nothing: setting '%s' is empty", self.name, self.needs_setting)
 
     def _list(self, request: Request, answer: Document | BrazeError, reader: str) -> Iterator[Record]:
@@ -202,6 +205,8 @@ class ListStream(BrazeStream):
         try:
             with expected_shape(f"{request.method} {request.path}"):
                 rows = self.rows(request, answer)
+                # Neither says that there are no other rows.
+                self.lacks_rows |= answer[self.payload] is None or bool(answer.get("errors"))
                 for row in rows:
                     for name in self._moments:
                         if isinstance(text := row.get(name), str):
@@ -246,9 +251,10 @@ MODIFIED: Final = EditFilter("modified_after", "%Y-%m-%dT%H:%M:%S.%f", "modified
 
 
 class ChangesStream(ListStream):
-    """The rows changed since the last run, by their `replication_key`; the first run: since the start date.
+    """All rows, or with `deletions: keep` those changed since the last run, by their `replication_key`.
 
-    The rows come in no known order, so the bookmark moves when all of them are written.
+    A log, which is no snapshot, brings those changed since the last run whatever the setting. The rows come in no known
+    order, so the bookmark moves when all of them are written.
     """
 
     edit_filter: ClassVar[EditFilter | None] = None  # None: the rows that did not change are left out here
@@ -257,7 +263,9 @@ class ChangesStream(ListStream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         bookmark, latest = self.read_bookmark()
         unsettled: tuple[datetime, str] | None = None
-        for row in self.changed_since(self.edited_since(latest), self.name):
+        replaced = self.is_snapshot and self.run.settings.deletions != "keep"
+        rows = self.everything(self.name) if replaced else self.changed_since(self.edited_since(latest), self.name)
+        for row in rows:
             # After the record's `yield` the record is the SDK's.
             changed, stamp, settled = self.changed(row), str(row.get(self.replication_key or "")), self.settled(row)
             yield dict(row)
@@ -302,6 +310,8 @@ class DailyStream(ListStream):
     That day may not have been over, so the next run reads it again. Rows that are added while the pages of a day are
     read make others come twice, not go missing, whichever end of the list they appear at.
     """
+
+    is_snapshot = False
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)

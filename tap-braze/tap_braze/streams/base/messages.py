@@ -43,6 +43,7 @@ class MessageStream(ListStream):
             for request, answer in answers:
                 named = f"{key} {request.tags[key]!r}"
                 if isinstance(answer, RefusedError):
+                    self.lacks_rows = True
                     run.report.record_refusal(self.name, named, answer)
                     continue
                 if isinstance(answer, BrazeError):

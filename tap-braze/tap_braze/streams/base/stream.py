@@ -14,6 +14,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, SelectionMask
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
+from tap_braze.streams.base.tombstones import Tombstones
 from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.singerlib import Catalog
 
     from tap_braze.fetching.fetch import Request
     from tap_braze.streams.base.context import RunContext
@@ -67,6 +69,7 @@ class BrazeStream(Stream):
     parent: ClassVar[type[BrazeStream] | None] = None
     untested: ClassVar[str] = ""  # why `--test` sends no request for it
     opt_in: ClassVar[str] = ""  # the setting without which it is not read, even if it is selected
+    is_snapshot: ClassVar[bool] = False  # whether each run reads all rows that Braze has
 
     # Values come out of JSON as Braze has sent them; there is nothing to convert.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
@@ -78,6 +81,11 @@ class BrazeStream(Stream):
     def __init__(self, run: RunContext) -> None:
         super().__init__(run.tap)
         self.run = run
+        self.lacks_rows = False  # whether this run could not read all rows
+        self.tombstones: Tombstones | None = None
+        if self.is_snapshot and self.config.get("deletions") == "soft":
+            self.tombstones = Tombstones(self.primary_keys)
+            self.schema = {**self.schema, "properties": self.schema["properties"] | Tombstones.COLUMNS}
         self._unknown_fields: set[str] = set()
         self._described = False
         self._emitted = 0
@@ -140,6 +148,14 @@ class BrazeStream(Stream):
             level = DEBUG
         super().log(message, *args, level=level, **kwargs)
 
+    @override
+    def apply_catalog(self, catalog: Catalog) -> None:
+        super().apply_catalog(catalog)
+        entry = catalog.get_stream(self.name)
+        if entry and self.tombstones and not Tombstones.COLUMNS.keys() <= (entry.schema.properties or {}).keys():
+            text = f"stream '{self.name}': the catalog is of another setting 'deletions'; make a new one (--discover)"
+            raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
+
     @property
     def bookmark(self) -> str | None:
         """How far earlier runs read the stream, None for nothing."""
@@ -175,6 +191,7 @@ class BrazeStream(Stream):
 
     def set_aside(self, named: str, error: BrazeError) -> None:
         """Go on without a parent that keeps failing; the run fails when it is over. An outage fails it now."""
+        self.lacks_rows = True
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
             self.fail(error, about=f", {named}")
         if isinstance(error, MalformedError):
@@ -201,6 +218,7 @@ class BrazeStream(Stream):
         """Return whether a row has its keys; report it if not."""
         for key in keys:
             if not isinstance(row.get(key), (str, int)):
+                self.lacks_rows = True
                 self.run.report.record_missing(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
                 return False
         return True
@@ -223,7 +241,43 @@ class BrazeStream(Stream):
     def _write_schema_message(self) -> None:
         if not self._described:
             self._described = True
+            if self.is_snapshot and self.run.settings.deletions == "hard":
+                self._stream_version = self.version
             super()._write_schema_message()
+
+    @override
+    def _write_record_message(self, record: Record) -> None:
+        if self.tombstones is not None:
+            self.tombstones.add(record)
+        super()._write_record_message(record)
+
+    @property
+    def version(self) -> int:
+        """The version of the rows of this reading; later ones are greater."""
+        return self.run.version
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether this run read all rows of the stream, and of those that tell what to request."""
+        return not self.lacks_rows and not any(self.run.stream(kind).lacks_rows for kind in self.listed_by())
+
+    def _remove_the_gone(self) -> None:
+        """Let the loader drop or mark the rows that this reading did not bring; keep all if it is not complete."""
+        deletions = self.run.settings.deletions
+        if not self.is_snapshot or deletions == "keep" or self.ABORT_AT_RECORD_COUNT is not None:
+            return
+        if not self.is_complete:
+            self.logger.warning("stream '%s': deletes nothing, because this run could not read all rows", self.name)
+        if self.tombstones is not None:
+            for record in self.tombstones.settle(self.stream_state, complete=self.is_complete, warn=self._warn):
+                super()._write_record_message(record)
+                self._emitted += 1
+            self.write_state()
+        elif self.is_complete and self._stream_version is not None:
+            self._write_activate_version_message(self._stream_version)
+
+    def _warn(self, text: str) -> None:
+        self.logger.warning("stream '%s': %s", self.name, text)
 
     @override
     def get_record_counter(
@@ -241,6 +295,7 @@ class BrazeStream(Stream):
         progress.begin(self.name, self.path)
         try:
             yield from super()._sync_records(context, write_messages=write_messages)
+            self._remove_the_gone()
         except (ForbiddenError, UnauthorizedError) as error:
             # Before the first answer, a 401 is about the key and not about its permissions.
             if not self.run.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):

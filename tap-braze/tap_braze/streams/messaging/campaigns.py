@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Campaigns(ChangesStream):
-    """Campaigns that were edited since the last run."""
+    """All campaigns."""
 
     name = "campaigns"
     path = "/campaigns/list"

@@ -27,7 +27,7 @@ _LONGEST: Final = 14
 
 
 class Canvases(ChangesStream):
-    """Canvases that were edited since the last run."""
+    """All Canvases."""
 
     name = "canvases"
     path = "/canvas/list"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class EmailTemplates(ChangesStream):
-    """Email templates that changed since the last run; Braze leaves out those of the drag-and-drop editor."""
+    """All email templates; Braze leaves out those of the drag-and-drop editor."""
 
     name = "email_templates"
     path = "/templates/email/list"
@@ -78,7 +78,7 @@ class EmailTemplatesDetails(DetailsStream):
 
 
 class ContentBlocks(ChangesStream):
-    """Content Blocks that changed since the last run."""
+    """All Content Blocks."""
 
     name = "content_blocks"
     path = "/content_blocks/list"

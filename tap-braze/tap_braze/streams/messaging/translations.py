@@ -90,6 +90,7 @@ class _Translations(ListStream):
     @override
     def pass_over(self, request: Request, error: BrazeError) -> None:
         if isinstance(error, RefusedError) and error.status == _BAD_REQUEST:
+            self.lacks_rows = True  # Braze's answer does not tell an object without translations from other refusals
             self._without += 1
             self.logger.debug("stream '%s': %s", self.name, error)
         else:

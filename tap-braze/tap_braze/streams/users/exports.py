@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tap_braze.streams.base.context import RunContext
 
 EXPORTED: Final = "exported"
+VERSION: Final = "version"  # of the rows of these segments
 
 
 class ProfileStream(BrazeStream):
@@ -61,6 +62,7 @@ class ExportedStream(ProfileStream):
     """Records out of the files of exports."""
 
     untested = "it would start an export"
+    is_snapshot = True
 
     def export_request(self, fields: Iterable[str], custom_attributes: Sequence[str], **tags: str) -> ExportRequest:
         """The export of what the tags name, with these fields."""
@@ -110,6 +112,7 @@ class ExportedStream(ProfileStream):
 
     def _pass_over(self, request: ExportRequest, error: BrazeError) -> None:
         """Go on without what Braze refuses, or without an export that failed."""
+        self.lacks_rows = True
         if isinstance(error, RefusedError):
             self.run.report.record_refusal(self.name, named(request), error)
         elif isinstance(error, (StorageError, UnavailableError)):
@@ -156,6 +159,13 @@ class SegmentExportStream(ExportedStream, SharedStream):
         raise NotImplementedError
 
     @property
+    @override
+    def version(self) -> int:
+        """That of the run that began to read the segments, until all are read."""
+        begun = self.stream_state.get(VERSION) if self.exported else None
+        return begun if isinstance(begun, int) else super().version
+
+    @property
     def exported(self) -> list[str]:
         """The segments that a run which was cut off, or lacked some, had read; the next run goes on without them."""
         exported = self.stream_state.get(EXPORTED, [])
@@ -200,8 +210,11 @@ class _SegmentReader:
         for stream in self._streams:
             # What failed is caught up with by the next run alone. If that fails too, the one after it reads everything,
             # so that a segment that always fails does not keep the others from being read again.
+            # The keys of what an earlier run read are not in this one's tombstones.
+            stream.lacks_rows |= failed or refused is not None or (resumed and stream.tombstones is not None)
             if not failed or resumed:
                 stream.stream_state.pop(EXPORTED, None)
+                stream.stream_state.pop(VERSION, None)
         self._reader.write_state()
 
     def _export_requests(self) -> list[ExportRequest]:
@@ -238,5 +251,7 @@ class _SegmentReader:
     def _note(self, segment: str) -> None:
         for stream in self._streams:
             if segment not in self._done[stream.name]:
+                version = stream.version
                 stream.stream_state.setdefault(EXPORTED, []).append(segment)
+                stream.stream_state[VERSION] = version
         self._reader.write_state()

@@ -115,7 +115,7 @@ class SubscriptionGroupStates(_OfUsers):
 
 
 class PreferenceCenters(ChangesStream):
-    """Preference centers that changed since the last run."""
+    """All preference centers."""
 
     name = "preference_centers"
     path = "/preference_center/v1/list"

@@ -1,0 +1,150 @@
+"""Loaders that we did not write hold what Braze holds, after rows have left it too."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from braze_sandbox.testing import Sandbox
+from psycopg import sql
+
+from demo import machinery
+from tests.e2e.support import tap
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LISTS = ("segments", "campaigns", "events", "user_devices")
+
+
+class Warehouse:
+    """A sandbox, and a PostgreSQL that target-postgres loads what the tap reads into."""
+
+    def __init__(self, folder: Path, braze: Sandbox, database: machinery.Postgres) -> None:
+        self.braze = braze
+        self._folder, self._database = folder, database
+        self._schema = f"braze_{uuid.uuid4().hex}"
+        self._state: dict[str, Any] = {}
+
+    def read(self, *streams: str, **settings: Any) -> list[bytes]:
+        """What a run of the tap writes."""
+        config = {
+            "api_key": self.braze.api_key,
+            "endpoint": self.braze.url,
+            "start_date": "2026-03-01",
+            "end_date": "2026-03-02",
+            "include_profiles": True,
+        }
+        state = self._folder / "state.json"
+        state.write_text(json.dumps(self._state), "utf-8")
+        command = [*tap(self._folder, config | settings, streams), "--state", str(state)]
+        return subprocess.run(command, stdout=subprocess.PIPE, check=True, timeout=60).stdout.splitlines(keepends=True)
+
+    def load(self, lines: list[bytes], **settings: Any) -> None:
+        """Load these messages, and keep the last STATE."""
+        config = {"sqlalchemy_url": self._database.sqlalchemy_url, "default_target_schema": self._schema, **settings}
+        (self._folder / "postgres.json").write_text(json.dumps(config), "utf-8")
+        command = [str(machinery.ROOT / ".meltano/loaders/target-postgres/venv/bin/target-postgres")]
+        done = subprocess.run(
+            [*command, "--config", str(self._folder / "postgres.json")],
+            input=b"".join(lines),
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=120,
+        )
+        if states := done.stdout.splitlines():
+            self._state = json.loads(states[-1])
+
+    def ids(self, table: str, key: str = "id", where: str = "true") -> list[str]:
+        """The keys of a table's rows, of those that `where` lets through."""
+        query = sql.SQL("select {} from {} where ").format(sql.Identifier(key), sql.Identifier(self._schema, table))
+        return sorted(value for (value,) in self._database.rows(query + sql.SQL(where)))
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[machinery.Postgres]:
+    folder = tmp_path_factory.mktemp("postgres")
+    with machinery.postgres(folder) as database:
+        machinery.Meltano(folder, machinery.Sandbox("http://localhost", "-"), database).install()
+        yield database
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path, database: machinery.Postgres) -> Iterator[Warehouse]:
+    with Sandbox(seed="small", users=20) as braze:
+        yield Warehouse(tmp_path, braze, database)
+
+
+def next_second() -> None:
+    """Wait until a new version begins: versions are seconds."""
+    now = int(time.time())
+    while int(time.time()) == now:
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    "loader",
+    [
+        {"hard_delete": True},
+        {"hard_delete": True, "load_method": "append-only"},
+        {"hard_delete": True, "load_method": "overwrite"},
+    ],
+    ids=["upsert", "append-only", "overwrite"],
+)
+def test_what_braze_deleted_leaves_the_tables(warehouse: Warehouse, loader: dict[str, Any]) -> None:
+    workspace = warehouse.braze.workspace
+    for _ in range(2):
+        warehouse.load(warehouse.read(*LISTS), **loader)
+        assert warehouse.ids("segments") == sorted(workspace.segments)
+        assert warehouse.ids("campaigns") == sorted(workspace.campaigns)
+        assert warehouse.ids("events", "event_name") == sorted(workspace.events)
+        assert warehouse.ids("user_devices", "braze_id")
+        next_second()
+        for objects in (workspace.segments, workspace.campaigns):
+            del objects[next(iter(objects))]
+        workspace.events.remove(next(iter(workspace.events)))
+    warehouse.load(warehouse.read(*LISTS), **loader)
+    assert warehouse.ids("segments") == sorted(workspace.segments)
+    assert warehouse.ids("campaigns") == sorted(workspace.campaigns)
+    assert warehouse.ids("events", "event_name") == sorted(workspace.events)
+
+
+def test_by_default_the_loader_marks_what_is_gone_and_a_row_that_returns_lives(warehouse: Warehouse) -> None:
+    segments = dict(warehouse.braze.workspace.segments)
+    warehouse.load(warehouse.read("segments"))
+    next_second()
+    gone = next(iter(segments))
+    del warehouse.braze.workspace.segments[gone]
+    warehouse.load(warehouse.read("segments"))
+    assert warehouse.ids("segments") == sorted(segments)
+    assert warehouse.ids("segments", where="_sdc_deleted_at is not null and name <> ''") == [gone]
+    next_second()
+    warehouse.braze.workspace.segments.update(segments)
+    warehouse.load(warehouse.read("segments"))
+    assert warehouse.ids("segments", where="_sdc_deleted_at is not null") == []
+
+
+def test_soft_marks_what_is_gone_where_the_loader_ignores_versions(warehouse: Warehouse) -> None:
+    loader = {"activate_version": False}
+    segments = dict(warehouse.braze.workspace.segments)
+    warehouse.load(warehouse.read("segments", deletions="soft"), **loader)
+    gone = next(iter(segments))
+    del warehouse.braze.workspace.segments[gone]
+    warehouse.load(warehouse.read("segments", deletions="soft"), **loader)
+    assert warehouse.ids("segments") == sorted(segments)
+    assert warehouse.ids("segments", where="_sdc_deleted_at is not null") == [gone]
+
+
+def test_half_a_list_deletes_nothing(warehouse: Warehouse) -> None:
+    segments = sorted(warehouse.braze.workspace.segments)
+    warehouse.load(warehouse.read("segments"), hard_delete=True)
+    next_second()
+    lines = warehouse.read("segments")
+    records = [number for number, line in enumerate(lines) if json.loads(line)["type"] == "RECORD"]
+    warehouse.load(lines[: records[0] + 1], hard_delete=True)  # the tap was killed after the first record
+    assert warehouse.ids("segments") == segments
