@@ -90,7 +90,13 @@ def _arguments() -> argparse.Namespace:
 
 def _run(folder: Path, url: str, concurrency: int, streams: tuple[str, ...]) -> Result:
     start = (datetime.now(timezone.utc) - timedelta(days=DAYS - 1)).date().isoformat()
-    config = {"api_key": "sandbox-key", "endpoint": url, "start_date": start, "concurrency": concurrency}
+    config = {
+        "api_key": "sandbox-key",
+        "endpoint": url,
+        "start_date": start,
+        "concurrency": concurrency,
+        "include_costly_streams": True,  # cards_analytics
+    }
     (folder / "config.json").write_text(json.dumps(config))
     (folder / "catalog.json").write_text(json.dumps(_catalog(config, streams)))
     command = [sys.executable, "-m", "tap_braze"]
