@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import Tap
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers import capabilities
 from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.plugin_base import _ConfigInput as ConfigInput
 from typing_extensions import override
@@ -15,7 +16,28 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-__all__ = ["ConfigInput", "SdkTap", "get_selected_schema"]
+
+__all__ = ["SDK_SETTINGS", "ConfigInput", "SdkTap", "get_selected_schema"]
+
+
+def _names(*settings: dict[str, Any]) -> frozenset[str]:
+    return frozenset(name for each in settings for name in each["properties"])
+
+
+# The SDK's settings, also those of other plugins: shared configurations have them, and they change nothing here.
+SDK_SETTINGS = _names(
+    capabilities.ACTIVATE_VERSION_CONFIG,
+    capabilities.ADD_RECORD_METADATA_CONFIG,
+    capabilities.BATCH_CONFIG,
+    capabilities.EMIT_ACTIVATE_VERSION_CONFIG,
+    capabilities.FLATTENING_CONFIG,
+    capabilities.STREAM_MAPS_CONFIG,
+    capabilities.TARGET_BATCH_SIZE_ROWS_CONFIG,
+    capabilities.TARGET_HARD_DELETE_CONFIG,
+    capabilities.TARGET_LOAD_METHOD_CONFIG,
+    capabilities.TARGET_SCHEMA_CONFIG,
+    capabilities.TARGET_VALIDATE_RECORDS_CONFIG,
+)
 
 
 class SdkTap(Tap):

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from singer_sdk import typing as th
 from tap_braze.braze.client import base_url
 from tap_braze.fetching.windows import DAY
 from tap_braze.settings.currents import CURRENTS, Currents
+from tap_braze.settings.given import parsed, unknown
 from tap_braze.settings.opt_in import OPT_INS
 from tap_braze.settings.user_ids import UserIds
 from tap_braze.settings.users import USERS, Users
@@ -145,6 +144,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
                 ),
                 th.Property("send_id", th.StringType(min_length=1), required=True, nullable=False, title="Send ID"),
                 nullable=False,
+                additional_properties=False,
             )
         ),
         default=[],
@@ -325,16 +325,17 @@ class Settings:
         )
 
 
-def checked(config: Mapping[str, Any], schema: dict[str, Any], env_prefix: str) -> tuple[dict[str, Any], list[str]]:
+def checked(
+    config: Mapping[str, Any], schema: dict[str, Any], env_prefix: str, known: frozenset[str] = frozenset()
+) -> tuple[dict[str, Any], list[str]]:
     """Return a config with its defaults filled in, and one line for each mistake in it.
 
-    Numbers may come as text, as they do from the environment. A setting that is null counts as not set.
+    Values may come as text, as they do from the environment. A setting that is null counts as not set. `known` names
+    are none of the tap's, and no mistake.
     """
-    found = copy.deepcopy({name: value for name, value in config.items() if value is not None})
-    for name, described in schema["properties"].items():
-        if isinstance(found.get(name), str) and {"integer", "number"} & set(described["type"]):
-            with suppress(ValueError):
-                found[name] = json.loads(found[name])
+    found = parsed(copy.deepcopy({name: value for name, value in config.items() if value is not None}), schema)
+    if errors := [*unknown(found, schema, known)]:
+        return found, errors
     errors = [
         f"setting '{name}': it must be an object"  # the validator would fail to fill in its defaults
         for name, described in schema["properties"].items()

@@ -22,7 +22,7 @@ from tap_braze.braze.client import BrazeError, StoppedError
 from tap_braze.process import standard_streams
 from tap_braze.process.signals import Stopped
 from tap_braze.process.standard_streams import OutputError
-from tap_braze.sdk import ConfigInput, SdkTap, get_selected_schema
+from tap_braze.sdk import SDK_SETTINGS, ConfigInput, SdkTap, get_selected_schema
 from tap_braze.settings.schema import CONFIG_SCHEMA, checked
 from tap_braze.singer import access
 from tap_braze.singer.signals import StopSignal
@@ -96,7 +96,7 @@ class TapBraze(SdkTap):
 
     @override
     def checked(self, config: dict[str, Any], env_prefix: str) -> tuple[dict[str, Any], list[str]]:
-        return checked(config, self.config_jsonschema, env_prefix)
+        return checked(config, self.config_jsonschema, env_prefix, SDK_SETTINGS)
 
     @override
     @contextmanager

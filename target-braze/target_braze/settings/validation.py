@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import difflib
-import json
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +12,7 @@ from target_braze.braze import limits
 from target_braze.braze.client import EndpointError, base_url
 from target_braze.reporting import dead_letter_file
 from target_braze.settings.config import CONFIG
+from target_braze.settings.given import parsed, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -32,7 +30,7 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     found = copy.deepcopy(dict(config))
     settings = CONFIG["properties"]
-    errors = prepare(found, CONFIG) + [_unknown(name) for name in found if name not in settings]
+    errors = prepare(found, CONFIG)
     if not errors:
         for name, described in settings.items():
             if "default" in described:
@@ -44,29 +42,22 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _unknown(name: str) -> str:
-    close = difflib.get_close_matches(name, CONFIG["properties"], n=1)
-    return f"setting '{name}': there is none of this name" + (f"; did you mean '{close[0]}'?" if close else "")
-
-
 def _path(error: jsonschema.ValidationError) -> str:
     return ".".join(str(part) for part in error.absolute_path) or "config"
 
 
-def prepare(config: dict[str, Any], schema: dict[str, Any]) -> list[str]:
-    """Read numbers that came as text, as from the environment, and set a default that depends on another setting.
+def prepare(config: dict[str, Any], schema: dict[str, Any], known: frozenset[str] = frozenset()) -> list[str]:
+    """Read values that came as text, as from the environment, and set a default that depends on another setting.
 
-    Return what is wrong that the schema's check must not show.
+    Return what is wrong that the schema's check does not find or must not show. `known` names are none of the
+    target's, and no mistake.
     """
     if not isinstance(config.get("api_key", ""), str):
         return ["setting 'api_key' is not text"]
     if config.get("track_endpoint") == "bulk":
         config.setdefault("max_objects_per_request", limits.BULK_OBJECTS)
-    for name in numbers(schema).keys() & config.keys():
-        if isinstance(text := config[name], str):
-            with suppress(ValueError):
-                config[name] = json.loads(text)
-    return []
+    config.update(parsed(config, schema))
+    return [*unknown(config, schema, known)]
 
 
 def mistakes(config: dict[str, Any]) -> list[str]:

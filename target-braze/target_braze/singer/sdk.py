@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from singer_sdk import Target
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
+from singer_sdk.helpers import capabilities
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
@@ -28,6 +29,26 @@ if TYPE_CHECKING:
 __all__ = ["ConfigInput", "SdkTarget", "SingerCommand"]
 
 ConfigInput = _ConfigInput
+
+
+def _names(*settings: dict[str, Any]) -> frozenset[str]:
+    return frozenset(name for each in settings for name in each["properties"])
+
+
+# The SDK's settings, also those of other plugins: shared configurations have them, and they change nothing here.
+SDK_SETTINGS = _names(
+    capabilities.ACTIVATE_VERSION_CONFIG,
+    capabilities.ADD_RECORD_METADATA_CONFIG,
+    capabilities.BATCH_CONFIG,
+    capabilities.EMIT_ACTIVATE_VERSION_CONFIG,
+    capabilities.FLATTENING_CONFIG,
+    capabilities.STREAM_MAPS_CONFIG,
+    capabilities.TARGET_BATCH_SIZE_ROWS_CONFIG,
+    capabilities.TARGET_HARD_DELETE_CONFIG,
+    capabilities.TARGET_LOAD_METHOD_CONFIG,
+    capabilities.TARGET_SCHEMA_CONFIG,
+    capabilities.TARGET_VALIDATE_RECORDS_CONFIG,
+)
 
 
 class SdkTarget(Target):
@@ -129,7 +150,7 @@ class SdkTarget(Target):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        errors = prepare(self._config, self.config_jsonschema)
+        errors = prepare(self._config, self.config_jsonschema, SDK_SETTINGS)
         if not errors:
             errors = super()._validate_config(raise_errors=raise_errors) or mistakes(self._config)
         if errors and raise_errors:

@@ -203,7 +203,7 @@ def test_values_of_python_become_what_a_tap_writes(config: dict[str, Any], sandb
         ({"stream_maps": {}}, "setting 'stream_maps'"),
         ({"concurency": 4}, "did you mean 'concurrency'?"),
         ({"concurrency": "4.5"}, "setting 'concurrency'"),
-        ({"streams": {"a": {"too": "events"}}}, "setting 'streams.a'"),
+        ({"streams": {"a": {"too": "events"}}}, "setting 'streams.a.too' does not exist; did you mean 'to'?"),
         ({"on_error": "dead_letter"}, "setting 'dead_letter_path'"),
     ],
 )
