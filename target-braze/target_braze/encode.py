@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
-# A float holds any number of so many characters exactly: 15 digits and a point.
+# A float holds any number of this many characters exactly: 15 digits and a point.
 _EXACT: Final = 16
 # Below it, floats have fewer digits.
 _SMALLEST: Final = 1e-290

@@ -1,4 +1,4 @@
-"""Catalogs in Braze: made or given fields before the first item comes, and asked for what items they have."""
+"""Catalogs in Braze: create them and their fields before the first item, and list their items."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# https://www.braze.com/docs/api/endpoints/catalogs/: 50 requests a minute may ask whether new fields are there.
+# https://www.braze.com/docs/api/endpoints/catalogs/: Braze allows 50 requests a minute for listing catalogs.
 _ASK_EVERY: Final = 1.5
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """What a catalog has to be like for a stream: the types of its fields by their names, `id` first.
+    """The catalog that a stream needs: the types of its fields by name, `id` first.
 
-    `partial` says that fields which the stream does not have are left as they are.
+    `partial`: fields that the stream lacks keep their values.
     """
 
     name: str
@@ -39,34 +39,34 @@ class Catalog:
 
 
 def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> None:
-    """Make the catalog if it is missing, or the fields that it lacks, and wait until they are there.
+    """Create the catalog or its missing fields, and wait until Braze has them.
 
     Raises:
-        MappingError: a field has another type, which Braze does not change; or the catalog has to be there.
-        BrazeError: Braze does not do it.
+        MappingError: A field has another type, which Braze cannot change; or the mapping needs an existing catalog.
+        BrazeError: A request failed, or Braze was too slow.
     """
     there = _fields(client, catalog.name)
     if there is None and catalog.partial:
         raise MappingError(
             f"stream '{catalog.stream}': there is no catalog '{catalog.name}', and 'catalog.partial' changes only "
-            "items that are there"
+            "existing items; create the catalog, or remove the setting"
         )
     if there is None:
-        description = f"Made by target-braze of the stream {catalog.stream}"[: limits.CATALOG_NAME_LENGTH]
+        description = f"Created by target-braze from the stream {catalog.stream}"[: limits.CATALOG_NAME_LENGTH]
         body = {"name": catalog.name, "description": description, "fields": _listed(catalog.fields)}
         _post(client, "/catalogs", "catalogs.create", "catalogs", {"catalogs": [body]})
-        _log.info("catalog '%s' was made, with %d fields", catalog.name, len(catalog.fields))
+        _log.info("created catalog '%s' with %d fields", catalog.name, len(catalog.fields))
         return
     for name, kind in catalog.fields.items():
         if there.get(name, kind) != kind:
             raise MappingError(
-                f"stream '{catalog.stream}': in the catalog '{catalog.name}' the field '{name}' is of the type "
-                f"{there[name]}, which cannot be changed, but the stream has {kind}; 'types' can override that"
+                f"stream '{catalog.stream}': field '{name}' of catalog '{catalog.name}' has type {there[name]}, "
+                f"which Braze cannot change, but the stream has {kind}; set the type in 'types'"
             )
     if not catalog.partial and (cleared := sorted(there.keys() - catalog.fields.keys())):
         notice(
-            f"the catalog '{catalog.name}' has fields that the stream does not have; they are cleared in each item "
-            f"that is replaced: {', '.join(cleared)}"
+            f"catalog '{catalog.name}' has fields that the stream lacks; replaced items lose their values: "
+            f"{', '.join(cleared)}"
         )
     lacking = {name: kind for name, kind in catalog.fields.items() if name not in there}
     if lacking:
@@ -74,7 +74,7 @@ def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> 
 
 
 def item_ids(client: Client, name: str) -> Iterator[str]:
-    """The ids of all items, read page by page."""
+    """Yield the ids of all items, page by page."""
     path = f"/catalogs/{name}/items"
     cursor: str | None = None
     while True:
@@ -91,17 +91,19 @@ def _add_fields(client: Client, name: str, fields: Mapping[str, str]) -> None:
     for start in range(0, len(listed), most):
         body = {"fields": listed[start : start + most]}
         _post(client, f"/catalogs/{name}/fields", "catalogs.create_fields", "catalog_fields", body)
-    _log.info("catalog '%s' gets new fields: %s", name, ", ".join(fields))
+    _log.info("added fields to catalog '%s': %s", name, ", ".join(fields))
     until = time.monotonic() + limits.DEPENDENCY_DELAY
-    # An item that uses a field which is not there yet would be refused.
+    # Braze refuses an item with a field that does not exist yet.
     while not fields.keys() <= (_fields(client, name) or {}).keys():
         if time.monotonic() > until:
-            raise BrazeError(f"catalog '{name}' did not get its new fields in {limits.DEPENDENCY_DELAY} seconds")
+            raise BrazeError(
+                f"catalog '{name}' still lacks its new fields after {limits.DEPENDENCY_DELAY} seconds; run again later"
+            )
         time.sleep(_ASK_EVERY)
 
 
 def _fields(client: Client, name: str) -> dict[str, str] | None:
-    """The types of a catalog's fields by their names, None if there is no such catalog."""
+    """Return the types of a catalog's fields by name, or None if there is no such catalog."""
     _, catalogs = _get(client, "/catalogs", "catalogs", "catalogs.get", "catalogs")
     for catalog in catalogs:
         if catalog["name"] == name:
@@ -116,7 +118,7 @@ def _listed(fields: Mapping[str, str]) -> list[dict[str, str]]:
 def _get(  # noqa: PLR0917
     client: Client, path: str, key: str, permission: str, pool: str, params: Mapping[str, Any] | None = None
 ) -> tuple[Answer, list[dict[str, Any]]]:
-    """The answer and what it lists under the key."""
+    """Return the answer and the list under its key."""
     check = partial(answers.listed, f"GET {path}", key)
     try:
         answer = client.request("GET", path, pool=pool, params=params, check=check)
@@ -127,7 +129,7 @@ def _get(  # noqa: PLR0917
 
 def _post(client: Client, path: str, permission: str, pool: str, body: dict[str, Any]) -> None:
     try:
-        # A catalog that was made is shown in the answer.
+        # The answer to a new catalog has `catalogs` and no `message`.
         client.request(
             "POST",
             path,

@@ -201,8 +201,8 @@ class Endpoint:
     def rejected(self, changes: Sequence[Change], answer: Answer) -> list[tuple[Change, str]]:
         """Return the changes that Braze did not accept, each with Braze's reason.
 
-        An entry of `errors` that names no change of this request speaks for all of them: none can then be said to have
-        been accepted.
+        An entry of `errors` that names no change of this request counts against all of them, since none is known to
+        be accepted.
 
         Raises:
             UnclearError: the answer does not say success, or counts other than was sent less what it refuses.
@@ -210,14 +210,14 @@ class Endpoint:
         document = answers.success(f"{self.method} {self.path}", answer, self.success_key)
         refusals = list(self._refusals(changes, document))
         found = _reasons((named or changes, reason) for named, reason in refusals)
-        # Where an entry speaks for all, nobody knows how many it means.
+        # An error that names no change may mean any number of them.
         if all(named for named, _ in refusals):
             guilty = {id(change) for change, _ in found}
             taken = [change for change in changes if id(change) not in guilty] if guilty else changes
             for miscount in self.miscounts(taken, document):
                 raise UnclearError(
-                    f"{self.method} {self.path}: HTTP {answer.status}, but {miscount}, the number sent less those "
-                    "that Braze refused; so it is unknown what Braze did",
+                    f"{self.method} {self.path}: HTTP {answer.status}, but {miscount}: the number "
+                    "sent, less those that Braze refused. It is unknown what Braze did",
                     status=answer.status,
                 )
         return found
@@ -271,17 +271,17 @@ class Request:
     _size: int = 100  # the names of the arrays and what is around them
 
     def __len__(self) -> int:
-        """How many changes it holds."""
+        """Return the number of changes."""
         return len(self.changes)
 
     def __iter__(self) -> Iterator[Change]:
-        """The changes in the order of their addition."""
+        """Yield the changes in the order they were added."""
         return iter(self.changes)
 
     def add(self, change: Change) -> bool:
-        """Take the change in, or answer False where the body would become too large for it.
+        """Add the change, or return False if the body would become too large.
 
-        The first change always goes in: what is too large alone, Braze has to refuse.
+        The first change is always added: if it is too large alone, Braze refuses it.
         """
         encoded = change.encoded or encode(change.fields)
         size = self._size + len(encoded) + 1
@@ -293,11 +293,11 @@ class Request:
         return True
 
     def body(self) -> bytes:
-        """The request's JSON."""
+        """Return the request's JSON."""
         return self.endpoint.body(self.changes, self._encoded)
 
     def parts(self, most: int) -> list[Request]:
-        """The same changes in requests of at most so many."""
+        """Return the same changes in requests of at most `most` changes."""
         return [Request.of(self.endpoint, self.changes[start : start + most]) for start in range(0, len(self), most)]
 
     def divided(self, key: Callable[[Change], Hashable]) -> list[Request]:

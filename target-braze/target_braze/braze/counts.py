@@ -1,4 +1,4 @@
-"""What an answer counts, compared with the changes that were sent."""
+"""Compare the counts in an answer with the changes that were sent."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Change
 
-# The docs have the first alone; other clients have met the other two where emails and phones are identified.
+# The docs have only the first; other clients have received the others when identifying emails and phones.
 _ALIASES: Final = ("aliases_processed", "emails_processed", "phone_numbers_processed")
 
 
 def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the counts of an answer to /users/track; each is there only if Braze took something of that array.
+    """Compare the counts of an answer to /users/track. An array has a count only if Braze accepted a part of it.
 
-    `attributes_processed` counts external ids, so that it may be smaller than the number of objects; whether users who
-    may not be created, or have no external id, count as such is not documented.
+    `attributes_processed` counts external ids, so it may be smaller than the number of objects. Braze does not document
+    whether it counts users without an external id, or those under `_update_existing_only`.
     """
     sent = Counter(change.payload_key for change in taken)
     for array in ("attributes", "events", "purchases"):
@@ -26,18 +26,18 @@ def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Ite
         least = most = sent[array]
         count = document.get(key)
         if array == "attributes" and type(count) is int and count < most:
-            # Only now, because it costs as much as all else: objects are decoded for it.
+            # Only now, because this decodes the objects, which costs as much as everything else here.
             least = max(1, len({change.user for change in taken if _has_external_id(change)}))
         yield from _miscount(document, key, least, most)
 
 
 def alias_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the counts of an answer about aliases, or emails and phones to identify, which together count all."""
+    """Compare the counts of an answer about aliases, emails and phones, which together count all changes."""
     found = {key: document[key] for key in _ALIASES if key in document}
     if not all(_is_count(value) for value in found.values()):
-        yield f"{' or '.join(found)} is no count"
+        yield f"{' or '.join(found)} is not a number"
     elif found and sum(found.values()) != len(taken):
-        yield f"{' and '.join(found)} say {sum(found.values()):,} and not {len(taken):,}"
+        yield f"{' and '.join(found)} add up to {sum(found.values()):,}, expected {len(taken):,}"
 
 
 def deleted_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
@@ -46,10 +46,10 @@ def deleted_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> I
 
 
 def listed_miscounts(key: str, taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
-    """Compare a list of what Braze did; its elements are strings by the docs, and objects have been recorded."""
+    """Compare the length of a list of changes. The docs show strings in it; objects have been recorded."""
     done = document.get(key)
     if isinstance(done, list) and len(done) != len(taken):
-        yield f"{key} lists {len(done):,} and not {len(taken):,}"
+        yield f"{key} lists {len(done):,}, expected {len(taken):,}"
 
 
 def _miscount(document: Mapping[str, Any], key: str, least: int, most: int) -> Iterator[str]:
@@ -57,9 +57,9 @@ def _miscount(document: Mapping[str, Any], key: str, least: int, most: int) -> I
         return
     count = document[key]
     if not _is_count(count):
-        yield f"{key} is no count"
+        yield f"{key} is not a number"
     elif not least <= count <= most:
-        yield f"{key} says {count:,} and not {f'{least:,}' if least == most else f'{least:,} to {most:,}'}"
+        yield f"{key} is {count:,}, expected {f'{least:,}' if least == most else f'{least:,} to {most:,}'}"
 
 
 def _is_count(value: object) -> bool:

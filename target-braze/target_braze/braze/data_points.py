@@ -1,4 +1,4 @@
-"""What a change costs in data points, by https://www.braze.com/docs/user_guide/data/infrastructure/data_points/."""
+"""Data points of a change. https://www.braze.com/docs/user_guide/data/infrastructure/data_points/."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def attribute_points(fields: Mapping[str, Any], identifier_type: str) -> int:
 
     Args:
         fields: The object.
-        identifier_type: Which of its fields names the user, which is not billed as a change of it.
+        identifier_type: The field that names the user, which is not billed.
     """
     points = len(fields) - len(FREE & fields.keys()) - (identifier_type in fields and identifier_type not in FREE)
     if not _SCALARS.issuperset(map(type, fields.values())):
@@ -51,7 +51,7 @@ def _points(value: Any) -> int:  # noqa: ANN401
 
 
 def _points_of_operator(key: str, operand: Any) -> int:  # noqa: ANN401
-    """One for each element, each criterion, each property that is changed."""
+    """Return one for each element, criterion and changed property."""
     if key == "$update":
         return sum(len(rule["$new_object"]) for rule in operand)
     if key == "$add":

@@ -1,4 +1,4 @@
-"""What Braze's documentation says it accepts: sizes, counts and names, each with its page."""
+"""Braze's documented limits on sizes, counts and names, each with its page."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ EXTERNAL_ID_BYTES: Final = 987
 # https://www.braze.com/docs/api/objects_filters/user_alias_object/
 ALIAS_BYTES: Final = 236
 
-# https://www.braze.com/docs/api/api_limits/ says 4 MB and not whether decimal; the smaller reading, less a margin.
+# https://www.braze.com/docs/api/api_limits/ says 4 MB. This is 4,000,000 bytes less a margin.
 REQUEST_BYTES: Final = 3_900_000
 
-# https://www.braze.com/docs/api/endpoints/user_data/post_user_track_bulk/; fewer objects by an account's policy, and
-# above 2 MB a 400. Which of them count as one user's is what Braze knows: here, those named by the same identifier.
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_track_bulk/; an account's policy may allow
+# fewer objects, and a body over 2 MB gets a 400. Objects with the same identifier count as one user's here.
 BULK_OBJECTS: Final = 1_000
 BULK_OBJECTS_OF_USER: Final = 100
 BULK_REQUEST_BYTES: Final = 1_900_000
 
-# https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ speaks of attributes, nested values
-# and event properties; for the standard text fields the pages are silent, and the same is assumed.
+# https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ covers attributes, nested values
+# and event properties. The pages do not mention the standard text fields; we assume the same limit.
 STRING_LENGTH: Final = 255
 IMAGE_URL_LENGTH: Final = 1_024
 ARRAY_ELEMENTS: Final = 500
@@ -34,17 +34,16 @@ PURCHASE_QUANTITY: Final = 100
 DEVICE_ID_BYTES: Final = range(8, 256)  # of a push token; post_user_track page
 PRODUCT_ID_LENGTH: Final = 255
 
-# A time outside of these years is stored as text, or not at all where it is nested (data_types page).
+# Braze stores a time outside these years as text, and drops it inside objects (data_types page).
 FIRST_YEAR: Final = 0
 LAST_YEAR: Final = 3_000
 
-# https://www.braze.com/docs/user_guide/data/activation/events/custom_events/: a profile with more distinct event names
-# or products than 20,000 is blocked, and a workspace stores 5,000 products; long before that a name holds data.
+# https://www.braze.com/docs/user_guide/data/activation/events/custom_events/: Braze blocks a profile with more than
+# 20,000 event names or products, and a workspace stores 5,000 products. Names this many probably hold data.
 MANY_EVENT_NAMES: Final = 1_000
 MANY_PRODUCTS: Final = 5_000
 
-# Length and characters of names are documented for nested keys and for property names only; the stricter of the two
-# rules is applied to all.
+# The rules for names are documented only for nested keys and property names. We apply the stricter one to all names.
 NAME_LENGTH: Final = 255
 
 # Keys of the attributes object that command Braze instead of describing the user.
@@ -63,15 +62,14 @@ CONTROL_KEYS: Final = frozenset(
     }
 )
 
-# One of these in `properties` makes Braze reject the object.
+# Braze rejects an object that has one of these in `properties`.
 # https://www.braze.com/docs/api/objects_filters/event_object/ and .../purchase_object/
 RESERVED_EVENT_PROPERTIES: Final = frozenset({"time", "event_name"})
 RESERVED_PURCHASE_PROPERTIES: Final = frozenset({"time", "product_id", "quantity", "event_name", "price", "currency"})
 
-# https://www.braze.com/docs/api/basics/ advises five minutes between calls of which one depends on another.
+# https://www.braze.com/docs/api/basics/ advises five minutes between dependent calls.
 DEPENDENCY_DELAY: Final = 300
-# Between two requests that set the same thing of the same user: their order is not documented. The page of
-# /subscription/status/set speaks of minutes, where a state seems not to stick.
+# Seconds between two requests that set the same thing for the same user, because Braze does not document their order.
 SAME_THING_WAIT: Final = 5
 # Users, addresses, aliases or items in a request of the endpoints other than /users/track, each on its page.
 ITEMS_PER_REQUEST: Final = 50
@@ -84,10 +82,10 @@ CATALOG_VALUE_LENGTH: Final = 5_000
 CATALOG_ARRAY_ELEMENTS: Final = 100
 CATALOG_LEVELS: Final = 50
 
-# /users/export/ids has a rate limit of its own, shared by all that export users.
+# All exports of users by id share one rate limit.
 EXPORT_IDS_POOL: Final = "users.export.ids"
 
-# https://www.braze.com/docs/api/api_limits/, by pool of the endpoints; contracts differ. Others share an hourly one.
+# https://www.braze.com/docs/api/api_limits/, by pool; contracts differ. Other endpoints share an hourly limit.
 _PER_MINUTE: Final = {
     "/users/track": 60_000,  # 3,000 requests in 3 seconds
     "/users/track/bulk": 3_000,  # 50 a second
@@ -100,5 +98,5 @@ _OTHERS_PER_MINUTE: Final = 250_000 / 60
 
 
 def requests_per_minute(pool: str) -> float:
-    """The default rate limit of a pool."""
+    """Return the default rate limit of a pool, in requests per minute."""
     return _PER_MINUTE.get(pool, _OTHERS_PER_MINUTE)

@@ -29,7 +29,7 @@ _APART: Final = 5.0
 
 
 class UserQueue(msgspec.Struct, eq=False):
-    """The waiting changes of one user, or of several users whom a change has joined.
+    """The waiting changes of one user, or of several users that a change has joined.
 
     Attributes:
         users: The users.

@@ -311,7 +311,7 @@ class Ledger:
         self._sample.note(key, change.user)
 
     def _forget_users(self, change: Change) -> None:
-        """What is known of these users holds no more."""
+        """Forget what is known about these users."""
         for number in map(_id, change.users):
             self._db.execute("DELETE FROM users WHERE id = ?", (number,))
             self._sample.forget(number)

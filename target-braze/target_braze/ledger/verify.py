@@ -46,22 +46,24 @@ _STANDARD: Final = (
     "push_subscribe",
     "email_subscribe",
 )
-# Users change these themselves, so that another value is no fault that should be mended.
+# Users change these themselves, so a different value is not an error.
 _OF_USERS: Final = frozenset({"email_subscribe", "push_subscribe"})
-# Braze may write these otherwise than they came.
+# Braze may rewrite these.
 _REWRITTEN: Final = frozenset({"email", "language", "phone", "time_zone"})
 _EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
 _NOTHING: Final = frozenset(map(digest, _EMPTY))
-# What a float, or a JSON reader on the way, holds without loss.
+# Integers and digits that a float holds without loss.
 _EXACT_INTEGER: Final = 2**53
 _EXACT_DIGITS: Final = 15
 
 
 def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """The attributes of each user by name, None of one whom Braze does not have; none of one it knows by another id.
+    """Yield each external id with its attributes by name, or with None if Braze does not have the user.
+
+    Skip a user that Braze knows by another id.
 
     Raises:
-        BrazeError: Braze does not answer that.
+        BrazeError: The request failed.
     """
     ids = iter(external_ids)
     while some := list(islice(ids, _IDS_PER_REQUEST)):
@@ -91,7 +93,7 @@ def verify(
     """Compare users with the ledger: yield the external id, whether Braze has the user, a verdict on each attribute.
 
     Raises:
-        BrazeError: Braze does not answer that.
+        BrazeError: A request failed.
     """
     for external_id, values in read(client, external_ids):
         accepted = ledger.accepted(("external_id", external_id))
@@ -103,13 +105,13 @@ def verify(
 
 
 def check(client: Client, ledger: Ledger, count: int, operated: Container[str], wait: float) -> None:
-    """Compare so many users with the ledger before a run; those that differ once more after `wait` seconds.
+    """Compare `count` users with the ledger before a run.
 
-    Braze may not show yet what is new.
+    Compare those that differ again after `wait` seconds, because Braze may not show new values yet.
 
     Raises:
-        LedgerError: Braze has other values than the ledger says.
-        BrazeError: Braze does not answer.
+        LedgerError: The values in Braze differ from those in the ledger.
+        BrazeError: A request failed.
     """
     ids = ledger.sample(count)
     for seconds in (0.0, wait):
@@ -131,7 +133,7 @@ def check(client: Client, ledger: Ledger, count: int, operated: Container[str], 
 
 
 def operated(streams: Mapping[str, Any]) -> set[str]:
-    """The attributes that a mapping does not set but changes."""
+    """Return the attributes that a mapping changes with operators instead of setting them."""
     found = set()
     for entry in streams.values():
         found |= {entry.get("rename", {}).get(column, column) for column in entry.get("operators", {})}
@@ -140,10 +142,10 @@ def operated(streams: Mapping[str, Any]) -> set[str]:
 
 
 def of_messages(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """The attributes of each user with an external id among Singer messages that hold profiles as Braze exports them.
+    """Yield each external id with its attributes, from Singer messages of exported profiles.
 
     Raises:
-        DecodeError: a line is no message.
+        DecodeError: A line is not a message.
     """
     for line in lines:
         record = msgspec.json.decode(line, type=_Message).record
@@ -156,15 +158,15 @@ class _Message(msgspec.Struct):
 
 
 def attributes(profile: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes of an exported user by the names under which they are sent."""
+    """Return the attributes of an exported user by the names that the target sends."""
     standard = {name: profile[name] for name in _STANDARD if name in profile}
     return {**(profile.get("custom_attributes") or {}), **standard}
 
 
 def compare(name: str, accepted: bytes, value: object, *, operated: bool = False) -> Verdict:
-    """Whether the value that Braze shows of an attribute is the one whose digest the ledger has.
+    """Return whether the attribute's value in Braze matches the digest in the ledger.
 
-    `operated` says that values are no whole ones, but change what is there.
+    `operated`: operators change the attribute, so its values are not comparable.
     """
     if operated or name in _OF_USERS or not _is_shown(name):
         return "cannot compare"
@@ -178,7 +180,7 @@ def compare(name: str, accepted: bytes, value: object, *, operated: bool = False
 
 
 def is_certain(value: object) -> bool:
-    """Whether a value that Braze shows has surely the form in which it was sent."""
+    """Return whether Braze surely shows a value in the form in which it was sent."""
     if isinstance(value, bool):
         return True
     if isinstance(value, int):
@@ -193,7 +195,7 @@ def _is_shown(name: str) -> bool:
 
 
 def _forms(value: object) -> Iterator[object]:
-    """The values that Braze may have made this one of."""
+    """Yield the sent values that Braze may have turned into this one."""
     yield value
     if isinstance(value, bool):
         yield from (1, "1", "true", "t") if value else (0, "0", "false", "f")

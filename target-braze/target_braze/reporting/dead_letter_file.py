@@ -1,4 +1,4 @@
-"""Files of dead letters: whether one is ours, its end mended, and the letters of a retry that nobody finished."""
+"""Files of dead letters: recognize them, repair a cut-off end, and recover those of a retry that did not finish."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 if sys.platform != "win32":
     import fcntl
 
-# Beside `record` in the message, where targets ignore what they do not know.
+# Next to `record` in the message, where targets ignore unknown fields.
 FIELD: Final = "dead_letter"
-# Bytes. The first lines of another's file may be of any length.
+# Bytes. The first line of a file that is not ours may have any length.
 _LONGEST_LINE: Final = 64_000_000
 # https://www.sqlite.org/tempfiles.html: the files that SQLite keeps beside a database.
 _OF_LEDGER: Final = ("", "-wal", "-shm", "-journal")
 
 
 class Retry:
-    """Letters that come in again, in a file of another name that this process holds until it closes the file.
+    """Dead letters that are being retried, in a renamed file that this process locks until it closes the file.
 
-    A file whose process has died is held by nobody, so that the next run finds it.
+    The lock ends with the process, so the next run finds the file of a run that was killed.
     """
 
     def __init__(self, path: Path, held: IO[bytes]) -> None:
@@ -53,7 +53,7 @@ class Retry:
 
     @classmethod
     def unfinished(cls, letters: Path) -> Iterator[Retry]:
-        """Find the retries of a file of letters whose process did not finish them, oldest first."""
+        """Yield the retries of a file of letters whose process ended early, oldest first."""
         prefix = f"{letters.name}.retrying-"
         with suppress(OSError):
             for name in sorted(name for name in os.listdir(letters.parent) if name.startswith(prefix)):  # noqa: PTH208
@@ -65,20 +65,20 @@ class Retry:
                     file.close()
 
     def finish(self) -> Path:
-        """Give the file, whose letters are through, the name of one that can be deleted; return it."""
+        """Rename the file to mark that it can be deleted, and return its new path."""
         done = self.path.with_name(self.path.name.replace(".retrying-", ".retried-"))
         self.path.rename(done)
         self.close()
         return done
 
     def put_back(self, letters: Path) -> None:
-        """Return the letters to their file, but for those that died once more and are in it already.
+        """Put the letters back into their file, except those that were rejected again and are in it already.
 
         Raises:
             OSError: a file cannot be read or written.
         """
         if letters.exists():
-            mend_end(letters)
+            repair_end(letters)
             known = Counter(_digests(letters))
             with self.path.open("rb") as lines, letters.open("ab") as file:
                 schemas: list[bytes] = []
@@ -99,30 +99,30 @@ class Retry:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file, which unlocks it."""
         self._held.close()
 
 
 def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the files that settings name, which are left untouched then."""
+    """Yield what is wrong with the files that settings name, without touching them."""
     path, ledger = config.get("dead_letter_path"), config.get("ledger_path")
     if path and ledger and any(_is_same(path, ledger + suffix) for suffix in _OF_LEDGER):
         yield "settings 'dead_letter_path' and 'ledger_path' name the same file; give each a file of its own"
     elif path and config["on_error"] == "dead_letter" and not _is_ours(Path(path)):
         yield (
-            f"setting 'dead_letter_path': {path} is there and holds no dead letters, so that nothing is added to it; "
-            "name another file, or move this one away"
+            f"setting 'dead_letter_path': {path} exists and holds no dead letters. Name another file, or move this "
+            "one away"
         )
 
 
 def holds(path: Path, note: Any) -> bool:  # noqa: ANN401 - someone may have edited it
-    """Whether there is a letter with the note in the file, in whatever way its JSON is written by now."""
+    """Return whether a letter in the file has this note, however its JSON is formatted."""
     with path.open("rb") as lines:
         return any(_message(line).get(FIELD) == note for line in lines)
 
 
-def mend_end(path: Path) -> None:
-    """Give the last line of a file of ours its end, or take away what a run that was killed has left of one."""
+def repair_end(path: Path) -> None:
+    """End the last line of a file of ours, or remove it if a killed run wrote only a part."""
     with path.open("r+b") as file:
         last, at = b"", 0
         for line in file:

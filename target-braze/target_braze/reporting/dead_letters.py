@@ -1,4 +1,4 @@
-"""Dead letters: the records that did not get into Braze, as Singer messages that can be piped in again once mended."""
+"""Dead letters: rejected records, as Singer messages that can be corrected and piped in again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.encode import encode
-from target_braze.reporting.dead_letter_file import FIELD, Retry, attempts, holds, mend_end
+from target_braze.reporting.dead_letter_file import FIELD, Retry, attempts, holds, repair_end
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# A share is judged as if at least so many records had been read: one bad record among the first is no trend.
+# A share is judged as if at least this many records had been read: one bad record among the first is no trend.
 _SHARE_OF: Final = 100
 
 
@@ -31,21 +31,21 @@ class TooManyDeadLettersError(RejectedError):
 class DeadLetters:
     """A file of RECORD messages as they came, each with the reason, after the SCHEMA of its stream.
 
-    The file is appended to, so that a second run never destroys what the first could not deliver. Where it is itself
-    what comes in, it gets another name first: it would grow while it is read, and never end. If the run is killed then,
-    the next one that ends puts the letters back into the file.
+    A run appends to the file, so it never destroys what an earlier run could not deliver. If the file is itself the
+    input, it is renamed first: otherwise it would grow while it is read, and never end. If that run is killed, the next
+    run that ends puts the letters back.
 
-    `most` is how many there may be in this run: a number of records, or below 1 a share of those that were read. With
-    `dry_run` they are only counted, for what they would have gone with has not been sent either.
+    `most` limits the dead letters of this run: a number of records, or below 1 a share of the records read. A `dry_run`
+    counts them and writes none.
     """
 
     def __init__(self, path: Path, most: float | None, *, dry_run: bool) -> None:
-        # Renaming a link would leave the letters to come in another folder.
+        # Renaming a link would leave the file in another folder.
         self.path = path.resolve() if path.is_symlink() else path
         self._most = most
         self._dry_run = dry_run
         self.count = 0
-        # What comes in, and what came into runs that did not end well.
+        # Files that are the input of this run, and those of failed runs.
         self._retries: list[Retry] = []
         self._unfinished: list[Retry] = []
         self._file: IO[bytes] | None = None
@@ -55,21 +55,21 @@ class DeadLetters:
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """Look for retries that were not finished, and say so."""
+        """Look for retries that did not finish, and log them."""
         if self._dry_run:
             return
         self._unfinished = [*Retry.unfinished(self.path)]
         for retry in self._unfinished:
             _log.warning(
-                "a run in which the dead letters of %s came in again did not end well. They are in %s, and go back to "
-                "%s at the end of this run, unless they come in themselves",
+                "a run that retried the dead letters of %s failed. They are in %s. At the end of this run they go back "
+                "to %s, unless this run retries them",
                 self.path,
                 retry.path,
                 self.path,
             )
 
     def write(self, record: Record, why: Rejection) -> None:
-        """Append one record; it is in the file when this returns.
+        """Append one record. It is in the file when this returns.
 
         Raises:
             OSError: it cannot be written.
@@ -93,7 +93,7 @@ class DeadLetters:
             self.count += 1
 
     def check(self, summary: Summary) -> None:
-        """Hold the number of dead letters against what is allowed.
+        """Compare the number of dead letters with the limit.
 
         Raises:
             TooManyDeadLettersError: there are more.
@@ -104,11 +104,11 @@ class DeadLetters:
         raise TooManyDeadLettersError(
             f"setting 'max_dead_letters' is {float(most):g}, and {self.count:,} of the {read:,} records read so far "
             f"are dead letters, in {self.path}. Most frequent: {summary.most_frequent_reasons()}. What Braze has "
-            "accepted stays settled; the next run begins after the last STATE"
+            "accepted stays settled. The next run continues from the last STATE"
         )
 
     def take_back(self, message: Mapping[str, Any]) -> None:
-        """Look whether a dead letter that comes in is one of this file, and rename the file then.
+        """Rename the file if an incoming dead letter is from it.
 
         Raises:
             OSError: it cannot be renamed.
@@ -122,8 +122,8 @@ class DeadLetters:
                 self._retries.append(retry)
                 self._begin_anew(retry.path)
                 _log.warning(
-                    "the dead letters of %s come in again, so that the file is called %s until this run ends; if the "
-                    "run is killed, the next one puts them back",
+                    "this run retries the dead letters of %s, so the file is named %s until the run ends. If the run "
+                    "is killed, the next one puts them back",
                     self.path,
                     retry.path,
                 )
@@ -134,7 +134,7 @@ class DeadLetters:
                     break
 
     def report(self, summary: Summary, *, completed: bool) -> None:
-        """Say at the end of the run where dead letters are, and what to do with them."""
+        """Log where the dead letters are and what to do with them."""
         if self.count and self._dry_run:
             _log.warning(
                 "%s records would be rejected and go to %s. Most frequent: %s",
@@ -144,8 +144,8 @@ class DeadLetters:
             )
         elif self.count:
             _log.warning(
-                "%s records were rejected and are in %s, each with the reason: mend them and pipe the file in again. "
-                "Most frequent: %s",
+                "%s records were rejected and are in %s, each with the reason. Correct them and pipe the file in "
+                "again. Most frequent: %s",
                 f"{self.count:,}",
                 self.path,
                 summary.most_frequent_reasons(),
@@ -153,7 +153,7 @@ class DeadLetters:
         try:
             self._settle_retries(completed=completed)
         except OSError as error:
-            _log.error("dead letters that came in again cannot be put where they belong: %s", error)
+            _log.error("the file of retried dead letters cannot be renamed: %s", error)
 
     def close(self) -> None:
         """Close the file, if there is one."""
@@ -165,21 +165,21 @@ class DeadLetters:
             if completed:
                 done = retry.finish()
                 _log.warning(
-                    "the dead letters that came in were those of %s; they are in %s, which can be deleted",
+                    "the dead letters of %s were retried. They are in %s, which can be deleted",
                     self.path,
                     done,
                 )
             else:
                 retry.close()
                 _log.warning(
-                    "the dead letters that came in were those of %s; they are in %s, which has to come in again, for "
-                    "the run did not end well. Otherwise the next run puts them back",
+                    "the dead letters of %s are in %s, which must be replayed because the run failed. Otherwise the "
+                    "next run puts them back",
                     self.path,
                     retry.path,
                 )
         for retry in self._unfinished:
             retry.put_back(self.path)
-            _log.warning("the dead letters of %s are in %s again: pipe it in", retry.path, self.path)
+            _log.warning("the dead letters of %s are back in %s. Pipe it in to retry them", retry.path, self.path)
 
     def _begin_anew(self, aside: Path) -> None:
         """Move the letters of this run from the renamed file to one of their own."""
@@ -198,7 +198,7 @@ class DeadLetters:
         try:
             if self._file is None:
                 if self.path.is_file():
-                    mend_end(self.path)
+                    repair_end(self.path)
                     self._begins = self.path.stat().st_size
                 self.path.touch(mode=0o600)
                 # Without a buffer, nothing is left to be written when the run ends.

@@ -138,10 +138,10 @@ def test_a_2xx_that_does_not_say_success_is_no_answer(
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"message": "success", "attributes_processed": 0}, "attributes_processed says 0 and not 1"),
-        ({"message": "success", "attributes_processed": 2}, "attributes_processed says 2 and not 1"),
-        ({"message": "success", "attributes_processed": "1"}, "attributes_processed is no count"),
-        ({"message": "success", "attributes_processed": True}, "attributes_processed is no count"),
+        ({"message": "success", "attributes_processed": 0}, "attributes_processed is 0, expected 1"),
+        ({"message": "success", "attributes_processed": 2}, "attributes_processed is 2, expected 1"),
+        ({"message": "success", "attributes_processed": "1"}, "attributes_processed is not a number"),
+        ({"message": "success", "attributes_processed": True}, "attributes_processed is not a number"),
     ],
 )
 def test_counts_other_than_what_was_sent_are_no_answer(

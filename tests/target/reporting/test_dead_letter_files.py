@@ -68,7 +68,7 @@ def aside(run_target: Callable[..., Run], sandbox: Sandbox, letters: Path, setti
     said = killed_retry(sandbox, letters, settings)
     (path,) = letters.parent.glob("dead.singer.retrying-*")
     assert path.read_bytes() == text
-    assert f"so that the file is called {path} until this run ends; if the run is killed" in said
+    assert f"so the file is named {path} until the run ends. If the run is killed" in said
     assert found(letters) == [(f"c-{n}", 2) for n in range(3)]
     return path
 
@@ -77,8 +77,13 @@ def test_the_letters_of_a_retry_that_was_killed_are_back_in_their_file_after_the
     run_target: Callable[..., Run], letters: Path, settings: dict[str, Any], aside: Path
 ) -> None:
     run = run_target(customers({"external_id": "d", "n": 1}, n=INTEGER), state(1), **settings)
-    assert any("came in again did not end well" in line and str(aside) in line for line in run.warnings)
-    assert any(f"the dead letters of {aside} are in {letters} again: pipe it in" in line for line in run.warnings)
+    assert any(
+        f"a run that retried the dead letters of {letters} failed" in line and str(aside) in line
+        for line in run.warnings
+    )
+    assert any(
+        f"the dead letters of {aside} are back in {letters}. Pipe it in to retry them" in line for line in run.warnings
+    )
     assert not list(letters.parent.glob("dead.singer.*"))
     # Those that died in the retry are in it once, as they are now.
     assert found(letters) == [("c-0", 2), ("c-1", 2), ("c-2", 2), ("c-3", 1), ("c-4", 1)]
@@ -160,7 +165,7 @@ def test_a_file_that_holds_no_dead_letters_is_left_as_it_is(
         dead_letter_path=str(path),
         expect=1,
     )
-    assert f"setting 'dead_letter_path': {path} is there and holds no dead letters" in run.stderr
+    assert f"setting 'dead_letter_path': {path} exists and holds no dead letters" in run.stderr
     assert letters.read_bytes() == content
     assert not sandbox.requests
 
@@ -183,7 +188,7 @@ def test_letters_go_into_a_file_that_is_empty_and_through_a_link(
     settings = {"on_error": "dead_letter", "dead_letter_path": str(link)}
     run_target(customers({"external_id": "c-1", "n": "x"}, n=INTEGER), **settings)
     assert found(letters) == [("c-1", 1)]
-    # Where they are when they come in again is beside the file and not beside the link.
+    # A retry renames the file, not the link to it.
     run_target(letters.read_bytes().rstrip(), **settings)
     assert link.is_symlink()
     assert found(letters) == [("c-1", 2)]

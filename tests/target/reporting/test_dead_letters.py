@@ -242,7 +242,7 @@ def test_a_run_that_fails_says_which_letters_have_to_come_in_again(
     run_target(customers({"external_id": "c-1"}), **settings)
     run = run_target(letters.read_bytes().rstrip(), api_key="wrong", expect=1, **settings)
     (aside,) = letters.parent.glob("dead.singer.*")
-    assert any(f"{aside}, which has to come in again" in warning for warning in run.warnings)
+    assert any(f"{aside}, which must be replayed because the run failed" in warning for warning in run.warnings)
 
 
 def test_looking_ahead_leaves_the_file_alone(run_target: Callable[..., Run], sandbox: Sandbox, letters: Path) -> None:

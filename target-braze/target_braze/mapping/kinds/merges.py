@@ -48,7 +48,7 @@ class Merges(Action, to="merges"):
         super().__init__(columns, defaults, notice)
         self._merge = self._compile_users("merge", self.identifier_types, default=False)
         self._keep = self._compile_users("keep", self.identifier_types, default=False)
-        # Who goes is anonymous and who stays is known; where that leaves several, Braze merges none.
+        # The merged user is anonymous and the kept one is known; if several remain, Braze merges none.
         given = columns.entry.get("prioritization")
         self._prioritization = (given or ["unidentified"], given or ["identified"])
         self._note_unused(columns_of(self._merge, self._keep))

@@ -68,7 +68,7 @@ def _by_group(change: Change) -> Hashable:
     return tuple(change.fields.items())
 
 
-# What is set of an address that no profile has yet is kept for it; what is set of an unknown external id may be lost.
+# Braze keeps the state of an address that no profile has yet; it may lose the state of an unknown external id.
 _SHARED: Final[Any] = {
     "path": "/v2/subscription/status/set",
     "permission": "subscription.status.set",

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 
-# So many elements of these types, whatever their text is, are no 100 KB.
+# This many elements of these types cannot exceed 100 KB.
 _FEW: Final = 50
 _SHORT: Final = frozenset({str, bool, float})
 

@@ -9,7 +9,7 @@ from typing import Final
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
 # As people write them: what has letters may have an extension, or be no number at all.
 _WRITTEN: Final = re.compile(r"\+?[\d\s().\-/\u2010-\u2015\u2212]{5,40}\Z")
-# What is left of a number that some tool has read as a fraction.
+# The end of a number that some tool has read as a fraction.
 _FRACTION: Final = re.compile(r"(\+?\d+\.0+|.*\.0)\Z")
 _LONGEST_CODE: Final = 3
 _AMERICAN: Final = 10  # digits

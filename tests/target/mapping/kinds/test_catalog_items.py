@@ -91,7 +91,7 @@ def test_fields_are_added_and_those_of_others_are_told_of(run_target: Callable[.
     catalog = sandbox.workspace.catalogs["shop"]
     assert len(catalog.fields) == 63
     assert catalog.items == {"a-1": {"id": "a-1", "title": "Tea", "f59": "x"}}
-    assert "they are cleared in each item that is replaced: margin" in run.stderr
+    assert "replaced items lose their values: margin" in run.stderr
 
 
 def test_new_fields_are_waited_for(sandbox: Sandbox, run_target: Callable[..., Run], monkeypatch: Any) -> None:
@@ -211,7 +211,7 @@ def test_a_value_that_a_catalog_does_not_take_is_reported(
         (
             {"id": TEXT, "price": NUMBER},
             {"catalog": {"name": "shop"}},
-            "of the type string, which cannot be changed",
+            "has type string, which Braze cannot change",
         ),
     ],
 )
@@ -270,7 +270,7 @@ def test_partial_records_remove_nothing_unless_asked_and_make_no_catalog(
     assert sandbox.workspace.catalogs["products"].items.keys() == {"18"}
     given["catalog"] = {"name": "others", "partial": True}
     run = run_target(gone, streams={"levels": given}, expect=1)
-    assert "there is no catalog 'others', and 'catalog.partial' changes only items that are there" in run.errors[0]
+    assert "there is no catalog 'others', and 'catalog.partial' changes only existing items" in run.errors[0]
 
 
 def test_places_are_pairs_of_longitude_and_latitude(
