@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze import limits
-from target_braze.mapping.values import phones, standard_fields
+from target_braze.mapping.values import phones
+from target_braze.mapping.values.emails import to_email
 from target_braze.mapping.values.scalars import to_id, to_numeric_id
 from target_braze.records import MappingError, RecordError, User
 
@@ -238,7 +239,7 @@ def _at_most(most: int) -> Callable[[str], str]:
 
 def _email(text: str) -> str:
     try:
-        standard_fields.email(text)
+        to_email(text)
     except ValueError as wrong:
         raise IdentifierError("no e-mail address", str(wrong)) from None
     return text

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from target_braze.braze import limits
+from target_braze.mapping.values.emails import to_email
 from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.phones import e164
 from target_braze.mapping.values.scalars import Convert, checked_string, to_boolean, to_id, to_number, to_string
@@ -37,7 +38,6 @@ _COUNTRIES: Final = frozenset(
     """.split()  # noqa: SIM905
 )
 
-_EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+\Z")
 _DEGREES: Final[Mapping[str, int]] = {"longitude": 180, "latitude": 90}
 # A language tag of BCP 47 or a locale of POSIX: the language, then script, region, encoding and more. Braze's list has
 # languages only, https://www.braze.com/docs/user_guide/data/unification/user_data/language_codes/.
@@ -57,18 +57,6 @@ def _one_of(allowed: frozenset[str], what: str, *, upper: bool) -> Convert:
         if text not in allowed:
             raise ValueError(f"expected {what}, got {value!r}")
         return text
-
-    return convert
-
-
-def _matching(pattern: re.Pattern[str], what: str) -> Convert:
-    def convert(value: object) -> str | None:
-        text = to_string(value).strip()
-        if not text:
-            return None
-        if not pattern.match(text):
-            raise ValueError(f"expected {what}, got {show(value)}")
-        return checked_string(text)
 
     return convert
 
@@ -158,9 +146,6 @@ def _only(item: dict[str, Any], *keys: str) -> None:
         raise ValueError(f"Braze knows no key '{stray[0]}' here, but {', '.join(keys)}")
 
 
-email: Final = _matching(_EMAIL, "an e-mail address")
-
-
 def _phone(value: object, report: Callable[[str], None]) -> str | None:
     """A phone number; one without the code of its country as it is."""
     text = to_id(value)
@@ -190,7 +175,7 @@ _subscription: Final = _one_of(
 _FIELDS: Final[Mapping[str, Convert]] = {
     "country": _one_of(_COUNTRIES, "a country code of ISO 3166-1 such as DE", upper=True),
     "current_location": _location,
-    "email": email,
+    "email": to_email,
     "email_click_tracking_disabled": to_boolean,
     "email_open_tracking_disabled": to_boolean,
     "email_subscribe": _subscription,
