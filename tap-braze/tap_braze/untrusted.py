@@ -67,6 +67,10 @@ def _without_surrogates(value: Any) -> Any:  # noqa: ANN401
     return value
 
 
+class WrongTypeError(TypeError):
+    """A value has another type than its column; the text names the column and both types."""
+
+
 class MalformedError(UnavailableError):
     """An answer is not what Braze documents. One parent's answer tells nothing about the others'."""
 
@@ -81,7 +85,11 @@ def expected_shape(where: str) -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        what = f"{error} is missing" if isinstance(error, KeyError) else "a field has another type or form"
+        what = "a field has another type or form"
+        if isinstance(error, KeyError):
+            what = f"{error} is missing"
+        elif isinstance(error, WrongTypeError):
+            what = str(error)
         raise MalformedError(f"{where}: the answer is not what Braze documents ({one_line(what)})") from None
 
 

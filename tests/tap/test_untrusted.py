@@ -157,7 +157,8 @@ def test_details_that_are_no_details_cost_one_object(sandbox: Sandbox, run_tap: 
     body = {"created_at": {}, "updated_at": 7, "first_sent": [], "messages": ["x"], "message": "success"}
     sandbox.fault(path="/campaigns/details", query=query, do="status", status=200, body=body)
     run = run_tap("campaigns_details", "campaigns_translations")
-    assert {record["campaign_id"] for record in run.records("campaigns_details")} == {bad, *others}
+    assert {record["campaign_id"] for record in run.records("campaigns_details")} == set(others)
+    assert f"stream 'campaigns_details': campaign_id '{bad}' failed" in run.errors[0]
     assert f"stream 'campaigns_translations': campaign_id '{bad}' failed" in run.errors[0]
 
 
@@ -177,7 +178,96 @@ def test_metrics_and_channels_are_an_open_set(sandbox: Sandbox, run_tap: RunTap)
     run = run_tap("campaigns_analytics", "campaigns_messages_analytics", start_date="2026-06-30")
     assert run.exit_code == 0, run.stderr
     assert all(record["messages"] == messages for record in run.records("campaigns_analytics"))
-    assert {r["channel"] for r in run.records("campaigns_messages_analytics")} == {"email", "banner"}
+    assert all(record["conversions4"] == 1 for record in run.records("campaigns_analytics"))
+    flat = run.records("campaigns_messages_analytics")[:3]
+    keys = {"campaign_id", "time", "variation"}
+    assert [{name: value for name, value in record.items() if name not in keys} for record in flat] == [
+        {
+            "channel": "email",
+            "sent": 5,
+            "machine_open": 2,
+            "machine_amp_open": 1,
+            "other_metrics": {"carousel_slide_1_click": 3},
+        },
+        {"channel": "banner", "dismissals": 1, "unique_daily_impressions": 2},
+        {"channel": "odd", "other_metrics": {"odd": 7}},
+    ]
+    text = (
+        "stream 'campaigns_messages_analytics': these fields have no column of their own and are in 'other_metrics': "
+    )
+    assert run.stderr.count(text + "'carousel_slide_1_click', 'odd'\n") == 1
+
+
+EMAIL = {"messages": {"email": [{"sent": "5"}]}}
+WRONG_TYPES = [
+    ({"unique_recipients": "5"}, "Expected `int`, got `str` - at `unique_recipients`"),
+    ({"unique_recipients": 5.5}, "Expected `int`, got `float` - at `unique_recipients`"),
+    ({"unique_recipients": True}, "Expected `int`, got `bool` - at `unique_recipients`"),
+    ({"unique_recipients": 2**63}, "Expected `int` <= 9223372036854775807 - at `unique_recipients`"),
+    ({"revenue": "5.0"}, "Expected `float`, got `str` - at `revenue`"),
+    (EMAIL, "Expected `int`, got `str` - at `messages.email[0].sent`"),
+    ({"messages": []}, "Expected `object`, got `array` - at `messages`"),
+]
+
+
+@pytest.mark.parametrize(("fields", "text"), WRONG_TYPES)
+def test_text_where_a_number_was_costs_its_parent_alone(
+    sandbox: Sandbox, run_tap: RunTap, *, fields: dict[str, Any], text: str
+) -> None:
+    bad, *others = sandbox.workspace.campaigns
+    body = {"data": [{"time": "2026-06-29", "messages": {}}, {"time": "2026-06-30", **fields}]}
+    sandbox.fault(path="/campaigns/data_series", query={"campaign_id": bad}, do="status", status=200, body=body)
+    run = run_tap("campaigns_analytics", start_date="2026-06-20")
+    assert run.exit_code == 1
+    assert (
+        f"campaign_id '{bad}' failed: GET /campaigns/data_series: the answer is not what Braze documents"
+        in run.errors[0]
+    )
+    assert text in run.errors[0]
+    assert {record["campaign_id"] for record in run.records("campaigns_analytics")} == set(others)
+
+
+@pytest.mark.parametrize("stats", [7, "x", {"v": 7}, ["x"]])
+def test_statistics_that_are_no_object_cost_their_canvas_alone(sandbox: Sandbox, run_tap: RunTap, stats: Any) -> None:
+    bad, *others = sandbox.workspace.canvases
+    body = {"data": {"stats": [{"time": "2026-06-30", "variant_stats": stats}]}}
+    sandbox.fault(path="/canvas/data_series", query={"canvas_id": bad}, do="status", status=200, body=body)
+    run = run_tap("canvases_variants_analytics", start_date="2026-06-20")
+    assert f"canvas_id '{bad}' failed" in run.errors[0]
+    assert {record["canvas_id"] for record in run.records("canvases_variants_analytics")} == set(others)
+
+
+def test_integers_stay_integers_and_texts_texts(sandbox: Sandbox, run_tap: RunTap) -> None:
+    rows = [{"id": 7, "name": 8, "analytics_tracking_enabled": True, "tags": [9]}]
+    sandbox.fault(path="/segments/list", do="status", status=200, body={"segments": rows})
+    data = [{"time": "2026-06-30", "unique_recipients": 5.0, "revenue": 5, "messages": {"sms": [{"sent": 6.0}]}}]
+    sandbox.fault(path="/campaigns/data_series", do="status", status=200, body={"data": data})
+    run = run_tap("segments", "campaigns_analytics", start_date="2026-06-30")
+    assert run.exit_code == 0, run.stderr
+    assert run.records("segments") == [{"id": "7", "name": "8", "analytics_tracking_enabled": True, "tags": ["9"]}]
+    assert '"unique_recipients":5,' in run.stdout
+    assert '[{"sent":6}]' in run.stdout
+
+
+@pytest.mark.parametrize("odd", [{"tags": "x"}, {"analytics_tracking_enabled": "yes"}, {"name": ["x"]}])
+def test_a_row_of_a_list_with_another_type_costs_itself_alone(
+    sandbox: Sandbox, run_tap: RunTap, odd: dict[str, Any]
+) -> None:
+    rows = [{"id": "a"}, {"id": "b", **odd}, {"id": "c"}]
+    sandbox.fault(path="/segments/list", do="status", status=200, body={"segments": rows})
+    run = run_tap("segments")
+    assert [record["id"] for record in run.records("segments")] == ["a", "c"]
+    assert "stream 'segments': the row with id 'b' failed: /segments/list: the answer is not what" in run.errors[0]
+
+
+@pytest.mark.parametrize(("edited", "expected"), [("", None), ("2026-06-30 10:00:00 UTC", "2026-06-30T10:00:00Z")])
+def test_a_time_is_a_time_or_null(sandbox: Sandbox, run_tap: RunTap, edited: str, expected: str | None) -> None:
+    rows = [{"id": "a", "last_edited": edited}, {"id": "b", "last_edited": "soon"}]
+    sandbox.fault(path="/campaigns/list", do="status", status=200, body={"campaigns": rows})
+    run = run_tap("campaigns")
+    assert [(record["id"], record["last_edited"]) for record in run.records("campaigns")] == [("a", expected)]
+    assert "the row with id 'b' failed" in run.errors[0]
+    assert "'last_edited' is no time" in run.errors[0]
 
 
 @pytest.mark.parametrize(
@@ -227,3 +317,11 @@ def test_users_by_id_of_2020(sandbox: Sandbox, run_tap: RunTap) -> None:
     assert run.exit_code == 0, run.stderr
     (record,) = run.records("users_by_id")
     assert (record["braze_id"], record["created_at"]) == ("b-1", "2020-01-01T20:01:33.385Z")
+
+
+def test_a_row_about_a_person_is_not_named(sandbox: Sandbox, run_tap: RunTap) -> None:
+    rows = [{"email": "a@example.com", "hard_bounced_at": "soon"}]
+    sandbox.fault(path="/email/hard_bounces", do="status", status=200, body={"emails": rows})
+    run = run_tap("hard_bounces", start_date="2026-06-30")
+    assert "stream 'hard_bounces': a row failed" in run.errors[0]
+    assert "a@example.com" not in run.stderr

@@ -93,6 +93,10 @@ class _FilesStream(BrazeStream):
         raise NotImplementedError
 
     @override
+    def post_process(self, row: Record, context: Context | None = None) -> Record:
+        return row  # a SCHEMA message declares what is new before the first record that has it
+
+    @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
         for lines, _ in self._chunks(bare=True):
             for line in lines.splitlines():

@@ -201,7 +201,7 @@ def test_an_answer_nested_too_deep_costs_one_parent(
     deep = b'{"a":' * levels + b"1" + b"}" * levels
 
     def answer(request: str) -> Iterator[bytes]:
-        row = deep if "campaign_id=c-2" in request else b"[]"
+        row = deep if "campaign_id=c-2" in request else b"{}"
         if "/campaigns/list" in request:
             yield whole("200 OK", json.dumps({"campaigns": campaigns, "message": "success"}).encode())
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Literal
@@ -193,12 +194,28 @@ def test_statistics_are_read_of_what_was_not_edited_too(sandbox: Sandbox, run_ta
     assert {r["campaign_id"] for r in run.records("campaigns_analytics")} == set(sandbox.workspace.campaigns)
 
 
-def test_a_field_that_the_schema_lacks_is_left_out_and_named(sandbox: Sandbox, run_tap: RunTap) -> None:
-    row = {"id": "1", "name": "n", "analytics_tracking_enabled": True, "tags": [], "novelty": 1}
+def test_a_field_without_a_column_is_in_the_column_for_them_and_named_once(sandbox: Sandbox, run_tap: RunTap) -> None:
+    row = {"id": "1", "name": "n", "analytics_tracking_enabled": True, "tags": [], "novelty": 1, "_extra": 2}
     sandbox.fault(path="/segments/list", do="status", status=200, body={"segments": [row, {**row, "id": "2"}]})
     run = run_tap("segments")
-    assert all("novelty" not in record for record in run.records("segments"))
+    assert [record["_extra"] for record in run.records("segments")] == [{"novelty": 1, "_extra": 2}] * 2
     assert run.stderr.count("'novelty'") == 1
+
+
+def test_a_catalog_that_lacks_a_column_is_named(run_tap: RunTap, cli: Callable[..., Any]) -> None:
+    catalog = json.loads(cli(["--discover"]).stdout)
+    for entry in catalog["streams"]:
+        for name in ("tags", "_extra"):
+            entry["schema"]["properties"].pop(name, None)
+        root = next(item for item in entry["metadata"] if not item["breadcrumb"])
+        root["metadata"]["selected"] = entry["stream"] == "segments"
+    run = run_tap(catalog=catalog)
+    assert run.exit_code == 0, run.stderr
+    assert not any({"tags", "_extra"} & record.keys() for record in run.records("segments"))
+    text = (
+        "stream 'segments': the catalog has no columns for these fields and no '_extra'; make a new one (--discover): "
+    )
+    assert run.stderr.count(text + "'tags'") == 1
 
 
 def test_two_readers_of_a_list_read_it_once(sandbox: Sandbox, run_tap: RunTap) -> None:

@@ -206,11 +206,12 @@ def test_what_braze_adds_to_profiles_comes_through(
     monkeypatch.setattr(decoder, "profiles", lambda *_: iter([[profile]]))
     run = run_tap("users", "user_devices", users={"segment_ids": segments[:1]})
     (user,) = run.records("users")
-    assert user["new"] == {"deep": [1]}
+    assert user["_extra"] == {"new": {"deep": [1]}}
+    assert "stream 'users': these fields have no column of their own and are in '_extra': 'new'" in run.stderr
     devices = run.records("user_devices")
-    assert [(device["position"], device["new"], device["external_id"]) for device in devices] == [
-        (0, 1, None),
-        (1, 1, None),
+    assert [(device["position"], device["_extra"], device["external_id"]) for device in devices] == [
+        (0, {"new": 1}, None),
+        (1, {"new": 1}, None),
     ]
 
 

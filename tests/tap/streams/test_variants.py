@@ -72,7 +72,32 @@ def test_the_long_forms_say_what_the_nested_rows_say(run_tap: RunTap) -> None:
         records = run.records(stream)
         assert records
         assert len({tuple(record[name] for name in key) for record in records}) == len(records)
-        assert not any(isinstance(value, (dict, list)) for record in records for value in record.values())
+        assert not any(
+            isinstance(value, (dict, list))
+            for record in records
+            for name, value in record.items()
+            if name != "other_metrics"
+        )
+
+
+def test_nothing_that_braze_sends_is_dropped_from_the_long_form(run_tap: RunTap) -> None:
+    run = run_tap("campaigns_analytics", "campaigns_messages_analytics", "canvases_messages_analytics", **WEEK)
+    by_key = {
+        (record["campaign_id"], record["time"], record["channel"], record["variation"]): record
+        for record in run.records("campaigns_messages_analytics")
+    }
+    seen = set()
+    for nested in run.records("campaigns_analytics"):
+        for channel, variations in nested["messages"].items():
+            for stats in variations:
+                name = stats.get("variation_api_id") or stats["variation_name"]
+                record = by_key[nested["campaign_id"], nested["time"], channel, name]
+                whole = {**record, **record.get("other_metrics", {})}
+                assert stats.items() <= whole.items()
+                seen |= record.keys()
+    assert {"machine_open", "machine_amp_open"} <= seen
+    others = {name for record in by_key.values() for name in record.get("other_metrics", ())}
+    assert others == {"notif_button_1_Track_click", "carousel_slide_1_Parcel_click"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,13 @@ from typing import Any, Final
 
 from singer_sdk import typing as th
 
+EXTRA: Final = "_extra"
+OTHER_METRICS: Final = "other_metrics"
+_EXTRAS: Final = {
+    EXTRA: "Fields that Braze sends and that have no column, by name.",
+    OTHER_METRICS: "Metrics and other fields that Braze sends and that have no column, such as clicks by button.",
+}
+
 
 def counts(**described: str) -> list[th.Property[Any]]:
     """Return integer columns by name and description."""
@@ -50,9 +57,18 @@ def strings(name: str, description: str) -> th.Property[Any]:
     return th.Property(name, th.ArrayType(th.StringType), description=description)
 
 
-def schema(*properties: th.Property[Any]) -> dict[str, Any]:
-    """Return the schema of a stream; its nested objects accept unknown fields, because Braze adds to them."""
-    return _with_columns(th.PropertiesList(*properties).to_dict())
+def schema(*properties: th.Property[Any], extra: str = EXTRA) -> dict[str, Any]:
+    """Return the schema of a stream. Nested objects accept unknown fields, because Braze adds to them.
+
+    Unknown fields at the top go into the column `extra`: `EXTRA`, or `OTHER_METRICS` for a long form.
+    """
+    column = open_object(extra, _EXTRAS[extra])
+    return _with_columns(th.PropertiesList(*properties, column).to_dict())
+
+
+def extra_column(properties: dict[str, Any]) -> str:
+    """Return the name of the column for fields without one."""
+    return OTHER_METRICS if OTHER_METRICS in properties else EXTRA
 
 
 def _with_columns(node: dict[str, Any]) -> dict[str, Any]:
@@ -68,7 +84,12 @@ def _with_columns(node: dict[str, Any]) -> dict[str, Any]:
 def conversions(booked_on: str) -> list[th.Property[Any]]:
     """Return the columns of conversions by their own day, and by the day of the `send` or `entry` that led to them."""
     described = {}
-    for number, event in (("", "the primary conversion event"), ("1", "event B"), ("2", "event C"), ("3", "event D")):
+    # Recordings have `conversions4` and further ones.
+    events = [
+        ("", "the primary conversion event"),
+        *((str(number), f"event {'ABCDEFGHIJ'[number]}") for number in range(1, 10)),
+    ]
+    for number, event in events:
         described[f"conversions{number}"] = f"Conversions of {event}, on the day of the conversion."
         described[f"conversions{number}_by_{booked_on}_time"] = (
             f"Conversions of {event}, on the day of the {booked_on} that led to them; grows afterwards."
@@ -107,6 +128,9 @@ _PUSH: Final = {
     "total_opens": "Direct opens and influenced opens.",
     "bounces": "Messages that bounced.",
     "body_clicks": "Clicks on the body.",
+    "delivered": "Messages delivered.",
+    "undelivered": "Messages that were not delivered.",
+    "delivery_failed": "Messages that could not be delivered.",
 }
 _IN_APP: Final = {
     "impressions": "Times shown.",
@@ -115,7 +139,8 @@ _IN_APP: Final = {
     "second_button_clicks": "Clicks on the second button.",
 }
 
-# https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_analytics/#response
+# https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_analytics/#response, and what answers have had
+# besides. The set is open: clicks by button and slide are named after what the customer wrote on them.
 _METRICS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "ios_push": ("iOS push", _PUSH),
     "android_push": ("Android push", _PUSH),
@@ -134,6 +159,8 @@ _METRICS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "bounces": "Emails that bounced.",
             "delivered": "Emails delivered.",
             "reported_spam": "Emails reported as spam.",
+            "machine_open": "Opens by machines, such as Apple's Mail Privacy Protection; `opens` includes them.",
+            "machine_amp_open": "Opens of AMP emails by machines.",
         },
     ),
     "sms": (
@@ -170,6 +197,15 @@ _METRICS: Final[dict[str, tuple[str, dict[str, str]]]] = {
             "unique_impressions": "Distinct users who saw it.",
         },
     ),
+    "banners": (
+        "Banner",
+        {
+            "impressions": "Times shown.",
+            "clicks": "Clicks.",
+            "dismissals": "Dismissals.",
+            "unique_daily_impressions": "Distinct users who saw it on the day.",
+        },
+    ),
     "trigger_in_app_message": ("in-app message", _IN_APP),
     "in_app_message": ("in-app message (older name)", _IN_APP),
 }
@@ -201,6 +237,7 @@ def flat_messages() -> list[th.Property[Any]]:
         "undelivered": "Messages that were not delivered.",
         "unique_recipients": "Distinct recipients of the variation.",
         "enrolled": "Users in the control group.",
+        "delivery_failed": "Messages that could not be delivered.",
     }
     return [
         key("channel", "Channel, such as `email` or `ios_push`."),

@@ -14,6 +14,7 @@ from tap_braze.fetching.windows import DAY
 from tap_braze.streams.base.lists import ListStream, named_by
 from tap_braze.streams.base.stream import EDIT_OVERLAP, MISSING
 from tap_braze.times import moment_or_none
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -76,6 +77,20 @@ class DetailsStream(ListStream):
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
         return [{**request.tags, **{name: value for name, value in document.items() if name not in _ENVELOPE}}]
+
+    @override
+    def _understood(
+        self, request: Request, answer: Document | BrazeError
+    ) -> tuple[list[Record], str | None] | BrazeError:
+        understood = super()._understood(request, answer)
+        if not isinstance(understood, BrazeError):
+            try:
+                with expected_shape(f"{request.method} {request.path}"):
+                    for row in understood[0]:
+                        self.conform(row)
+            except MalformedError as error:
+                return error
+        return understood
 
     def _details(self, reader: str, *, everybody: bool) -> Iterator[Record]:
         """Yield the records since the bookmark, from the details of the changed objects, or of everybody."""

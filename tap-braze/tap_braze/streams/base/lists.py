@@ -16,7 +16,7 @@ from tap_braze.fetching.fetch import Request, fetch_in_order, get
 from tap_braze.fetching.windows import DAY, Window, first_day
 from tap_braze.streams.base.paginators import LinkCursor
 from tap_braze.streams.base.stream import BrazeStream, bad_bookmark
-from tap_braze.times import moment_or_none, rfc3339
+from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class ListStream(BrazeStream):
     parameter_names: ClassVar[Mapping[str, str]] = NOTHING  # by field, where they differ; empty: not sent
     needs_setting: ClassVar[str] = ""  # the setting that says what to ask for
     is_snapshot = True
+    personal: ClassVar[bool] = False  # whether the keys name people, which no log and no error does
     archivable: ClassVar[bool] = False  # whether `include_archived` adds the archived rows
     shrinks: ClassVar[bool] = False  # whether rows leave it; archivable ones do if archived rows are left out
 
@@ -56,8 +57,6 @@ class ListStream(BrazeStream):
         super().__init__(run)
         self.held = False  # whether a missing parent keeps the bookmark where it is
         self._rows: list[Record] | None = None
-        described = self.schema["properties"].items()
-        self._moments = [name for name, field in described if field.get("format") == "date-time"]
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
@@ -187,8 +186,20 @@ class ListStream(BrazeStream):
             which = tuple(repr(row.get(name)) for name in identity)
             if which not in seen:
                 seen.add(which)
-                if self.is_identified(row, keys):
+                if self.is_identified(row, keys) and self._has_types(row, keys):
                     yield row
+
+    def _has_types(self, row: Record, keys: Iterable[str]) -> bool:
+        """Whether the values of a row have the types of their columns; report it if not."""
+        try:
+            with expected_shape(self.path):
+                self.conform(row)
+        except MalformedError as error:
+            named = "a row" if self.personal else f"the row with {', '.join(f'{name} {row[name]!r}' for name in keys)}"
+            self.run.report.record_missing(self.name, named, error)
+            self.held = self.lacks_rows = True
+            return False
+        return True
 
     def _get(self, page: Request) -> Document | BrazeError:
         try:
@@ -204,14 +215,9 @@ class ListStream(BrazeStream):
             return answer
         try:
             with expected_shape(f"{request.method} {request.path}"):
-                rows = self.rows(request, answer)
                 # Neither says that there are no other rows.
                 self.lacks_rows |= answer[self.payload] is None or bool(answer.get("errors"))
-                for row in rows:
-                    for name in self._moments:
-                        if isinstance(text := row.get(name), str):
-                            row[name] = rfc3339(text)
-                return rows, answer.cursor
+                return self.rows(request, answer), answer.cursor
         except MalformedError as error:
             return error
 

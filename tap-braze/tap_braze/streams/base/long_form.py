@@ -4,31 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tap_braze.untrusted import WrongTypeError
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 
 def unfold_messages(parent: Mapping[str, Any], messages: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
     """A row for each variation of each channel, with the fields of the parent.
 
-    Not all channels give their variations an id, and some not even a name; `variation` is what there is.
+    Not all channels give their variations an id, and some not even a name; `variation` is what there is. What is no
+    object is a metric that has the name of its channel.
+
+    Raises:
+        WrongTypeError: The channels are no object. Null is nothing.
     """
-    if not isinstance(messages, dict):
-        return
-    for channel, variations in messages.items():
+    for channel, variations in _items(messages):
         seen: set[str] = set()
         for place, stats in enumerate(variations if isinstance(variations, list) else [variations], 1):
-            if not isinstance(stats, dict):
+            if stats is None:
                 continue
+            if not isinstance(stats, dict):
+                stats = {channel: stats}  # noqa: PLW2901
             variation = str(stats.get("variation_api_id") or stats.get("variation_name") or f"#{place}")
             if variation in seen:  # two of one name
                 variation = f"{variation} #{place}"
             seen.add(variation)
-            flat = {name: value for name, value in stats.items() if not isinstance(value, (dict, list))}
-            yield {**flat, **parent, "channel": channel, "variation": variation}
+            yield {**stats, **parent, "channel": channel, "variation": variation}
 
 
 def objects(stats: Any) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401
-    """The objects of a map, by their ids."""
-    if isinstance(stats, dict):
-        yield from ((name, value) for name, value in stats.items() if isinstance(value, dict))
+    """The objects of a map, by their ids.
+
+    Raises:
+        WrongTypeError: What should be an object is none. Null is nothing.
+    """
+    for name, value in _items(stats):
+        if isinstance(value, dict):
+            yield name, value
+        elif value is not None:
+            raise WrongTypeError("statistics are no object")
+
+
+def _items(value: Any) -> Iterable[tuple[str, Any]]:  # noqa: ANN401
+    if value is None:
+        return ()
+    if not isinstance(value, dict):
+        raise WrongTypeError("statistics are no object")
+    return value.items()

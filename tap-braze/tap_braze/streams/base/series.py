@@ -124,28 +124,38 @@ class SeriesReader:
         if isinstance(answer, BrazeError):
             self._pass_over(tags, window, answer)
             return
-        zone = self._run.settings.zone
         try:
             with expected_shape(f"GET {request.path}"):
-                by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
-                rows = [{**tags, **row, **tags} for stamp, row in by_time.items() if window.wants(stamp, zone)]
+                rows, records = self._records(answer, tags, window)
         except MalformedError as error:
             self._pass_over(tags, window, error)
             return
         self._run.report.record_answer()
+        self._run.progress.record_answer(window, rows)
+        yield from records
+        for each in self._ranges:
+            each.gaps.remove(tags, window.first, window.last)
+        self._refused.discard(_named(tags))
+
+    def _records(
+        self, answer: Document, tags: Mapping[str, str], window: Window
+    ) -> tuple[int, list[tuple[SeriesPlan, Record]]]:
+        """The number of rows in an answer that are wanted, and the records of all streams, checked."""
+        zone = self._run.settings.zone
+        by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
+        rows = [{**tags, **row, **tags} for stamp, row in by_time.items() if window.wants(stamp, zone)]
         if self._first_days and self._reader.trimmed:
             rows = [row for row in rows if not self._is_nothing(row, tags)]
-        self._run.progress.record_answer(window, len(rows))
         # Whether a stream wants all of the window is the same for all rows.
         ranges = [(each, each.first <= window.first) for each in self._ranges]
+        records = []
         for row in rows:
             for each, whole in ranges:
                 if whole or each.wants(tags, row["time"]):
                     for record in each.stream.unfold(row):
-                        yield each.stream, record
-        for each in self._ranges:
-            each.gaps.remove(tags, window.first, window.last)
-        self._refused.discard(_named(tags))
+                        each.stream.conform(record)
+                        records.append((each.stream, record))
+        return len(rows), records
 
     def _pass_over(self, tags: Mapping[str, str], window: Window, error: BrazeError) -> None:
         """Go on without a parent that Braze refuses, archived since it was listed, say; or that keeps failing."""

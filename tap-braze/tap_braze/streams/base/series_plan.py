@@ -48,6 +48,7 @@ class SeriesPlan(SharedStream):
 
     payload = "data"
     replication_key = "time"
+    as_written = ("time",)  # hours without an offset are in a time zone that no field names
     parent: ClassVar[type[ListStream] | None] = None
     parent_key: ClassVar[str] = ""  # the field of the rows that names their parent
     parent_param: ClassVar[str] = ""  # the parameter that does, where it is called something else

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from datetime import timedelta
+from functools import cached_property
+from itertools import islice
 from logging import DEBUG, ERROR, INFO
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
@@ -14,9 +16,11 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, SelectionMask
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
+from tap_braze.streams.base import columns
+from tap_braze.streams.base.row_types import RowTypes
 from tap_braze.streams.base.tombstones import Tombstones
 from tap_braze.times import moment_or_none
-from tap_braze.untrusted import MalformedError
+from tap_braze.untrusted import MalformedError, short
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -46,6 +50,8 @@ USERS_BY_ID: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 4
 # bookmark is read again.
 EDIT_OVERLAP: Final = timedelta(hours=1)
 
+_NAMED: Final = 20  # fields that one line of the log names
+
 MISSING: Final = "missing"  # what single parents lack although the bookmark has passed it, in STATE
 
 
@@ -67,6 +73,7 @@ class BrazeStream(Stream):
     pool: ClassVar[str] = DEFAULT
     payload: ClassVar[str]
     parent: ClassVar[type[BrazeStream] | None] = None
+    as_written: ClassVar[tuple[str, ...]] = ()  # columns of times that stay in the form that Braze gives them
     untested: ClassVar[str] = ""  # why `--test` sends no request for it
     opt_in: ClassVar[str] = ""  # the setting without which it is not read, even if it is selected
     is_snapshot: ClassVar[bool] = False  # whether each run reads all rows that Braze has
@@ -86,7 +93,7 @@ class BrazeStream(Stream):
         if self.is_snapshot and self.config.get("deletions") == "soft":
             self.tombstones = Tombstones(self.primary_keys)
             self.schema = {**self.schema, "properties": self.schema["properties"] | Tombstones.COLUMNS}
-        self._unknown_fields: set[str] = set()
+        self._unknown_fields: dict[str, None] = {}
         self._described = False
         self._emitted = 0
 
@@ -132,14 +139,55 @@ class BrazeStream(Stream):
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        """Leave out top-level fields without a column; nested objects stay as Braze sends them."""
-        known = self.schema["properties"]
-        for name in [name for name in row if name not in known]:
-            del row[name]
-            if name not in self._unknown_fields:
-                self._unknown_fields.add(name)
-                self.logger.warning("stream '%s': Braze sends a field '%s' that is left out", self.name, name)
+        """Move top-level fields without a column into the column for them; nested objects stay as Braze sends them."""
+        if not row.keys() <= self._known_fields:
+            unknown = {name: row.pop(name) for name in [name for name in row if name not in self._known_fields]}
+            self._unknown_fields |= dict.fromkeys(unknown)
+            if self._has_extra:
+                row[self._extra] = unknown
         return row
+
+    @cached_property
+    def _extra(self) -> str:
+        return columns.extra_column(self.schema["properties"])
+
+    @cached_property
+    def _known_fields(self) -> frozenset[str]:
+        """The columns that Braze can fill. A catalog that was made before may lack some of today's."""
+        return frozenset(self.effective_schema["properties"]) - {self._extra}
+
+    @cached_property
+    def _has_extra(self) -> bool:
+        return self._extra in self.effective_schema["properties"]
+
+    def conform(self, row: Record) -> None:
+        """Check the types of a row, and bring its values into one form, in place.
+
+        Raises:
+            WrongTypeError: A value has another type than its column.
+        """
+        self._row_types.conform(row)
+
+    @cached_property
+    def _row_types(self) -> RowTypes:
+        properties = {name: column for name, column in self.schema["properties"].items() if name != self._extra}
+        return RowTypes({**self.schema, "properties": properties}, self.as_written)
+
+    def _log_unknown_fields(self) -> None:
+        if not self._unknown_fields:
+            return
+        names = ", ".join(repr(short(name)) for name in islice(self._unknown_fields, _NAMED))
+        if (more := len(self._unknown_fields) - _NAMED) > 0:
+            names += f" and {more} more"
+        if self._has_extra:
+            text = "stream '%s': these fields have no column of their own and are in '%s': %s"
+            self.logger.info(text, self.name, self._extra, names)
+        else:
+            text = (
+                "stream '%s': the catalog has no columns for these fields and no '%s'; make a new one (--discover): %s"
+            )
+            self.logger.warning(text, self.name, self._extra, names)
+        self._unknown_fields = {}
 
     @override
     def log(self, message: str, *args: Any, level: int = INFO, **kwargs: Any) -> None:
@@ -303,6 +351,7 @@ class BrazeStream(Stream):
             self.run.report.record_skip(self.name, error)
         finally:
             progress.end()
+            self._log_unknown_fields()
 
     @override
     def log_sync_costs(self) -> None:

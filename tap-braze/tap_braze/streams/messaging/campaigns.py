@@ -111,6 +111,7 @@ class CampaignsMessagesAnalytics(CampaignsAnalytics):
         columns.day(),
         *columns.flat_messages(),
         *columns.conversions("send"),
+        extra=columns.OTHER_METRICS,
     )
 
     @override

@@ -194,6 +194,7 @@ class CanvasesVariantsAnalytics(CanvasesAnalytics):
         columns.REVENUE,
         *columns.counts(entries="Times that a user entered the variant."),
         *columns.conversions("entry"),
+        extra=columns.OTHER_METRICS,
     )
 
     @override
@@ -215,6 +216,7 @@ class CanvasesStepsAnalytics(CanvasesAnalytics):
         th.Property("name", th.StringType, description="Name of the step."),
         columns.REVENUE,
         *columns.conversions("entry"),
+        extra=columns.OTHER_METRICS,
     )
 
     @override
@@ -237,6 +239,7 @@ class CanvasesMessagesAnalytics(CanvasesAnalytics):
         th.Property("step_name", th.StringType, description="Name of the step."),
         *columns.flat_messages(),
         *columns.conversions("entry"),
+        extra=columns.OTHER_METRICS,
     )
 
     @override

@@ -18,17 +18,15 @@ from tap_braze.streams.base.shared import SharedStream
 from tap_braze.streams.base.stream import BrazeStream
 from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES
 from tap_braze.streams.users.segments import Segments
-from tap_braze.times import rfc3339
 from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.helpers.types import Record
 
     from tap_braze.braze.client import BrazeError
     from tap_braze.exports.decoder import Profile
-    from tap_braze.streams.base.context import RunContext
 
 EXPORTED: Final = "exported"
 VERSION: Final = "version"  # of the rows of these segments
@@ -39,19 +37,6 @@ class ProfileStream(BrazeStream):
 
     selected_by_default = False
     opt_in = INCLUDE_PROFILES
-
-    def __init__(self, run: RunContext) -> None:
-        super().__init__(run)
-        described = self.schema["properties"].items()
-        self._moments = [name for name, field in described if field.get("format") == "date-time"]
-
-    @override
-    def post_process(self, row: Record, context: Context | None = None) -> Record:
-        """Times in one form. What no column is described for stays: Braze adds to profiles."""
-        for name in self._moments:
-            if isinstance(text := row.get(name), str):
-                row[name] = rfc3339(text)
-        return row
 
     def wants(self, field: str) -> bool:
         """Return whether the column is selected."""
@@ -242,6 +227,8 @@ class _SegmentReader:
                     try:
                         with expected_shape("a profile"):
                             records = list(stream.unfold(profile, segment, exported_at))
+                            for record in records:
+                                stream.conform(record)
                     except MalformedError as error:
                         stream.set_aside(f"a profile of segment {segment!r}", error)
                         continue

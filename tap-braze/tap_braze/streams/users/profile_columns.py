@@ -18,8 +18,9 @@ CUSTOM_ATTRIBUTES: Final = "custom_attributes"
 # Not asked for unless they are named: the first two are the heaviest, slow down /users/export/ids to a tenth, and have
 # streams of their own; the last one no list of valid fields names.
 NAMED_ONLY: Final = frozenset({"campaigns_received", "canvases_received", "cards_clicked"})
-# Comes with `push_subscribe`, and cannot be asked for.
-UNASKED: Final = frozenset({EXPORTED_AT, "push_opted_in_at"})
+# Braze sends these with `push_subscribe` and `email_subscribe`; they cannot be asked for.
+_SUBSCRIPTION_TIMES: Final = ("push_opted_in_at", "push_unsubscribed_at", "email_opted_in_at", "email_unsubscribed_at")
+UNASKED: Final = frozenset({EXPORTED_AT, columns.EXTRA, *_SUBSCRIPTION_TIMES})
 
 
 def key() -> th.Property[Any]:
@@ -108,7 +109,10 @@ SCHEMA: Final = columns.schema(
     columns.moment("uninstalled_at", "When the app was uninstalled."),
     _text("push_subscribe", "Push subscription state: `opted_in`, `subscribed` or `unsubscribed`."),
     columns.moment("push_opted_in_at", "When the user opted in to push."),
+    columns.moment("push_unsubscribed_at", "When the user unsubscribed from push."),
     _text("email_subscribe", "Email subscription state: `opted_in`, `subscribed` or `unsubscribed`."),
+    columns.moment("email_opted_in_at", "When the user opted in to email."),
+    columns.moment("email_unsubscribed_at", "When the user unsubscribed from email."),
     _text("attributed_campaign", "Campaign that the install is attributed to."),
     _text("attributed_source", "Source that the install is attributed to."),
     _text("attributed_adgroup", "Ad group that the install is attributed to."),

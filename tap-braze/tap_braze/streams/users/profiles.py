@@ -22,6 +22,7 @@ from tap_braze.streams.users import profile_columns
 from tap_braze.streams.users.exports import ExportedStream, ProfileStream, SegmentExportStream
 from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES, EXPORTED_AT
 from tap_braze.streams.users.segments import Segments
+from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -84,6 +85,7 @@ class UsersById(_WholeProfileStream, ListStream):
     pool = USERS_BY_ID
     payload = "users"
     needs_setting = "users.external_ids"
+    personal = True
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
@@ -141,8 +143,16 @@ class GlobalControlGroupUsers(_WholeProfileStream, ExportedStream):
         for _, what in self.read_exports([self.export_request(self.fields(), ())]):
             if isinstance(what, Batch):
                 for profile in what.profiles:
-                    if dedupe.add(profile[BRAZE_ID]):
-                        yield self.record(profile, what.export.exported_at)
+                    if not dedupe.add(profile[BRAZE_ID]):
+                        continue
+                    record = self.record(profile, what.export.exported_at)
+                    try:
+                        with expected_shape("a profile"):
+                            self.conform(record)
+                    except MalformedError as error:
+                        self.set_aside("a profile", error)
+                    else:
+                        yield record
 
 
 class SegmentMembers(SegmentExportStream):

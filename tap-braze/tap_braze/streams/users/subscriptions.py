@@ -34,6 +34,7 @@ class _OfUsers(ListStream):
     selected_by_default = False
     needs_setting = "subscriptions"
     opt_in = INCLUDE_PROFILES
+    personal = True
 
     def users(self) -> Iterator[list[str]]:
         """As many external ids as one request can name, at a time."""

@@ -26,6 +26,7 @@ class HardBounces(DailyStream):
     payload = "emails"
     paginator = Offset(500)
     primary_keys = ("email", "hard_bounced_at")
+    personal = True
     replication_key = "hard_bounced_at"
     schema = columns.schema(
         columns.key("email", "Email address."),
@@ -43,6 +44,7 @@ class Unsubscribes(DailyStream):
     params = MappingProxyType({"sort_direction": "asc"})
     paginator = Offset(500)
     primary_keys = ("email",)
+    personal = True
     replication_key = "unsubscribed_at"
     schema = columns.schema(
         columns.key("email", "Email address."),
@@ -59,6 +61,7 @@ class InvalidPhoneNumbers(DailyStream):
     payload = "sms"
     paginator = Offset(500)
     primary_keys = ("phone", "invalid_detected_at", "reason")
+    personal = True
     replication_key = "invalid_detected_at"
     schema = columns.schema(
         columns.key("phone", "Phone number (E.164)."),
