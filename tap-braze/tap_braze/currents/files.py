@@ -25,7 +25,7 @@ from tap_braze.fetching.ordered_pool import in_order
 from tap_braze.storage import StorageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from tap_braze.storage import Storage
 
@@ -155,7 +155,7 @@ class Files:
                         found[known_as(name.removeprefix(_EVENT_TYPE))].append(path)
                     else:
                         level.append(path)
-            return dict(found) if found else StorageError(self._why_none())
+            return _without_case(found) if found else StorageError(self._why_none())
         except StorageError as error:
             return error
 
@@ -180,6 +180,15 @@ class Files:
 
     def _each(self, plan: Iterable[T], work: Callable[[T], R]) -> Iterator[tuple[T, R]]:
         return in_order(plan, work, threads=self._threads, capacity=4 * self._threads, tick=self._tick)
+
+
+def _without_case(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Put folders together whose event types differ by case only, which Braze has done to single types."""
+    merged: dict[str, list[str]] = {}
+    spelling: dict[str, str] = {}
+    for event_type in sorted(found):  # capitals come first
+        merged.setdefault(spelling.setdefault(event_type.lower(), event_type), []).extend(found[event_type])
+    return merged
 
 
 def _hour_of(path: str) -> str:

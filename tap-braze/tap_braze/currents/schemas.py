@@ -6,6 +6,7 @@ optional at times. https://www.braze.com/docs/user_guide/data/distribution/braze
 
 from __future__ import annotations
 
+import hashlib
 import re
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 Properties: TypeAlias = "dict[str, dict[str, Any]]"
+
+LONGEST_NAME: Final = 63  # bytes, of PostgreSQL
+_HASH: Final = 8
 
 REQUIRED: Final = ("id", "time")
 
@@ -134,8 +138,18 @@ def known_as(event_type: str) -> str:
 
 
 def stream_name(event_type: str) -> str:
-    """The name of the stream of an event type: `users.messages.email.SoftBounce` is `…_email_soft_bounce`."""
-    return "currents_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", event_type).replace(".", "_").lower()
+    """The name of the stream of an event type: `users.messages.email.SoftBounce` is `…_email_soft_bounce`.
+
+    Databases cut names, and so make two tables one: a longer name ends with a hash of the event type instead.
+    """
+    name = "currents_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", event_type).replace(".", "_").lower()
+    return name if len(name.encode()) <= LONGEST_NAME else hashed_name(name, event_type)
+
+
+def hashed_name(name: str, event_type: str) -> str:
+    """A name that no other event type has."""
+    end = hashlib.sha256(event_type.encode(errors="surrogateescape")).hexdigest()[:_HASH]
+    return name.encode()[: LONGEST_NAME - _HASH - 1].decode(errors="ignore") + f"_{end}"
 
 
 def of_event_type(event_type: str) -> dict[str, Any]:

@@ -63,7 +63,15 @@ def streams(run: RunContext) -> list[BrazeStream]:
             run.tap.logger.warning(
                 "setting 'currents.event_types': %r matches no known event type and no folder of files", pattern
             )
-    return [CurrentsEvents(run), *(CurrentsStream(run, each, by_default=each in there) for each in event_types)]
+    names: dict[str, str] = {}
+    for each in sorted(event_types, key=lambda each: (each not in known, each)):
+        name = schemas.stream_name(each)
+        names[schemas.hashed_name(name, each) if name in names else name] = each
+    found = sorted(names.items(), key=lambda item: item[1])
+    return [
+        CurrentsEvents(run),
+        *(CurrentsStream(run, name, each, by_default=each in there) for name, each in found),
+    ]
 
 
 class _FilesStream(BrazeStream):
@@ -294,8 +302,8 @@ class CurrentsStream(_FilesStream):
 
     primary_keys = ("id",)
 
-    def __init__(self, run: RunContext, event_type: str, *, by_default: bool) -> None:
-        self.name = schemas.stream_name(event_type)
+    def __init__(self, run: RunContext, name: str, event_type: str, *, by_default: bool) -> None:
+        self.name = name
         self.selected_by_default = by_default
         self._event_type = event_type
         super().__init__(run, schemas.of_event_type(event_type))

@@ -121,7 +121,7 @@ def test_rows_of_what_profiles_hold(run_tap: RunTap, segments: list[str]) -> Non
             }
     received = run.records("user_campaigns_received")
     assert {"opened_email", "clicked_email", "converted"} <= {*chain(*received)}
-    assert {bool(row["variation_api_id"]) for row in received} == {True, False}
+    assert {row["variation_api_id"] == "(none)" for row in received} == {True, False}
     assert all(row["last_entered"].endswith("Z") for row in run.records("user_canvases_received"))
 
 

@@ -52,6 +52,16 @@ def open_object(name: str, description: str) -> th.Property[Any]:
     return th.Property(name, th.ObjectType(additional_properties=True), description=description)
 
 
+def open_array(name: str, description: str) -> th.Property[Any]:
+    """Return an array column whose items Braze does not document, or sends in several forms.
+
+    Loaders need a type for the items.
+    """
+    plain = ["object", "string", "number", "boolean", "null"]
+    items = th.CustomType({"type": ["array", *plain], "items": {"type": plain}})
+    return th.Property(name, th.ArrayType(items), description=description)
+
+
 def strings(name: str, description: str) -> th.Property[Any]:
     """Return a column with an array of strings."""
     return th.Property(name, th.ArrayType(th.StringType), description=description)

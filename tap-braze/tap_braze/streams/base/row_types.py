@@ -13,6 +13,7 @@ from tap_braze.untrusted import WrongTypeError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+NO_VALUE: Final = "(none)"
 # What a database calls a big integer.
 _INTEGER: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _SCALARS: Final[dict[str, Any]] = {
@@ -28,9 +29,10 @@ _typed_dict: Final[Any] = TypedDict  # whose fields no type checker can know
 class RowTypes:
     """The types of the columns of a stream."""
 
-    def __init__(self, schema: dict[str, Any], as_written: Iterable[str]) -> None:
+    def __init__(self, schema: dict[str, Any], keys: Iterable[str], as_written: Iterable[str]) -> None:
         """`as_written` are the columns of times that stay in the form they have."""
         self._schema = schema
+        self._keys = [name for name in keys if schema["properties"][name]["type"] == ["string"]]
         self._type = _type(schema)
         described = schema["properties"].items()
         moments = {name for name, column in described if column.get("format") == "date-time"}
@@ -40,11 +42,15 @@ class RowTypes:
         """Check the types of a row, and bring its values into one form, in place.
 
         Times get the form of RFC 3339, and an empty text for one becomes null. Integers that are written like `5.0`
-        become integers, and numbers become texts in columns of text. Unknown fields pass.
+        become integers, and numbers become texts in columns of text. A key of text that is missing or empty, which
+        databases take for null or refuse, becomes `NO_VALUE`. Unknown fields pass.
 
         Raises:
             WrongTypeError: A value has another type than its column; the text shows no value.
         """
+        for name in self._keys:
+            if (value := row.get(name)) is None or value == "":
+                row[name] = NO_VALUE
         for name in self._moments:
             if isinstance(text := row.get(name), str):
                 row[name] = _moment(name, text)

@@ -69,7 +69,8 @@ class SeriesPlan(SharedStream):
         if self.by_hour:
             properties |= columns.HOUR
         self.primary_keys = (*self.split_by, *self.primary_keys)
-        self.schema = {**self.schema, "properties": properties}
+        required = [*self.split_by, *self.schema["required"]]
+        self.schema = {**self.schema, "properties": properties, "required": required}
 
     @override
     def apply_catalog(self, catalog: Catalog) -> None:

@@ -171,7 +171,7 @@ class BrazeStream(Stream):
     @cached_property
     def _row_types(self) -> RowTypes:
         properties = {name: column for name, column in self.schema["properties"].items() if name != self._extra}
-        return RowTypes({**self.schema, "properties": properties}, self.as_written)
+        return RowTypes({**self.schema, "properties": properties}, self.primary_keys, self.as_written)
 
     def _log_unknown_fields(self) -> None:
         if not self._unknown_fields:

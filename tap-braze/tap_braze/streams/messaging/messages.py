@@ -12,6 +12,7 @@ from typing_extensions import override
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.lists import ListStream
 from tap_braze.streams.base.messages import MessageStream
+from tap_braze.streams.base.row_types import NO_VALUE
 from tap_braze.streams.messaging.campaigns import CampaignMessageStream
 from tap_braze.streams.messaging.canvases import CanvasMessageStream
 
@@ -37,7 +38,7 @@ class ScheduledBroadcasts(ListStream):
         # No moment: in users' local times it has no offset.
         columns.key(
             "next_send_time",
-            "Next send time, without an offset if it depends on the user's time zone. Empty if Braze sends none.",
+            "Next send time, without an offset if it depends on the user's time zone; `(none)` if Braze sends none.",
         ),
         th.Property("name", th.StringType, description="Name of the campaign or Canvas."),
         th.Property(
@@ -57,7 +58,7 @@ class ScheduledBroadcasts(ListStream):
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
         rows = super().rows(request, document)
-        return [{**row, "next_send_time": row.get("next_send_time") or ""} for row in rows]
+        return [{**row, "next_send_time": row.get("next_send_time") or NO_VALUE} for row in rows]
 
 
 _LINK: Final[tuple[th.Property[Any], ...]] = (
@@ -65,11 +66,7 @@ _LINK: Final[tuple[th.Property[Any], ...]] = (
     columns.key("link_id", "ID of the link."),
     th.Property("link_URL", th.StringType, description="URL of the link."),
     th.Property("link_alias", th.StringType, description="Alias of the link."),
-    th.Property(
-        "content_block_path_info",
-        th.ArrayType(th.AnyType),
-        description="Content Blocks that contain the link, as sent by Braze.",
-    ),
+    columns.open_array("content_block_path_info", "Content Blocks that contain the link, as sent by Braze."),
     th.Property("channel", th.StringType, description="Channel of the message: `email`."),
     th.Property("name", th.StringType, description="Name of the message variation."),
 )

@@ -121,10 +121,9 @@ class ContentBlocksDetails(DetailsStream):
         th.Property("content_type", th.StringType, description="`html` or `text`."),
         th.Property("content", th.StringType, description="Content that it inserts into a message."),
         *columns.counts(inclusion_count="Messages that used it at the time of the request; changes without an edit."),
-        th.Property(
+        columns.open_array(
             "inclusion_data",
-            th.ArrayType(th.AnyType),
-            description="Message variations of active campaigns and Canvases that used it at the time of the request.",
+            "Message variations of active campaigns and Canvases that used it at the time of the request.",
         ),
         columns.strings("tags", "Names of its tags."),
     )

@@ -181,7 +181,7 @@ class SegmentMembers(SegmentExportStream):
 class _Rows(SegmentExportStream):
     """A record for each entry in a list that profiles have, with what Braze says of it.
 
-    What an entry lacks of the key is empty text, so that none is lost.
+    What an entry lacks of the key is `(none)`, so that none is lost.
     """
 
     parent = Segments
@@ -195,8 +195,7 @@ class _Rows(SegmentExportStream):
     def unfold(self, profile: Profile, segment: str, exported_at: str) -> Iterator[Record]:
         who = _who(profile, exported_at)
         for position, entry in enumerate(profile.get(self.field) or ()):
-            row = {**self.row(entry, position), **who}
-            yield row | {name: "" for name in self.primary_keys if row.get(name) is None}
+            yield {**self.row(entry, position), **who}
 
     def row(self, entry: dict[str, Any], position: int) -> Record:  # noqa: ARG002 - of use to one
         """The columns that are the entry's."""
@@ -280,7 +279,7 @@ class UserCampaignsReceived(_Rows):
     schema = columns.schema(
         profile_columns.key(),
         columns.key("api_campaign_id", "API identifier of the campaign."),
-        columns.key("variation_api_id", "API identifier of the variation; empty if the campaign has only one."),
+        columns.key("variation_api_id", "API identifier of the variation; `(none)` if the campaign has only one."),
         profile_columns.external_id(),
         profile_columns.exported_at(),
         th.Property("name", th.StringType, description="Name of the campaign."),

@@ -10,6 +10,7 @@ from typing_extensions import override
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.lists import DailyStream
 from tap_braze.streams.base.paginators import Offset
+from tap_braze.streams.base.row_types import NO_VALUE
 
 if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
@@ -66,9 +67,9 @@ class InvalidPhoneNumbers(DailyStream):
     schema = columns.schema(
         columns.key("phone", "Phone number (E.164)."),
         columns.moment("invalid_detected_at", "When Braze found the number invalid.", required=True),
-        columns.key("reason", "`provider_error` or `deactivated`; empty if Braze sends none."),
+        columns.key("reason", "`provider_error` or `deactivated`; `(none)` if Braze sends none."),
     )
 
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
-        return [{**row, "reason": row.get("reason") or ""} for row in super().rows(request, document)]
+        return [{**row, "reason": row.get("reason") or NO_VALUE} for row in super().rows(request, document)]
