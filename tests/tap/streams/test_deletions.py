@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import requests
 from braze_sandbox.testing import Sandbox
 from tap_braze.streams import STREAMS
 from tap_braze.streams.base.stream import BrazeStream
@@ -230,3 +231,14 @@ def test_a_catalog_of_another_setting_is_named(run_tap: RunTap) -> None:
     run = run_tap(catalog=catalog, deletions="soft")
     assert run.exit_code == 1
     assert any("the catalog is of another setting 'deletions'" in line for line in run.errors)
+
+
+def test_a_user_who_left_has_a_tombstone(sandbox: Sandbox, run_tap: RunTap) -> None:
+    first = run_tap("users", deletions="soft")
+    left = first.records("users")[0]["braze_id"]
+    headers = {"Authorization": f"Bearer {sandbox.api_key}"}
+    body = {"braze_ids": [left]}
+    requests.post(f"{sandbox.url}/users/delete", json=body, headers=headers, timeout=10).raise_for_status()
+    second = run_tap("users", deletions="soft", state=first.state)
+    (tombstone,) = [record for record in second.records("users") if record["_sdc_deleted_at"]]
+    assert tombstone == {"braze_id": left, "_sdc_deleted_at": tombstone["_sdc_deleted_at"]}
