@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import copy
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from singer_sdk import Tap
+from singer_sdk import Stream, Tap, metrics
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers import capabilities
 from singer_sdk.helpers._catalog import get_selected_schema
+from singer_sdk.helpers._util import utc_now
 from singer_sdk.plugin_base import _ConfigInput as ConfigInput
+from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
     from contextlib import AbstractContextManager
 
+    from singer_sdk.helpers.types import Context, Record
 
-__all__ = ["SDK_SETTINGS", "ConfigInput", "SdkTap", "get_selected_schema"]
+__all__ = ["SDK_SETTINGS", "ConfigInput", "SdkStream", "SdkTap", "get_selected_schema"]
 
 
 def _names(*settings: dict[str, Any]) -> frozenset[str]:
@@ -89,3 +94,145 @@ class SdkTap(Tap):
     def sync_all(self) -> None:
         with self.syncing():
             super().sync_all()
+
+
+class SdkStream(Stream):
+    """A stream that sets its bookmarks itself, writes each SCHEMA once, and can write for other streams.
+
+    Bookmarks move once everything before them is written, so STATE is valid at any time. Records do not move them, and
+    the SDK's progress markers are not needed.
+    """
+
+    _described = False
+    _emitted = 0
+
+    def reading(self) -> AbstractContextManager[None]:
+        """Return the context that the records of this stream are read and written in."""
+        raise NotImplementedError
+
+    def write_encoded(self) -> Iterator[int] | None:
+        """Write RECORD messages that are encoded already; yield how many at a time. None if there are none."""
+        return None
+
+    def after_state(self) -> None:
+        """Run after each STATE message, also where STATE is the same as before and is not written."""
+
+    @property
+    def row_version(self) -> int | None:
+        """The version that the stream's records carry, None for none."""
+        return None
+
+    def before_record(self, record: Record) -> None:
+        """Take a look at each record before it is written."""
+
+    def append(self, record: Record) -> None:
+        """Write a record of our own making, past `before_record`."""
+        self._write(record)
+        self._emitted += 1
+
+    def activate_version(self) -> None:
+        """Have the loader drop the rows of other versions, if the records carry one."""
+        if self._stream_version is not None:
+            self._write_activate_version_message(self._stream_version)
+
+    def emit(self, record: Record) -> None:
+        """Write a record that came with the answers of another stream, whose turn it is."""
+        self._write_schema_message()
+        processed = self.post_process(record)
+        if processed is not None:
+            self._write_record_message(processed)
+            self._emitted += 1
+
+    def mark_state_changed(self) -> None:
+        """Have the next `flush_state` write STATE."""
+        self.state_manager.is_flushed = False
+
+    def flush_state(self) -> None:
+        """Write STATE if it changed."""
+        self._write_state_message()
+
+    def write_state(self) -> None:
+        """Write STATE as it is now."""
+        self.mark_state_changed()
+        self.flush_state()
+
+    def replace_schema(self, schema: dict[str, Any]) -> None:
+        """Write a new SCHEMA message; later records follow it."""
+        self._schema = self._input_schema = schema
+        selected = get_selected_schema(self.name, schema, self.mask)
+        self._tap.mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
+        self._stream_maps = None
+        self._described = False
+        self._write_schema_message()
+
+    @cached_property
+    def _selects_everything(self) -> bool:
+        return all(self.mask.values())
+
+    @override
+    def _write_record_message(self, record: Record) -> None:
+        self.before_record(record)
+        self._write(record)
+
+    def _write(self, record: Record) -> None:
+        """Write a record; if nothing is deselected, skip the SDK's look at every nested field of every record."""
+        if not self._selects_everything:
+            super()._write_record_message(record)
+            return
+        for stream_map in self.stream_maps:
+            mapped = stream_map.transform(record)
+            if mapped is not None:
+                message = RecordMessage(
+                    stream=stream_map.stream_alias,
+                    record=mapped,
+                    version=self._stream_version,
+                    time_extracted=utc_now(),
+                )
+                self._tap.write_message(message)
+        self.mark_state_changed()
+
+    @override
+    def _write_state_message(self) -> None:
+        super()._write_state_message()
+        self.after_state()
+
+    @override
+    def _write_schema_message(self) -> None:
+        if not self._described:
+            self._described = True
+            self._stream_version = self.row_version
+            super()._write_schema_message()
+
+    @override
+    def get_record_counter(
+        self, *, endpoint: str | None = None, log_interval: float = metrics.DEFAULT_LOG_INTERVAL
+    ) -> metrics.Counter:
+        counter = super().get_record_counter(endpoint=endpoint, log_interval=log_interval)
+        counter.value += self._emitted
+        return counter
+
+    @override
+    def _sync_records(
+        self, context: Context | None = None, *, write_messages: bool = True
+    ) -> Generator[Record, Any, Any]:
+        encoded = self.write_encoded() if write_messages else None
+        if encoded is None:
+            with self.reading():
+                yield from super()._sync_records(context, write_messages=write_messages)
+            return
+        with self.get_record_counter() as counter, self.get_sync_timer():
+            for records in encoded:
+                counter.increment(records)
+        self.flush_state()
+
+    @override
+    def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
+        pass
+
+    @override
+    def _write_starting_replication_value(self, context: Context | None) -> None:
+        pass
+
+    @override
+    def get_replication_key_signpost(self, context: Context | None = None) -> None:
+        return None

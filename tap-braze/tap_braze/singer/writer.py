@@ -31,14 +31,16 @@ class Writer(MsgSpecWriter):
         super().__init__()
         self._lines = bytearray()
         self._flushed = 0.0
-        # Called before each message: between two messages nothing is half done, so a run may end here.
+        # Called before each batch of lines: between two messages nothing is half done, so a run may end here.
         self.check_stop: Callable[[], None] = _nothing
 
     @override
     def write_message(self, message: Message) -> None:
-        self.check_stop()
+        ends_batch = not isinstance(message, RecordMessage) or self._is_due
+        if ends_batch:
+            self.check_stop()
         self._lines += self.format_message(message)
-        if not isinstance(message, RecordMessage) or self._is_due:
+        if ends_batch:
             self.flush()
 
     def write_lines(self, lines: bytes) -> None:

@@ -22,12 +22,11 @@ from tap_braze.currents.lines import FIELDS, IDS, Task, read_frames
 from tap_braze.currents.position import Position
 from tap_braze.currents.workers import Workers
 from tap_braze.fetching.ordered_pool import in_order
-from tap_braze.sdk import get_selected_schema
 from tap_braze.storage import StorageError
 from tap_braze.streams.base.stream import BrazeStream
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from singer_sdk.helpers.types import Context, Record
 
@@ -86,8 +85,7 @@ class _FilesStream(BrazeStream):
     in_one = False  # whether events of all types are in it
 
     def __init__(self, run: RunContext, schema: dict[str, Any]) -> None:
-        super().__init__(run)
-        self._schema = schema
+        super().__init__(run, schema)
         # No field tells what was read: the time of an event can be long before that of its file.
         self.forced_replication_method = REPLICATION_INCREMENTAL
         self._events = self._files = self._repeated = 0
@@ -111,17 +109,13 @@ class _FilesStream(BrazeStream):
                 yield msgspec.json.decode(line)
 
     @override
-    def _sync_records(
-        self, context: Context | None = None, *, write_messages: bool = True
-    ) -> Generator[Record, Any, Any]:
-        if not self._is_plain or not write_messages:
-            yield from super()._sync_records(context, write_messages=write_messages)
-            return
-        with self.get_record_counter() as counter, self.get_sync_timer():
-            for lines, events in self._chunks(bare=False):
-                self.run.writer.write_lines(lines)
-                counter.increment(events)
-        self._write_state_message()
+    def write_encoded(self) -> Iterator[int] | None:
+        return self._write_lines() if self._is_plain else None
+
+    def _write_lines(self) -> Iterator[int]:
+        for lines, events in self._chunks(bare=False):
+            self.run.writer.write_lines(lines)
+            yield events
 
     @property
     def _is_plain(self) -> bool:
@@ -193,7 +187,7 @@ class _FilesStream(BrazeStream):
             self._keep(event_type, position)
             if since_state >= _RECORDS_BETWEEN_STATES:
                 since_state = 0
-                self._write_state_message()
+                self.flush_state()
 
     def _read(self, workers: Workers, task: Task, file: File) -> IO[bytes] | Exception:
         """What there is in a file, or what is wrong with it."""
@@ -251,14 +245,8 @@ class _FilesStream(BrazeStream):
         """Say in a new SCHEMA message what a file has that the last one did not name."""
         schema = self.effective_schema
         properties = schemas.extended(schema["properties"], declared)
-        if properties is None:
-            return
-        self._schema = self._input_schema = {**schema, "properties": properties}
-        selected = get_selected_schema(self.name, self._schema, self.mask)
-        self.run.tap.mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
-        self._stream_maps = None
-        self._described = False
-        self._write_schema_message()
+        if properties is not None:
+            self.replace_schema({**schema, "properties": properties})
 
     def _position(self, event_type: str) -> Position:
         incremental = self.replication_method == REPLICATION_INCREMENTAL
@@ -274,7 +262,7 @@ class _FilesStream(BrazeStream):
             kept.update(position.state())
             if not position.pending:
                 kept.pop("pending", None)
-            self.state_manager.is_flushed = False
+            self.mark_state_changed()
 
     def _tell(self, seconds: float) -> None:
         repeated = f", {self._repeated:,} repeated ones left out" if self._repeated else ""

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
 from itertools import islice
 from logging import DEBUG, ERROR, INFO
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
-from singer_sdk import Stream, metrics
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers.conform import TypeConformanceLevel
-from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL, SelectionMask
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
+from tap_braze.sdk import SdkStream
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.row_types import RowTypes
 from tap_braze.streams.base.tombstones import Tombstones
@@ -23,7 +24,7 @@ from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError, short
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
@@ -55,15 +56,7 @@ _NAMED: Final = 20  # fields that one line of the log names
 MISSING: Final = "missing"  # what single parents lack although the bookmark has passed it, in STATE
 
 
-class _Everything(SelectionMask):
-    """Every field is selected; the SDK's own mask looks up the parents of every field of every record."""
-
-    @override
-    def __missing__(self, breadcrumb: tuple[str, ...]) -> bool:
-        return True
-
-
-class BrazeStream(Stream):
+class BrazeStream(SdkStream):
     """A stream of the tap. Tables in the READMEs show the first line of its docstring, its `path` and the like."""
 
     name: str = ""
@@ -85,8 +78,8 @@ class BrazeStream(Stream):
     replication_key: str | None = None
     schema: dict[str, Any]
 
-    def __init__(self, run: RunContext) -> None:
-        super().__init__(run.tap)
+    def __init__(self, run: RunContext, schema: dict[str, Any] | None = None) -> None:
+        super().__init__(run.tap, schema)
         self.run = run
         self.lacks_rows = False  # whether this run could not read all rows
         self.tombstones: Tombstones | None = None
@@ -94,15 +87,6 @@ class BrazeStream(Stream):
             self.tombstones = Tombstones(self.primary_keys)
             self.schema = {**self.schema, "properties": self.schema["properties"] | Tombstones.COLUMNS}
         self._unknown_fields: dict[str, None] = {}
-        self._described = False
-        self._emitted = 0
-
-    @property
-    @override
-    def mask(self) -> SelectionMask:
-        if self._mask is None and all(super().mask.values()):
-            self._mask = _Everything(super().mask)
-        return super().mask
 
     @property
     def is_slow(self) -> bool:
@@ -128,14 +112,6 @@ class BrazeStream(Stream):
     def discreet(self, error: BrazeError) -> BrazeError:
         """Return the error without what no message may show."""
         return error
-
-    def emit(self, record: Record) -> None:
-        """Write a record that came with the answers of another stream, whose turn it is."""
-        self._write_schema_message()
-        processed = self.post_process(record)
-        if processed is not None:
-            self._write_record_message(processed)
-            self._emitted += 1
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
@@ -232,11 +208,6 @@ class BrazeStream(Stream):
         self.stream_state.update(replication_key=self.replication_key, replication_key_value=value)
         self.write_state()
 
-    def write_state(self) -> None:
-        """Write STATE as it is now."""
-        self.state_manager.is_flushed = False
-        self._write_state_message()
-
     def set_aside(self, named: str, error: BrazeError) -> None:
         """Go on without a parent that keeps failing; the run fails when it is over. An outage fails it now."""
         self.lacks_rows = True
@@ -281,23 +252,18 @@ class BrazeStream(Stream):
         return max((at for at in (start, latest and latest - EDIT_OVERLAP) if at is not None), default=None)
 
     @override
-    def _write_state_message(self) -> None:
-        super()._write_state_message()
-        self.run.writer.flush()  # also where the state is the same as before and is not written
+    def after_state(self) -> None:
+        self.run.writer.flush()
+
+    @property
+    @override
+    def row_version(self) -> int | None:
+        return self.version if self.is_snapshot and self.run.settings.deletions == "hard" else None
 
     @override
-    def _write_schema_message(self) -> None:
-        if not self._described:
-            self._described = True
-            if self.is_snapshot and self.run.settings.deletions == "hard":
-                self._stream_version = self.version
-            super()._write_schema_message()
-
-    @override
-    def _write_record_message(self, record: Record) -> None:
+    def before_record(self, record: Record) -> None:
         if self.tombstones is not None:
             self.tombstones.add(record)
-        super()._write_record_message(record)
 
     @property
     def version(self) -> int:
@@ -318,31 +284,21 @@ class BrazeStream(Stream):
             self.logger.warning("stream '%s': deletes nothing, because this run could not read all rows", self.name)
         if self.tombstones is not None:
             for record in self.tombstones.settle(self.stream_state, complete=self.is_complete, warn=self._warn):
-                super()._write_record_message(record)
-                self._emitted += 1
+                self.append(record)
             self.write_state()
-        elif self.is_complete and self._stream_version is not None:
-            self._write_activate_version_message(self._stream_version)
+        elif self.is_complete:
+            self.activate_version()
 
     def _warn(self, text: str) -> None:
         self.logger.warning("stream '%s': %s", self.name, text)
 
     @override
-    def get_record_counter(
-        self, *, endpoint: str | None = None, log_interval: float = metrics.DEFAULT_LOG_INTERVAL
-    ) -> metrics.Counter:
-        counter = super().get_record_counter(endpoint=endpoint, log_interval=log_interval)
-        counter.value += self._emitted
-        return counter
-
-    @override
-    def _sync_records(
-        self, context: Context | None = None, *, write_messages: bool = True
-    ) -> Generator[Record, Any, Any]:
+    @contextmanager
+    def reading(self) -> Iterator[None]:
         progress = self.run.progress
         progress.begin(self.name, self.path)
         try:
-            yield from super()._sync_records(context, write_messages=write_messages)
+            yield
             self._remove_the_gone()
         except (ForbiddenError, UnauthorizedError) as error:
             # Before the first answer, a 401 is about the key and not about its permissions.
@@ -357,21 +313,6 @@ class BrazeStream(Stream):
     def log_sync_costs(self) -> None:
         super().log_sync_costs()
         self.run.report.close()  # the SDK calls this when all streams are over
-
-    # Streams set their bookmarks themselves, once everything before is read, so STATE is valid at any time. Records do
-    # not move them, and the SDK's progress markers are not needed.
-
-    @override
-    def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:
-        pass
-
-    @override
-    def _write_starting_replication_value(self, context: Context | None) -> None:
-        pass
-
-    @override
-    def get_replication_key_signpost(self, context: Context | None = None) -> None:
-        return None
 
 
 def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:
