@@ -62,8 +62,8 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
     "long_strings": _setting(
         "string",
         "Long text",
-        "How to handle text longer than Braze stores: reject the record, or cut the text and report it.",
-        enum=["reject", "cut"],
+        "How to handle text longer than Braze stores: reject the record, or truncate the text and report it.",
+        enum=["reject", "truncate"],
         default="reject",
     ),
     "date_like_text": _setting(

@@ -48,7 +48,7 @@ class Defaults:
 
     def place(self, notice: Callable[[str], None], *, typed_nested_times: bool) -> Place:
         """Where values go: into attributes, or into properties of what happened."""
-        return Place(self.zone, typed_nested_times, cuts=self.long_strings == "cut", report=notice)
+        return Place(self.zone, typed_nested_times, cuts=self.long_strings == "truncate", report=notice)
 
     def dropped(self, notice: Callable[[str], None]) -> Dropped | None:
         """Return what to call with a field that a record goes without; None where such a record is rejected."""

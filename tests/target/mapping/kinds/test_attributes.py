@@ -281,14 +281,14 @@ def test_long_text_is_cut_where_the_setting_says_so_and_reported(
     long = "é" * 300
     columns = {"note": TEXT, "first_name": TEXT, "o": ANY_OBJECT, "tags": ARRAY}
     record = {"note": long, "first_name": long, "o": {"a": [long]}, "tags": [long]}
-    profile = load(columns, record, long_strings="cut")
+    profile = load(columns, record, long_strings="truncate")
     cut = long[:255]
     assert profile.custom_attributes == {"note": cut, "o": {"a": [cut]}, "tags": [cut]}
     assert profile.attributes == {"first_name": cut}
     assert not sandbox.violations
     event = {"external_id": "c-1", "name": "e", "time": "2026-03-04T00:00:00Z", "note": long}
     stream = Stream("events", {"external_id": TEXT, "name": TEXT, "time": TIME, "note": TEXT}, [event, event])
-    run = run_target(stream, long_strings="cut")
+    run = run_target(stream, long_strings="truncate")
     assert the(sandbox.profile("c-1")).events[0]["properties"] == {"note": cut}
     noted = [line for line in run.warnings if "column 'note' holds text of more than 255 characters" in line]
     assert [line.endswith("(2 times)") for line in noted] == [False, True]
