@@ -72,12 +72,7 @@ def test_what_was_not_loaded_is_empty_and_fails_nothing(tmp_path: Path) -> None:
 @needs_dbt
 def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
     with Sandbox(seed="small", users=20, today=date(2026, 3, 20)) as braze:
-        # start_date leaves out of the lists what was not edited since.
         workspace = braze.instance.workspace
-        for campaign in workspace.campaigns.values():
-            campaign.updated_at = datetime(2026, 3, 2, tzinfo=timezone.utc)
-        for canvas in workspace.canvases.values():
-            canvas.updated_at = datetime(2026, 3, 2, tzinfo=timezone.utc)
         files = currents.write(tmp_path, braze.instance, currents.Options(hours=96, duplicates=0.1))
         apps = list(workspace.apps)
         segment = next(iter(workspace.segments))

@@ -53,8 +53,17 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
         title="Start date",
         description=(
             "First day to read, such as `2026-01-31`, for series, bounces, unsubscribes and invalid phone "
-            "numbers. Default: 100 days ago. With `deletions: keep` and in the details of templates, Content Blocks "
-            "and preference centers, objects not edited since then are left out."
+            "numbers. Default: 100 days ago. Lists, such as campaigns, are read in full whatever it says."
+        ),
+    ),
+    th.Property(
+        "edited_since",
+        th.DateTimeType,
+        title="Edited since",
+        description=(
+            "Read details of templates, Content Blocks and preference centers only if they were edited on or after "
+            "this date, such as `2026-01-31`, and with `deletions: keep` also the lists of these, campaigns and "
+            "Canvases. Statistics may then have IDs without a row in the list. Default: read all of them."
         ),
     ),
     th.Property(
@@ -293,7 +302,7 @@ class Settings:
         zone, currents = _zone(config["time_zone"]), config["currents"]
         today = datetime.now(zone).date()
         start, end = _moment(config, "start_date", zone), _moment(config, "end_date", zone)
-        edited_since = start
+        files_since = start
         if start is None:
             start = datetime.combine(today - 100 * DAY, time(), zone)
         if start.date() > today:
@@ -305,7 +314,7 @@ class Settings:
         return cls(
             zone=zone,
             start=start,
-            edited_since=edited_since,
+            edited_since=_moment(config, "edited_since", zone),
             today=today,
             last_day=last,
             lookback=config["lookback_days"] * DAY,
@@ -321,7 +330,7 @@ class Settings:
             subscription_groups=tuple(dict.fromkeys(config["subscriptions"]["groups"])),
             subscribers=UserIds.of(config["subscriptions"], "subscriptions.external_ids_file"),
             users=Users.of(config["users"]),
-            currents=Currents.of(currents, start, _moment(currents, "start_date", zone, "currents.") or edited_since),
+            currents=Currents.of(currents, start, _moment(currents, "start_date", zone, "currents.") or files_since),
         )
 
 

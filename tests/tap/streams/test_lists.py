@@ -142,7 +142,7 @@ def test_the_second_run_brings_what_was_edited(
     assert third.state == second.state
 
 
-def test_what_was_not_edited_since_the_start_date_stays_out(sandbox: Sandbox, run_tap: RunTap) -> None:
+def test_what_was_not_edited_since_the_setting_stays_out(sandbox: Sandbox, run_tap: RunTap) -> None:
     grow(sandbox, "campaigns", 3)
     for day, campaign in enumerate(sandbox.workspace.campaigns.values(), 1):
         campaign.updated_at = datetime(2026, 2, day, tzinfo=timezone.utc)
@@ -151,10 +151,10 @@ def test_what_was_not_edited_since_the_start_date_stays_out(sandbox: Sandbox, ru
         return [record["id"] for record in run.records("campaigns")]
 
     everything = ["00000", "00001", "00002"]
-    assert ids(run_tap("campaigns", start_date="2026-02-02", deletions="keep")) == everything[1:]
-    assert ids(run_tap("campaigns", start_date="2026-02-02T00:00:01Z", deletions="keep")) == everything[2:]
-    assert ids(run_tap("campaigns", start_date="2026-01-02", deletions="keep")) == everything
-    assert ids(run_tap("campaigns", start_date="2026-02-02")) == everything
+    assert ids(run_tap("campaigns", edited_since="2026-02-02", deletions="keep")) == everything[1:]
+    assert ids(run_tap("campaigns", edited_since="2026-02-02T00:00:01Z", deletions="keep")) == everything[2:]
+    assert ids(run_tap("campaigns", edited_since="2026-01-02", deletions="keep")) == everything
+    assert ids(run_tap("campaigns", edited_since="2026-02-02")) == everything
 
 
 def test_a_row_that_does_not_tell_when_it_was_edited_comes_out(sandbox: Sandbox, run_tap: RunTap) -> None:
@@ -223,9 +223,19 @@ def test_two_readers_of_a_list_read_it_once(sandbox: Sandbox, run_tap: RunTap) -
     assert pages(sandbox, "/events/list") == ["0"]
 
 
-def test_without_a_start_date_a_first_run_brings_every_object(sandbox: Sandbox, run_tap: RunTap) -> None:
-    for campaign in sandbox.workspace.campaigns.values():
-        campaign.updated_at = datetime(2015, 1, 1, tzinfo=timezone.utc)
-    run = run_tap("campaigns", start_date=None, end_date=None)
-    assert {record["id"] for record in run.records("campaigns")} == set(sandbox.workspace.campaigns)
-    assert "last_edit.time[gt]" not in sandbox.requests[-1].query
+@pytest.mark.parametrize("start_date", [None, "2026-06-01"])
+@pytest.mark.parametrize("deletions", ["keep", "hard"])
+@pytest.mark.parametrize(("kind", "field"), [("campaigns", "campaign_id"), ("canvases", "canvas_id")])
+def test_each_object_with_statistics_has_its_row_whatever_the_start_date(
+    sandbox: Sandbox, run_tap: RunTap, *, kind: str, field: str, start_date: str | None, deletions: str
+) -> None:
+    for each in getattr(sandbox.workspace, kind).values():
+        each.updated_at = datetime(2015, 1, 1, tzinfo=timezone.utc)
+    run = run_tap(
+        kind, f"{kind}_details", f"{kind}_analytics", start_date=start_date, end_date=None, deletions=deletions
+    )
+    listed = {record["id"] for record in run.records(kind)}
+    assert listed == set(getattr(sandbox.workspace, kind))
+    assert {record[field] for record in run.records(f"{kind}_details")} == listed
+    assert {record[field] for record in run.records(f"{kind}_analytics")} <= listed
+    assert not [request for request in sandbox.requests if "last_edit.time[gt]" in request.query]

@@ -154,12 +154,14 @@ def test_what_changed_comes_again(
 
 
 @pytest.mark.parametrize(("stream", "kind", "key"), [(stream, kind, key) for stream, kind, key, _ in WITH_DETAILS])
-def test_what_has_not_changed_since_the_start_date_stays_out(
+def test_what_has_not_changed_since_the_setting_stays_out(
     sandbox: Sandbox, run_tap: RunTap, *, stream: str, kind: str, key: str
 ) -> None:
     grow(sandbox, kind, 3)
-    run = run_tap(stream, start_date="2026-03-01T00:01:00Z", deletions="keep")
+    run = run_tap(stream, edited_since="2026-03-01T00:01:00Z", deletions="keep")
     assert [record[key] for record in run.records(stream)] == ["00001", "00002"]
+    run = run_tap(stream, start_date="2026-03-01T00:01:00Z", deletions="keep")
+    assert [record[key] for record in run.records(stream)] == ["00000", "00001", "00002"]
 
 
 @pytest.mark.parametrize(

@@ -243,10 +243,10 @@ class BrazeStream(SdkStream):
         return True
 
     def edited_since(self, latest: datetime | None) -> datetime | None:
-        """Return from when on edits are read: an overlap before the latest one, but not before the start date.
+        """Return from when on edits are read: an overlap before the latest one, but not before the setting.
 
-        None is from the beginning. Without a start date the first run brings every object: which objects were edited
-        has nothing to do with the days of the series.
+        None is from the beginning. The start date has no part in this: which objects were edited has nothing to do
+        with the days of the series.
         """
         start = self.run.settings.edited_since
         return max((at for at in (start, latest and latest - EDIT_OVERLAP) if at is not None), default=None)
