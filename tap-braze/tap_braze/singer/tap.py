@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import gc
+import json
 import sys
 from contextlib import contextmanager
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from io import StringIO
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 import click
 import simplejson  # type: ignore[import-untyped]
@@ -24,7 +26,7 @@ from tap_braze.process.signals import Stopped
 from tap_braze.process.standard_streams import OutputError
 from tap_braze.sdk import SDK_SETTINGS, ConfigInput, SdkTap, get_selected_schema
 from tap_braze.settings.schema import CONFIG_SCHEMA, checked
-from tap_braze.singer import access
+from tap_braze.singer import access, state_file
 from tap_braze.singer.signals import StopSignal
 from tap_braze.singer.writer import Writer
 from tap_braze.streams import STREAMS, currents
@@ -133,13 +135,23 @@ class TapBraze(SdkTap):
 
     @classmethod
     @override
-    def invoke(cls, **arguments: Any) -> None:
+    def get_singer_command(cls) -> click.Command:
+        command = super().get_singer_command()
+        (state,) = (option for option in command.params if option.name == "state")
+        state.type = state_file.StateFile(encoding="utf-8")
+        return command
+
+    @classmethod
+    @override
+    def invoke(cls, *, state: IO[str] | None = None, **arguments: Any) -> None:
         # Records are many short-lived objects without cycles: collecting at the usual pace takes a tenth of a run.
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         try:
             with cls._plain_errors():
                 standard_streams.check()
-                super().invoke(**arguments)
+                if state is not None:
+                    state = StringIO(json.dumps(state_file.read(state.read())))
+                super().invoke(state=state, **arguments)
         finally:
             standard_streams.discard_if_unwritable(sys.stderr)
 
