@@ -9,8 +9,11 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from braze_sandbox.currents import files as currents
 from braze_sandbox.testing import Sandbox
 from psycopg import sql
+from tap_braze.currents.schemas import EVENT_TYPES, stream_name
+from tap_braze.times import moment
 
 from demo import machinery
 from tests.e2e.support import tap
@@ -60,6 +63,11 @@ class Warehouse:
         if states := done.stdout.splitlines():
             self._state = json.loads(states[-1])
 
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows of a table, in the types of JSON."""
+        query = sql.SQL("select row_to_json(found)::text from {} found").format(sql.Identifier(self._schema, table))
+        return [json.loads(row) for (row,) in self._database.rows(query)]
+
     def ids(self, table: str, key: str = "id", where: str = "true") -> list[str]:
         """The keys of a table's rows, of those that `where` lets through."""
         query = sql.SQL("select {} from {} where ").format(sql.Identifier(key), sql.Identifier(self._schema, table))
@@ -85,6 +93,53 @@ def next_second() -> None:
     now = int(time.time())
     while int(time.time()) == now:
         time.sleep(0.05)
+
+
+def value(found: Any, column: dict[str, Any]) -> Any:
+    """A value in a form in which it is the same on both sides."""
+    if found is not None and column.get("format") == "date-time":
+        return moment(found)
+    return found
+
+
+def test_every_table_holds_the_records_of_its_stream(warehouse: Warehouse, tmp_path: Path) -> None:
+    """Twice: names, keys and values. Names that PostgreSQL cuts would be the same table."""
+    currents.write(tmp_path, warehouse.braze.instance, currents.Options(hours=2))
+    longest = max(EVENT_TYPES, key=len)
+    names = ["segments", "campaigns_messages_analytics", "canvases_messages_analytics", "campaigns_analytics"]
+    names += [
+        "invalid_phone_numbers",
+        "kpi_daily_new_users",
+        "catalogs",
+        stream_name(longest),
+        stream_name("users.messages.email.Open"),
+    ]
+    schemas: dict[str, dict[str, Any]] = {}
+    records: dict[str, dict[Any, dict[str, Any]]] = {}
+    for _ in range(2):
+        lines = warehouse.read(*names, currents={"url": str(tmp_path / "currents"), "event_types": []})
+        warehouse.load(lines)
+        for message in map(json.loads, lines):
+            if message["type"] == "SCHEMA":
+                schemas[message["stream"]] = message
+            elif message["type"] == "RECORD":
+                keys = schemas[message["stream"]]["key_properties"]
+                key = tuple(message["record"][name] for name in keys)
+                assert None not in key
+                assert "" not in key
+                records.setdefault(message["stream"], {})[key] = message["record"]
+    assert records.keys() >= {"segments", "campaigns_messages_analytics", "canvases_messages_analytics"}
+    for stream, by_key in records.items():
+        columns, keys = schemas[stream]["schema"]["properties"], schemas[stream]["key_properties"]
+        rows = warehouse.rows(stream)
+        assert len(rows) == len(by_key), stream
+        known = {
+            tuple(value(each, columns[k]) for k, each in zip(keys, key, strict=True)): r for key, r in by_key.items()
+        }
+        for row in rows:
+            record = known[tuple(value(row[key], columns[key]) for key in keys)]
+            for name, column in columns.items():
+                assert value(row[name], column) == value(record.get(name), column), (stream, name)
 
 
 @pytest.mark.parametrize(
