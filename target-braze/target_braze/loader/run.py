@@ -267,12 +267,16 @@ class Loader:
             settled()
 
     def _reject(self, record: Record, why: Rejection) -> None:
-        """Put a record into the dead letters.
+        """Put a record into the dead letters; a dry run counts it, and goes on whatever `on_error` says.
 
         Raises:
             RejectedError: setting `on_error` is fail, or there are more than `max_dead_letters`.
         """
         if not self._summary.refused(record, why):
+            return
+        if self._dry_run:
+            if self._dead_letters is not None:
+                self._dead_letters.write(record, why)
             return
         if self._dead_letters is None:
             raise RejectedRecordError(record, why)

@@ -213,7 +213,8 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "boolean",
         "Dry run",
         "Map and check everything, but send nothing and write no STATE. The log shows what would be "
-        "sent and what it would cost.",
+        "sent and what it would cost. Reads all input and counts what would be rejected, whatever `on_error` says, "
+        "and exits with 0. Needs no `api_key` and no `endpoint`, unless `preflight` is on.",
         default=False,
     ),
 }

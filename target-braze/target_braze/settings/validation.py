@@ -57,6 +57,10 @@ def prepare(config: dict[str, Any], schema: dict[str, Any], known: frozenset[str
     if config.get("track_endpoint") == "bulk":
         config.setdefault("max_objects_per_request", limits.BULK_OBJECTS)
     config.update(parsed(config, schema))
+    if config.get("dry_run") is True and not config.get("preflight"):
+        # Nothing is requested, so there is nobody to name.
+        config.setdefault("api_key", "none")
+        config.setdefault("endpoint", "US-01")
     return [*unknown(config, schema, known)]
 
 
