@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import random
-import re
 import sys
 import tempfile
 import threading
@@ -24,7 +23,7 @@ import fastavro
 from tap_braze.currents.schemas import of_event_type, stream_name
 from tap_braze.singer.tap import TapBraze
 
-from bench.machinery import machine, timed
+from bench.machinery import machine, records_in, timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,8 +135,7 @@ def _run(folder: Path, stream: str, events: int) -> str:
     command += ["--config", str(folder / "config.json"), "--catalog", str(folder / "catalog.json")]
     with _memory() as peak:
         cost = timed(command, folder / "log")
-    points = (json.loads(found) for found in re.findall(r"METRIC: (\{.*\})", (folder / "log").read_text()))
-    read = sum(point["value"] for point in points if point["metric"] == "record_count")
+    read = records_in((folder / "log").read_text())
     if read != events:
         sys.exit(f"{stream}: {read:,} events instead of {events:,}")
     return (

@@ -61,6 +61,12 @@ def timed(command: Sequence[str], log: Path, stdin: Path | None = None) -> Cost:
     return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, peak_mb=peak, stolen=stolen)
 
 
+def records_in(log: str) -> int:
+    """Return how many records the table at the end of the tap's log counts."""
+    (count,) = re.findall(r"total in [\d.,]+ s +([\d,]+)", log)
+    return int(count.replace(",", ""))
+
+
 def machine() -> str:
     """How busy the machine is, without which no figure means much."""
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {sys.version.split()[0]}"

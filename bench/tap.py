@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from urllib.request import urlopen
 from tap_braze.singer.tap import TapBraze
 from typing_extensions import override
 
-from bench.machinery import Cost, machine, sandbox, timed
+from bench.machinery import Cost, machine, records_in, sandbox, timed
 
 DAYS: Final = 400
 # Series that come nested as Braze sends them; the long forms would write the same figures a second time.
@@ -102,9 +101,7 @@ def _run(folder: Path, url: str, concurrency: int, streams: tuple[str, ...]) -> 
     command = [sys.executable, "-m", "tap_braze"]
     command += ["--config", str(folder / "config.json"), "--catalog", str(folder / "catalog.json")]
     cost = timed(command, folder / "log")
-    text = (folder / "log").read_text()
-    points = (json.loads(found) for found in re.findall(r"METRIC: (\{.*\})", text))
-    records = sum(point["value"] for point in points if point["metric"] == "record_count")
+    records = records_in((folder / "log").read_text())
     with urlopen(f"{url}/sandbox/requests") as answer:  # noqa: S310 - a sandbox of our own
         requests: list[dict[str, Any]] = json.load(answer)["requests"]
     return Result(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import Stream, Tap, metrics
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -12,6 +13,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers import capabilities
 from singer_sdk.helpers._catalog import get_selected_schema
 from singer_sdk.helpers._util import utc_now
+from singer_sdk.metrics import METRICS_LOGGER_NAME
 from singer_sdk.plugin_base import _ConfigInput as ConfigInput
 from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
@@ -43,6 +45,31 @@ SDK_SETTINGS = _names(
     capabilities.TARGET_SCHEMA_CONFIG,
     capabilities.TARGET_VALIDATE_RECORDS_CONFIG,
 )
+
+# Templates of the SDK's messages that a user needs only to look for an error.
+_DETAILS: Final = frozenset(
+    {
+        "METRIC: %s",
+        "Parsing env var for settings config...",
+        "Skipping deselected stream '%s'.",
+        "Skipping parse of env var settings...",
+    }
+)
+
+
+class _Details(logging.Filter):
+    """Lowers the SDK's detailed messages from INFO to DEBUG."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg not in _DETAILS:
+            return True
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+
+
+for _name in ("tap-braze", METRICS_LOGGER_NAME):
+    logging.getLogger(_name).addFilter(_Details())
 
 
 class SdkTap(Tap):

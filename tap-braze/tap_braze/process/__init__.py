@@ -1,4 +1,4 @@
-"""What the operating system gives a process: standard streams and signals. Nothing of Singer or Braze.
+"""What any process needs: standard streams, signals, a ticker and counted warnings. Nothing of Singer or Braze.
 
 `make sync-shared` copies the modules of this folder to the target, since each plugin installs without the other.
 """

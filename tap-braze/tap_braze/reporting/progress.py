@@ -1,35 +1,63 @@
-"""Logs the progress of a run every few seconds, and feeds the SDK's metrics of requests."""
+"""Counts what a run reads, and logs it every few seconds and at the end; feeds the SDK's metrics of requests."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from singer_sdk import metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from logging import Logger, LoggerAdapter
 
     from tap_braze.fetching.windows import Window
 
-_EVERY: Final = 5.0
+_WIDEST_NAME: Final = 36
+
+
+@dataclass
+class StreamCounts:
+    """Of one stream: records written, requests answered, seconds that something waited for a rate limit or a retry."""
+
+    records: int = 0
+    requests: int = 0
+    waited: float = 0.0
 
 
 class Progress:
-    """Counts responses and records, and logs them as the run proceeds; for one thread.
+    """Counts for one thread; others may read them.
 
     Everything that waits calls `tick` about once a second, so `check_stop` may end the run there by an exception.
+
+    Args:
+        logger: Where progress is logged.
+        check_stop: Raises what ends the run.
+        waited: Returns the seconds of waiting in the run so far.
+        waits_for: Returns what requests wait for at the moment, empty for nothing.
     """
 
-    def __init__(self, logger: Logger | LoggerAdapter[Logger], check_stop: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        logger: Logger | LoggerAdapter[Logger],
+        check_stop: Callable[[], None] = lambda: None,
+        waited: Callable[[], float] = lambda: 0.0,
+        waits_for: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.tick = check_stop
+        self.streams: dict[str, StreamCounts] = {}
+        self.selected = 0
         self._logger = logger
-        self._check_stop = check_stop
+        self._waited = waited
+        self._waits_for = waits_for
         self._started = self._logged = time.monotonic()
-        self._streams = 0
+        self._begun = 0
         self._requests = self._requests_logged = 0
-        self._records = 0
+        self._records = self._records_logged = 0
         self._stream = ""
+        self._stream_began = 0.0
+        self._waited_before = 0.0
         self._planned: int | None = None
         self._of_stream = 0
         self._windows: tuple[int, int] | None = None
@@ -41,11 +69,18 @@ class Progress:
         """The number of requests answered in this run."""
         return self._requests
 
+    @property
+    def seconds(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self._started
+
     def begin(self, stream: str, endpoint: str) -> None:
         """Begin a stream."""
         self.end()
-        self._streams += 1
+        self._begun += 1
+        self.streams.setdefault(stream, StreamCounts())
         self._stream, self._planned, self._of_stream = stream, None, 0
+        self._stream_began, self._waited_before = time.monotonic(), self._waited()
         self._windows = self._window = None
         self._counter = metrics.Counter(
             metrics.Metric.HTTP_REQUEST_COUNT, {metrics.Tag.STREAM: stream, metrics.Tag.ENDPOINT: endpoint}
@@ -60,12 +95,15 @@ class Progress:
         if self._counter is not None:
             self._counter.exit()
             self._counter = None
+            self.streams[self._stream].waited += self._waited() - self._waited_before
 
     def record_answer(self, window: Window | None = None, records: int = 0) -> None:
-        """Count an answered request and its records."""
+        """Count an answered request and the records read from it."""
         self._requests += 1
         self._of_stream += 1
         self._records += records
+        if self._stream:
+            self.streams[self._stream].requests += 1
         if window is not None and window != self._window and self._windows is not None:
             self._window, self._windows = window, (self._windows[0] + 1, self._windows[1])
         if self._counter is not None:
@@ -77,36 +115,85 @@ class Progress:
         self._records += records
         self.tick()
 
-    def tick(self) -> None:
-        """Log the progress, if it is time for that.
+    def wrote(self, stream: str, records: int = 1) -> None:
+        """Count records written to standard output, also those of a stream whose turn has not come."""
+        self.streams.setdefault(stream, StreamCounts()).records += records
 
-        Raises:
-            SystemExit: The run is to end.
-        """
-        self._check_stop()
+    def log(self) -> None:
+        """Log how far the run is."""
         now = time.monotonic()
-        if now - self._logged < _EVERY or not self._stream:
+        span = max(now - self._logged, 1e-9)
+        pace = (self._requests - self._requests_logged) / span
+        record_pace = (self._records - self._records_logged) / span
+        self._logged, self._requests_logged, self._records_logged = now, self._requests, self._records
+        waits_for = self._waits_for()
+        if not self._stream:
+            self._logger.info("looking at what there is to read, for %.0f s so far%s", now - self._started, waits_for)
             return
-        pace = (self._requests - self._requests_logged) / (now - self._logged)
-        self._logged, self._requests_logged = now, self._requests
+        planned, of_stream, windows, window = self._planned, self._of_stream, self._windows, self._window
         facts = {
             "stream": self._stream,
+            "stream_number": self._begun,
+            "stream_count": self.selected,
             "requests": self._requests,
             "records": self._records,
             "requests_per_second": round(pace, 1),
+            "records_per_second": round(record_pace, 1),
         }
-        parts = [f"{self._of_stream:,}{'' if self._planned is None else f' of {self._planned:,}'} requests"]
-        if self._windows is not None and self._window is not None:
-            facts |= {"window": self._windows[0], "windows": self._windows[1]}
-            parts.insert(0, f"window {self._windows[0]} of {self._windows[1]} (to {self._window.last})")
+        parts = [f"{of_stream:,}{'' if planned is None else f' of {planned:,}'} requests"]
+        if windows is not None and window is not None:
+            facts |= {"window": windows[0], "windows": windows[1]}
+            parts.insert(0, f"window {windows[0]} of {windows[1]} (to {window.last})")
+        if planned is not None and of_stream:
+            left = (planned - of_stream) * (now - self._stream_began) / of_stream
+            facts["seconds_left"] = round(left)
+            parts.append(f"at most {left:,.0f} s left at this pace")
         self._logger.info(
-            "stream '%s': %s; %.0f requests/s; run: stream %d, %s requests, %s records in %.0f s",
+            "stream %d of %d '%s': %s; %.0f requests/s, %.0f records/s; run: %s requests, %s records in %.0f s%s",
+            self._begun,
+            self.selected,
             self._stream,
             ", ".join(parts),
             pace,
-            self._streams,
+            record_pace,
             f"{self._requests:,}",
             f"{self._records:,}",
             now - self._started,
+            f"; waiting for {waits_for}" if waits_for else "",
             extra=facts,
         )
+
+    def log_table(self, refused: Mapping[str, int]) -> None:
+        """Log what each stream has brought, and the run in total.
+
+        Args:
+            refused: Number of parents that were refused or failed, by stream.
+        """
+        self.end()
+        if not self.streams:
+            return
+        self._log_row("stream", "records", "requests", "waited", "refused")
+        empty = []
+        for name, counts in self.streams.items():
+            if counts.records or counts.requests or refused.get(name):
+                self._log_row(
+                    name,
+                    f"{counts.records:,}",
+                    f"{counts.requests:,}",
+                    f"{counts.waited:.1f} s",
+                    f"{refused.get(name, 0):,}",
+                )
+            else:
+                empty.append(name)
+        self._log_row(
+            f"total in {self.seconds:.1f} s",
+            f"{sum(counts.records for counts in self.streams.values()):,}",
+            f"{self._requests:,}",
+            f"{self._waited():.1f} s",
+            f"{sum(refused.values()):,}",
+        )
+        if empty:
+            self._logger.info("without records: %s", ", ".join(empty))
+
+    def _log_row(self, name: str, *cells: str) -> None:
+        self._logger.info("%s%s", name.ljust(_WIDEST_NAME), "".join(cell.rjust(12) for cell in cells))

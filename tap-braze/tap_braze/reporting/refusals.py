@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from tap_braze.braze.client import UnavailableError
@@ -26,6 +27,8 @@ class Report:
         self._failed: dict[str, dict[str, str]] = {}
         self._skipped: list[str] = []
         self._in_a_row: dict[str, BrazeError] = {}
+        # Refused and failed parents by stream, to the end of the run.
+        self.counts: Counter[str] = Counter()
 
     def record_answer(self) -> None:
         """Record that Braze answered, which ends a row of failures."""
@@ -36,6 +39,7 @@ class Report:
         of_stream = self._refused.setdefault(stream, {})
         if named not in of_stream:
             of_stream[named] = None
+            self.counts[stream] += 1
             self._logger.warning(
                 "stream '%s': %s was refused and is passed over: %s", stream, one_line(named), one_line(str(error))
             )
@@ -56,6 +60,7 @@ class Report:
         of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
             of_stream[named] = text
+            self.counts[stream] += 1
             self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, text)
 
     def record_skip(self, stream: str, error: BrazeError) -> None:

@@ -6,7 +6,7 @@ import copy
 import gc
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
@@ -22,8 +22,10 @@ from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, StoppedError
 from tap_braze.process import standard_streams
+from tap_braze.process.repeated_warnings import counted
 from tap_braze.process.signals import Stopped
 from tap_braze.process.standard_streams import OutputError
+from tap_braze.process.ticker import ticking
 from tap_braze.sdk import SDK_SETTINGS, ConfigInput, SdkTap, get_selected_schema
 from tap_braze.settings.schema import CONFIG_SCHEMA, checked
 from tap_braze.singer import access, state_file
@@ -111,7 +113,12 @@ class TapBraze(SdkTap):
         self._skip_without_opt_in()
         self.message_writer.check_stop = self.stop_signal.check
         # Requests in flight only read, so nothing is lost when they are cut off at once.
-        with self.stop_signal.handled(partial(self.run.client.stop, grace=0.0)):
+        with ExitStack() as at_end:
+            at_end.enter_context(self.stop_signal.handled(partial(self.run.client.stop, grace=0.0)))
+            self.run.progress.selected = sum(stream.selected for stream in self.streams.values())
+            at_end.callback(lambda: self.run.progress.log_table(self.run.report.counts))
+            at_end.enter_context(counted(self.logger))
+            at_end.enter_context(ticking(self.run.progress.log))
             try:
                 yield
             except (Stopped, StoppedError):

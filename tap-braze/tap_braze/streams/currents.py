@@ -115,6 +115,7 @@ class _FilesStream(BrazeStream):
     def _write_lines(self) -> Iterator[int]:
         for lines, events in self._chunks(bare=False):
             self.run.writer.write_lines(lines)
+            self.run.progress.wrote(self.name, events)
             yield events
 
     @property

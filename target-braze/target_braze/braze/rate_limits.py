@@ -104,10 +104,17 @@ class ServerClock:
 
 
 class Waiting:
-    """Context manager that measures waiting: `seconds` counts the time during which at least one thread waited."""
+    """Context manager that measures waiting: `seconds` counts the time during which at least one thread waited.
+
+    Attributes:
+        name: What the latest thread to begin waits for, where there is a choice.
+        until: When its wait should end (time.monotonic()), 0 if unknown.
+    """
 
     def __init__(self) -> None:
-        self.seconds = 0.0
+        self.name = ""
+        self.until = 0.0
+        self._seconds = 0.0
         self._threads = 0
         self._since = 0.0
         self._lock = threading.Lock()
@@ -124,7 +131,18 @@ class Waiting:
         with self._lock:
             self._threads -= 1
             if not self._threads:
-                self.seconds += time.monotonic() - self._since
+                self._seconds += time.monotonic() - self._since
+
+    @property
+    def is_ongoing(self) -> bool:
+        """Whether a thread waits now."""
+        return self._threads > 0
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of waiting so far, including the wait under way."""
+        with self._lock:
+            return self._seconds + (time.monotonic() - self._since if self._threads else 0.0)
 
 
 class Pool:
@@ -150,6 +168,7 @@ class Pool:
         """Wait for room in the window. Return False if stopped."""
         while wait := self._take():
             self._log_wait(wait)
+            self._waiting.name, self._waiting.until = self.name, time.monotonic() + wait
             with self._waiting:
                 stopped = self._stop.wait(min(wait, _PROGRESS_EVERY))
             if stopped:

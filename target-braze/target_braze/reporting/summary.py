@@ -22,6 +22,8 @@ _log = logging.getLogger("target-braze")
 
 # What can become of a record; until then it is open.
 _OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
+_COLUMNS: Final = ("coalesced", "unchanged", "rejected")
+_WIDEST_NAME: Final = 28
 # Reasons that are told apart, and those of them that are told.
 _REASONS: Final = 1_000
 _REASONS_TOLD: Final = 5
@@ -140,25 +142,26 @@ class Summary:
         return "; ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common(_REASONS_TOLD))
 
     def log(self, *, dry_run: bool) -> None:
-        """Write what became of each stream, then what was noticed more than once."""
+        """Write a table of what became of each stream, what else is worth a word, and what was noticed repeatedly."""
+        _log_row("stream", "read", "would send" if dry_run else "sent", *_COLUMNS, "requests", "data points")
         for stream, counts in self.streams.items():
-            _log.info(
-                "stream '%s': %s records read, %s objects %s, %s coalesced into another of the same user, %s already "
-                "in Braze by the ledger, %s rejected, %s data points%s",
-                stream,
-                f"{counts.read:,}",
-                f"{counts.objects:,}",
-                "would be sent" if dry_run else "sent",
-                f"{counts.coalesced:,}",
-                f"{counts.unchanged:,}",
-                f"{counts.rejected:,}",
-                f"{counts.data_points:,}",
-                "".join(f", {count:,} {what}" for what, count in _rest(counts) if count),
-            )
+            _log_counts(stream, counts, counts.requests)
+        if len(self.streams) > 1:
+            total = Counts()
+            for counts in self.streams.values():
+                for name, count in asdict(counts).items():
+                    setattr(total, name, getattr(total, name) + count)
+            _log_counts("total", total, self.requests)  # several streams may share a request
+        for stream, counts in self.streams.items():
+            if more := [f"{count:,} {what}" for what, count in _rest(counts) if count]:
+                _log.info("stream '%s': %s", stream, ", ".join(more))
             for text in self._identifications(stream):
                 _log.info("stream '%s': %s", stream, text)
         _log.info(
-            "%s requests to Braze%s", f"{self.requests:,}", " would be made: this was a dry run" if dry_run else ""
+            "%s requests to Braze%s in %.1f s",
+            f"{self.requests:,}",
+            " would be made: this was a dry run," if dry_run else "",
+            time.monotonic() - self._started,
         )
         for text, count in self._notices.items():
             if count > 1:
@@ -212,6 +215,16 @@ class Summary:
                     f"{kind} of column '{column}' named the user of {counts[CHOSEN]:,} records"
                     + "".join(f", {count:,} {rule}" for rule, count in caught.most_common())
                 )
+
+
+def _log_counts(name: str, counts: Counts, requests: int) -> None:
+    outcomes = (getattr(counts, column) for column in _COLUMNS)
+    numbers = (counts.read, counts.sent, *outcomes, requests, counts.data_points)
+    _log_row(name, *(f"{number:,}" for number in numbers))
+
+
+def _log_row(name: str, *cells: str) -> None:
+    _log.info("%s%s", name.ljust(_WIDEST_NAME), "".join(cell.rjust(13) for cell in cells))
 
 
 def _rest(counts: Counts) -> Iterator[tuple[str, int]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from singer_sdk import Target
 from singer_sdk.configuration._dict_config import parse_environment_config
@@ -12,6 +13,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers import capabilities
 from singer_sdk.helpers.capabilities import PluginCapabilities
 from singer_sdk.mapper import RemoveRecordTransform, SameRecordTransform
+from singer_sdk.metrics import METRICS_LOGGER_NAME
 from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
@@ -29,6 +31,31 @@ if TYPE_CHECKING:
 __all__ = ["ConfigInput", "SdkTarget", "SingerCommand"]
 
 ConfigInput = _ConfigInput
+
+# How the SDK's messages begin that a user needs only to look for an error.
+_DETAILS: Final = (
+    "METRIC: ",
+    "Initializing ",
+    "Parsing env var",
+    "Reader '%s' completed",
+    "Skipping parse of env var",
+    "Target '%s' is listening",
+)
+
+
+class _Details(logging.Filter):
+    """Lowers the SDK's detailed messages from INFO to DEBUG."""
+
+    @override
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not str(record.msg).startswith(_DETAILS):
+            return True
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        return logging.getLogger(record.name).isEnabledFor(logging.DEBUG)
+
+
+for _name in ("target-braze", METRICS_LOGGER_NAME):
+    logging.getLogger(_name).addFilter(_Details())
 
 
 def _names(*settings: dict[str, Any]) -> frozenset[str]:

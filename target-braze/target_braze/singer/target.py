@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.loader.run import Loader, RejectedRecordError
+from target_braze.process.repeated_warnings import counted
 from target_braze.process.signals import Stopped, handle
 from target_braze.reporting.dead_letter_file import FIELD
 from target_braze.settings.config import CONFIG
@@ -57,6 +58,7 @@ class TargetBraze(MessageTarget):
             # A signal only makes the next message, or the wait for room or answers, raise; see `stop`.
             at_end.callback(handle(self.stop))
             at_end.callback(self._write_summary)
+            at_end.enter_context(counted(_log))
             at_end.enter_context(self.loader)
             self.listen(file_input)
 

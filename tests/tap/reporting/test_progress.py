@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.testing import Sandbox
-from tap_braze.reporting import progress
+from tap_braze.process import ticker
 from tap_braze.reporting.progress import Progress
 
 if TYPE_CHECKING:
@@ -20,37 +20,68 @@ if TYPE_CHECKING:
 
 
 def lines(run: Any) -> list[str]:
-    return [line for line in run.stderr.splitlines() if "requests/s; run: stream" in line]
+    return [line for line in run.stderr.splitlines() if " requests/s, " in line]
 
 
 def test_a_run_says_how_far_it_is(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_EVERY", 0.05)
+    monkeypatch.setattr(ticker, "EVERY", 0.05)
     with Sandbox(latency_ms=30) as slow:
         run = run_tap(
             "canvases_analytics", "kpi_daily_new_users", endpoint=slow.url, api_key=slow.api_key, concurrency=2
         )
     assert any(
-        re.search(r"stream 'canvases_analytics': window \d+ of 10 \(to 2026-\d\d-\d\d\), \d+ of 31 requests", line)
+        re.search(
+            r"stream 1 of 2 'canvases_analytics': window \d+ of 10 \(to 2026-\d\d-\d\d\), \d+ of 31 requests", line
+        )
         for line in lines(run)
     ), lines(run)
-    assert '"http_request_count"' in run.stderr
+
+
+def test_a_run_is_quiet_and_ends_with_a_table(sandbox: Sandbox, run_tap: RunTap) -> None:
+    refused = next(iter(sandbox.workspace.campaigns))
+    sandbox.fault(path="/campaigns/data_series", query={"campaign_id": refused}, do="status", status=400)
+    run = run_tap("campaigns", "campaigns_analytics", "kpi_daily_new_users", "sends_analytics")
+    assert "METRIC" not in run.stderr
+    assert "Skipping deselected" not in run.stderr
+    table = [line.split(" | ")[-1].split() for line in run.stderr.splitlines() if "| INFO" in line]
+    rows = {row[0]: row[1:] for row in table}
+    assert rows["stream"] == ["records", "requests", "waited", "refused"]
+    assert rows["campaigns"] == [str(len(run.records("campaigns"))), "1", "0.0", "s", "0"]
+    assert rows["campaigns_analytics"][0] == str(len(run.records("campaigns_analytics")))
+    assert rows["campaigns_analytics"][-1] == "1"
+    assert rows["total"][-1] == "1"
+    assert rows["without"] == ["records:", "sends_analytics"]
+    assert len(run.stderr.splitlines()) < 30
+
+
+def test_all_details_come_at_debug(run_tap: RunTap) -> None:
+    run = run_tap("campaigns", env={"TAP_BRAZE_LOGLEVEL": "DEBUG"})
+    assert any("DEBUG" in line and '"http_request_count"' in line for line in run.stderr.splitlines())
+
+
+def test_warnings_of_one_kind_are_counted(sandbox: Sandbox, run_tap: RunTap) -> None:
+    sandbox.fault(path="/kpi/dau/data_series", do="status", status=503, times=3)
+    run = run_tap("kpi_daily_active_users")
+    retries = [line for line in run.stderr.splitlines() if "HTTP 503" in line]
+    assert len(retries) == 2
+    assert retries[1].endswith("(and 2 more like this)")
 
 
 def test_waiting_is_no_silence(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_EVERY", 0.5)
+    monkeypatch.setattr(ticker, "EVERY", 0.5)
     with Sandbox() as slow:
         slow.fault(path="/kpi/dau/*", do="latency", latency_ms=2500)
         run = run_tap("kpi_daily_active_users", endpoint=slow.url, api_key=slow.api_key)
     assert len(lines(run)) >= 2
 
 
-def test_the_facts_are_fields_of_the_log(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "_EVERY", 0.0)
+def test_the_facts_are_fields_of_the_log(caplog: pytest.LogCaptureFixture) -> None:
     telling = Progress(logging.getLogger("tap-braze"))
     with caplog.at_level(logging.INFO):
         telling.begin("a", "/a")
         telling.plan(100, 5)
         telling.record_answer(records=7)
+        telling.log()
     (record,) = [record for record in caplog.records if record.name == "tap-braze"]
     facts = vars(record)
     assert (facts["stream"], facts["requests"], facts["records"]) == ("a", 1, 7)

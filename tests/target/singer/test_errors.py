@@ -252,11 +252,19 @@ def test_an_answer_that_is_lost_after_the_work_makes_an_event_count_twice(
     assert [event["name"] for p in sandbox.profiles() for event in p.events] == ["e", "e"]
 
 
+def table(run: Run) -> dict[str, list[str]]:
+    """The rows of the table at the end, by stream."""
+    lines = [line.split(" | ")[-1].split() for line in run.stderr.splitlines() if "| INFO" in line]
+    (start,) = (place for place, cells in enumerate(lines) if cells[:2] == ["stream", "read"])
+    return {cells[0]: cells[1:] for cells in lines[start : start + 2]}
+
+
 def test_a_dry_run_sends_nothing_and_writes_no_state(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
     run = run_target(customers(*many(200, 100), n=INTEGER), state(1), dry_run=True)
     assert not sandbox.requests
     assert not run.states
-    assert "stream 'customers': 200 records read, " in run.stderr
+    assert table(run)["stream"][:3] == ["read", "would", "send"]
+    assert table(run)["customers"][0] == "200"
     assert "requests to Braze would be made: this was a dry run" in run.stderr
 
 
@@ -269,10 +277,12 @@ def test_the_summary_counts_what_became_of_each_record(
         {"external_id": "c-2", "n": "x"},
     ]
     run = run_target(customers(*records, n=INTEGER), on_error="dead_letter", dead_letter_path=str(tmp_path / "dead"))
-    assert (
-        "stream 'customers': 3 records read, 1 objects sent, 1 coalesced into another of the same user, 0 already in "
-        "Braze by the ledger, 1 rejected, 1 data points" in run.stderr
-    )
+    rows = table(run)
+    assert rows["stream"] == ["read", "sent", "coalesced", "unchanged", "rejected", "requests", "data", "points"]
+    assert rows["customers"] == ["3", "1", "1", "0", "1", "1", "1"]
+    assert "METRIC" not in run.stderr
+    assert "completed processing" not in run.stderr
+    assert len(run.stderr.splitlines()) < 12
     assert f"1 records were rejected and are in {tmp_path / 'dead'}" in run.stderr
     assert sent(sandbox) == [{"external_id": "c-1", "n": 2}]
 

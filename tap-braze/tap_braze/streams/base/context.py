@@ -42,7 +42,7 @@ class RunContext:
         self.tap = tap
         # In seconds: loaders keep versions in columns of 32 bits.
         self.version = int(time.time())
-        self.progress = Progress(tap.logger, check_stop)
+        self.progress = Progress(tap.logger, check_stop, self._waited, self._waits_for)
         self.report = Report(tap.logger)
 
     @cached_property
@@ -91,3 +91,18 @@ class RunContext:
     def streams(self, kind: type[S]) -> Iterator[S]:
         """Return the streams of this class, in the order of the run."""
         return (stream for stream in self.tap.streams.values() if isinstance(stream, kind))
+
+    def _waited(self) -> float:
+        """Return the seconds that requests have waited for rate limits and retries."""
+        client = self.__dict__.get("client")  # no stream may need one
+        return client.limit_waits.seconds + client.retry_waits.seconds if client else 0.0
+
+    def _waits_for(self) -> str:
+        """Return what requests wait for at the moment, empty for nothing."""
+        client = self.__dict__.get("client")
+        if client is None:
+            return ""
+        if client.limit_waits.is_ongoing:
+            seconds = max(0.0, client.limit_waits.until - time.monotonic())
+            return f"rate limit '{client.limit_waits.name}', {seconds:.0f} s until its reset"
+        return "the next attempt of a failed request" if client.retry_waits.is_ongoing else ""

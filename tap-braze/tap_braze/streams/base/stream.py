@@ -168,7 +168,9 @@ class BrazeStream(SdkStream):
     @override
     def log(self, message: str, *args: Any, level: int = INFO, **kwargs: Any) -> None:
         # The SDK logs every exception; these are logged in one line at the end.
-        if level == ERROR and isinstance(sys.exc_info()[1], (BrazeError, ConfigValidationError)):
+        is_known = level == ERROR and isinstance(sys.exc_info()[1], (BrazeError, ConfigValidationError))
+        # Where the run is stands in the progress lines.
+        if is_known or message.startswith("Beginning sync of"):
             level = DEBUG
         super().log(message, *args, level=level, **kwargs)
 
@@ -264,6 +266,7 @@ class BrazeStream(SdkStream):
     def before_record(self, record: Record) -> None:
         if self.tombstones is not None:
             self.tombstones.add(record)
+        self.run.progress.wrote(self.name)
 
     @property
     def version(self) -> int:
