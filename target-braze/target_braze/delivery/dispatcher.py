@@ -141,6 +141,11 @@ class Dispatcher:
         self._dispatched = threading.Event()
         threading.Thread(target=self._dispatch, name="dispatcher", daemon=True).start()
 
+    @property
+    def in_flight(self) -> int:
+        """Number of requests in flight."""
+        return self._in_flight
+
     def wait_for_room(self, position: int) -> None:
         """Wait while too many records are in memory, or the record at the position is too far ahead of the oldest one.
 
@@ -231,6 +236,8 @@ class Dispatcher:
         """Wait for a message or until something is due, and handle all messages that have arrived."""
         settled = self._settled
         all_delayed = not self._in_flight and self._queues.all_delayed
+        if all_delayed:
+            self.dependency_waits.until = self._queues.due() or 0.0
         with self.dependency_waits if all_delayed else nullcontext():
             try:
                 handle, message = self._inbox.get(timeout=self._timeout())

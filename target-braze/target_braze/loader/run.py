@@ -22,7 +22,9 @@ from target_braze.mapping.base.stream_mapping import Defaults
 from target_braze.mapping.deletion_guard import DeletionGuard
 from target_braze.preview.dry_run import Estimate
 from target_braze.preview.preflight import Preflight
+from target_braze.process.ticker import ticking
 from target_braze.reporting.dead_letters import DeadLetters
+from target_braze.reporting.progress import Progress
 from target_braze.reporting.summary import Summary
 from target_braze.settings.stream_config import Entries
 from target_braze.settings.validation import complete
@@ -83,6 +85,7 @@ class Loader:
         self._defaults = mapping_defaults(self._config)
         self._client = new_client(self._config)
         # While the run lasts.
+        self._progress = Progress(self._summary, self._client)
         self._context: Context | None = None
         self._exit = ExitStack()
         self._interruptions: list[BaseException] = []
@@ -99,6 +102,7 @@ class Loader:
         self._ended = "running"
         with ExitStack() as opened:
             opened.push(self._report)
+            opened.enter_context(ticking(self._progress.log))
             if self._dead_letters is not None:
                 self._dead_letters.begin()
                 opened.push(self._close_dead_letters)
@@ -106,6 +110,7 @@ class Loader:
             if ledger is not None:
                 opened.callback(ledger.close)
             self._context = self._new_context(ledger)
+            self._progress.deliver(self._context.delivery)
             opened.push(self._end)
             self._exit = opened.pop_all()
         return self
@@ -307,6 +312,7 @@ class Loader:
 
     def _finish(self, context: Context) -> None:
         context.defaults.guard.check()
+        self._progress.input_ended()
         context.delivery.finish()
         if context.ledger is not None:
             context.ledger.completed()

@@ -137,6 +137,11 @@ class Summary:
         """Of all streams."""
         return sum(counts.read for counts in [*self.streams.values()])
 
+    @property
+    def records_settled(self) -> int:
+        """Of all streams: those of which it is known what became of them."""
+        return sum(counts.read - counts.open for counts in [*self.streams.values()])
+
     def most_frequent_reasons(self) -> str:
         """Why records were rejected, in words."""
         return "; ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common(_REASONS_TOLD))
