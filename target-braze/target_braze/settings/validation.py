@@ -46,18 +46,20 @@ def _path(error: jsonschema.ValidationError) -> str:
     return ".".join(str(part) for part in error.absolute_path) or "config"
 
 
-def prepare(config: dict[str, Any], schema: dict[str, Any], known: frozenset[str] = frozenset()) -> list[str]:
+def prepare(
+    config: dict[str, Any], schema: dict[str, Any], known: frozenset[str] = frozenset(), *, sends: bool = True
+) -> list[str]:
     """Read values that came as text, as from the environment, and set a default that depends on another setting.
 
     Return what is wrong that the schema's check does not find or must not show. `known` names are none of the
-    target's, and no mistake.
+    target's, and no mistake. What never `sends` needs no key.
     """
     if not isinstance(config.get("api_key", ""), str):
         return ["setting 'api_key' is not text"]
     if config.get("track_endpoint") == "bulk":
         config.setdefault("max_objects_per_request", limits.BULK_OBJECTS)
     config.update(parsed(config, schema))
-    if config.get("dry_run") is True and not config.get("preflight"):
+    if (config.get("dry_run") is True or not sends) and not config.get("preflight"):
         # Nothing is requested, so there is nobody to name.
         config.setdefault("api_key", "none")
         config.setdefault("endpoint", "US-01")

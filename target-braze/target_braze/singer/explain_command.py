@@ -26,6 +26,7 @@ class ExplainTarget(MessageTarget):
     """Prints what becomes of the first records of each stream."""
 
     name = "target-braze"
+    sends = False
     records: ClassVar[int] = 3
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
@@ -80,6 +81,10 @@ def command() -> click.Command:
 
     def explain(records: int, **options: Any) -> None:  # noqa: ANN401
         ExplainTarget.records = records
+        parent = click.get_current_context().parent
+        if parent is not None and not (options["config"].config or options["config"].parse_env):
+            # Meltano puts --config before the word.
+            options["config"] = parent.params["config"]
         ExplainTarget.invoke(**options)
 
     found.callback = explain

@@ -89,6 +89,7 @@ class SdkTarget(Target):
         PluginCapabilities.FLATTENING,
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
+    sends: ClassVar[bool] = True
     # Delivery sees to it that no record waits long.
     _MAX_RECORD_AGE_IN_MINUTES = math.inf
 
@@ -177,7 +178,7 @@ class SdkTarget(Target):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        errors = prepare(self._config, self.config_jsonschema, SDK_SETTINGS)
+        errors = prepare(self._config, self.config_jsonschema, SDK_SETTINGS, sends=self.sends)
         if not errors:
             errors = super()._validate_config(raise_errors=raise_errors) or mistakes(self._config)
         if errors and raise_errors:

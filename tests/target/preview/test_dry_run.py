@@ -43,3 +43,13 @@ def test_what_makes_requests_needs_a_key(tmp_path: Path, more: dict[str, Any]) -
     run = run_cli(["--config", str(path)], lines(PEOPLE))
     assert run.exit_code != 0
     assert "api_key" in run.stderr + str(run.exception)
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_explain_takes_its_config_on_either_side_without_a_key(tmp_path: Path, *, before: bool) -> None:
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"streams": {"customers": {"rename": {"plan": "level"}}}}))
+    config = ["--config", str(path)]
+    run = run_cli([*config, "explain"] if before else ["explain", *config], lines(PEOPLE))
+    assert run.exit_code == 0, run.stderr
+    assert '{"external_id":"c-1","level":"a"}' in run.stdout
