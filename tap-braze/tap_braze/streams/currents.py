@@ -113,6 +113,7 @@ class _FilesStream(BrazeStream):
         return self._write_lines() if self._is_plain else None
 
     def _write_lines(self) -> Iterator[int]:
+        self.run.progress.begin(self.name, self.path)
         for lines, events in self._chunks(bare=False):
             self.run.writer.write_lines(lines)
             self.run.progress.wrote(self.name, events)

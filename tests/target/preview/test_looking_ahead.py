@@ -233,7 +233,7 @@ def test_explain_beside_the_target_leaves_its_command_as_it_is(sandbox: Sandbox)
 
 def table(run: Run) -> list[list[str]]:
     rows = [line.split(" | ")[-1] for line in run.stderr.splitlines() if not line.startswith("{")]
-    start = next(number for number, row in enumerate(rows) if row.startswith("stream  "))
+    start = next(number for number, row in enumerate(rows) if row.startswith("stream  ") and " objects " in row)
     end = next(number for number, row in enumerate(rows) if row.startswith("all streams together"))
     return [[cell.strip() for cell in row.split("  ") if cell.strip()] for row in rows[start:end]]
 
