@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from tests.target.support.singer import TEXT, Stream, lines, run_cli
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 RECORDS: list[dict[str, Any]] = [
     {"external_id": None, "plan": "a"},
@@ -53,3 +55,28 @@ def test_explain_takes_its_config_on_either_side_without_a_key(tmp_path: Path, *
     run = run_cli([*config, "explain"] if before else ["explain", *config], lines(PEOPLE))
     assert run.exit_code == 0, run.stderr
     assert '{"external_id":"c-1","level":"a"}' in run.stdout
+
+
+def test_explain_works_through_meltano(tmp_path: Path) -> None:
+    binaries = Path(sys.executable).parent
+    loader = {
+        "name": "target-braze",
+        "namespace": "target_braze",
+        "executable": str(binaries / "target-braze"),
+        "settings": [{"name": "streams", "kind": "object"}],
+        "config": {"streams": {"customers": {"rename": {"plan": "level"}}}},
+    }
+    project = {"project_id": "test", "send_anonymous_usage_stats": False, "plugins": {"loaders": [loader]}}
+    (tmp_path / "meltano.yml").write_text(yaml.safe_dump(project), "utf-8")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TARGET_", "MELTANO"))}
+    done = subprocess.run(
+        [str(binaries / "meltano"), "invoke", "target-braze", "explain"],
+        cwd=tmp_path,
+        env={**kept, "HOME": str(tmp_path)},
+        input=lines(PEOPLE),
+        capture_output=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b'{"external_id":"c-1","level":"a"}' in done.stdout
