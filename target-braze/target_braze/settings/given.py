@@ -33,7 +33,7 @@ _LISTED: Final = 12
 def parsed(value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Return a value in the types of its JSON Schema, at every level.
 
-    Meltano and the environment hand over text: `config set tap-braze users.segment_ids '["a"]'`. Text stays where the
+    Meltano and the environment hand over text: `config set tap-braze send_ids '["a"]'`. Text stays where the
     schema allows it, and where it is no JSON of a type that the schema allows.
     """
     if isinstance(value, str):
