@@ -1,7 +1,7 @@
-"""Mapping: what a record of a stream becomes in Braze, compiled once per SCHEMA; knows no HTTP and no Singer messages.
+"""Map records to changes in Braze, compiled once per SCHEMA. No HTTP and no Singer messages here.
 
-Whatever is wrong with the mapping itself is found while compiling, before the first record. A kind of Braze object is a
-class in a module of `kinds/`, which lists it.
+Compiling finds every error in the mapping itself, before the first record. Each kind of Braze object is a class in a
+module of `kinds/`, whose `__init__.py` lists it.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def compile_mapping(
 ) -> StreamMapping:
     """Compile the mapping of a stream from its JSON Schema and its entry in the setting `streams`.
 
-    `key` is that of the entry, which may be a glob. `notice` is called with what the user should know of but nothing
-    can be done about, once per occurrence.
+    `key` is the key of the entry and may be a glob. `notice` is called, once per occurrence, with anything the user
+    should know but the target cannot fix.
 
     Raises:
-        MappingError: the two do not fit.
+        MappingError: The entry does not fit the schema.
     """
     kind = kind_of(stream, entry)
     if stray := sorted(entry.keys() - keys_of_kinds()[kind]):
@@ -46,13 +46,13 @@ def compile_mapping(
         )
     columns = Columns(stream, schema, entry, defaults.zone, key)
     check_marks(columns)
-    # Some keys only attributes have.
+    # Only attributes have some of the keys.
     if kind == "attributes" and "to" not in entry and KINDS["attributes"].settings.keys().isdisjoint(entry):
         check_kind(stream, columns.names, columns.at)
     return KINDS[kind](columns, defaults, notice)
 
 
 def keys_of_kinds() -> dict[str, frozenset[str]]:
-    """What the entry of a stream in the setting `streams` may have, by the kind of object it makes."""
+    """Return the keys that a stream's entry in the setting `streams` may have, by kind of object."""
     shared = {"to", "on_delete", *COMMON}
     return {to: frozenset(shared | kind.settings.keys()) - kind.unsupported_keys for to, kind in KINDS.items()}

@@ -1,6 +1,6 @@
-"""Coalescing: two attribute changes of one user as one object with the same effect, if there is one.
+"""Coalesce two attribute changes of one user into one object with the same effect, where possible.
 
-https://www.braze.com/docs/api/objects_filters/user_attributes_object/ says what each operator does.
+For what each operator does, see https://www.braze.com/docs/api/objects_filters/user_attributes_object/.
 """
 
 from __future__ import annotations
@@ -12,25 +12,25 @@ from target_braze.encode import encode
 
 _ABSENT: Final = object()
 _ARRAY_OPERATORS: Final = frozenset({"add", "remove"})
-# The order in which Braze applies them, whatever their order in the object.
+# In the order in which Braze applies them, regardless of their order in the object.
 _OBJECT_OPERATORS: Final = ("$add", "$remove", "$update")
-# Arrays in which each member is an instruction for itself, with what tells the members apart.
+# Arrays whose members are independent instructions, with the key that distinguishes the members.
 _MEMBERS: Final = {"subscription_groups": ("subscription_group_id",), "push_tokens": ("app_id", "token")}
 
 
-class _Unsafe(Exception):  # noqa: N818 - nothing is wrong, there is just no such object
-    """No single object does what the two do one after the other."""
+class _Unsafe(Exception):  # noqa: N818 - not an error, there is just no such object
+    """No single object has the effect of the two in sequence."""
 
 
 def coalesced(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any] | None:
-    """Return one object with the effect of two of the same user in sequence, or None if there is none."""
+    """Return one object with the effect of two objects of the same user in sequence, or None if there is none."""
     if earlier.get("_update_existing_only") != later.get("_update_existing_only"):
         return None
     merge = later.get("_merge_objects", False)
     if earlier.get("_merge_objects", False) != merge and _has_objects(
         later if earlier.get("_merge_objects") else earlier
     ):
-        return None  # it would be merged though it is to replace
+        return None  # the later value would be merged, but it must replace
     found = dict(earlier)
     try:
         for name, value in later.items():
@@ -50,7 +50,7 @@ def _value(name: str, earlier: Any, later: Any, *, merge: bool) -> Any:  # noqa:
         return list({tuple(map(member.get, keys)): member for member in [*earlier, *later]}.values())
     if _is_data(later):
         if merge and not _is_data(earlier):
-            raise _Unsafe  # what it is merged with is not known
+            raise _Unsafe  # the stored value it merges with is unknown
         return _merged(earlier, later) if merge else later
     fold = _increment if "inc" in later else _elements if later.keys() <= _ARRAY_OPERATORS else _objects
     return fold(earlier, later)
@@ -60,14 +60,14 @@ def _increment(earlier: Any, later: dict[str, int]) -> Any:  # noqa: ANN401
     by = later["inc"]
     if isinstance(earlier, dict) and earlier.keys() == {"inc"}:
         return {"inc": earlier["inc"] + by}
-    # Braze adds to whole numbers. What it makes of an attribute that is null or a fraction is not documented.
+    # Braze adds to whole numbers. Its behavior for attributes that are null or fractions is undocumented.
     if isinstance(earlier, int) and not isinstance(earlier, bool):
         return earlier + by
     raise _Unsafe
 
 
 def _elements(earlier: Any, later: dict[str, list[Any]]) -> Any:  # noqa: ANN401
-    """The last word on each element counts; what is added stands at the end of the array."""
+    """Let the last operation on each element win; added elements go to the end of the array."""
     touched = {_identity(element) for elements in later.values() for element in elements}
 
     def untouched(elements: list[Any]) -> list[Any]:
@@ -89,7 +89,7 @@ def _objects(earlier: Any, later: dict[str, list[Any]]) -> Any:  # noqa: ANN401
         return _of_size(earlier + later["$add"])
     if not isinstance(earlier, dict) or not earlier or not earlier.keys() <= {*_OBJECT_OPERATORS}:
         raise _Unsafe
-    # Exact where nothing of the earlier change would now happen after something of the later one.
+    # Exact only if no part of the earlier change would now be applied after a part of the later one.
     if max(map(_OBJECT_OPERATORS.index, earlier)) > min(map(_OBJECT_OPERATORS.index, later)):
         raise _Unsafe
     return _of_size({key: earlier.get(key, []) + later.get(key, []) for key in {**earlier, **later}})
@@ -106,7 +106,7 @@ def _merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 
 def _has_objects(fields: dict[str, Any]) -> bool:
-    """Whether there is anything that `_merge_objects` makes a difference to."""
+    """Return whether `_merge_objects` would affect any of the fields."""
     return any(
         _is_data(value) or (isinstance(value, dict) and "$update" in value)
         for name, value in fields.items()
@@ -115,7 +115,7 @@ def _has_objects(fields: dict[str, Any]) -> bool:
 
 
 def _is_data(value: Any) -> bool:  # noqa: ANN401
-    """Whether a value is an object and no command to change what is there."""
+    """Return whether a value is a plain object, not an operator on the stored value."""
     return (
         isinstance(value, dict)
         and value.keys() != {"inc"}
@@ -124,19 +124,19 @@ def _is_data(value: Any) -> bool:  # noqa: ANN401
 
 
 def _of_size(value: Any) -> Any:  # noqa: ANN401
-    """What Braze stores as one attribute, if it is not too large for that."""
+    """Return the value if it is small enough for Braze to store as one attribute."""
     if len(encode(value)) > limits.OBJECT_BYTES:
         raise _Unsafe
     return value
 
 
 def _identity(element: Any) -> tuple[bool, Any]:  # noqa: ANN401
-    """Tells `true` from 1, which are equal in Python."""
+    """Distinguish `true` from 1, which are equal in Python."""
     return isinstance(element, bool), element
 
 
 def accumulates(value: object) -> bool:
-    """Whether an attribute's value adds to what is stored, each time it is sent.
+    """Return whether an attribute's value adds to the stored value each time it is sent.
 
     https://www.braze.com/docs/api/objects_filters/user_attributes_object/
     """

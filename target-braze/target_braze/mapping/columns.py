@@ -1,4 +1,4 @@
-"""The columns of a stream: looked up, chosen by name or glob, renamed, and compiled to converters."""
+"""Columns of a stream: look them up, select them by name or glob, rename them, and compile them to converters."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from target_braze.mapping.values.scalars import Convert
 
 
-# Called with a field that a record goes without, and what is wrong with it.
+# Called with a field that is dropped from a record, and the reason.
 Dropped = Callable[[str, ValueError], None]
 
 _MOST: Final = sys.float_info.max
@@ -41,21 +41,21 @@ _LEAST: Final = -_MOST
 
 @dataclass(frozen=True)
 class Field:
-    """A column that is sent: what Braze calls it and how its values are converted."""
+    """A column to send: its name in Braze and the converter of its values."""
 
     column: str
     name: str
     convert: Convert
-    # Values of exactly this type may go as they are: `Fields` sees to what has to be looked at even then.
+    # Values of exactly this type can be sent unchanged; `Fields` handles the exceptions.
     exact_type: type | None = None
-    # Whether text is looked at for what Braze would make a time.
+    # Whether to check text for values that Braze would store as a time.
     watched: bool = False
 
     def value(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        """The value to send, None where there is none.
+        """Return the value to send, or None if there is none.
 
         Raises:
-            RecordError: Braze would not take it.
+            RecordError: Braze would not accept the value.
         """
         value = record.get(self.column)
         try:
@@ -64,7 +64,7 @@ class Field:
             raise RecordError(f"column '{self.column}': {wrong}") from None
 
     def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> ValueError | None:
-        """Add the value to the object, if there is one; return why Braze would not take it."""
+        """Add the value, if any, to the object; return the error if Braze would not accept it."""
         value = record.get(self.column)
         try:
             if value is not None and (value := self.convert(value)) is not None:
@@ -74,10 +74,10 @@ class Field:
         return None
 
     def required(self, record: Mapping[str, Any]) -> Any:  # noqa: ANN401
-        """The value to send.
+        """Return the value to send.
 
         Raises:
-            RecordError: there is none, or Braze would not take it.
+            RecordError: There is no value, or Braze would not accept it.
         """
         value = self.value(record)
         if value is None or value == "":
@@ -86,7 +86,7 @@ class Field:
 
 
 class Fields:
-    """Columns that are sent, most of whose values have the type of their column and need no more than a look."""
+    """Columns to send. Most values already have the type of their column and need only a quick check."""
 
     def __init__(self, fields: Iterable[Field], nullable: Iterable[str] = (), dropped: Dropped | None = None) -> None:
         self._dropped = dropped
@@ -99,10 +99,10 @@ class Fields:
         self.nullable = tuple((one.column, one.name) for one in self.all if one.name in names)
 
     def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> None:
-        """Add to the object what the record has for it; null for the names in `nullable` that it has nothing for.
+        """Add the record's values to the object, and null for names in `nullable` that have no value.
 
         Raises:
-            RecordError: a value is none that Braze takes.
+            RecordError: Braze would not accept a value.
         """
         value: Any
         quick: Any
@@ -111,7 +111,7 @@ class Fields:
         try:
             for column, name, convert in self._texts:
                 value = get(column)
-                # Text that begins with a digit, or has a blank at its fourth place, Braze may take for a time.
+                # Braze may read text as a time if it begins with a digit or has a space as its fourth character.
                 if (
                     type(value) is str
                     and len(value) <= limits.STRING_LENGTH
@@ -134,7 +134,7 @@ class Fields:
                 sent[name] = None
 
     def _fill_without(self, sent: dict[str, Any], record: Mapping[str, Any], dropped: Dropped) -> Mapping[str, Any]:
-        """Fill the object column by column, and return the record without those that Braze would not take."""
+        """Fill the object column by column; return the record without the columns that Braze would not accept."""
         wrong = {one.column: reason for one in self.all if (reason := one.fill(sent, record)) is not None}
         for column, reason in wrong.items():
             dropped(f"column '{column}'", reason)
@@ -142,7 +142,7 @@ class Fields:
 
 
 class Columns:
-    """The columns of a stream as its mapping speaks of them."""
+    """The columns of a stream as its mapping refers to them."""
 
     def __init__(
         self, stream: str, schema: Mapping[str, Any], entry: Mapping[str, Any], zone: tzinfo, key: str | None = None
@@ -152,7 +152,7 @@ class Columns:
         self.entry = entry
         self.zone = zone
         properties = schema.get("properties") or {}
-        # With those that tools add: `names` are without.
+        # Including columns that tools add, which `names` leaves out.
         self.all_names = tuple(dict.fromkeys((*properties, DELETED)))
         self.names = tuple(name for name in properties if not name.startswith("_sdc_"))
         self._schemas: dict[str, Mapping[str, Any]] = {name: {} for name in self.names}
@@ -166,17 +166,17 @@ class Columns:
                     found = resolved(properties[column], schema)
                 except ValueError as wrong:
                     raise self.error(f"column '{column}': {wrong}; set the column's type in 'types'") from None
-                # JSON Schema has `true` for "anything".
+                # In JSON Schema, `true` means "anything".
                 self._schemas[column] = found if isinstance(found, Mapping) else {}
 
     def __contains__(self, column: str) -> bool:
         return column in self._schemas
 
     def known(self, column: str, setting: str, place: str | None = None) -> str:
-        """The column, if the stream has it; `place` is where in the setting it is named.
+        """Return the column if the stream has it; `place` is its path in the setting.
 
         Raises:
-            MappingError: it has not.
+            MappingError: The stream has no such column.
         """
         if column not in self._schemas:
             raise self.error(
@@ -189,7 +189,7 @@ class Columns:
         """Check that the column may hold values of one of the types.
 
         Raises:
-            MappingError: it can hold nothing that would do.
+            MappingError: The column can hold none of these types.
         """
         kinds = json_types(self._schemas[column])
         if kinds and not kinds & {*allowed}:
@@ -199,10 +199,10 @@ class Columns:
             )
 
     def check_identifiers(self, rules: Iterable[IdentifierRule]) -> None:
-        """Check that the columns of identifiers may hold some, and mark those whose text is numbers.
+        """Check that identifier columns can hold identifiers, and mark those whose text is numeric.
 
         Raises:
-            MappingError: a column can hold nothing that would do.
+            MappingError: A column cannot hold an identifier.
         """
         for rule in rules:
             for column in rule.columns:
@@ -210,11 +210,11 @@ class Columns:
             rule.numeric_columns = frozenset(filter(self._is_numeric, rule.columns))
 
     def read_id(self, column: str, convert: Convert) -> Convert:
-        """The converter of an id, for a column whose text may be numbers."""
+        """Return the converter of an id for a column whose text may be numeric."""
         return (lambda value: convert(to_numeric_id(value))) if self._is_numeric(column) else convert
 
     def read_time(self, column: str) -> Convert:
-        """What makes text of a column's times if they are numbers."""
+        """Return the converter to text for a column whose times may be numbers."""
         unit = epoch_of(self._schemas[column])
         return (lambda value: value) if unit is None else lambda value: from_epoch(value, unit)
 
@@ -223,13 +223,14 @@ class Columns:
         return is_decimal(self._schemas[column]) or (bool(kinds) and kinds <= {"integer", "number"})
 
     def error(self, text: str) -> MappingError:
-        """What is wrong with the mapping of this stream."""
+        """Return an error about the mapping of this stream."""
         return MappingError(f"stream '{self.stream}': {text}")
 
     def select(self, setting: str, default: Iterable[str], notice: Callable[[str], None]) -> list[str]:
-        """The columns that the list of names and globs in `setting` chooses; `default` where there is no list.
+        """Return the columns that the names and globs in `setting` select, or `default` if there is no list.
 
-        A glob chooses among those only: what names the user, or is another part of the object, it leaves alone.
+        A glob selects only from `default`, so it never matches columns that identify the user or are other parts of
+        the object.
         """
         patterns: Sequence[str] | None = self.entry.get(setting)
         usual = list(default)
@@ -254,10 +255,10 @@ class Columns:
         reserved: Mapping[str, str],
         compile_column: Callable[[Mapping[str, Any], Place], Convert] = compile_value,
     ) -> tuple[Field, ...]:
-        """Compile the columns that are sent, under the names of `rename`, of `names`, or their own.
+        """Compile the columns to send, named by `rename`, else by `names`, else by their own names.
 
         Raises:
-            MappingError: a name is reserved, is none Braze takes, or stands for two columns.
+            MappingError: A name is reserved, not accepted by Braze, or used for two columns.
         """
         renames: Mapping[str, str] = self.entry.get("rename", {})
         for column in renames:
@@ -281,23 +282,23 @@ class Columns:
         return tuple(fields.values())
 
     def is_time(self, column: str) -> bool:
-        """Whether the column holds nothing but times and dates."""
+        """Return whether the column holds only times and dates."""
         return is_time(self._schemas[column])
 
     def schema(self, column: str) -> Mapping[str, Any]:
-        """The JSON Schema of a column, or what `types` says instead."""
+        """Return the JSON Schema of a column, or the one that `types` sets instead."""
         return self._schemas[column]
 
     def braze_type(self, column: str) -> str | None:
-        """The type that Braze gives to an attribute made of the column; None where the values decide."""
+        """Return the type that Braze gives an attribute made from the column, or None if it depends on the values."""
         return braze_type(self._schemas[column])
 
     def object_schema(self, column: str) -> Mapping[str, Any] | None:
-        """The schema of a column that holds objects, None of any other."""
+        """Return the schema of a column that holds objects, or None for any other column."""
         schema = self._schemas.get(column, {})
         return schema if "object" in json_types(schema) else None
 
 
 def is_glob(text: str) -> bool:
-    """Whether a name in a mapping is a pattern."""
+    """Return whether a name in a mapping is a glob."""
     return any(character in text for character in "*?[")

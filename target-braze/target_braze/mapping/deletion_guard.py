@@ -1,4 +1,4 @@
-"""Deletes no user unless the mapping allows it, and none if too many would be deleted."""
+"""Delete users only if the mapping allows it, and none at all if there would be too many."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class _Stream:
 
 
 class DeletionGuard:
-    """Counts the users of a run and those to delete; `counts_users` says whether a mapping limits their share.
+    """Counts the users of a run and the users to delete. `counts_users`: a mapping limits the share of deleted users.
 
-    Deletions are sent when all input was read, so what it refuses has deleted nobody.
+    Deletions are sent only after all input is read, so no user has been deleted when it raises an error.
     """
 
     def __init__(self, *, counts_users: bool = False) -> None:
@@ -33,10 +33,10 @@ class DeletionGuard:
         self._users: set[int] = set()
 
     def allow(self, stream: str, entry: Mapping[str, Any], at: str) -> None:
-        """Take in what the mapping of a stream allows.
+        """Register the deletions that the mapping of a stream allows.
 
         Raises:
-            MappingError: it allows nothing, or without a limit.
+            MappingError: The mapping allows no deletions, or sets no limit.
         """
         most, share = entry.get("max_deletions"), entry.get("max_deleted_share")
         if entry.get("allow_deletions") is not True or (most is None and share is None):
@@ -48,14 +48,14 @@ class DeletionGuard:
         known.most, known.share = most, None if share is None else float(share)
 
     def see(self, users: Iterable[User]) -> None:
-        """Count the users of the run."""
+        """Count users of the run."""
         self._users.update(hash(user) for user in users if user[0] in DEFAULT)
 
     def delete(self, stream: str, user: User) -> None:
         """Count a user to delete.
 
         Raises:
-            MappingError: there are more than the mapping allows.
+            MappingError: There are more users to delete than the mapping allows.
         """
         found = self._streams[stream]
         found.deleted.add(user)
@@ -66,10 +66,10 @@ class DeletionGuard:
             )
 
     def check(self) -> None:
-        """Hold the users to delete against all users of the run, when all of them are known.
+        """Check the share of users to delete, once all users of the run are known.
 
         Raises:
-            MappingError: their share is larger than the mapping allows.
+            MappingError: The share is larger than the mapping allows.
         """
         users = len(self._users)
         for name, stream in self._streams.items():

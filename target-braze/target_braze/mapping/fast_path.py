@@ -1,7 +1,7 @@
-"""The fast path: from a record's JSON to Braze's JSON without a dict, where each value has the type of its column.
+"""The fast path: convert a record's JSON to Braze's JSON without a dict if each value has the type of its column.
 
-Compiled code reads records into structs that are made for the stream, checks their types and writes JSON. A record with
-anything unusual does not fit such a struct, or `FastPath.change` returns None: the mapping's full path takes it.
+Compiled code reads records into structs made for the stream, checks their types and writes JSON. If a record with
+anything unusual does not fit its struct, or `FastPath.change` returns None, it takes the mapping's full path.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ if TYPE_CHECKING:
 _LARGEST: Final = 2**63 - 1
 _TEXT: Final = Annotated[str, msgspec.Meta(max_length=limits.STRING_LENGTH)]
 _INTEGER: Final = Annotated[int, msgspec.Meta(ge=-_LARGEST, le=_LARGEST)]
-# By `Field.exact_type`; fractions come with all their digits only where the type is left open.
+# By `Field.exact_type`; fractions keep all their digits only if the type is left open.
 _TYPES: Final[dict[type | None, Any]] = {str: _TEXT | None, int: _INTEGER | None, bool: bool | None}
 _MOST: Final = sys.float_info.max
 
 
 class FastFields:
-    """Reads records of a stream: `fields` go to Braze as they are, other columns to the mapping.
+    """Reads records of a stream: `fields` go to Braze unchanged, other columns to the mapping.
 
-    With `nulls`, null is sent; otherwise it counts as missing.
+    With `nulls`, null is sent; otherwise null counts as missing.
     """
 
     def __init__(self, columns: Iterable[str], fields: Sequence[Field], *, nulls: bool) -> None:
@@ -48,10 +48,10 @@ class FastFields:
         self._others = [(place, column) for place, column in enumerate(others, self._sent) if column != DELETED]
         self._absent = msgspec.UNSET if nulls else None
         types = [_TYPES.get(field.exact_type, Any) for field in fields]
-        # What the source has deleted does not fit.
+        # Records deleted in the source do not fit.
         types += [None if column == DELETED else Any for column in others]
         self.record = self._struct([*(field.column for field in fields), *others], types)
-        """The struct of a record that has nothing out of the ordinary."""
+        """The struct of a record with nothing unusual."""
         self._object = self._struct([field.name for field in fields], [Any] * self._sent)
         self._texts = [place for place, one in enumerate(fields) if one.exact_type is str and one.watched]
         self._loose = [
@@ -59,17 +59,17 @@ class FastFields:
         ]
 
     def read(self, record: msgspec.Struct) -> tuple[bytes, int, dict[str, Any]]:
-        """What is in such a record: the object of the fields that are sent, their number, and the other columns.
+        """Return the JSON object of the fields to send, their number, and the record's other columns.
 
         Raises:
-            ValueError: a value is none that Braze takes, or one for a second look.
+            ValueError: Braze would not accept a value, or the full path has to check it.
         """
         columns = astuple(record)
         values = [*columns[: self._sent]]
         absent = self._absent
         for place in self._texts:
             value = values[place]
-            # As in `Fields.fill`, which says why.
+            # See `Fields.fill` for the reason.
             if value and ("0" <= value < ":" or value[3:4] == " ") and looks_like_time(value):
                 raise ValueError(value)
         for place, convert, quick in self._loose:
@@ -85,10 +85,10 @@ class FastFields:
 
     @staticmethod
     def may_have(names: Iterable[str]) -> bool:
-        """Whether structs can have columns of these names."""
+        """Return whether structs can have columns with these names."""
         return all(name.isprintable() and not {*'"\\'} & {*name} for name in names)
 
-    def _struct(self, names: Sequence[str], types: Sequence[Any]) -> Any:  # noqa: ANN401 - it is made here
+    def _struct(self, names: Sequence[str], types: Sequence[Any]) -> Any:  # noqa: ANN401 - the type is created here
         sent = [(f"_{place}", kind, self._absent) for place, kind in enumerate(types[: self._sent])]
         # In other columns, null counts as missing.
         fields = sent + [(f"_{place}", kind, None) for place, kind in enumerate(types[self._sent :], self._sent)]
@@ -103,9 +103,9 @@ class FastFields:
 
 
 class FastPath:
-    """Turns most records of a stream into their one change; closed unless the mapping opens it.
+    """Turns most records of a stream into one change each; closed unless the mapping opens it.
 
-    It also carries the mapping's notices, because a record that needs one belongs to the full path.
+    It also carries the mapping's notices, because a record that needs a notice must take the full path.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
@@ -120,20 +120,20 @@ class FastPath:
         object_of: Callable[[User, Mapping[str, Any]], dict[str, Any]],
         as_change: Callable[[User, dict[str, Any], bytes, int], Change | None],
     ) -> None:
-        """Let records pass.
+        """Open the fast path.
 
         Args:
-            fields: The columns that are sent as they are.
-            rule: Names the user; a record that it does not apply to takes the full path.
-            object_of: Returns the object of a user and the other columns, without `fields`.
-            as_change: Returns the change of a user's object and the JSON and number of `fields`, or None.
+            fields: The columns to send unchanged.
+            rule: Identifies the user; records to which it does not apply take the full path.
+            object_of: Returns the object for a user and the other columns, without `fields`.
+            as_change: Returns the change for a user's object and the JSON and number of `fields`, or None.
         """
         self._fields, self._rule = fields, rule
         self._object_of, self._as_change = object_of, as_change
 
     @property
     def record(self) -> type[msgspec.Struct] | None:
-        """The struct of a record with nothing unusual; None if all records take the full path."""
+        """Return the struct of a record with nothing unusual, or None if all records take the full path."""
         return None if self._fields is None else self._fields.record
 
     def notice(self, text: str) -> None:
@@ -147,7 +147,7 @@ class FastPath:
         self._report(text)
 
     def change(self, record: msgspec.Struct) -> Change | None:
-        """Return the change of a record of the struct `record`, or None if the full path has to look at it."""
+        """Return the change for a record read into the struct `record`, or None if it must take the full path."""
         if self._fields is None:
             return None
         self._is_running = True

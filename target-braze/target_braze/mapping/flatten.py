@@ -1,4 +1,4 @@
-"""Columns of objects whose keys become attributes, such as the custom attributes in a Braze export."""
+"""Flatten columns of objects into attributes, such as the custom attributes in a Braze export."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class FlattenedColumns:
-    """The columns in `flatten`. A key with the name of a standard field sets that field."""
+    """The columns in `flatten`. A key named like a standard field sets that field."""
 
     def __init__(
         self,
@@ -51,14 +51,14 @@ class FlattenedColumns:
         )
 
     def names(self, record: Mapping[str, Any]) -> frozenset[str]:
-        """The attributes that the record has members for."""
+        """Return the attributes for which the record has members."""
         return frozenset(self._read(record)) if self.columns else frozenset()
 
     def fill(self, sent: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Add the members to the object.
 
         Raises:
-            RecordError: a value is none that Braze takes, or a column has its name.
+            RecordError: Braze would not accept a value, or a column has the name of a member.
         """
         if not self.columns:
             return

@@ -1,6 +1,6 @@
-"""Who a record is about: the first of its identifiers that is valid, and exactly one.
+"""Find the user of a record by exactly one identifier, the first valid one.
 
-https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ and .../user_alias_object/ for the alias.
+See https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ and, for aliases, .../user_alias_object/.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from target_braze.records import MappingError, RecordError, User
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-# The identifiers in the order in which they are tried where the mapping does not say.
+# Identifiers in the order in which they are tried if the mapping sets no order.
 DEFAULT: Final = ("external_id", "braze_id", "user_alias", "email", "phone")
 
-# Columns of an alias's name and label: as the API calls them, and the headers of Braze's CSV imports,
+# Columns of an alias's name and label: the API's names, and the headers of Braze's CSV imports,
 # https://www.braze.com/docs/user_guide/data/unification/user_data/import_methods/csv_import/.
 ALIAS_COLUMNS: Final = (("alias_name", "alias_label"), ("user_alias_name", "user_alias_label"))
 
 _BY_NAME: Final[Mapping[str, str]] = {name: name for name in DEFAULT if name != "user_alias"}
 
 
-# What sources write where they know nobody, in any case of its letters. One profile would collect all of these.
+# Placeholders that sources write for an unknown user (case-insensitive). All their records would end up in one profile.
 PLACEHOLDERS: Final = (
     "0",
     "-",
@@ -50,7 +50,7 @@ PLACEHOLDERS: Final = (
 
 
 class IdentifierError(ValueError):
-    """A value that identifies nobody in Braze; `rule` says in a word or two why."""
+    """A value that identifies nobody in Braze; `rule` names the reason in a word or two."""
 
     def __init__(self, rule: str, message: str) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class IdentifierError(ValueError):
 
 
 class _UnusableIdentifierError(RecordError):
-    """A record has such a value."""
+    """A record has a value that identifies nobody."""
 
     def __init__(self, column: str, wrong: IdentifierError) -> None:
         super().__init__(f"column '{column}': {wrong}")
@@ -67,10 +67,10 @@ class _UnusableIdentifierError(RecordError):
 
 @dataclass(eq=False)
 class IdentifierRule:
-    """One way to name the user: the kind of identifier and the columns that hold it.
+    """One way to identify the user: the kind of identifier and the columns that hold it.
 
     An alias has a column for its name and either a column or a literal for its label. `outcomes` counts the records
-    that it named a user for, that left it blank, and that each of its rules caught.
+    that it identified a user for, the records that left it blank, and the records that each of its checks caught.
     """
 
     identifier_type: str
@@ -87,14 +87,14 @@ class IdentifierRule:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns it reads."""
+        """Return the columns that the rule reads."""
         return (self.column,) if self.label_column is None else (self.column, self.label_column)
 
     def user(self, record: Mapping[str, Any]) -> User | None:
-        """The user, counted, or None where the record leaves the columns blank.
+        """Return the user and count the outcome, or return None if the record leaves the columns blank.
 
         Raises:
-            RecordError: the identifier has a form that Braze would not accept, or is a placeholder.
+            RecordError: The identifier has a form that Braze would not accept, or is a placeholder.
         """
         try:
             user = self.find(record)
@@ -105,7 +105,7 @@ class IdentifierRule:
         return user
 
     def find(self, record: Mapping[str, Any]) -> User | None:
-        """The same, not counted."""
+        """Return the user like `user`, but without counting."""
         name = self._text(record, self.column)
         if name is None:
             return None
@@ -115,7 +115,7 @@ class IdentifierRule:
         return None if label is None else ("user_alias", label, name)
 
     def record(self, user: User) -> dict[str, Any]:
-        """A record from which it reads this user."""
+        """Return a record from which the rule reads this user."""
         *label, name = user[1:]
         return {self.column: name} if self.label_column is None else {self.column: name, self.label_column: label[0]}
 
@@ -151,7 +151,7 @@ def find_user(rules: Sequence[IdentifierRule], record: Mapping[str, Any]) -> tup
     """Return the user of the first valid rule, and the columns of earlier rules with invalid values.
 
     Raises:
-        RecordError: there is none; says of each rule why.
+        RecordError: No rule finds a user. The message gives the reason for each rule.
     """
     wrong: dict[IdentifierRule, str] = {}
     for rule in rules:
@@ -176,10 +176,10 @@ def compile_user(
     placeholders: Iterable[str] = PLACEHOLDERS,
     setting: str = "user",
 ) -> list[IdentifierRule]:
-    """The rules of a stream from `user` of its mapping, or a setting like it, else from columns of Braze's names.
+    """Compile a stream's rules from `user` in its mapping or a similar setting, else from columns with Braze's names.
 
     Raises:
-        MappingError: a column is unknown, or there is no rule.
+        MappingError: A column is unknown, or there is no rule.
     """
     if entry is None:
         rules = [IdentifierRule(type_, name) for type_, name in _BY_NAME.items() if name in columns]
@@ -197,7 +197,7 @@ def compile_user(
         ]
     nobody = frozenset(text.strip().casefold() for text in placeholders)
     for rule in rules:
-        if rule.identifier_type not in {"email", "phone"}:  # which have a form that no placeholder has
+        if rule.identifier_type not in {"email", "phone"}:  # no placeholder has the form of these two
             rule.placeholders = nobody
         for column in rule.columns:
             if column not in columns:
@@ -215,7 +215,7 @@ def compile_user(
 
 
 def identifier(user: User) -> dict[str, Any]:
-    """The part of a Braze object that names the user."""
+    """Return the part of a Braze object that identifies the user."""
     if user[0] == "user_alias":
         return {"user_alias": {"alias_label": user[1], "alias_name": user[2]}}
     return {user[0]: user[1]}
@@ -246,7 +246,7 @@ def _email(text: str) -> str:
 
 
 def _phone(text: str) -> str:
-    """The number in the form E.164; one without its country is anybody's."""
+    """Return the number in E.164 form; without a country code it is ambiguous."""
     try:
         number = phones.e164(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""What `on_delete` does with a user's attributes when the source deletes the record."""
+"""Apply `on_delete` to a user's attributes when the source deletes the record."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ class OnDelete:
         self._deleter = Deleter(columns, guard) if action == "delete_user" else None
 
     def changes(self, user: User) -> list[Change]:
-        """What the deletion of a record of the user changes."""
+        """Return the changes that follow from deleting a record of the user."""
         if self._deleter is not None:
             return [self._deleter.change(user)]
         fields = self._new_object(user)
-        # Nobody gets a profile for being deleted.
+        # A deletion must not create a profile.
         fields["_update_existing_only"] = True
         if self.flag is not None:
             fields[self.flag] = True

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from target_braze.mapping.columns import Columns, Field
 
 INCREMENT: Final = "inc"
-# The types of attributes that they are for.
+# The types of attributes that the operators apply to.
 BRAZE_TYPES: Final[Mapping[str, str]] = {
     "inc": "Number",
     **dict.fromkeys(("add", "remove"), "Array"),
@@ -34,7 +34,7 @@ _ELEMENTS: Final = frozenset({"add", "remove"})
 
 @dataclass(frozen=True)
 class Operator:
-    """A column whose value is one operand of an operator."""
+    """A column whose values are operands of an operator."""
 
     key: str
     field: Field
@@ -43,7 +43,7 @@ class Operator:
         """Add the operator to the object, next to those of other columns for the same attribute.
 
         Raises:
-            RecordError: the value is none for this operator.
+            RecordError: The value is not valid for this operator.
         """
         value = self.field.value(record)
         if value is None or value == []:
@@ -55,12 +55,12 @@ class Operator:
 
 
 def _contradiction(operand: Mapping[str, list[Any]]) -> str | None:
-    """What a record both removes and adds or updates; None if there is nothing."""
+    """Return what a record both removes and adds or updates, or None."""
     if "remove" in operand:
-        # Which of the two wins is not documented.
+        # It is not documented which of the two wins.
         both = [one for one in operand.get("add", ()) if _is_in(one, operand["remove"])]
         return f"{show(both[0])} is both added and removed" if both else None
-    # Braze removes after it has added and before it updates, so what is added would be lost, and the update too.
+    # Braze removes after adding and before updating, so both the addition and the update would be lost.
     for key, value in ((rule["$identifier_key"], rule["$identifier_value"]) for rule in operand.get("$remove", ())):
         for done, items in (
             ("added", operand.get("$add", ())),
@@ -72,7 +72,7 @@ def _contradiction(operand: Mapping[str, list[Any]]) -> str | None:
 
 
 def _is_in(one: object, others: Sequence[object]) -> bool:
-    """Whether Braze may take one of the others for the same: it may well make text of numbers."""
+    """Return whether Braze may treat one of the others as equal; it may convert numbers to text."""
     return one in others or _text(one) in map(_text, others)
 
 
@@ -81,10 +81,10 @@ def _text(value: object) -> str:
 
 
 def compile_operators(columns: Columns, place: Place, reserved: Mapping[str, str]) -> tuple[Operator, ...]:
-    """The operators of `operators` of a mapping.
+    """Compile the operators in `operators` of a mapping.
 
     Raises:
-        MappingError: a column is unknown or of a type that the operator does not take, or two do not go together.
+        MappingError: A column is unknown, the operator does not take its type, or two operators conflict.
     """
     found: list[Operator] = []
     for column, given in columns.entry.get("operators", {}).items():
@@ -116,7 +116,7 @@ def compile_operators(columns: Columns, place: Place, reserved: Mapping[str, str
 
 
 def _kinds(key: str) -> frozenset[str]:
-    """The types of columns that an operator takes; text may hold JSON, as in a CSV."""
+    """Return the column types that an operator takes; text may hold JSON, as in a CSV."""
     if key == INCREMENT:
         return frozenset({"integer", "number", "string"})
     if key in _ELEMENTS:
@@ -133,7 +133,7 @@ def _converter(key: str, identifier: str | None, schema: Mapping[str, Any], plac
 
     def to_list(value: object) -> list[Any] | None:
         sent = convert(value)
-        # Text that is blank is what a CSV writes for nothing.
+        # A CSV writes blank text for a missing value.
         items = [item for item in (sent if isinstance(sent, list) else [sent]) if not is_blank(item)]
         if not items:
             return None

@@ -1,4 +1,4 @@
-"""Property sources: where a stream has traits or properties, and how their values convert, by name."""
+"""Property sources: where a stream has traits or properties, and how to convert their values by name."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from target_braze.records import RecordError
 if TYPE_CHECKING:
     from target_braze.mapping.columns import Columns, Dropped
 
-# From a name and its JSON Schema to what Braze calls it and how its values are converted; ValueError if Braze cannot.
+# From a name and its JSON Schema to its name in Braze and its converter; raises ValueError if Braze cannot store it.
 Compile = Callable[[str, Mapping[str, Any]], tuple[str, Convert]]
-# Whether a name is among those that the mapping lets pass.
+# Whether the mapping selects a name.
 Choose = Callable[[str], bool]
 
 
 class PropertyConverters:
-    """Converts properties by name. Compiled when a name first comes, because nested layouts do not announce names."""
+    """Converts properties by name. Compiles each name on first use, because nested layouts do not declare names."""
 
     def __init__(
         self,
@@ -42,17 +42,17 @@ class PropertyConverters:
         self._known: dict[str, tuple[str, Convert] | None] = {}
 
     def find(self, name: str) -> tuple[str, Convert] | None:
-        """What Braze calls it and its converter, None where the mapping leaves it out.
+        """Return the property's name in Braze and its converter, or None if the mapping leaves it out.
 
         Raises:
-            ValueError: it cannot be sent under any such name.
+            ValueError: The property cannot be sent under this name.
         """
         if name not in self._known:
             self._known[name] = self._compile(name, self._schemas.get(name, {})) if self._choose(name) else None
         return self._known[name]
 
     def wrong(self, name: str) -> str | None:
-        """Why it cannot be sent, None if it can."""
+        """Return why the property cannot be sent, or None if it can."""
         try:
             self.find(name)
         except ValueError as wrong:
@@ -60,10 +60,10 @@ class PropertyConverters:
         return None
 
     def convert(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values to send, by Braze's names; None where there is none.
+        """Return the values to send by their names in Braze, with None for missing values.
 
         Raises:
-            RecordError: Braze would not take one, or two would go by one name.
+            RecordError: Braze would not accept a value, or two values would have the same name.
         """
         sent: dict[str, Any] = {}
         sources: dict[str, str] = {}
@@ -75,13 +75,13 @@ class PropertyConverters:
                 converted = None if value is None else found[1](value)
             except ValueError as wrong:
                 if value is None:
-                    continue  # there is nothing to send, and nothing of this name to remove
+                    continue  # nothing to send, and nothing to remove under this name
                 if self._dropped is None:
                     raise RecordError(f"{self.what} '{name}': {wrong}") from None
                 self._dropped(f"{self.what} '{name}'", wrong)
                 continue
             before = sent.get(found[0])
-            # Two spellings of one name that say the same are one.
+            # Two spellings of one name with the same value count as one.
             if before is not None and (converted is None or encode(before) == encode(converted)):
                 continue
             if before is not None:
@@ -94,7 +94,7 @@ class PropertyConverters:
 
 
 class PropertySource:
-    """The traits or properties of a call: objects at `paths` and columns of a flat layout; what comes later wins."""
+    """The traits or properties of a call: objects at `paths` and columns of a flat layout; later ones win."""
 
     def __init__(self, columns: Columns, paths: tuple[tuple[str, ...], ...], flat: Mapping[str, str]) -> None:
         self.paths = paths
@@ -110,10 +110,10 @@ class PropertySource:
             self.schemas[name] = columns.schema(column)
 
     def read(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """All that is there, as it came.
+        """Return all traits or properties of the record, unconverted.
 
         Raises:
-            RecordError: there is something else where an object is expected.
+            RecordError: The record has another type where an object is expected.
         """
         found: dict[str, Any] = {}
         for path in self.paths:
@@ -129,10 +129,10 @@ class PropertySource:
 
 
 def to_object(value: object, path: tuple[str, ...]) -> Mapping[str, Any]:
-    """An object, from one or from its JSON text; empty from nothing.
+    """Return an object, given as such or as JSON text; an empty one for a missing value.
 
     Raises:
-        RecordError: it is neither.
+        RecordError: The value is neither an object nor its JSON text.
     """
     try:
         value = from_json_text(value, "a JSON object")
@@ -146,10 +146,10 @@ def to_object(value: object, path: tuple[str, ...]) -> Mapping[str, Any]:
 
 
 def value_at(record: Mapping[str, Any], path: str) -> object:
-    """The value at a path such as `context.traits.email`.
+    """Return the value at a path such as `context.traits.email`.
 
     Raises:
-        RecordError: there is something else where an object is expected.
+        RecordError: The record has another type where an object is expected.
     """
     *steps, last = path.split(".")
     here = record
@@ -159,15 +159,15 @@ def value_at(record: Mapping[str, Any], path: str) -> object:
 
 
 def is_blank(value: object) -> bool:
-    """Whether nothing is there, or text with nothing in it."""
+    """Return whether a value is missing or blank text."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def chooser(columns: Columns, setting: str, flat: Mapping[str, str], notice: Callable[[str], None]) -> Choose:
-    """Whether a name is sent, by the list of names and globs in `setting`; all are where there is no list.
+    """Return a function that checks a name against the names and globs in `setting`; without a list, all names pass.
 
     Raises:
-        MappingError: a flat layout has no such column.
+        MappingError: A flat layout lacks a listed column.
     """
     patterns = columns.entry.get(setting)
     if patterns is None:

@@ -1,4 +1,4 @@
-"""From one record to its changes: whether the source deleted it, and values nested too deeply to map."""
+"""Turn one record into its changes; detect deleted records and values nested too deeply to map."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 
 
 def is_deleted(record: Mapping[str, Any]) -> bool:
-    """Whether the source has deleted the record; a CSV writes blank text where it has not."""
+    """Return whether the source has deleted the record; a CSV has blank text otherwise."""
     deleted = record.get(DELETED)
     return deleted is not None and not is_blank(deleted)
 
 
 def changes_of(mapping: StreamMapping, record: Mapping[str, Any]) -> list[Change]:
-    """Return what a record changes in Braze, in the order in which it has to happen.
+    """Return a record's changes in the order in which Braze must apply them.
 
     Raises:
-        RecordError: it names no user, or Braze would not take a value.
+        RecordError: The record identifies no user, or Braze would not accept a value.
     """
     try:
         return mapping.changes_on_delete(record) if is_deleted(record) else mapping.changes(record)

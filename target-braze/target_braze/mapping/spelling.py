@@ -1,4 +1,4 @@
-"""Columns that are spelled almost like something of Braze's: they must not silently become data of another name."""
+"""Find columns spelled almost like a Braze name, so that they do not silently become data of another name."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ if TYPE_CHECKING:
 
     from target_braze.mapping.columns import Columns
 
-# What a UTF-8 byte order mark is, and what it looks like where a tap read the file as Latin-1.
+# A UTF-8 byte order mark, and what it looks like if a tap reads the file as Latin-1.
 _MARKS: Final = ("\ufeff", "\u00ef\u00bb\u00bf")
 
 
 def squashed(name: str) -> str:
-    """A name without what spellings differ in: case, underscores, hyphens, blanks, a byte order mark."""
+    """Return a name without case, underscores, hyphens, spaces and byte order mark, in which spellings differ."""
     return "".join(character for character in unmarked(name).casefold() if character.isalnum())
 
 
 def unmarked(name: str) -> str:
-    """A column's name without the byte order mark that a CSV file may begin with."""
+    """Return a column's name without the byte order mark that may start a CSV file."""
     for mark in _MARKS:
         name = name.removeprefix(mark)
     return name
 
 
 def unmarked_columns(names: Iterable[str]) -> dict[str, str]:
-    """The columns that have a byte order mark, each with its name without; none where that is another column's."""
+    """Return columns with a byte order mark and their names without it, unless another column has that name."""
     found: dict[str, str] = {}
     taken = {*names}
     for name in taken:
@@ -39,10 +39,10 @@ def unmarked_columns(names: Iterable[str]) -> dict[str, str]:
 
 
 def check_marks(columns: Columns) -> None:
-    """Check that no column is left with a byte order mark, because another has its name without.
+    """Check that no column keeps its byte order mark because another column has the name without it.
 
     Raises:
-        MappingError: there is one.
+        MappingError: There is such a column.
     """
     for column in columns.names:
         if unmarked(column) != column:
@@ -53,21 +53,21 @@ def check_marks(columns: Columns) -> None:
 
 
 def almost(columns: Columns, name: str) -> str | None:
-    """The column that differs from the name in its spelling only; None if the stream has the name, or no such one."""
+    """Return the column that differs from the name only in spelling; None if there is none or the name exists."""
     if name in columns:
         return None
     return next((column for column in columns.names if squashed(column) == squashed(name)), None)
 
 
 def check_identifiers(columns: Columns, kinds: Collection[str] = DEFAULT, *, always: bool = True) -> None:
-    """Check that no column that the mapping does not name is a misspelled identifier.
+    """Check that no column missing from the mapping is a misspelled identifier.
 
-    In a stream that goes by the names of its columns, the record would be about another user than meant, or a new one.
-    With `always` False, only what takes precedence over the identifiers of the stream matters: a property of an event
-    may have any spelling.
+    In a stream mapped by its column names, the record would update the wrong user or create a new one. With `always`
+    False, check only identifiers that take precedence over those of the stream: a property of an event may have any
+    spelling.
 
     Raises:
-        MappingError: there is one; says which setting to write.
+        MappingError: There is such a column. The message names the setting to write.
     """
     found = {kind: spelled for kind in DEFAULT if kind in kinds and (spelled := _spelled(columns, kind))}
     for spelled in found.values():
@@ -87,7 +87,7 @@ def check_identifiers(columns: Columns, kinds: Collection[str] = DEFAULT, *, alw
 
 
 def _spelled(columns: Columns, kind: str) -> dict[str, str | None]:
-    """The columns of an identifier by Braze's names, as the stream spells them; empty if it has none of them."""
+    """Return an identifier's columns by Braze's names, as the stream spells them; empty if it has none of them."""
     for names in ALIAS_COLUMNS if kind == "user_alias" else ((kind,),):
         spelled = {name: name if name in columns else almost(columns, name) for name in names}
         if any(spelled.values()):
@@ -96,7 +96,7 @@ def _spelled(columns: Columns, kind: str) -> dict[str, str | None]:
 
 
 def _named(columns: Columns, column: str | None) -> bool:
-    """Whether the mapping says what the column is."""
+    """Return whether the mapping names the column."""
     entry: Mapping[str, Any] = columns.entry
     lists = ("fields", "properties", "flatten", "rename", "operators")
     return any(column in entry.get(setting, ()) for setting in lists)

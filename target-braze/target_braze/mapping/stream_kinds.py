@@ -1,4 +1,4 @@
-"""What a stream is, and its entry in the setting `streams`, by its name; and what it looks like by its columns."""
+"""Find a stream's kind and its entry in the setting `streams` by its name, and check the kind against its columns."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from target_braze.mapping.base.stream_mapping import StreamMapping
     from target_braze.mapping.identifiers import IdentifierRule
 
-# Taps of databases put the schema before the table: pipelinewise-tap-postgres and the SDK's SQL taps write
+# Database taps prefix the table with its schema: pipelinewise-tap-postgres and the SDK's SQL taps write
 # `public-events`, others `public.events`.
 _SEPARATOR: Final = re.compile(r"[-./:]")
-# What a stream is by its name alone; that another is called `subscriptions` or `merges` says nothing.
+# Kinds recognized by the stream's name alone; a name like `subscriptions` or `merges` is too ambiguous.
 _BY_NAME: Final = frozenset({"attributes", "events", "purchases"})
 
-# Columns of an event or a purchase, squashed. Customers have names too, and times under other names than Braze's.
+# Squashed columns of an event or a purchase. Customers have names too, and times under names other than Braze's.
 _TIMES: Final = frozenset({"time", "timestamp", "eventtime", "eventtimestamp", "occurredat"})
 _EVENT_NAMES: Final = frozenset({"event", "eventname"})
 _EVENT: Final = frozenset({"name", "time"})
@@ -30,7 +30,7 @@ _PURCHASE: Final = frozenset({"productid", "price"})
 
 
 def kind_of(stream: str, entry: Mapping[str, Any]) -> str:
-    """What the entry says that records are, else the last part of the stream's name in any case, else attributes."""
+    """Return the kind from the entry, else the last part of the stream's name (case-insensitive), else attributes."""
     kind: str | None = entry.get("to")
     if kind is not None:
         return kind
@@ -39,7 +39,7 @@ def kind_of(stream: str, entry: Mapping[str, Any]) -> str:
 
 
 class EntryIndex:
-    """The keys of the setting `streams`, names and globs, to be found by a stream's name."""
+    """Finds keys of the setting `streams`, which are names and globs, by a stream's name."""
 
     def __init__(self, keys: Iterable[str]) -> None:
         self._names: dict[str, str] = {}
@@ -53,10 +53,10 @@ class EntryIndex:
                 self._any_case.setdefault(key.casefold(), key)
 
     def find(self, stream: str) -> str | None:
-        """The key that fits a stream's name, None if there is none.
+        """Return the key that matches a stream's name, or None.
 
-        The exact name goes first, then a glob of the whole name, then both in any case, at last both for the last part
-        of the name in any case. Of several globs the first counts.
+        Try the exact name, then a glob of the whole name, then both ignoring case, and finally both for the last part
+        of the name ignoring case. The first of several matching globs wins.
         """
         found = self._names.get(stream) or self._glob(stream, str)
         for name in (stream.casefold(), _last_part(stream).casefold()):
@@ -68,10 +68,10 @@ class EntryIndex:
 
 
 def check_kind(stream: str, columns: Iterable[str], place: str) -> None:
-    """Check that a stream that becomes attributes only because nothing says otherwise has no columns of something else.
+    """Check that a stream mapped to attributes only by default does not have the columns of another kind.
 
     Raises:
-        MappingError: it has those of an event or purchase; says what to write at `place`.
+        MappingError: It has the columns of an event or purchase. The message shows what to write at `place`.
     """
     names = {squashed(column): column for column in columns}
     has_time = bool(_TIMES & names.keys())
@@ -89,7 +89,7 @@ def check_kind(stream: str, columns: Iterable[str], place: str) -> None:
 
 
 def taken_for(mapping: StreamMapping, stream: str, key: str | None, entry: Mapping[str, Any]) -> str:
-    """One line for a person: what the stream is taken for and why, and what identifies its users."""
+    """Return one line for the user: the stream's kind, the reason for it, and what identifies its users."""
     kind = kind_of(stream, entry)
     why = "by default"
     if "to" in entry:
