@@ -229,8 +229,7 @@ class Columns:
     def select(self, setting: str, default: Iterable[str], notice: Callable[[str], None]) -> list[str]:
         """Return the columns that the names and globs in `setting` select, or `default` if there is no list.
 
-        A glob selects only from `default`, so it never matches columns that identify the user or are other parts of
-        the object.
+        A glob selects only from `default`: other columns identify the user or are other parts of the object.
         """
         patterns: Sequence[str] | None = self.entry.get(setting)
         usual = list(default)

@@ -1,4 +1,4 @@
-"""The users of calls: known, anonymous or both, and what Braze has to hear of them before a call can be sent."""
+"""Find the users of calls (known, anonymous or both) and make the changes that Braze needs before a call."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
     from target_braze.mapping.columns import Columns
     from target_braze.records import User
 
-# Pairs and aliases that are remembered, so that Braze hears of each once a run and nobody waits for it again.
+# Remembered pairs and aliases, so that each is sent to Braze once per run and later calls need not wait for it.
 _REMEMBERED: Final = 100_000
 
 
 class CallUsers:
-    """Finds the users of calls by the mapping, or else by the ids that the platform's layout has.
+    """Finds the users of calls by the mapping, or else by the ids in the platform's layout.
 
-    `rules` are the ways to name the user of a call, `anonymous` is the one of them that is the anonymous id.
+    `rules` identify the user of a call; `anonymous` is the rule for the anonymous id.
 
     Raises:
-        MappingError: a column is unknown, no column names users, or one is misspelled.
+        MappingError: A column is unknown or misspelled, or no column identifies users.
     """
 
     def __init__(self, columns: Columns, layout: Layout, defaults: Defaults, notice: Callable[[str], None]) -> None:
@@ -45,12 +45,12 @@ class CallUsers:
             entry = [{"external_id": layout.user_id}] if layout.user_id else []
             entry += [_alias_of(layout.anonymous_id, label)] if layout.anonymous_id and label else []
         named = [name for one in entry for part in one.values() for name in _names(part)]
-        # An identifier may be a part of an object: user_properties.crm_id.
+        # An identifier may be inside an object: user_properties.crm_id.
         self._paths = [name for name in named if name not in columns and name.partition(".")[0] in columns]
         self.identifier_rules = compile_user(
             columns.stream, entry or None, (*columns.names, *self._paths), defaults.placeholder_ids
         )
-        # What an alias call merges: a known user or an anonymous one.
+        # The user that an alias call merges, known or anonymous.
         self._previous: list[IdentifierRule] = []
         self._previous_is_anonymous = given.get("previous_id") == "user_alias"
         if previous := layout.previous_id:
@@ -60,10 +60,10 @@ class CallUsers:
         self.anonymous = next((one for one in anonymous if one.column == layout.anonymous_id), None)
 
     def with_paths(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
-        """The record with the parts of objects that name users as columns.
+        """Return the record with identifiers inside objects added as columns.
 
         Raises:
-            RecordError: there is something else where an object is expected.
+            RecordError: The record has another type where an object is expected.
         """
         return {**record, **{path: value_at(record, path) for path in self._paths}} if self._paths else record
 
@@ -71,7 +71,7 @@ class CallUsers:
         """Merge the previous id of an alias call into the user.
 
         Raises:
-            RecordError: it names nobody, or the user.
+            RecordError: The previous id is missing or is the user's own.
         """
         known, unknown = (rule.user(record) for rule in self._previous)
         was_anonymous = self._previous_is_anonymous or unknown == self._anonymous_user(record)
@@ -82,7 +82,7 @@ class CallUsers:
         return [Change("merge_updates", user, fields, merges.SEMANTICS, merges.ENDPOINT, others=(gone,))]
 
     def identification(self, record: Mapping[str, Any], user: User) -> list[Change]:
-        """Tell Braze, once a run, that the user and the anonymous one are the same."""
+        """Identify the anonymous user as this user in Braze, once per run."""
         anonymous = self._anonymous_user(record)
         if anonymous is None or anonymous == user:
             return []
@@ -97,14 +97,14 @@ class CallUsers:
 
     def _anonymous_user(self, record: Mapping[str, Any]) -> User | None:
         try:
-            # Not counted: it is the record's user only where it was found as such.
+            # Not counted: this is the record's user only if the rules selected it.
             return self.anonymous.find(record) if self.anonymous else None
         except RecordError as wrong:
             self._notice(f"an anonymous id is left out: {wrong}")
             return None
 
     def introduction(self, user: User) -> list[Change]:
-        """Make the profile of an anonymous user: Braze drops events of an alias that it does not know.
+        """Create the profile of an anonymous user, because Braze drops events of an unknown alias.
 
         https://www.braze.com/docs/api/objects_filters/event_object/
         """
@@ -114,7 +114,7 @@ class CallUsers:
         return [Change("user_aliases", user, fields, aliases.SEMANTICS, aliases.INTRODUCE)]
 
     def is_new(self, key: tuple[str, ...]) -> bool:
-        """Whether Braze has not heard of the user, or of the pair of users, in this run; it has from now on."""
+        """Return whether the user, or the pair of users, is new in this run, and remember it."""
         if key in self._seen:
             self._seen.move_to_end(key)
             return False
@@ -125,7 +125,7 @@ class CallUsers:
 
 
 def _check_spelling(columns: Columns, layout: Layout) -> None:
-    """Check that the ids are spelled as the platforms do, so that no call is taken for one without."""
+    """Check that the ids are spelled as the platforms spell them, so that no call seems to have none."""
     if not (layout.user_id or layout.anonymous_id):
         check_identifiers(columns)
     elif layout.user_id is None and (spelled := almost(columns, "userId")):
@@ -137,7 +137,7 @@ def _check_spelling(columns: Columns, layout: Layout) -> None:
 
 
 def _names(part: str | Mapping[str, str]) -> list[str]:
-    """The columns or paths of one rule."""
+    """Return the columns or paths of one rule."""
     return [part] if isinstance(part, str) else [part[key] for key in ("name", "label_field") if key in part]
 
 

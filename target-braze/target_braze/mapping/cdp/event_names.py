@@ -1,4 +1,4 @@
-"""The names of events that calls become: of pages and screens by a template, and which of all are sent."""
+"""Name the events made from calls, pages and screens by a template, and select the events to send."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TEMPLATES: Final = {"page": "Viewed {name} Page", "screen": "Viewed {name} Scre
 
 
 class EventNames:
-    """Names events by `page` and `screen` of the mapping of calls, and lets those of `events` pass."""
+    """Names events by `page` and `screen` of the mapping of calls, and selects those in `events`."""
 
     def __init__(self, columns: Columns, given: Mapping[str, Any], notice: Callable[[str], None]) -> None:
         self._notice = notice
@@ -37,7 +37,7 @@ class EventNames:
                 )
 
     def of_view(self, method: str, properties: Mapping[str, Any]) -> str:
-        """The event's name of a page or screen call; what its template names and nobody says is left out."""
+        """Return the event name of a page or screen call; placeholders without a value are left out."""
 
         def shown(found: re.Match[str]) -> str:
             value = properties.get(found[1])
@@ -46,10 +46,10 @@ class EventNames:
         return " ".join(_PLACEHOLDER.sub(shown, self._templates[method]).split())
 
     def checked(self, name: object) -> str | None:
-        """The name as Braze takes it, None of an event that is not to be sent.
+        """Return the name in the form that Braze accepts, or None if the event is not selected.
 
         Raises:
-            RecordError: it is none.
+            RecordError: The name is missing or not valid in Braze.
         """
         try:
             event = to_event_name(name)
@@ -64,7 +64,7 @@ class EventNames:
         return None
 
     def watch(self, event: str) -> None:
-        """Count the event names: Braze blocks a profile that has too many."""
+        """Count the event names, because Braze blocks a profile with too many."""
         self._seen = watch_names(self._seen, event, limits.MANY_EVENT_NAMES, "event names", self._notice)
 
 

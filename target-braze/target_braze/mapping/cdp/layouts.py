@@ -1,9 +1,9 @@
-"""Layouts: where the records of a customer-data platform hold the parts of a call, told by a stream's schema alone.
+"""Find where a customer-data platform's records hold the parts of a call, by the stream's schema alone.
 
-Nested as the raw JSON of https://www.twilio.com/docs/segment/connections/spec/common and
-https://www.rudderstack.com/docs/event-spec/standard-events/common-fields/; flat as the tables of
+Layouts are nested, as in the raw JSON of https://www.twilio.com/docs/segment/connections/spec/common and
+https://www.rudderstack.com/docs/event-spec/standard-events/common-fields/; flat, as in the tables of
 https://www.twilio.com/docs/segment/connections/storage/warehouses/schema and
-https://www.rudderstack.com/docs/data-warehouse-integrations/warehouse-schemas/; or events that Amplitude exported,
+https://www.rudderstack.com/docs/data-warehouse-integrations/warehouse-schemas/; or events exported from Amplitude,
 https://amplitude.com/docs/apis/analytics/export.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 METHODS: Final = ("identify", "track", "page", "screen", "group", "alias")
 
-# How the names of warehouse tables end, and what their rows are; `users` holds the latest traits of each.
+# Endings of warehouse table names, and the calls in their rows; `users` holds the latest traits of each user.
 _TABLES: Final[Mapping[str, str]] = {
     "identifies": "identify",
     "users": "identify",
@@ -30,14 +30,14 @@ _TABLES: Final[Mapping[str, str]] = {
     "groups": "group",
     "aliases": "alias",
 }
-# The columns of a flat table that belong to the call and are neither a trait nor a property, in snake_case.
+# Columns of a flat table that belong to the call and are neither traits nor properties, in snake_case.
 _ENVELOPE: Final = frozenset(
     """
     anonymous_id channel event event_text group_id id loaded_at message_id original_timestamp previous_id received_at
     request_ip rudder_id sent_at timestamp user_id uuid uuid_ts write_key
     """.split()  # noqa: SIM905
 )
-# Columns of one part only: as warehouses name nested traits, and as flattening names everything nested.
+# Prefixes of columns from one part only: nested traits in warehouses, and anything nested after flattening.
 _PREFIXES: Final = {
     "traits": re.compile(r"(?:context__?)?traits__?(?=.)"),
     "properties": re.compile(r"properties__?(?=.)"),
@@ -47,22 +47,21 @@ _AMPLITUDE: Final = {
     "traits": re.compile(r"user_properties__?(?=.)"),
     "properties": re.compile(r"event_properties__?(?=.)"),
 }
-# The traits of the context where flattening stopped at their object.
+# The context's traits if flattening stopped at their object.
 _CONTEXT_TRAITS: Final = ("context__traits", "context_traits")
-# Warehouses spell all columns in snake_case, and join parts of nested names with one underscore.
+# Warehouses spell all columns in snake_case and join the parts of nested names with one underscore.
 _RAW_ENVELOPE: Final = frozenset({"messageId", "originalTimestamp", "receivedAt", "sentAt"})
 _RAW_PART: Final = re.compile(r"(?:traits|properties|context|integrations)__")
-# A property of a warehouse's table may begin like this too, but no such table says in `type` which call a row is.
+# A warehouse table may have a property with this prefix too, but no such table names the call in `type`.
 _MIXED_PART: Final = re.compile(r"(?:traits|properties|integrations)_")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Columns of the parts of a call; None or () where the stream has none.
+    """Columns of the parts of a call; None or () if the stream has none.
 
-    `traits` and `properties` are the objects that hold them, as paths, the later ones winning. `flat_traits` and
-    `flat_properties` are columns of their own, each with the name that it has without its prefix. `flat` says that
-    traits come from no object.
+    `traits` and `properties` are paths of the objects that hold them; later ones win. `flat_traits` and
+    `flat_properties` map separate columns to their names without the prefix. `flat`: traits come from no object.
     """
 
     table: str | None
@@ -85,7 +84,7 @@ class Layout:
 
 
 def recognise(columns: Columns) -> Layout:
-    """The layout of a stream."""
+    """Return the layout of a stream."""
     parts = ("user_properties", "event_properties")
     if "event_type" in columns and any(name.startswith(parts) for name in columns.names):
         return _amplitude(columns)
@@ -122,7 +121,7 @@ def _calls(columns: Columns) -> Layout:
     table = ending if ending in _TABLES else None
     user_id = _first(columns, "userId", "user_id") or ("id" if table == "users" and "id" in columns else None)
     method, method_column = _method(columns, table, raw=raw)
-    # Where there are objects, the lists choose among their members.
+    # If there are objects, the lists select from their members.
     fields, properties = (columns.entry.get(setting, ()) if flat else () for setting in ("fields", "properties"))
     return Layout(
         table=table,
@@ -152,9 +151,9 @@ def _calls(columns: Columns) -> Layout:
 
 
 def _objects(columns: Columns) -> tuple[str, ...]:
-    """The columns that hold parts of calls as objects, or as the text of such."""
+    """Return the columns that hold parts of calls as objects or as their JSON text."""
     parts = _there(columns, "traits", "properties", "context")
-    # Warehouses flatten the context into columns; a trait may be called `context` as well.
+    # Warehouses flatten the context into columns; a trait may also be named `context`.
     is_flattened = any(_PREFIXES["context"].match(name) for name in columns.names)
     if is_flattened and columns.object_schema("context") is None:
         return tuple(part for part in parts if part != "context")
@@ -162,7 +161,7 @@ def _objects(columns: Columns) -> tuple[str, ...]:
 
 
 def _is_flattened(columns: Columns) -> bool:
-    """Whether a stream without objects is raw JSON all the same: what is no member of a part belongs to the call."""
+    """Return whether a stream without objects is raw JSON; then columns that are in no part belong to the call."""
     return (
         not _RAW_ENVELOPE.isdisjoint(columns.names)
         or any(_RAW_PART.match(name) for name in columns.names)
@@ -173,7 +172,7 @@ def _is_flattened(columns: Columns) -> bool:
 
 
 def _method(columns: Columns, table: str | None, *, raw: bool) -> tuple[str | None, str | None]:
-    """The method of all calls of the stream, or else the column that says it."""
+    """Return the method of all calls of the stream, or else the column that holds it."""
     given = columns.entry.get("calls", {})
     if "method_field" in given:
         return None, columns.known(given["method_field"], "calls.method_field")
@@ -183,7 +182,7 @@ def _method(columns: Columns, table: str | None, *, raw: bool) -> tuple[str | No
         return None, "type"
     if table:
         return _TABLES[table], None
-    # A table of one event may well have a property that is called type, and always has the event's name in two forms.
+    # A table of one event may have a property named `type`, and always has the event's name in two forms.
     if "type" in columns and "event_text" not in columns:
         return None, "type"
     return ("track" if "event" in columns or "event_text" in columns else None), None
@@ -192,9 +191,9 @@ def _method(columns: Columns, table: str | None, *, raw: bool) -> tuple[str | No
 def _flat(
     columns: Columns, part: str, chosen: Iterable[str], method_column: str | None, *, raw: bool
 ) -> dict[str, str]:
-    """The columns that are traits or properties of their own, each with the name it has as such; the later ones win.
+    """Return the columns that are themselves traits or properties, each with its name as such; later ones win.
 
-    In `raw` JSON all traits and properties are members of an object, so that only a prefix makes a column one.
+    In `raw` JSON, all traits and properties are members of an object, so only columns with a prefix qualify.
     """
     named = {name: name for name in chosen if name in columns}
     own = _PREFIXES[part]
@@ -213,12 +212,12 @@ def _flat(
 
 
 def _prefixed(columns: Columns, prefix: re.Pattern[str]) -> dict[str, str]:
-    """The columns that begin like this, each with the rest of its name."""
+    """Return the columns with this prefix, each with the rest of its name."""
     return {column: column[match.end() :] for column in columns.names if (match := prefix.match(column))}
 
 
 def snake_case(name: str) -> str:
-    """`firstName` as `first_name`."""
+    """Return a name in snake_case: `firstName` as `first_name`."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 

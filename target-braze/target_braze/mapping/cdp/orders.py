@@ -1,4 +1,4 @@
-"""Orders: what the ecommerce events of a customer-data platform are in Braze, purchases or recommended events.
+"""Turn the ecommerce events of a customer-data platform into Braze purchases or recommended events.
 
 From https://www.twilio.com/docs/segment/connections/spec/ecommerce/v2 and
 https://www.rudderstack.com/docs/event-spec/ecommerce-events-spec/ordering/ to
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
     from target_braze.mapping.property_sources import PropertyConverters
     from target_braze.mapping.values.scalars import Convert
 
-# Events that say that an order was paid, by their names in lower case.
+# Events for a paid order, by name in lower case.
 _COMPLETED: Final = frozenset({"order completed", "completed order"})
 
 
-# What a product may be viewed for.
+# Allowed reasons to view a product.
 _OFFERS: Final = ("price_drop", "back_in_stock")
 
 
 @dataclass(frozen=True)
 class _Recommended:
-    """A recommended event; `products` says that they are in an array, or else that the event is about one product."""
+    """A recommended event. `products`: it has an array of products; otherwise it is about one product."""
 
     name: str
     required: tuple[str, ...]
@@ -92,7 +92,7 @@ def _id(value: object) -> str | None:
     return checked_string(to_id(value)) or None
 
 
-# Braze's properties: how the specification of the platforms calls them, the best first, and their form.
+# Braze's properties: their names in the platforms' specifications, best first, and their form.
 _SOURCES: Final[Mapping[str, tuple[tuple[str, ...], Convert]]] = {
     "product_id": (("product_id", "id", "sku"), to_product_id),
     "product_name": (("product_name", "name"), _text),
@@ -118,7 +118,7 @@ _SOURCES: Final[Mapping[str, tuple[tuple[str, ...], Convert]]] = {
 
 
 class _Taken:
-    """Properties from which those that Braze knows are taken one by one."""
+    """Properties from which the ones Braze defines are taken one by one."""
 
     def __init__(self, properties: Mapping[str, Any], where: str = "") -> None:
         self._properties = properties
@@ -126,7 +126,7 @@ class _Taken:
         self._used: set[str] = set()
 
     def take(self, name: str, default: object = None, convert: Convert | None = None) -> Any:  # noqa: ANN401
-        """The property of Braze's name, from the first of its sources that is filled."""
+        """Take the property with this name in Braze from the first of its sources that has a value."""
         sources, usual = _SOURCES[name]
         for source in sources:
             value = self._properties.get(source)
@@ -142,7 +142,7 @@ class _Taken:
         return default
 
     def rest(self) -> dict[str, Any]:
-        """What was not taken."""
+        """Return the properties that were not taken."""
         return {name: value for name, value in self._properties.items() if name not in self._used}
 
 
@@ -166,10 +166,10 @@ class Orders:
     def objects(
         self, event: str, properties: Mapping[str, Any], channel: object
     ) -> list[tuple[str, dict[str, Any]]] | None:
-        """The objects that an event becomes; None if it is none of those that are special.
+        """Return the objects that an event becomes, or None if it is not an order event.
 
         Raises:
-            RecordError: it lacks something that Braze needs, or has it in a form that Braze does not take.
+            RecordError: The event lacks a value that Braze requires, or has it in a form that Braze does not accept.
         """
         name = event.strip().lower().replace("_", " ")
         if self._to == "purchases" and name in _COMPLETED:
@@ -186,7 +186,7 @@ class Orders:
             if _Taken(properties).take("product_id") is None:
                 self._notice(f"an event '{event}' that names no product is sent as an event, not as a purchase")
                 return None
-            # Tables of one event can hold one product a row.
+            # Tables of one event can hold one product per row.
             return [("purchases", self._purchase(event, properties, {}, currency, ""))]
         shared = {name: value for name, value in order.rest().items() if name != "products"}
         return [
@@ -214,7 +214,7 @@ class Orders:
         return fields
 
     def _sendable(self, properties: Mapping[str, Any]) -> dict[str, Any]:
-        """Without what Braze would refuse the purchase for."""
+        """Return the properties without those for which Braze would refuse the purchase."""
         for name in sorted(properties.keys() & limits.RESERVED_PURCHASE_PROPERTIES):
             self._notice(f"property '{name}' of an order is not sent with its purchases: Braze reserves the name")
         return {n: value for n, value in properties.items() if n not in limits.RESERVED_PURCHASE_PROPERTIES}
@@ -251,7 +251,7 @@ class Orders:
         return {name: value for name, value in fields.items() if value is not None}
 
     def _metadata(self, members: PropertyConverters, rest: Mapping[str, Any]) -> dict[str, Any] | None:
-        """What Braze's schema has no place for, with what the source has put into `metadata` itself."""
+        """Return the values that do not fit Braze's schema, together with the source's own `metadata`."""
         found = _without_nulls(members.convert(rest))
         own = found.get("metadata")
         if not isinstance(own, dict):

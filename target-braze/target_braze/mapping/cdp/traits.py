@@ -1,6 +1,6 @@
-"""Traits of a customer-data platform as attributes: which are Braze's own fields, and in which form.
+"""Map traits of a customer-data platform to attributes, including Braze's standard fields and their forms.
 
-The reserved traits are those of https://www.twilio.com/docs/segment/connections/spec/identify and
+For the reserved traits, see https://www.twilio.com/docs/segment/connections/spec/identify and
 https://www.rudderstack.com/docs/event-spec/standard-events/identify/.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from target_braze.mapping.values.nested import Place
     from target_braze.mapping.values.scalars import Convert
 
-# The reserved traits in snake_case, as they are spelled in warehouses, and Braze's fields for them.
+# The reserved traits in snake_case, as warehouses spell them, and their fields in Braze.
 _STANDARD: Final[Mapping[str, str]] = {
     "avatar": "image_url",
     "birthday": "dob",
@@ -35,13 +35,13 @@ _STANDARD: Final[Mapping[str, str]] = {
     "last_name": "last_name",
     "phone": "phone",
 }
-# What else a part of an address is in Braze: where it stands, nested or in a column of its own.
+# Parts of an address that are also fields in Braze: where they are, nested or in a separate column.
 _ADDRESS: Final[Mapping[str, str]] = {"city": "home_city", "country": "country"}
 _GENDERS: Final[Mapping[str, str]] = {"male": "M", "female": "F", "other": "O"}
 
 
 def compile_trait(renames: Mapping[str, str], defaults: Defaults, notice: Callable[[str], None]) -> Compile:
-    """How a trait is sent: under the name of `rename`, as the field of Braze that it is, or under its own name."""
+    """Return a compiler that sends a trait under its name in `rename`, else as its Braze field, else unrenamed."""
     everywhere = defaults.place(notice, typed_nested_times=True)
 
     def compile_one(trait: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
@@ -66,9 +66,9 @@ def compile_trait(renames: Mapping[str, str], defaults: Defaults, notice: Callab
 def add_address(
     attributes: dict[str, Any], traits: Mapping[str, Any], place: Place, notice: Callable[[str], None]
 ) -> None:
-    """Add the city and the country of the trait `address` as Braze's fields, where Braze can take them.
+    """Add the city and country of the trait `address` as Braze's fields if Braze would accept them.
 
-    The address stays an attribute of its own, so what does not fit is not lost.
+    The address remains a separate attribute, so parts that do not fit are not lost.
     """
     address = traits.get("address")
     for part, name in _ADDRESS.items():
@@ -86,7 +86,7 @@ def add_address(
 
 
 def without_operations(properties: Mapping[str, Any], notice: Callable[[str], None]) -> dict[str, Any]:
-    """Amplitude's user properties without its operations, of which Braze knows to set and to remove.
+    """Return Amplitude's user properties with `$set` and `$unset` applied; Braze has no equivalent of other operations.
 
     https://amplitude.com/docs/apis/analytics/identify
     """
@@ -101,7 +101,7 @@ def without_operations(properties: Mapping[str, Any], notice: Callable[[str], No
 
 
 def _spelled(convert: Convert) -> Convert:
-    """Take a gender in words too."""
+    """Accept a gender written as a word too."""
 
     def spelled(value: object) -> object:
         return convert(_GENDERS.get(value.strip().lower(), value) if isinstance(value, str) else value)

@@ -1,1 +1,1 @@
-"""Converters from values of the source to values that Braze takes; nothing of streams or requests."""
+"""Convert source values to values that Braze accepts. No streams and no requests here."""

@@ -1,4 +1,4 @@
-"""Arrays and objects that come as JSON text, as a CSV carries them."""
+"""Decode arrays and objects that arrive as JSON text, as in a CSV."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from target_braze.mapping.values.times import show
 
 
 def from_json_text(value: object, expected: str = "JSON") -> object:
-    """Return what JSON text holds, None for blank text, and any other value as it is. Numbers keep all their digits.
+    """Return decoded JSON text, None for blank text, and any other value unchanged. Numbers keep all their digits.
 
-    `expected` names, for the error, what the text should hold.
+    `expected` is the content that the error message asks for.
 
     Raises:
-        ValueError: The text is not JSON, or is nested too deep to decode.
+        ValueError: The text is not JSON, or is nested too deeply to decode.
     """
     if not isinstance(value, str):
         return value

@@ -1,4 +1,4 @@
-"""Names of attributes, properties and the keys inside them: which of them Braze takes."""
+"""Check that Braze accepts the names of attributes, properties and the keys inside them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from target_braze.braze import limits
 
 
 def checked_name(name: str) -> str:
-    """Return the name of an attribute or property, trimmed as Braze does it.
+    """Return the name of an attribute or property, trimmed as Braze trims it.
 
-    Property names have 1 to 255 characters and no leading `$`, as have keys inside of properties; that is all that is
-    documented (https://www.braze.com/docs/api/objects_filters/event_object/). The reference of Braze's SDKs says the
-    same of attributes; the pages of the REST API are silent.
+    Property names and keys inside properties have 1 to 255 characters and no leading `$`; Braze documents no other
+    rules (https://www.braze.com/docs/api/objects_filters/event_object/). Braze's SDK reference has the same rules for
+    attributes; the REST API pages have none.
 
     Raises:
-        ValueError: Braze would not take it.
+        ValueError: Braze would not accept the name.
     """
     trimmed = name.strip()
     if not trimmed:
@@ -26,12 +26,12 @@ def checked_name(name: str) -> str:
 
 
 def checked_key(name: str) -> str:
-    """Return the name of a key inside an object that is an attribute.
+    """Return the name of a key inside an object attribute.
 
     https://www.braze.com/docs/user_guide/data/activation/attributes/nested_custom_attribute_support/
 
     Raises:
-        ValueError: Braze would not take it.
+        ValueError: Braze would not accept the name.
     """
     trimmed = checked_name(name)
     if " " in trimmed:

@@ -1,8 +1,9 @@
-"""Values: from what a Singer record holds to what Braze takes, by the column's JSON Schema and never by the value.
+"""Convert values of Singer records to values that Braze accepts, by the column's JSON Schema and never by the value.
 
-A converter takes a value that is not null and returns the value to send, None for "nothing", or raises ValueError
-saying what is wrong with it. It is compiled once per column, so that a column keeps one type for good: Braze fixes an
-attribute's type with the first value it sees (https://www.braze.com/docs/user_guide/data/activation/custom_data/).
+A converter takes a value other than null. It returns the value to send, returns None for "nothing", or raises
+ValueError with the reason. It is compiled once per column, so that a column never changes its type: Braze fixes an
+attribute's type with the first value it receives
+(https://www.braze.com/docs/user_guide/data/activation/custom_data/).
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
 
-# This many elements of these types cannot exceed 100 KB.
+# This number of elements of these types cannot exceed 100 KB.
 _FEW: Final = 50
 _SHORT: Final = frozenset({str, bool, float})
 
@@ -39,7 +40,7 @@ def compile_value(schema: Mapping[str, Any], place: Place) -> Convert:
     """Compile the converter of a column from its JSON Schema.
 
     Raises:
-        ValueError: Braze has no type for the column, or does not take the name of one of its keys.
+        ValueError: Braze has no type for the column, or does not accept the name of one of its keys.
     """
     if place.typed_nested_times:
         for kind, branch in branches_of(schema):
@@ -54,7 +55,7 @@ def checked_size(value: object, most: int) -> None:
     """Check the size of an object or array as JSON.
 
     Raises:
-        ValueError: it is over `most` bytes.
+        ValueError: The JSON is larger than `most` bytes.
     """
     size = len(encode(value))
     if size > most:
@@ -63,11 +64,11 @@ def checked_size(value: object, most: int) -> None:
 
 @dataclass(frozen=True)
 class Place:
-    """Where in Braze's object a value goes, as far as it matters to its form.
+    """Where in Braze's object a value goes, to the extent that it affects the value's form.
 
-    `zone` is the time zone of times that carry none. `typed_nested_times` says that a time inside an object is written
-    as `{"$time": ...}`: so in attributes; property names may not begin with `$`. `text` converts text, and says what
-    becomes of text that is too long: an error, unless it `cuts`. `report` receives what the user should know of values.
+    `zone` is the time zone of times without an offset. `typed_nested_times`: write a time inside an object as
+    `{"$time": ...}`, as in attributes (property names may not begin with `$`). `text` converts text; text that is too
+    long is an error unless `cuts` is set. `report` receives messages to the user about values.
     """
 
     zone: tzinfo
@@ -77,7 +78,7 @@ class Place:
     report: Callable[[str], None] = lambda _text: None
 
     def of(self, what: str) -> Place:
-        """The same place for one column or the like, which reports call `what`."""
+        """Return the same place for one column or similar, named `what` in reports."""
 
         def report(text: str) -> None:
             self.report(f"{what} holds {text}")
@@ -88,7 +89,7 @@ class Place:
         """Return the name of a key inside an object.
 
         Raises:
-            ValueError: Braze would not take it.
+            ValueError: Braze would not accept the name.
         """
         return checked_key(name) if self.typed_nested_times else checked_name(name)
 
@@ -101,7 +102,7 @@ def _compile(schema: Mapping[str, Any], place: Place, *, nested: bool = False) -
     if kinds == {"integer", "number"}:
         return to_number
     if kinds <= SCALARS and len(branches) > 1:
-        # One stable type for the column: text can hold what any of them says.
+        # Text gives the column one stable type, because it can hold a value of any of them.
         return place.text
     converters = {kind: _compile_branch(kind, branch, place, nested=nested) for kind, branch in branches}
     if len(converters) == 1:
@@ -148,7 +149,7 @@ def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) ->
 def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:
     items = schema.get("items")
     kinds = json_types(items)
-    # Braze knows times inside of objects; an array of bare times is an array of text.
+    # Braze supports times inside objects, but an array of bare times is an array of text.
     element = (
         _compile(items, place, nested="object" in kinds) if isinstance(items, Mapping) else _compile_untyped(place)
     )
@@ -185,7 +186,7 @@ def _compile_object(schema: Mapping[str, Any], place: Place) -> Convert:
 def _members(
     members: Mapping[str, Convert], other: Convert, place: Place
 ) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    """The converter of what is in an object: of `members` as their schema says, of all else as `other` does."""
+    """Return the converter of an object's members: those in `members` by their schema, all others by `other`."""
 
     def convert(value: dict[str, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -207,7 +208,7 @@ def _members(
 
 
 def _compile_untyped(place: Place) -> Convert:
-    """A value whose schema says nothing: as it is, checked for what Braze refuses."""
+    """Compile the converter of values without a type: leave them unchanged, but reject values that Braze refuses."""
 
     def convert(value: object) -> object:
         if isinstance(value, str):
@@ -254,7 +255,7 @@ def _top_level(convert: Convert, place: Place) -> Convert:
 
 
 def _check_attribute(value: dict[str, Any] | list[Any]) -> None:
-    """Check an object or array for what Braze would take for something else, or keep only a part of.
+    """Check an object or array for content that Braze would misread or store only in part.
 
     https://www.braze.com/docs/api/objects_filters/user_attributes_object/
     """
@@ -264,7 +265,7 @@ def _check_attribute(value: dict[str, Any] | list[Any]) -> None:
         return
     kinds = set(map(type, value))
     if kinds <= {dict}:
-        return  # as many as fit into the size
+        return  # limited only by size
     if kinds & {dict, list}:
         raise ValueError("Braze keeps arrays of text, numbers and booleans, and arrays of objects; this one is neither")
     if len(value) > limits.ARRAY_ELEMENTS:

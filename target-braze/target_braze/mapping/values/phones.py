@@ -1,4 +1,4 @@
-"""Phone numbers in the form E.164, by Google's libphonenumber as the package `phonenumbers` has it."""
+"""Convert phone numbers to E.164 with Google's libphonenumber, ported in the package `phonenumbers`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from functools import cache
 from typing import Final
 
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}\Z", re.ASCII)
-# As people write them: what has letters may have an extension, or be no number at all.
+# Numbers as people write them. Text with letters may have an extension, or not be a number at all.
 _WRITTEN: Final = re.compile(r"\+?[\d\s().\-/\u2010-\u2015\u2212]{5,40}\Z")
-# The end of a number that some tool has read as a fraction.
+# The end of a number that some tool has read as a float.
 _FRACTION: Final = re.compile(r"(\+?\d+\.0+|.*\.0)\Z")
 _LONGEST_CODE: Final = 3
 _AMERICAN: Final = 10  # digits
 
 
 def e164(text: str) -> str | None:
-    """Return the number that a text says, in the form E.164; None if it names no country.
+    """Return the phone number in E.164 form, or None if it has no country code.
 
     Raises:
-        ValueError: there is no such number, or Braze would make another one of it.
+        ValueError: There is no such number, or Braze would turn it into another one.
     """
     if _E164.match(text) and (usual := _usual(text)) is not None and usual.match(text):
         return text
@@ -42,18 +42,18 @@ def _parsed(text: str) -> str:
     number = phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
     as_written = "+" + "".join(str(int(letter)) for letter in text if letter.isdecimal())
     possible = phonenumbers.is_possible_number_with_reason(parsed) == phonenumbers.ValidationResult.IS_POSSIBLE
-    # Digits are left out, such as the zero in +44 (0)20 ..., only where that makes a number which is in use. All else
-    # Braze may judge: libphonenumber learns of new numbers later than their owners.
+    # Digits such as the zero in +44 (0)20 ... are dropped only if that makes a number in use. Leave all other cases
+    # to Braze: libphonenumber learns of new numbers later than their owners do.
     if not _E164.match(number) or not possible or (number != as_written and not phonenumbers.is_valid_number(parsed)):
         raise wrong
     return number
 
 
 def _check_american(text: str) -> None:
-    """Check ten digits, which Braze takes for an American number: those of another country would become one.
+    """Check a ten-digit number: Braze reads it as American, even if it belongs to another country.
 
     Raises:
-        ValueError: there are ten, and no such number is in use.
+        ValueError: The text has ten digits, and no such American number is in use.
     """
     import phonenumbers  # noqa: PLC0415 - as above
 
@@ -67,9 +67,9 @@ def _check_american(text: str) -> None:
 
 
 def _usual(number: str) -> re.Pattern[str] | None:
-    """Return the pattern of numbers that `_parsed` would return as they are, for the country of this one.
+    """Return the pattern of numbers from this number's country that `_parsed` would return unchanged.
 
-    Matching it takes a tenth of the time of parsing, and most sources write E.164.
+    Matching takes a tenth of the time of parsing, and most sources write E.164.
     """
     for length in range(1, _LONGEST_CODE + 1):
         if (found := _pattern(number[1 : 1 + length])) is not None:
@@ -86,7 +86,7 @@ def _pattern(code: str) -> re.Pattern[str] | None:
     metadata = PhoneMetadata.metadata_for_region_or_calling_code(int(code), region)
     if metadata is None or (numbers := metadata.general_desc) is None:
         return None
-    # A prefix for calls inside of the country has to be looked at: it may or may not belong to the number.
+    # A prefix for domestic calls needs parsing: it may or may not belong to the number.
     prefix = metadata.national_prefix_for_parsing
     inside = f"(?!{prefix})" if prefix else ""
     lengths = "|".join(rf"\d{{{length}}}" for length in numbers.possible_length)

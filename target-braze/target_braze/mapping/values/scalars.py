@@ -1,4 +1,4 @@
-"""Text, numbers and booleans as Braze takes them, from whatever a source writes for them."""
+"""Convert a source's text, numbers and booleans to the forms that Braze accepts."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from target_braze.mapping.values.times import show
 Convert = Callable[[Any], Any]
 
 # https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/ lists these spellings for a boolean;
-# yes and no are what spreadsheets write.
+# spreadsheets write yes and no.
 _BOOLEANS: Final = {
     **dict.fromkeys(("true", "t", "1", "yes", "y"), True),
     **dict.fromkeys(("false", "f", "0", "no", "n"), False),
 }
 
 _INTEGER: Final = re.compile(r"[+-]?\d+\Z", re.ASCII)
-_LONGEST_INTEGER: Final = 300  # digits that a float can still hold
+_LONGEST_INTEGER: Final = 300  # digits that a float can hold
 _FRACTION: Final = re.compile(r"[.eE]")
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\Z", re.ASCII)
 
 
 def to_string(value: object) -> str:
-    """Text; numbers and booleans as JSON writes them.
+    """Return a value as text, with numbers and booleans as in JSON.
 
     Raises:
-        ValueError: it is an object or an array.
+        ValueError: The value is an object or an array.
     """
     if isinstance(value, str):
         return value
@@ -41,10 +41,10 @@ def to_string(value: object) -> str:
 
 
 def to_id(value: object) -> str:
-    """Return the text of an id: text less the blanks at its ends, a whole number in plain digits.
+    """Return an id as text: text without surrounding whitespace, or a whole number in plain digits.
 
     Raises:
-        ValueError: it is neither, so that its text would be one way to write it among others.
+        ValueError: The value is neither, so there would be several ways to write it as text.
     """
     if isinstance(value, str):
         return value.strip()
@@ -55,14 +55,14 @@ def to_id(value: object) -> str:
 
 
 def to_numeric_id(value: object) -> str:
-    """Return the text of an id from a column of numbers, which may come as text; raises as `to_id`."""
+    """Return the text of an id from a column of numbers, which may arrive as text. Raises like `to_id`."""
     if isinstance(value, str) and _FRACTION.search(text := value.strip()) and _NUMBER.match(text):
         value = Decimal(text)
     return to_id(value)
 
 
 def _whole(value: object) -> int | None:
-    """The whole number that a value is, with all its digits; None if it is none, or longer than any that is meant."""
+    """Return a whole number with all its digits, or None if the value is not one or is implausibly long."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     if isinstance(value, int):
@@ -74,10 +74,10 @@ def _whole(value: object) -> int | None:
 
 
 def to_number(value: object) -> int | float | Decimal | None:
-    """A finite JSON number, from a number or its text; None from blank text.
+    """Return a finite JSON number from a number or its text, or None for blank text.
 
     Raises:
-        ValueError: it is no number.
+        ValueError: The value is not a finite number.
     """
     if isinstance(value, str):
         text = value.strip()
@@ -96,15 +96,15 @@ def to_number(value: object) -> int | float | Decimal | None:
 def _is_finite(number: float | Decimal) -> bool:
     try:
         return math.isfinite(number)
-    except OverflowError:  # it is whole, and longer than any float
+    except OverflowError:  # a whole number beyond the range of floats
         return False
 
 
 def to_integer(value: object) -> int | None:
-    """A whole number, from a number or its text; None from blank text.
+    """Return a whole number from a number or its text, or None for blank text.
 
     Raises:
-        ValueError: it is none.
+        ValueError: The value is not a whole number.
     """
     try:
         number = to_number(value)
@@ -116,10 +116,10 @@ def to_integer(value: object) -> int | None:
 
 
 def to_boolean(value: object) -> bool | None:
-    """True or false, from a boolean, 0, 1 or their words; None from blank text.
+    """Return a boolean from a boolean, 0, 1 or a word for one, or None for blank text.
 
     Raises:
-        ValueError: it is none of these.
+        ValueError: The value is none of these.
     """
     if isinstance(value, bool):
         return value
@@ -132,10 +132,10 @@ def to_boolean(value: object) -> bool | None:
 
 
 def checked_string(value: object) -> str:
-    """Text of a length that Braze keeps.
+    """Return text that is short enough for Braze to store.
 
     Raises:
-        ValueError: it is longer, or no text.
+        ValueError: The text is too long, or the value is an object or an array.
     """
     text = value if isinstance(value, str) else to_string(value)
     if len(text) > limits.STRING_LENGTH:
@@ -144,7 +144,7 @@ def checked_string(value: object) -> str:
 
 
 def cutting_string(report: Callable[[str], None]) -> Convert:
-    """A converter as `checked_string`, but it cuts text to the length that Braze keeps, and reports that."""
+    """Return a converter like `checked_string` that truncates text to the length Braze stores, and reports it."""
 
     def convert(value: object) -> str:
         text = to_string(value)

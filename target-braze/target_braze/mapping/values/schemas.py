@@ -1,4 +1,4 @@
-"""What the JSON Schema of a column says: its types, its formats, and the type that Braze will see."""
+"""Read a column's JSON Schema: its types, its formats, and the resulting type in Braze."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import unquote
 
 from target_braze.mapping.values.times import EPOCHS
 
-# What `types:` of a mapping may say, as the JSON Schema that it stands for.
+# The JSON Schema for each value that `types:` of a mapping may have.
 TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "string": {"type": "string"},
     "integer": {"type": "integer"},
@@ -16,7 +16,7 @@ TYPES: Final[Mapping[str, Mapping[str, Any]]] = {
     "boolean": {"type": "boolean"},
     "date": {"type": "string", "format": "date"},
     "date-time": {"type": "string", "format": "date-time"},
-    # Numbers, but what is sent is the time as text.
+    # Numbers, sent as the text of a time.
     **{name: {"type": "string", "format": name} for name in EPOCHS},
     "array": {"type": "array"},
     "object": {"type": "object"},
@@ -25,7 +25,7 @@ TIME_FORMATS: Final = frozenset({"date-time", "date", *EPOCHS})
 SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 
 _QUICK: Final[Mapping[str, type]] = {"string": str, "integer": int, "number": float, "boolean": bool}
-# How schemas say that a number is a time: `logicalType` of Avro (https://avro.apache.org/docs/1.12.0/specification/),
+# How schemas mark a number as a time: `logicalType` of Avro (https://avro.apache.org/docs/1.12.0/specification/),
 # `format` of draft 3 of JSON Schema (section 5.23) and of OpenAPI documents.
 _EPOCH_IDIOMS: Final[Mapping[tuple[str, str], str]] = {
     ("logicalType", "timestamp-millis"): "epoch-milliseconds",
@@ -34,36 +34,36 @@ _EPOCH_IDIOMS: Final[Mapping[tuple[str, str], str]] = {
     ("format", "utc-millisec"): "epoch-milliseconds",
     ("format", "unix-time"): "epoch-seconds",
 }
-# The last two are Avro's.
+# The last two come from Avro.
 _NUMBERS: Final = ("integer", "number", "int", "long")
-# Where a schema has schemas inside of it.
+# Where a schema contains schemas.
 _LISTS: Final = ("anyOf", "oneOf", "allOf")
-# Definitions that refer to each other grow with each level; no column is worth more.
+# Definitions that refer to each other grow with each level; no real column needs more.
 _MOST_REFERENCES: Final = 10_000
 
 
 def resolved(schema: Any, root: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """Return a part of the schema `root` without `$ref`, and with numbers that are times marked as such.
+    """Return a part of the schema `root` with each `$ref` resolved and numbers that are times marked.
 
-    A schema that contains itself ends in one that says nothing, so its values go as they are.
+    A schema that contains itself ends in an empty schema, so values at that level are sent unchanged.
 
     Raises:
-        ValueError: a `$ref` leads out of the schema or to nothing in it, or there is no end of them.
+        ValueError: A `$ref` points outside the schema or to nothing in it, or the references grow too large.
     """
     return _Resolver(root).resolve(schema)
 
 
 class _Resolver:
-    """Puts parts of `root` in the place of the references to them."""
+    """Replaces references with the parts of `root` that they point to."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
         self._left = _MOST_REFERENCES
 
     def resolve(self, schema: Any, path: tuple[str, ...] = ()) -> Any:  # noqa: ANN401
-        """Return the schema without references; `path` are those that led here."""
+        """Return the schema without references; `path` holds the references that led here."""
         if not isinstance(schema, Mapping):
-            return schema  # JSON Schema has `true` for "anything"
+            return schema  # in JSON Schema, `true` means "anything"
         if isinstance(reference := schema.get("$ref"), str):
             own = self.resolve({key: value for key, value in schema.items() if key != "$ref"}, path)
             if reference in path:
@@ -81,7 +81,7 @@ class _Resolver:
         return _with_epochs(found)
 
     def _target(self, reference: str) -> Any:  # noqa: ANN401
-        """Return what a JSON pointer (RFC 6901) in a `$ref` leads to."""
+        """Return the target of a JSON pointer (RFC 6901) in a `$ref`."""
         self._left -= 1
         if self._left < 0:
             raise ValueError(f"its schema refers to itself in more than {_MOST_REFERENCES:,} ways")
@@ -105,7 +105,7 @@ def _with_epochs(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def branches_of(schema: object) -> list[tuple[str, Mapping[str, Any]]]:
-    """The types a schema allows but null, each with the schema that describes it."""
+    """Return the types other than null that a schema allows, each with its schema."""
     if not isinstance(schema, Mapping):
         return []
     found: list[tuple[str, Mapping[str, Any]]] = []
@@ -113,7 +113,7 @@ def branches_of(schema: object) -> list[tuple[str, Mapping[str, Any]]]:
         for branch in schema.get(keyword) or ():
             found += branches_of(branch)
     for kind in _types(schema):
-        # Draft 3 of JSON Schema and Avro allow schemas among the types.
+        # JSON Schema draft 3 and Avro allow schemas in the list of types.
         found += branches_of(kind) if isinstance(kind, Mapping) else [(kind, schema)] if kind != "null" else []
     return found
 
@@ -124,23 +124,23 @@ def _types(schema: Mapping[str, Any]) -> list[Any]:
 
 
 def json_types(schema: object) -> set[str]:
-    """The types that a schema allows, but null."""
+    """Return the types other than null that a schema allows."""
     return {kind for kind, _ in branches_of(schema)}
 
 
 def formats_of(schema: object) -> set[str | None]:
-    """The formats of the types that a schema allows, None for a type that has none."""
+    """Return the formats of the types that a schema allows, with None for a type without a format."""
     return {branch.get("format") for _, branch in branches_of(schema)}
 
 
 def epoch_of(schema: object) -> str | None:
-    """The unit of numbers that are times, a key of `EPOCHS`; None where the column has none."""
+    """Return the unit of numbers that are times, a key of `EPOCHS`, or None if the column has no such numbers."""
     formats = formats_of(schema)
     return next(iter(formats)) if len(formats) == 1 and formats <= EPOCHS.keys() else None
 
 
 def properties_of(schema: object) -> dict[str, Mapping[str, Any]]:
-    """The schemas of the members of objects, by their names."""
+    """Return the schemas of object members by name."""
     found: dict[str, Any] = {}
     for kind, branch in branches_of(schema):
         found |= (branch.get("properties") or {}) if kind == "object" else {}
@@ -148,24 +148,24 @@ def properties_of(schema: object) -> dict[str, Mapping[str, Any]]:
 
 
 def is_decimal(schema: object) -> bool:
-    """Whether a column's text is all numbers."""
+    """Return whether all text in a column is numeric."""
     branches = branches_of(schema)
     return bool(branches) and all(kind == "string" and holds_decimals(branch) for kind, branch in branches)
 
 
 def holds_decimals(branch: Mapping[str, Any]) -> bool:
-    """Whether text of this part of a schema is a number: https://sdk.meltano.com/en/latest/implementation/."""
+    """Return whether text in this part of a schema is numeric: https://sdk.meltano.com/en/latest/implementation/."""
     return branch.get("format") == "singer.decimal" or "x-singer.decimal" in branch
 
 
 def is_time(schema: object) -> bool:
-    """Whether a column holds nothing but times and dates."""
+    """Return whether a column holds only times and dates."""
     formats = formats_of(schema)
     return bool(formats) and formats <= TIME_FORMATS
 
 
 def exact_type(schema: Mapping[str, Any]) -> type | None:
-    """The type of Python's whose values go as they are, but for text that is long and numbers that are none."""
+    """Return the Python type whose values can be sent unchanged, except for long text and non-finite numbers."""
     branches = branches_of(schema)
     if len(branches) != 1:
         return None
@@ -176,7 +176,7 @@ def exact_type(schema: Mapping[str, Any]) -> type | None:
 
 
 def braze_type(schema: Mapping[str, Any]) -> str | None:
-    """The type that Braze gives to an attribute with values of a schema; None where the values decide."""
+    """Return the type that Braze gives an attribute with values of a schema, or None if it depends on the values."""
     branches = branches_of(schema)
     kinds = {kind for kind, _ in branches}
     if kinds == {"array"}:

@@ -1,7 +1,7 @@
-"""Braze's own user fields: the form each has to have, so that a wrong value is reported and never erases a right one.
+"""Check the form of Braze's standard user fields, so that a wrong value is reported and never erases a correct one.
 
-https://www.braze.com/docs/api/objects_filters/user_attributes_object/ and, for `image_url`,
-https://www.braze.com/docs/user_guide/data/activation/attributes/standard_attributes/. Names are lower case: any other
+See https://www.braze.com/docs/api/objects_filters/user_attributes_object/ and, for `image_url`,
+https://www.braze.com/docs/user_guide/data/activation/attributes/standard_attributes/. Names are lower case; any other
 spelling is a custom attribute.
 """
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from target_braze.mapping.values.nested import Place
 
-# ISO 3166-1 alpha-2. Braze sets a country that it cannot match to null.
+# ISO 3166-1 alpha-2. Braze sets an unknown country to null.
 _COUNTRIES: Final = frozenset(
     """
     AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY
@@ -39,12 +39,12 @@ _COUNTRIES: Final = frozenset(
 )
 
 _DEGREES: Final[Mapping[str, int]] = {"longitude": 180, "latitude": 90}
-# A language tag of BCP 47 or a locale of POSIX: the language, then script, region, encoding and more. Braze's list has
-# languages only, https://www.braze.com/docs/user_guide/data/unification/user_data/language_codes/.
+# A BCP 47 language tag or a POSIX locale: the language, then script, region, encoding and more. Braze's list has only
+# languages: https://www.braze.com/docs/user_guide/data/unification/user_data/language_codes/.
 _LANGUAGE: Final = re.compile(
     r"([a-z]{2,3})(?:[_-][a-z0-9]{1,8})*(?:\.[a-z0-9-]+)?(?:@[a-z]+)?\Z", re.ASCII | re.IGNORECASE
 )
-# These are languages of their own, or none, whatever comes first.
+# With these parts, the tag is a language of its own or none, regardless of its first part.
 _NOT_BY_ITS_FIRST_PART: Final = re.compile(r"[a-z]{2,3}[_-][a-z]{3}(?:[_-]|\Z)", re.ASCII | re.IGNORECASE)
 
 
@@ -97,7 +97,7 @@ def _object(value: object) -> dict[str, Any] | None:
 
 
 def _objects(check: Callable[[dict[str, Any]], dict[str, Any]], what: str) -> Convert:
-    """The converter of an array of objects, each of which `check` returns or raises ValueError for."""
+    """Return the converter of an array of objects; `check` returns each object or raises ValueError."""
 
     def convert(value: object) -> list[dict[str, Any]] | None:
         items = from_json_text(value, f"an array of {what}")
@@ -147,7 +147,7 @@ def _only(item: dict[str, Any], *keys: str) -> None:
 
 
 def _phone(value: object, report: Callable[[str], None]) -> str | None:
-    """A phone number; one without the code of its country as it is."""
+    """Return a phone number in E.164 form, or unchanged if it has no country code."""
     text = to_id(value)
     if not text:
         return None
@@ -158,7 +158,7 @@ def _phone(value: object, report: Callable[[str], None]) -> str | None:
 
 
 def _language(value: object, report: Callable[[str], None]) -> str | None:
-    """The code of a language, without script, region and encoding; other text as it is, for Braze to judge."""
+    """Return a language code without script, region and encoding; leave other text unchanged for Braze to check."""
     text: str = checked_string(value).strip()
     match = _LANGUAGE.match(text)
     if match and not _NOT_BY_ITS_FIRST_PART.match(text):
@@ -188,12 +188,12 @@ _FIELDS: Final[Mapping[str, Convert]] = {
     "twitter": _object,
 }
 
-# An unknown zone is left unset by Braze and erases nothing; which names it knows beside IANA's is not documented.
+# Braze ignores an unknown time zone and erases nothing; it does not document names other than IANA's.
 TEXTS: Final = frozenset({"first_name", "home_city", "last_name", "time_zone"})
-# Braze has no "none" for these: with a null it would reject the whole object.
+# These cannot be unset: with a null, Braze would reject the whole object.
 NEVER_NULL: Final = frozenset({"email_subscribe", "push_subscribe", "push_tokens", "subscription_groups"})
 _TIMES: Final = frozenset({"date_of_first_session", "date_of_last_session", "dob", "marked_email_as_spam_at"})
-# What says something of their values that the user should know.
+# Converters that report on values to the user.
 _REPORTING: Final[Mapping[str, Callable[..., str | None]]] = {
     "language": _language,
     "phone": _phone,
@@ -202,7 +202,7 @@ STANDARD: Final = _FIELDS.keys() | TEXTS | _TIMES | _REPORTING.keys()
 
 
 def compile_standard_field(name: str, schema: Mapping[str, Any], place: Place) -> Convert | None:
-    """Compile the converter of a standard field, for a column with this schema; None for any other name."""
+    """Compile the converter of a standard field for a column with this schema; return None for any other name."""
     if name in TEXTS:
         return place.text
     if name in _TIMES:
@@ -215,7 +215,7 @@ def compile_standard_field(name: str, schema: Mapping[str, Any], place: Place) -
 
 
 def types_of_standard_field(name: str) -> frozenset[str]:
-    """The types of columns that may hold it; text may hold the JSON of an object."""
+    """Return the types of columns that may hold the field; text may hold the JSON of an object."""
     if name in {"current_location", "facebook", "twitter"}:
         return frozenset({"object", "string"})
     if name in {"push_tokens", "subscription_groups"}:

@@ -1,4 +1,4 @@
-"""Times and dates: from the texts that sources write to ISO 8601 with an offset, which Braze never has to guess.
+"""Convert times and dates from a source's text to ISO 8601 with an offset, so that Braze never has to guess.
 
 https://www.braze.com/docs/user_guide/data/activation/custom_data/data_types/
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import tzinfo
 
-# The usual forms, too usual to take them to pieces.
+# The most common forms, matched without parsing their parts.
 _MINUTE: Final = timedelta(minutes=1)
 _IN_ALL_MONTHS: Final = "28"
 _DAY_LENGTH: Final = len("2026-03-04")
@@ -29,13 +29,13 @@ _USUAL: Final = re.compile(
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d\Z", re.ASCII)
 _DATE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    # A colon before the milliseconds is Braze's own form, offsets such as -5:00 are in its examples, and PostgreSQL
-    # writes those from before time zones with seconds.
+    # Braze itself writes a colon before the milliseconds, its examples have offsets such as -5:00, and PostgreSQL
+    # writes offsets from before time zones with seconds.
     r"(?:[T ](\d\d:\d\d(?::\d\d)?)(?:(?:[.,]|(?<=\d:\d\d:\d\d):)(\d+))?"
     r"\s*(Z|z|UTC|[+-]\d(?:\d(?:\d\d|:\d\d(?::\d\d)?)?|:\d\d)?)?)?\Z",
     re.ASCII,
 )
-# Numbers that are times, counted from 1970: how many microseconds one is worth.
+# Times as numbers since 1970: the microseconds in one unit.
 EPOCHS: Final[Mapping[str, int]] = {
     "epoch-seconds": 1_000_000,
     "epoch-milliseconds": 1_000,
@@ -45,7 +45,7 @@ EPOCHS: Final[Mapping[str, int]] = {
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MIDNIGHT: Final = frozenset("0:")
 _NUMBER: Final = re.compile(r"[+-]?\d{1,30}(\.\d{1,30})?\Z", re.ASCII)
-# The forms that Braze turns into a time when they come as text.
+# Forms of text that Braze turns into a time.
 _LOOKS_LIKE_TIME: Final = re.compile(
     r"(\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?.*)?"
     r"|\d{1,2}[/-]\d{1,2}[/-]\d{4}"
@@ -55,15 +55,15 @@ _LOOKS_LIKE_TIME: Final = re.compile(
 
 
 def looks_like_time(text: str) -> bool:
-    """Whether Braze would store this text as a time."""
+    """Return whether Braze would store this text as a time."""
     return _LOOKS_LIKE_TIME.match(text) is not None
 
 
 def to_moment(value: object, zone: tzinfo) -> datetime:
-    """The moment that a date-time or date names; `zone` is for those that name none.
+    """Return the moment of a date-time or date; `zone` applies to values without an offset.
 
     Raises:
-        ValueError: it is neither, or lies out of the years that Braze keeps as a time.
+        ValueError: The value is neither, or is outside the years that Braze stores as a time.
     """
     if not isinstance(value, str):
         raise ValueError(f"expected a date-time, got {show(value)}")
@@ -71,7 +71,7 @@ def to_moment(value: object, zone: tzinfo) -> datetime:
     match = _DATE_TIME.match(text)
     try:
         day, clock, fraction, offset = match.groups() if match else ("", "", "", None)
-        # Python 3.10 reads neither Z nor a fraction of other than three or six digits.
+        # Python 3.10 parses neither Z nor a fraction with other than three or six digits.
         micro = f".{fraction[:6]:0<6}" if fraction else ""
         moment = datetime.fromisoformat(f"{day}T{clock or '00:00'}{micro}{_offset(offset)}")
     except ValueError:
@@ -81,18 +81,18 @@ def to_moment(value: object, zone: tzinfo) -> datetime:
 
 
 def to_time(value: object, zone: tzinfo) -> str:
-    """ISO 8601 with an offset, which Braze never has to guess; raises as `to_moment`."""
+    """Return ISO 8601 with an offset, so that Braze never has to guess. Raises like `to_moment`."""
     if isinstance(value, str) and _USUAL.match(value):
         text = value[:-1] + "+00:00" if value[-1] == "Z" else value
         if value[8:10] <= _IN_ALL_MONTHS:
             return text
-        with suppress(ValueError):  # to_moment says what is wrong with it
+        with suppress(ValueError):  # to_moment reports the error
             datetime.fromisoformat(text)
             return text
     moment = to_moment(value, zone)
     offset = moment.utcoffset()
     if offset and offset % _MINUTE:
-        # Clocks once went by the sun. Such an offset has seconds, which ISO 8601 does not know.
+        # Clocks once followed the sun. Their offsets have seconds, which ISO 8601 does not support.
         try:
             moment = moment.astimezone(timezone.utc)
         except OverflowError:
@@ -101,10 +101,10 @@ def to_time(value: object, zone: tzinfo) -> str:
 
 
 def to_date(value: object) -> str:
-    """A calendar day, `YYYY-MM-DD`, from a date or from a date-time at midnight.
+    """Return a calendar day, `YYYY-MM-DD`, from a date or from a date-time at midnight.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: The value is neither.
     """
     if isinstance(value, str) and len(value) == _DAY_LENGTH and value[4] == value[7] == "-":
         with suppress(ValueError):
@@ -123,10 +123,10 @@ def to_date(value: object) -> str:
 
 
 def from_epoch(value: object, unit: str) -> str | None:
-    """Return ISO 8601 in UTC from a count of `unit` since 1970, a key of `EPOCHS`; None from blank text.
+    """Return ISO 8601 in UTC from a count of `unit` (a key of `EPOCHS`) since 1970, or None for blank text.
 
     Raises:
-        ValueError: it is no number, or lies out of the years that Braze keeps as a time.
+        ValueError: The value is not a number, or is outside the years that Braze stores as a time.
     """
     text = value.strip() if isinstance(value, str) else None if isinstance(value, bool) else str(value)
     if text == "":
@@ -146,7 +146,7 @@ def from_epoch(value: object, unit: str) -> str | None:
 
 
 def show(value: object) -> str:
-    """A value as a message shows it."""
+    """Return a value as shown in a message."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."  # noqa: PLR2004
 
