@@ -1,4 +1,4 @@
-"""Map records to changes in Braze, compiled once per SCHEMA. No HTTP and no Singer messages here.
+"""Map records to changes in Braze, compiled once per SCHEMA. Knows no HTTP and no Singer.
 
 Compiling finds every error in the mapping itself, before the first record. Each kind of Braze object is a class in a
 module of `kinds/`, whose `__init__.py` lists it.

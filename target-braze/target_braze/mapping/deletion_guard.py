@@ -22,7 +22,7 @@ class _Stream:
 
 
 class DeletionGuard:
-    """Counts the users of a run and the users to delete. `counts_users`: a mapping limits the share of deleted users.
+    """Counts the users of a run and the users to delete. `counts_users`: a mapping limits their share.
 
     Deletions are sent only after all input is read, so no user has been deleted when it raises an error.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def is_deleted(record: Mapping[str, Any]) -> bool:
-    """Return whether the source has deleted the record; a CSV has blank text otherwise."""
+    """Return whether the source has deleted the record; a CSV has blank text if it has not."""
     deleted = record.get(DELETED)
     return deleted is not None and not is_blank(deleted)
 

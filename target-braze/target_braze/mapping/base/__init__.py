@@ -1,1 +1,1 @@
-"""Base classes of the kinds and the settings that several kinds share; a kind's own stand in its module."""
+"""Base classes of the kinds, and the settings that several kinds share. Settings of one kind are in its module."""

@@ -1,4 +1,4 @@
-"""Base class of kinds whose changes go to an endpoint of their own instead of /users/track."""
+"""Base class of kinds whose changes go to a dedicated endpoint instead of /users/track."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # JSON types of columns with names and ids.
 _TEXTS: Final = ("string", "integer", "number")
-# Default columns of identifiers that are not called like their type.
+# Default columns of identifiers whose columns are not named like their type.
 _COLUMNS: Final = {"user_alias": tuple(name for names in ALIAS_COLUMNS for name in names)}
 
 
@@ -34,21 +34,21 @@ class Action(StreamMapping):
 
     @abstractmethod
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        """What one record changes."""
+        """Return the changes of one record."""
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        """Nothing: there is no object of /users/track."""
+        """Do nothing, because there is no object of /users/track."""
 
     @override
     def _compile_user(self) -> list[IdentifierRule]:
         return self._compile_users("user", self.identifier_types)
 
     def _compile_users(self, setting: str, kinds: Iterable[str], *, default: bool = True) -> list[IdentifierRule]:
-        """The ways in which a list such as `user` names users, by the kinds of identifiers that its endpoint takes.
+        """Return the rules of a list such as `user`, limited to the kinds of identifiers that its endpoint takes.
 
         Raises:
-            MappingError: it has another kind, or none; or names a column that the stream lacks.
+            MappingError: The list has another kind of identifier or none, or names a column that the stream lacks.
         """
         columns, entry = self._columns, self._columns.entry.get(setting)
         for number, kind in enumerate(kind for item in entry or () for kind in item):
@@ -73,10 +73,10 @@ class Action(StreamMapping):
         return rules
 
     def _column(self, setting: str, key: str, default: str, kinds: Iterable[str] = _TEXTS) -> str:
-        """The column that a part of the mapping names, else the one that is called as Braze calls it.
+        """Return the column that a key of the mapping names, or else the one with Braze's name.
 
         Raises:
-            MappingError: the stream does not have it, or it can hold nothing of these types.
+            MappingError: The stream lacks the column, or the column can hold none of these types.
         """
         columns = self._columns
         given = columns.entry.get(setting, {}).get(key)
@@ -103,18 +103,18 @@ class Action(StreamMapping):
 
 
 def columns_of(*rules: Sequence[IdentifierRule]) -> set[str]:
-    """The columns that rules read."""
+    """Return the columns that the rules read."""
     return {column for several in rules for rule in several for column in rule.columns}
 
 
 def columns_by_kind(rules: Sequence[IdentifierRule]) -> dict[str, tuple[str, ...]]:
-    """The columns of each kind of identifier, in the order in which they are tried."""
+    """Return the columns of each kind of identifier in the order in which they are tried."""
     kinds = {rule.identifier_type for rule in rules}
     return {kind: tuple(name for one in rules if one.identifier_type == kind for name in one.columns) for kind in kinds}
 
 
 def prioritized(user: User, prioritization: Sequence[str]) -> dict[str, Any]:
-    """The part of an object that names a user, and says which one where several have the address.
+    """Return the part of an object that identifies a user, with a prioritization in case several users share it.
 
     https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/
     """

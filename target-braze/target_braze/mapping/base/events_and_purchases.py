@@ -1,4 +1,4 @@
-"""What events and purchases have in common: a time, an app and properties."""
+"""Base class of events and purchases."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
     from target_braze.records import User
 
-# Clocks differ: seconds that an event may be ahead without a notice.
+# Seconds that an event may lie in the future without a notice, because clocks differ.
 _CLOCK_SKEW: Final = 300.0
-# A day that was over everywhere when the program began.
+# A day that had ended in every time zone when the program started.
 _LONG_AGO: Final = (datetime.now(timezone.utc) - timedelta(days=2)).date().isoformat()
-# What columns may hold of the parts that are no numbers.
+# JSON types of columns for the parts that are not numbers.
 _KINDS: Final[Mapping[str, tuple[str, ...]]] = {"currency": ("string",)}
 
 
@@ -63,7 +63,7 @@ class EventOrPurchase(StreamMapping):
             used.add("app_id")
         elif (spelled := almost(columns, "app_id")) and spelled not in columns.entry.get("properties", ()):
             self._notice(f"column '{spelled}' becomes a property: only one called 'app_id' names the app")
-        # A stream that already has the shape of Braze's object holds the properties in one column of that name.
+        # A stream in the shape of Braze's object has its properties in one column of that name.
         natural = ["properties"] if "properties" not in columns.entry and columns.object_schema("properties") else []
         flattened = [columns.known(column, "flatten") for column in columns.entry.get("flatten", natural)]
         self._flattened = [self._compile_flattened(column, place) for column in flattened]
@@ -88,10 +88,10 @@ class EventOrPurchase(StreamMapping):
 
     @abstractmethod
     def _parts_of_object(self) -> Iterable[Field]:
-        """Return the fields that come from columns, other than the time and the properties."""
+        """Return the fields made from columns, other than the time and the properties."""
 
     def _compile_flattened(self, column: str, place: Place) -> tuple[PropertySource, PropertyConverters]:
-        """What reads a column of objects, and what converts their members by name."""
+        """Return the reader of a column of objects and the converter of their members by name."""
         self._columns.check_types(column, ("object", "string"), "flattened")
 
         def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
@@ -129,7 +129,7 @@ class EventOrPurchase(StreamMapping):
     @override
     def _as_change(self, user: User, fields: dict[str, Any]) -> Change:
         encoded = encode(fields)
-        # No part of it is larger than the whole.
+        # No part is larger than the whole.
         if len(encoded) > self.properties_bytes:
             try:
                 checked_size(fields.get("properties", {}), self.properties_bytes)
@@ -143,12 +143,12 @@ class EventOrPurchase(StreamMapping):
         whole = b'%s,"properties":%s}' % (head[:-1], encoded) if number else head
         if len(whole) > self.properties_bytes:
             return None
-        # Properties cost nothing.
+        # Properties cost no data points.
         points = self.semantics[0].data_points(own, user[0])
         return Change(self.payload_key, user, None, self.semantics[0], TRACK, encoded=whole, points=points)
 
     def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
-        """The column for a part of the object: the one the mapping names, else the one called like it."""
+        """Return the column for a part of the object: the one in the mapping, or else the one with the part's name."""
         columns = self._columns
         spelled = almost(columns, key)
         if key not in given and key not in columns:
@@ -163,16 +163,16 @@ class EventOrPurchase(StreamMapping):
 
 
 def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
-    """When something happened, in ISO 8601; gives notice of what has not happened yet."""
+    """Return the time of an event in ISO 8601, and give notice if it is in the future."""
     text = to_time(value, zone)
-    # Nearly all is so long ago that its day says so.
+    # For most events, the day alone shows that they are in the past.
     if text >= _LONG_AGO and to_moment(text, zone).timestamp() > time.time() + _CLOCK_SKEW:
         notice(f"column '{column}' is in the future; Braze stores the time of arrival instead")
     return text
 
 
 def watch_names(seen: set[str], name: str, many: int, what: str, notice: Callable[[str], None]) -> set[str]:
-    """Count distinct names as far as it matters: Braze blocks a profile that has too many."""
+    """Count distinct names up to a limit, because Braze blocks a profile with too many."""
     if len(seen) <= many and name not in seen:
         if len(seen) == many:
             notice(f"more than {many:,} distinct {what}: is this a name, or data that belongs in a property?")

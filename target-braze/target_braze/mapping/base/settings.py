@@ -1,6 +1,6 @@
-"""JSON Schema of the keys that a stream's mapping may have, as far as several kinds share them.
+"""JSON Schema of the keys in a stream's mapping that several kinds share.
 
-A key that one kind has stands in the `settings` of its module.
+Keys of a single kind are in the `settings` of its module.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ NAMES: Final = {"type": "array", "items": NAME}
 
 
 def strict_object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:  # noqa: ANN401
-    """An object that has these properties and no others."""
+    """Return the schema of an object with these properties and no others."""
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
@@ -28,7 +28,7 @@ ALIAS: Final = strict_object(
     oneOf=[{"required": ["label"]}, {"required": ["label_field"]}],
 )
 
-# Ways to name a user, in the order in which they are tried.
+# Ways to identify a user, in the order in which they are tried.
 IDENTIFIERS: Final = {
     "type": "array",
     "minItems": 1,
@@ -46,7 +46,7 @@ IDENTIFIERS: Final = {
 }
 
 
-# Keys that all kinds have, unless one lists them in `unsupported_keys`; `to` and `on_delete` are listed from the kinds.
+# Keys of all kinds, except those in a kind's `unsupported_keys`; `to` and `on_delete` are collected from the kinds.
 COMMON: Final[dict[str, Any]] = {
     "user": {
         **IDENTIFIERS,

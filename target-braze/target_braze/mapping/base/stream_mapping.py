@@ -47,16 +47,16 @@ class Defaults:
     guard: DeletionGuard = field(default_factory=DeletionGuard)
 
     def place(self, notice: Callable[[str], None], *, typed_nested_times: bool) -> Place:
-        """Where values go: into attributes, or into properties of what happened."""
+        """Return where values go: into attributes, or into properties of events and purchases."""
         return Place(self.zone, typed_nested_times, cuts=self.long_strings == "truncate", report=notice)
 
     def dropped(self, notice: Callable[[str], None]) -> Dropped | None:
-        """Return what to call with a field that a record goes without; None where such a record is rejected."""
+        """Return the callback for fields dropped from a record, or None if such records are rejected."""
         if self.on_bad_value == "reject":
             return None
 
         def report(what: str, wrong: ValueError) -> None:
-            # Without the value, which may be personal; so that there is one report of each kind.
+            # Leave out the value: it may be personal, and without it there is one report of each kind.
             why = _COUNT.sub("too many", str(wrong).partition(", got ")[0])
             notice(f"{what} is left out of records because 'on_bad_value' is drop_field: {why}")
 
@@ -67,34 +67,34 @@ class StreamMapping(ABC):
     """Turns records of one stream into changes; one subclass per kind of Braze object."""
 
     to: ClassVar[str]
-    """The value of the setting `to` that chooses it."""
+    """The value of the setting `to` that selects this kind."""
     settings: ClassVar[Mapping[str, Any]]
-    """The keys that its mapping may have in addition to the common ones, each with its JSON Schema."""
+    """Keys that the mapping may have in addition to the common ones, each with its JSON Schema."""
     unsupported_keys: ClassVar[frozenset[str]]
-    """Common keys that it rejects."""
+    """Common keys that this kind rejects."""
     identifier_types: ClassVar[frozenset[str]]
-    """Types of identifiers that may name its users; none if it is not about users."""
+    """Types of identifiers that may identify users; none if the kind is not about users."""
     semantics: ClassVar[tuple[Semantics, ...]]
-    """How each sort of change that it makes is to be delivered."""
+    """How to deliver each sort of change that this kind makes."""
     on_delete_actions: ClassVar[tuple[str, ...]]
-    """What can undo it when the source deletes a record: values of `on_delete`, the first being the default."""
+    """Values of `on_delete`, which set what happens when the source deletes a record; the first is the default."""
     payload_key: ClassVar[str]
-    """The array of the request's body that its changes go into, of kinds that go to /users/track."""
+    """For kinds sent to /users/track: the array of the request body that holds their changes."""
     catalog: Catalog | None = None
     """The catalog that must exist before the first record, if the kind loads one."""
     id_column: str = ""
-    """The column with the ids of its items."""
+    """The column with the ids of the catalog's items."""
 
     @override
     def __init_subclass__(cls, *, to: str | None = None) -> None:
-        """Register the class under a value of the setting `to`; without one it is a base class.
+        """Register the class under a value of the setting `to`; without a value it is a base class.
 
         Raises:
-            TypeError: The class does not itself declare all that others have to know about a kind.
+            TypeError: The class does not itself declare everything that other modules need to know about a kind.
         """
         if to is None:
             return
-        # Not inherited: what holds for one kind must be thought about for the next.
+        # Not inherited: each kind must make these decisions explicitly.
         if missing := [name for name in _DECLARATIONS if name not in vars(cls)]:
             raise TypeError(f"kind '{to}' ({cls.__name__}) does not declare: {', '.join(missing)}")
         if to in KINDS:
@@ -113,47 +113,47 @@ class StreamMapping(ABC):
 
     @property
     def identifier_rules(self) -> tuple[IdentifierRule, ...]:
-        """The rules that identify its users, with the counts of their outcomes."""
+        """Return the rules that identify the users, with the counts of their outcomes."""
         return tuple(self._identifier_rules)
 
     @property
     def sources(self) -> Mapping[str, tuple[str, ...]]:
-        """The column that each field of the object is made of, for explanations.
+        """Return the columns that each field of the object is made from, for `explain`.
 
-        What is inside of a field is called `properties.name`, `visits.inc`. Of several columns the first filled counts.
+        Nested fields are named like `properties.name` or `visits.inc`. Of several columns, the first with a value wins.
         """
         return {}
 
     @property
     def flattened(self) -> tuple[str, ...]:
-        """Columns whose members are fields of the object, or properties; for explanations."""
+        """Return the columns whose members are fields of the object, or properties, for `explain`."""
         return ()
 
     @property
     def types(self) -> Mapping[str, str | None]:
-        """Custom attributes with their type in Braze, None if it depends on the values."""
+        """Return custom attributes with their types in Braze, or None for types that depend on the values."""
         return {}
 
     @property
     def attributes(self) -> Mapping[str, bool]:
-        """Attributes that it can set, as far as that is known before any record; whether it replaces their values."""
+        """Return the attributes that it can set, if known before any record, and whether it replaces their values."""
         return {}
 
     def absent(self, _record: Mapping[str, Any], names: Iterable[str]) -> list[str]:
-        """Return those of the attributes `names` that the record has no column for."""
+        """Return the attributes in `names` for which the record has no column."""
         return [*names]
 
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         """Return the changes of one record, in the order in which Braze must apply them.
 
         Raises:
-            RecordError: it names no user, or a value is none that Braze takes.
+            RecordError: The record identifies no user, or Braze would not accept a value.
         """
         if not self._known.issuperset(record):
             self._note_unknown(record)
         user, caught = find_user(self._identifier_rules, record)
         if caught:
-            # What was to identify the user and cannot is no data of the user either.
+            # A value that fails to identify the user must not be sent as the user's data either.
             record = {column: value for column, value in record.items() if column not in caught}
         fields = self._object(user)
         self._fill(fields, record)
@@ -161,14 +161,14 @@ class StreamMapping(ABC):
 
     @property
     def acts_on_delete(self) -> bool:
-        """Whether a record that the source deletes changes anything in Braze."""
+        """Return whether a record deleted in the source changes anything in Braze."""
         return self._on_delete != "nothing"
 
     def changes_on_delete(self, record: Mapping[str, Any]) -> list[Change]:
-        """Return the changes when the source deletes a record, which may have only its key then.
+        """Return the changes for a record deleted in the source, which may have only its key.
 
         Raises:
-            RecordError: it names no user.
+            RecordError: The record identifies no user.
         """
         if self._on_delete == "nothing":
             self._notice("records deleted in the source change nothing in Braze because on_delete is nothing")
@@ -184,7 +184,7 @@ class StreamMapping(ABC):
         An earlier record may have identified the user by one of these.
 
         Raises:
-            RecordError: It does not name its cohort or group.
+            RecordError: The record does not name its cohort or group.
         """
         part = self._part(record)
         found = []
@@ -242,7 +242,7 @@ class StreamMapping(ABC):
         if self._defaults.update_existing_only:
             fields["_update_existing_only"] = True
         elif user[0] == "user_alias":
-            # Without it Braze takes an unknown alias for nothing to do.
+            # Without this, Braze ignores an object with an unknown alias.
             fields["_update_existing_only"] = False
         return fields
 
@@ -282,7 +282,7 @@ class StreamMapping(ABC):
         raise NotImplementedError
 
     def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
-        """Return the change of the fields `own` and of `number` others that are `encoded`; None: see the full path."""
+        """Return the change for the fields `own` and `number` others in `encoded`, or None to take the full path."""
         raise NotImplementedError
 
     def _note_unknown(self, record: Mapping[str, Any]) -> None:
@@ -301,4 +301,4 @@ class StreamMapping(ABC):
 
 _DECLARATIONS: Final = ("settings", "unsupported_keys", "identifier_types", "semantics", "on_delete_actions")
 KINDS: Final[dict[str, type[StreamMapping]]] = {}
-"""The kinds by their value of the setting `to`; `mapping.kinds` lists their modules."""
+"""Kinds by their value of the setting `to`. `mapping.kinds` lists their modules."""

@@ -1,4 +1,4 @@
-"""What subscription groups and the email status have in common: a user, and a state from a column or the mapping."""
+"""Base class of subscription groups and the email status."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class StateSetter(Action):
-    """What both have in common: a user and a state, from a column or the mapping."""
+    """Sets the state of a user, from a column or the mapping."""
 
     states: tuple[str, ...]
 

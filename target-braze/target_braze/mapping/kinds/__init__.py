@@ -1,4 +1,4 @@
-"""One module per value of `to:`; each declares its settings, endpoint and semantics. Listing it here registers it."""
+"""One module per value of `to:`, with its settings, endpoint and semantics. List a module here to register it."""
 
 from target_braze.mapping.base.stream_mapping import KINDS
 from target_braze.mapping.kinds import (  # noqa: F401 - importing a kind registers it

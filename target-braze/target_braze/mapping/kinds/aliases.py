@@ -1,4 +1,4 @@
-"""Records that are aliases of users, or new names of aliases."""
+"""Map records to aliases of users, or to new names of aliases."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ ENDPOINT: Final = Endpoint(
     miscounts=counts.alias_miscounts,
     **DEPENDENT,
 )
-# An alias of nobody yet, which depends on nothing that was sent before: where Braze knows it, nothing changes.
+# An alias without a user yet. It depends on no earlier change, and if Braze already has it, nothing changes.
 INTRODUCE: Final = replace(ENDPOINT, seconds_after_others=0.0)
-# https://www.braze.com/docs/api/endpoints/user_data/post_users_alias_update/ promises no order inside of a request.
+# https://www.braze.com/docs/api/endpoints/user_data/post_users_alias_update/ promises no order within a request.
 UPDATE: Final = Endpoint(
     "/users/alias/update", "users.alias.update", "identity", ("alias_updates",), one_per_user=True, **DEPENDENT
 )
@@ -45,7 +45,7 @@ UPDATE_SEMANTICS: Final = Semantics(
 
 
 class Aliases(Action, to="aliases"):
-    """https://www.braze.com/docs/api/endpoints/user_data/post_user_alias/ and .../post_users_alias_update/."""
+    """See https://www.braze.com/docs/api/endpoints/user_data/post_user_alias/ and .../post_users_alias_update/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "alias": {
@@ -64,7 +64,7 @@ class Aliases(Action, to="aliases"):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         given: Mapping[str, str] = columns.entry.get("alias", {})
-        # Both are there, or the first in Braze's API is asked for.
+        # Use the pair that the stream has, or else require the first one, as in Braze's API.
         name, label_name = next((names for names in ALIAS_COLUMNS if names[0] in columns), ALIAS_COLUMNS[0])
         label = (
             {"label": given["label"]}
@@ -80,7 +80,7 @@ class Aliases(Action, to="aliases"):
 
     @override
     def _compile_user(self) -> list[IdentifierRule]:
-        # An alias of nobody makes a profile that has nothing but the alias.
+        # An alias without a user creates a profile with only the alias.
         nobody = "user" not in self._columns.entry and "external_id" not in self._columns
         return [] if nobody else super()._compile_user()
 

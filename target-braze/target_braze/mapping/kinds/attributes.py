@@ -1,4 +1,4 @@
-"""Records that become attributes of users."""
+"""Map records to attributes of users."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from target_braze.mapping.values.scalars import Convert
     from target_braze.records import User
 
-# Braze's own fields by their names without case and underscores, and what else sources call them.
+# Braze's standard fields by their names without case and underscores, and other names that sources use for them.
 _MEANT: Final[Mapping[str, str]] = {
     "birthday": "dob",
     "birthdate": "dob",
@@ -63,7 +63,7 @@ SEMANTICS: Final = Semantics(
 
 
 class Attributes(StreamMapping, to="attributes"):
-    """https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
+    """See https://www.braze.com/docs/api/objects_filters/user_attributes_object/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "fields": FIELDS,
@@ -103,7 +103,7 @@ class Attributes(StreamMapping, to="attributes"):
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
-        # An address that does not identify the user is still the user's address.
+        # An address that does not identify the user still belongs to the user.
         addresses = {
             c.column: c.identifier_type for c in self._identifier_rules if c.identifier_type in {"email", "phone"}
         }
@@ -125,7 +125,7 @@ class Attributes(StreamMapping, to="attributes"):
         self._check_precedence()
         names = [*(field.name for field in self._fields.all), *(operator.field.name for operator in self._operators)]
         if self._on_delete == "unset" and self._flattened.columns:
-            # Which there are only the record knows, and of a deleted one there may be no more than the key.
+            # The keys are known only from the record, and a deleted record may have only its primary key.
             members = "', '".join(self._flattened.columns)
             notice(f"'on_delete' does not unset keys of '{members}'; they stay in Braze")
         self._deletion = OnDelete(
@@ -133,7 +133,7 @@ class Attributes(StreamMapping, to="attributes"):
         )
         if not (self._operators or self._flattened.columns):
             self._open_fast_path(self._fields)
-        # Where each field costs one data point.
+        # Whether each field costs exactly one data point.
         self._flat = all(
             (field.exact_type is not None or columns.is_time(field.column)) and field.name not in FREE
             for field in fields
@@ -151,7 +151,7 @@ class Attributes(StreamMapping, to="attributes"):
                 )
 
     def _check_precedence(self) -> None:
-        """Check that no phone goes before an email that is sent: Braze identifies an object with both by its email."""
+        """Check that no phone precedes an email that is sent, because Braze identifies an object with both by email."""
         email = next((field.column for field in self._fields.all if field.name == "email"), None)
         for rule in self._identifier_rules if email else ():
             if (rule.identifier_type, rule.column) == ("email", email):
@@ -164,7 +164,7 @@ class Attributes(StreamMapping, to="attributes"):
                 )
 
     def _typed(self, field: Field) -> Field:
-        """Give a standard field its own form, and watch a custom attribute for text that Braze would make a time."""
+        """Give a standard field its own form, and watch a custom attribute for text that Braze would read as a time."""
         what = f"column '{field.column}'"
         place = self._defaults.place(self._notice, typed_nested_times=True).of(what)
         if standard := compile_standard_field(field.name, self._columns.schema(field.column), place):
@@ -244,13 +244,13 @@ class Attributes(StreamMapping, to="attributes"):
 
 
 def meant_field(name: str) -> str | None:
-    """Braze's own field that a name may mean which differs from it; None where there is none."""
+    """Return the standard field that a differently spelled name probably means, or None."""
     meant = _MEANT.get(squashed(name))
     return None if meant == name else meant
 
 
 def watched(convert: Convert, what: str, notice: Callable[[str], None], *, reject: bool = False) -> Convert:
-    """The same converter, but it rejects or gives notice of text that Braze would make a time."""
+    """Return the converter with a check that rejects or reports text that Braze would turn into a time."""
 
     def convert_watched(value: object) -> object:
         sent = convert(value)

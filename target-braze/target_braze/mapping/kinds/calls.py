@@ -1,4 +1,4 @@
-"""Records that are calls to a customer-data platform (identify, track, page, screen, group, alias) or Amplitude's."""
+"""Map calls to a customer-data platform (identify, track, page, screen, group, alias) and Amplitude's events."""
 
 from __future__ import annotations
 
@@ -52,7 +52,10 @@ _SEMANTICS: Final[Mapping[str, Semantics]] = {
 
 
 class Calls(StreamMapping, to="calls"):
-    """Calls of https://www.twilio.com/docs/segment/connections/spec/ and of RudderStack, and events of Amplitude."""
+    """Calls of Segment and RudderStack, and events of Amplitude.
+
+    https://www.twilio.com/docs/segment/connections/spec/
+    """
 
     settings: ClassVar[Mapping[str, Any]] = {
         "calls": CALLS,
@@ -111,7 +114,7 @@ class Calls(StreamMapping, to="calls"):
         return [self._time_field(name) for name in self._layout.times]
 
     def _time_field(self, column: str) -> Field:
-        # Platforms write in UTC, with an offset or without.
+        # Platforms write UTC, with or without an offset.
         zone = self._defaults.zone if "time_field" in self._columns.entry else timezone.utc
         read = self._columns.read_time(column)
         return Field(column, "time", lambda value: to_past(read(value), zone, column, self._notice))
@@ -128,7 +131,7 @@ class Calls(StreamMapping, to="calls"):
     def _compile_traits(self) -> None:
         columns, layout, notice = self._columns, self._layout, self._notice
         renames = columns.entry.get("rename", {})
-        # A column that names the user is no trait too, unless `fields` says so.
+        # A column that identifies the user is not also a trait, unless it is listed in `fields`.
         naming = self._identifier_columns("external_id", "braze_id", "user_alias") - {*columns.entry.get("fields", ())}
         flat = {
             column: name
@@ -138,7 +141,7 @@ class Calls(StreamMapping, to="calls"):
         self._place = self._defaults.place(notice, typed_nested_times=True)
         source = PropertySource(columns, layout.traits, flat)
         self._traits = source
-        # A column of a table of all calls may be a property as well as a trait.
+        # In a table of all calls, a column may be both a property and a trait.
         alone = {column: name for column, name in flat.items() if column not in layout.flat_properties}
         self._brought = PropertySource(columns, layout.traits, alone)
         self._attributes = PropertyConverters(
@@ -150,7 +153,7 @@ class Calls(StreamMapping, to="calls"):
         )
         if layout.method == "identify":
             self._check(self._attributes, flat)
-        # A row of a table of calls has a column for each trait of any call: null is nothing that this call said.
+        # A table of calls has a column for each trait of any call, so a null does not come from this call.
         self._unset = self._defaults.unset_nulls and not (layout.flat and layout.table != "users")
 
     def _compile_properties(self) -> None:
@@ -163,7 +166,7 @@ class Calls(StreamMapping, to="calls"):
             if sent in limits.RESERVED_EVENT_PROPERTIES:
                 raise ValueError("the name is reserved by Braze")
             if name == "products" and json_types(schema) == {"string"}:
-                schema = {"type": "array"}  # warehouses keep arrays as the text of their JSON
+                schema = {"type": "array"}  # warehouses store arrays as JSON text
             return sent, compile_value(schema, place.of(f"property '{name}'"))
 
         events = layout.method in {None, "track", "page", "screen"}
@@ -238,7 +241,7 @@ class Calls(StreamMapping, to="calls"):
 
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
-        """Nothing: a call makes changes of several kinds."""
+        """Do nothing, because calls make several kinds of changes."""
 
     def _method(self, record: Mapping[str, Any]) -> str:
         if self._layout.amplitude:
@@ -288,7 +291,7 @@ class Calls(StreamMapping, to="calls"):
                 f"a group call needs the id of a subscription group and 'subscribed' or 'unsubscribed' in the trait "
                 f"'{given['subscription_state']}', got {show(group)} and {show(state)}"
             )
-        # The state is that of an address, which a group call may bring along.
+        # The state belongs to an address, which a group call may include.
         addresses = {trait: value for trait, value in traits.items() if trait in _ADDRESSES and not is_blank(value)}
         if traits.keys() - addresses.keys() - {given["subscription_state"]}:
             self._notice(
@@ -314,15 +317,15 @@ class Calls(StreamMapping, to="calls"):
         return self._attributes_of(record, user) + self._track(record, user)
 
     def _note_traits(self, method: str, record: Mapping[str, Any]) -> None:
-        """Report traits of a call that sets no attributes: of Amplitude's, each does."""
+        """Report the traits of a call that sets no attributes. Amplitude's events always set them."""
         if not self._layout.amplitude and self._brought.read(record):
             self._notice(f"traits of {method} calls are not sent: identify calls set attributes")
 
     def _setting(self, user: User, attributes: Mapping[str, Any]) -> list[Change]:
-        """Set attributes, which with `_update_existing_only: false` makes the profile of an anonymous user too.
+        """Set attributes; with `_update_existing_only: false` this also creates the profile of an anonymous user.
 
-        https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ adds attributes and events to a new alias
-        in one request. Of an object without any attribute it says nothing, so that only one with some counts.
+        https://www.braze.com/docs/api/endpoints/user_data/post_user_track/ documents adding attributes and events to a
+        new alias in one request. It does not cover objects without attributes, so only one with attributes counts.
         """
         self._users.is_new(user)
         return [Change("attributes", user, {**self._object(user), **attributes}, _SEMANTICS["attributes"], TRACK)]

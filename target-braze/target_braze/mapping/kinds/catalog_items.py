@@ -1,4 +1,4 @@
-"""Records that become items of a catalog, whose fields follow from the stream's SCHEMA."""
+"""Map records to items of a catalog, with fields derived from the stream's SCHEMA."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
     from target_braze.mapping.identifiers import IdentifierRule
     from target_braze.mapping.values.scalars import Convert
 
-# Of catalogs, their fields and their items: https://www.braze.com/docs/api/endpoints/catalogs/
+# For catalogs, fields and items: https://www.braze.com/docs/api/endpoints/catalogs/
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
-# A longitude and a latitude at most.
+# The maximum absolute longitude and latitude.
 _DEGREES: Final = (180, 90)
 _Value = TypeVar("_Value")
 
 
-# The documentation shows `id`; it lists no others.
+# The documentation shows only `id`.
 _ID_PARAMETERS: Final = frozenset({"id", "ids", "item_id"})
 
 
 @dataclass(frozen=True, eq=False)
 class Items(Endpoint):
-    """Takes items of a catalog, and names those that it refuses by their ids.
+    """An endpoint that accepts catalog items and reports refused ones by their ids.
 
     https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/.
     """
@@ -58,7 +58,7 @@ class Items(Endpoint):
 
 
 def _ids(error: object) -> Iterator[object]:
-    """The ids of items in an error's `parameter_values`, each the value of the parameter at its place."""
+    """Yield item ids from an error's `parameter_values`, whose order matches the error's parameters."""
     if not isinstance(error, dict):
         return
     names, values = error.get("parameters"), error.get("parameter_values")
@@ -76,7 +76,7 @@ PARTIAL_SEMANTICS: Final = Semantics(
 
 
 class CatalogItems(Action, to="catalog_items"):
-    """Replaces items, or with `partial` changes the fields that a record has.
+    """Replaces items, or with `partial` changes only the fields in the record.
 
     https://www.braze.com/docs/api/endpoints/catalogs/catalog_items/asynchronous/put_update_catalog_items/ and
     .../patch_catalog_items_bulk/.
@@ -136,7 +136,7 @@ class CatalogItems(Action, to="catalog_items"):
 
     @override
     def _compile_on_delete(self) -> str:
-        # Who has some fields of an item only does not own it.
+        # A stream with only some of an item's fields does not own the item.
         entry = self._columns.entry
         partial = "on_delete" not in entry and entry.get("catalog", {}).get("partial", False)
         return "nothing" if partial else super()._compile_on_delete()
@@ -154,7 +154,7 @@ class CatalogItems(Action, to="catalog_items"):
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         values = {field.name: field.value(record) for field in self._fields if field.column in record}
         if not (self._partial and self._defaults.unset_nulls):
-            # What an item does not name is cleared when it is replaced, so a null needs no word.
+            # Replacing an item clears the fields it leaves out, so nulls need not be sent.
             values = {name: value for name, value in values.items() if value is not None}
         if self._partial and not values:
             self._id.required(record)
@@ -212,7 +212,7 @@ def _item_id(value: object) -> str:
 
 
 def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
-    """The type of the field for a column, and the converter to it.
+    """Return the field type for a column and the converter to it.
 
     Raises:
         ValueError: Braze has no such type.
@@ -239,7 +239,7 @@ def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:
 
 
 def _text(value: object) -> str:
-    # A column without a type in the schema may hold anything.
+    # Without a type in the schema, a column may hold anything.
     text = encode(value).decode() if isinstance(value, dict | list) else to_string(value)
     return _of_size(text, text)
 
@@ -265,7 +265,7 @@ def _object(value: object) -> dict[str, Any] | None:
 
 
 def _geo(value: object) -> list[float] | None:
-    """A place as Braze takes it, longitude first."""
+    """Return a location in Braze's order, longitude first."""
     value = from_json_text(value)
     if value is None:
         return None
@@ -293,7 +293,7 @@ def _check_keys(value: object, level: int) -> None:
 
 
 def _of_size(value: _Value, text: str) -> _Value:
-    # How values are counted that are no text is not documented: here by their JSON.
+    # Braze does not document how it measures values other than text; measure their JSON.
     if len(text) > limits.CATALOG_VALUE_LENGTH:
         raise ValueError(f"{len(text):,} characters long, a catalog takes at most {limits.CATALOG_VALUE_LENGTH:,}")
     return value

@@ -1,4 +1,4 @@
-"""Records that list the members of cohorts: a boolean attribute, or an element of an array of text."""
+"""Map cohort members to a boolean attribute, or to an element of an array of text."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class Cohorts(StreamMapping, to="cohorts"):
-    """A record is a member, unless its `member_field` says no or the source has deleted it.
+    """A record is a member unless its `member_field` is false or the source has deleted it.
 
-    https://www.braze.com/docs/api/objects_filters/user_attributes_object/ on `add` and `remove`.
+    For `add` and `remove`, see https://www.braze.com/docs/api/objects_filters/user_attributes_object/.
     """
 
     settings: ClassVar[Mapping[str, Any]] = {
@@ -97,7 +97,7 @@ class Cohorts(StreamMapping, to="cohorts"):
 
     @override
     def members(self, record: Mapping[str, Any]) -> list[Member]:
-        # Who is listed with something that says neither yes nor no has not left.
+        # A listed user whose `member_field` is neither true nor false has not left.
         with suppress(RecordError):
             if not self._is_member(record):
                 return []
@@ -127,7 +127,7 @@ class Cohorts(StreamMapping, to="cohorts"):
 
     def _set(self, fields: dict[str, Any], record: Mapping[str, Any], *, member: bool) -> None:
         if not member:
-            # Who is in no cohort needs no profile for that.
+            # Removing a user from a cohort must not create a profile.
             fields["_update_existing_only"] = True
         fields[self._attribute] = {"add" if member else "remove": [self._part(record)]} if self._is_array else member
 

@@ -1,4 +1,4 @@
-"""Records that name users to delete."""
+"""Map records to deletions of users."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from target_braze.records import User
 
 
-# https://www.braze.com/docs/api/endpoints/user_data/post_user_delete/ takes one kind of identifier in a request.
+# https://www.braze.com/docs/api/endpoints/user_data/post_user_delete/ takes one kind of identifier per request.
 _SHARED: Final[Any] = {
     "path": "/users/delete",
     "permission": "users.delete",
     "pool": "identity",
     "at_end_of_input": True,
-    # The documentation shows only the count; a message next to it has been recorded.
+    # The documentation shows only the count; recorded responses also have a message.
     "miscounts": counts.deleted_miscounts,
     "success_key": "deleted",
     **DEPENDENT,
@@ -37,7 +37,7 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "external_id": Identifiers(arrays=("external_ids",), **_SHARED),
     "braze_id": Identifiers(arrays=("braze_ids",), **_SHARED),
     "user_alias": Endpoint(arrays=("user_aliases",), **_SHARED),
-    # The table of the page has strings here, its text requires a prioritization, and its example has objects.
+    # The page's table has strings here, its text requires a prioritization, and its example has objects.
     "email": Endpoint(arrays=("email_addresses",), **_SHARED),
     "phone": Endpoint(arrays=("phone_numbers",), **_SHARED),
 }
@@ -48,7 +48,7 @@ SEMANTICS: Final = Semantics(
 
 
 class Deletions(Action, to="deletions"):
-    """https://www.braze.com/docs/api/endpoints/user_data/post_user_delete/."""
+    """See https://www.braze.com/docs/api/endpoints/user_data/post_user_delete/."""
 
     settings: ClassVar[Mapping[str, Any]] = DELETION
     unsupported_keys = frozenset({"rename"})
@@ -64,7 +64,7 @@ class Deletions(Action, to="deletions"):
     @property
     @override
     def sources(self) -> Mapping[str, tuple[str, ...]]:
-        # The object that deletes an alias has name and label at its top level.
+        # The object that deletes an alias has its name and label at the top level.
         return {"alias_name": columns_by_kind(self._identifier_rules).get("user_alias", ())}
 
     @override
@@ -74,15 +74,15 @@ class Deletions(Action, to="deletions"):
 
 
 class Deleter:
-    """Makes deletions of users, as far as the mapping of a stream allows them.
+    """Makes deletions of users if the mapping of a stream allows them.
 
     Raises:
-        MappingError: it does not.
+        MappingError: The mapping does not allow deletions.
     """
 
     def __init__(self, columns: Columns, guard: DeletionGuard) -> None:
         guard.allow(columns.stream, columns.entry, columns.at)
-        # Of several users with one address none is deleted, rather than one by chance.
+        # If several users share an address, delete none rather than an arbitrary one.
         self._prioritization = columns.entry.get("prioritization", ["identified"])
         if "least_recently_updated" in self._prioritization:
             raise columns.error(
@@ -92,10 +92,10 @@ class Deleter:
         self._guard = guard
 
     def change(self, user: User) -> Change:
-        """The deletion of a user.
+        """Return the change that deletes a user.
 
         Raises:
-            MappingError: it is one more than the mapping allows.
+            MappingError: The deletion exceeds the limit in the mapping.
         """
         self._guard.delete(self._stream, user)
         fields = identifier(user)["user_alias"] if user[0] == "user_alias" else prioritized(user, self._prioritization)

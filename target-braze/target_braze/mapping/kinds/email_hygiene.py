@@ -1,4 +1,4 @@
-"""Records that are email addresses or phone numbers to put on, or take off, Braze's lists of unusable ones."""
+"""Add email addresses or phone numbers to Braze's lists of unusable ones, or remove them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _endpoint(path: str, permission: str, array: str = "email") -> Endpoint:
 
 # By the setting `operation`: https://www.braze.com/docs/api/endpoints/email/ and .../sms/.
 ENDPOINTS: Final[Mapping[str, Endpoint]] = {
-    # Its permission keeps the old name of the endpoint.
+    # The permission still has the endpoint's old name.
     "blocklist": _endpoint("/email/blocklist", "email.blacklist"),
     "remove_bounces": _endpoint("/email/bounce/remove", "email.bounce.remove"),
     "remove_spam": _endpoint("/email/spam/remove", "email.spam.remove"),
@@ -34,14 +34,14 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
         "/sms/invalid_phone_numbers/remove", "sms.invalid_phone_numbers.remove", "phone_numbers"
     ),
 }
-# An address is on a list or it is not, however often the request is sent.
+# Repeating a request has no further effect: an address is either on a list or not.
 SEMANTICS: Final = Semantics(
     repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
 )
 
 
 class EmailHygiene(Action, to="email_hygiene"):
-    """One operation per stream, named in the mapping: three of the four allow messages to people again."""
+    """One operation per stream, named in the mapping, because three of the four let people receive messages again."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "operation": {
@@ -54,7 +54,7 @@ class EmailHygiene(Action, to="email_hygiene"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"email", "phone"})
     semantics = (SEMANTICS,)
-    # To undo a removal would block people for a row that is gone; to undo a block would message them again.
+    # Undoing a removal would block people because a row is gone; undoing a block would message them again.
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

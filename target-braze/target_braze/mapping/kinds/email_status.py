@@ -1,4 +1,4 @@
-"""Records that are subscription states of email addresses."""
+"""Map records to subscription states of email addresses."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ SEMANTICS: Final = Semantics(
 
 
 class EmailStatus(StateSetter, to="email_status"):
-    """https://www.braze.com/docs/api/endpoints/email/post_email_subscription_status/."""
+    """See https://www.braze.com/docs/api/endpoints/email/post_email_subscription_status/."""
 
     settings: ClassVar[Mapping[str, Any]] = {"subscription": SUBSCRIPTION}
     unsupported_keys = frozenset({"rename"})

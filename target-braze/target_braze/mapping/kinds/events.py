@@ -1,4 +1,4 @@
-"""Records that are custom events."""
+"""Map records to custom events."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SEMANTICS: Final = Semantics(
 
 
 class Events(EventOrPurchase, to="events"):
-    """https://www.braze.com/docs/api/objects_filters/event_object/."""
+    """See https://www.braze.com/docs/api/objects_filters/event_object/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "event": strict_object(
@@ -82,10 +82,10 @@ class Events(EventOrPurchase, to="events"):
 
 
 def to_event_name(value: object) -> str:
-    """An event's name.
+    """Return an event's name.
 
     Raises:
-        ValueError: Braze would not take it.
+        ValueError: Braze would not accept the name.
     """
     name = to_string(value).strip()
     if len(name) > limits.NAME_LENGTH:

@@ -1,4 +1,4 @@
-"""Records that rename external ids or remove deprecated ones."""
+"""Map records to renames of external ids or removals of deprecated ones."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class _Answering(Endpoint):
-    """Says under the key `errors_in` which changes it did not accept: arrays of an index and the reason.
+    """An endpoint that lists refused changes under the key `errors_in`, as arrays of an index and the reason.
 
-    The documentation promises an array of arrays with an index; an object with an index does as well, and an entry of
-    another form speaks for all changes.
+    The documentation promises an array of arrays with an index. Objects with an index are also accepted, and an entry
+    of any other form applies to all changes.
     """
 
     errors_in: str = ""
@@ -46,7 +46,7 @@ class _Answering(Endpoint):
 
 @dataclass(frozen=True, eq=False)
 class _Removals(_Answering, Identifiers):
-    """Takes bare identifiers and says which it did not accept."""
+    """An endpoint that accepts bare identifiers and lists the refused ones."""
 
 
 # https://www.braze.com/docs/api/endpoints/external_id_migration/
@@ -76,7 +76,7 @@ SEMANTICS: Final = Semantics(
 
 
 class ExternalIds(Action, to="external_ids"):
-    """https://www.braze.com/docs/api/endpoints/external_id_migration/."""
+    """See https://www.braze.com/docs/api/endpoints/external_id_migration/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "external_ids": {

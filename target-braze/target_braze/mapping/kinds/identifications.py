@@ -1,4 +1,4 @@
-"""Records that say which user an alias, email address or phone number belongs to."""
+"""Map records to identifications: the user that an alias, email address or phone number belongs to."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SEMANTICS: Final = Semantics(
 
 
 class Identifications(Action, to="identifications"):
-    """https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/."""
+    """See https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "identify": {
@@ -60,7 +60,7 @@ class Identifications(Action, to="identifications"):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         self._profiles = self._compile_users("identify", _ARRAYS)
-        # Of several anonymous profiles none is taken, rather than one by chance.
+        # If there are several anonymous profiles, take none rather than an arbitrary one.
         self._prioritization = columns.entry.get("prioritization", ["unidentified"])
         self._note_unused(columns_of(self._identifier_rules, self._profiles))
 

@@ -1,4 +1,4 @@
-"""Records that merge one user into another."""
+"""Map records to merges of one user into another."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
 
-# https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/ promises no order inside of a request.
+# https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/ promises no order within a request.
 ENDPOINT: Final = Endpoint(
     "/users/merge", "users.merge", "identity", ("merge_updates",), one_per_user=True, **DEPENDENT
 )
@@ -29,7 +29,7 @@ SEMANTICS: Final = Semantics(
 
 
 class Merges(Action, to="merges"):
-    """https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/."""
+    """See https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "merge": {
@@ -48,7 +48,7 @@ class Merges(Action, to="merges"):
         super().__init__(columns, defaults, notice)
         self._merge = self._compile_users("merge", self.identifier_types, default=False)
         self._keep = self._compile_users("keep", self.identifier_types, default=False)
-        # The merged user is anonymous and the kept one is known; if several remain, Braze merges none.
+        # The merged user is anonymous and the kept one is known; if several match, Braze merges none.
         given = columns.entry.get("prioritization")
         self._prioritization = (given or ["unidentified"], given or ["identified"])
         self._note_unused(columns_of(self._merge, self._keep))

@@ -1,4 +1,4 @@
-"""Records that are purchases of one product each."""
+"""Map records to purchases of one product each."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SEMANTICS: Final = Semantics(
 
 
 class Purchases(EventOrPurchase, to="purchases"):
-    """https://www.braze.com/docs/api/objects_filters/purchase_object/."""
+    """See https://www.braze.com/docs/api/objects_filters/purchase_object/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
         "purchase": strict_object(
@@ -90,10 +90,10 @@ class Purchases(EventOrPurchase, to="purchases"):
 
 
 def to_product_id(value: object) -> str:
-    """The id of a product.
+    """Return the id of a product.
 
     Raises:
-        ValueError: Braze would not take it.
+        ValueError: Braze would not accept the id.
     """
     text = to_id(value)
     if len(text) > limits.PRODUCT_ID_LENGTH:
@@ -102,10 +102,10 @@ def to_product_id(value: object) -> str:
 
 
 def to_currency(value: object) -> str:
-    """A currency code.
+    """Return an ISO 4217 currency code in upper case.
 
     Raises:
-        ValueError: Braze would not take it.
+        ValueError: Braze would not accept the code.
     """
     text = to_string(value).strip().upper()
     if len(text) != 3 or not (text.isascii() and text.isalpha()):  # noqa: PLR2004
@@ -114,10 +114,10 @@ def to_currency(value: object) -> str:
 
 
 def to_quantity(value: object) -> int | None:
-    """A quantity, None from blank text.
+    """Return a quantity, or None for blank text.
 
     Raises:
-        ValueError: Braze would not take it.
+        ValueError: Braze would not accept the quantity.
     """
     quantity = to_integer(value)
     if quantity is not None and not 1 <= quantity <= limits.PURCHASE_QUANTITY:

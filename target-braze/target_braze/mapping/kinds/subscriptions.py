@@ -1,4 +1,4 @@
-"""Records that are states of users in subscription groups."""
+"""Map records to states of users in subscription groups."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 _STATES: Final = ("subscribed", "unsubscribed")
 
 
-# Recorded of an unknown subscription group: all users of the group share the fate.
+# Recorded for an unknown subscription group: the error applies to all users of the group.
 _UNKNOWN_GROUP: Final = "invalid subscription group id"
 
 
 @dataclass(frozen=True, eq=False)
 class SubscriptionGroups(Endpoint):
-    """Takes users by group and state: https://www.braze.com/docs/api/endpoints/subscription_groups/.
+    """An endpoint for users by group and state: https://www.braze.com/docs/api/endpoints/subscription_groups/.
 
-    Emails and phone numbers may not be in one request, so each kind of identifier has requests of its own.
+    Emails and phone numbers may not share a request, so each kind of identifier has separate requests.
     """
 
     @override
@@ -56,7 +56,7 @@ class SubscriptionGroups(Endpoint):
 
     @override
     def _named(self, changes: Sequence[Change], error: object) -> Sequence[Change]:
-        """Return the change that an error is about; one that counts groups means all changes of a group."""
+        """Return the changes that an error is about; the index of a group means all changes of the group."""
         groups = Request.of(self, changes).divided(_by_group)
         if isinstance(error, dict) and error.get("input_array") == "subscription_groups":
             index = error.get("index")
@@ -68,7 +68,7 @@ def _by_group(change: Change) -> Hashable:
     return tuple(change.fields.items())
 
 
-# Braze keeps the state of an address that no profile has yet; it may lose the state of an unknown external id.
+# Braze keeps the state of an address without a profile, but may lose the state of an unknown external id.
 _SHARED: Final[Any] = {
     "path": "/v2/subscription/status/set",
     "permission": "subscription.status.set",

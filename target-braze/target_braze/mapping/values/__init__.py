@@ -1,1 +1,1 @@
-"""Convert source values to values that Braze accepts. No streams and no requests here."""
+"""Convert source values to values that Braze accepts. This package knows no streams and no requests."""

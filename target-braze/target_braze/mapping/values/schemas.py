@@ -48,7 +48,7 @@ def resolved(schema: Any, root: Mapping[str, Any]) -> Any:  # noqa: ANN401
     A schema that contains itself ends in an empty schema, so values at that level are sent unchanged.
 
     Raises:
-        ValueError: A `$ref` points outside the schema or to nothing in it, or the references grow too large.
+        ValueError: A `$ref` points outside the schema or to nothing in it, or there are too many references.
     """
     return _Resolver(root).resolve(schema)
 

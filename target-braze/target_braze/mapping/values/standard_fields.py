@@ -44,7 +44,7 @@ _DEGREES: Final[Mapping[str, int]] = {"longitude": 180, "latitude": 90}
 _LANGUAGE: Final = re.compile(
     r"([a-z]{2,3})(?:[_-][a-z0-9]{1,8})*(?:\.[a-z0-9-]+)?(?:@[a-z]+)?\Z", re.ASCII | re.IGNORECASE
 )
-# With these parts, the tag is a language of its own or none, regardless of its first part.
+# With a second part of three letters, a tag is a language of its own or none, regardless of its first part.
 _NOT_BY_ITS_FIRST_PART: Final = re.compile(r"[a-z]{2,3}[_-][a-z]{3}(?:[_-]|\Z)", re.ASCII | re.IGNORECASE)
 
 
