@@ -1,1 +1,1 @@
-"""What Braze has accepted, in an SQLite file, and the commands for it; sends nothing but reads to verify."""
+"""Ledger of what Braze has accepted, in an SQLite file, with its verification; sends Braze only read requests."""

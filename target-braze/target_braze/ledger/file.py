@@ -1,4 +1,4 @@
-"""Open the ledger's file for one process and one workspace, with errors that say what to do."""
+"""Open the ledger's file for one process and one workspace, with errors that explain what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WI
 
 
 class LedgerError(Exception):
-    """The file of setting `ledger_path` cannot be used. The message says why and what to do."""
+    """The file of setting `ledger_path` cannot be used. The message explains why and what to do."""
 
 
 def today() -> int:
@@ -69,17 +69,17 @@ class Database(sqlite3.Connection):
 
 
 def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Database, str]:
-    """Return the database and its workspace; without one given, the file has to be there and to name it.
+    """Return the database and its workspace. If `workspace` is None, the file must exist and name its workspace.
 
-    `synchronous` is that of SQLite: `full`, so that what is committed survives a loss of power, or `normal`, so that it
-    survives the end of this process only (https://www.sqlite.org/pragma.html#pragma_synchronous).
+    `synchronous` is SQLite's setting: with `full`, committed data survives a power failure; with `normal`, it survives
+    only the end of this process (https://www.sqlite.org/pragma.html#pragma_synchronous).
 
     Raises:
-        LedgerError: it is no ledger, of another workspace or format, or another process has it.
+        LedgerError: The file is not a ledger, has another workspace or format, or is in use by another process.
     """
     if workspace is not None:
-        # SQLite gives the files beside it (-wal, -shm) the same mode.
-        with suppress(OSError):  # sqlite3.connect says what is wrong
+        # SQLite gives the files next to it (-wal, -shm) the same mode.
+        with suppress(OSError):  # sqlite3.connect reports the error
             path.touch(mode=0o600)
     try:
         db = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE", factory=Database)
@@ -88,7 +88,7 @@ def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Data
     db.path, db.synchronous = path, synchronous
     try:
         db.execute("PRAGMA locking_mode = EXCLUSIVE")
-        # Before anything is written: another program's database is left as it is.
+        # Check before writing anything, to leave another program's database unchanged.
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if workspace is not None and not tables:
             db.execute("PRAGMA journal_mode = WAL")
@@ -100,7 +100,7 @@ def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Data
         db.execute("PRAGMA journal_mode = WAL")
         db.execute(f"PRAGMA synchronous = {synchronous}")
         db.execute("PRAGMA cache_size = -65536")
-        # 40 MB instead of 4: users lie all over the file, and every checkpoint waits for the disk.
+        # 40 MB instead of 4: users are spread over the whole file, and every checkpoint waits for the disk.
         db.execute("PRAGMA wal_autocheckpoint = 10000")
     except LedgerError:
         db.close()
@@ -109,7 +109,7 @@ def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Data
 
 
 def _workspace(db: Database, path: Path, tables: set[str], expected: str | None) -> str:
-    """The workspace of a database that is a ledger of this version, and of the expected workspace if there is one."""
+    """Return the workspace of the ledger, after checking its format version and the expected workspace, if any."""
     if "meta" not in tables:
         raise LedgerError(f"{path} is no ledger; set 'ledger_path' to another file")
     with closing(db.execute("SELECT key, value FROM meta")) as rows:
@@ -132,7 +132,7 @@ def _workspace(db: Database, path: Path, tables: set[str], expected: str | None)
 
 
 def _explain(path: Path, error: sqlite3.DatabaseError) -> NoReturn:
-    """Raise a LedgerError that says what to do. Matches SQLite's text, because Python 3.10 has no error codes."""
+    """Raise a LedgerError that explains what to do. Match SQLite's text, because Python 3.10 has no error codes."""
     text = str(error)
     if "locked" in text:
         raise LedgerError(

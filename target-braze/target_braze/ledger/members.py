@@ -1,7 +1,7 @@
 """Members: the users that each stream has loaded, with the version that listed them last.
 
-Singer's ACTIVATE_VERSION means that a table was sent in full, so users who were loaded before and are not listed again
-have left. The table keeps plain identifiers, because requests to Braze need them.
+Singer's ACTIVATE_VERSION means that a table was sent in full, so earlier users who are not listed again have left. The
+table keeps plain identifiers, because requests to Braze need them.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Members:
         self._last: dict[_Row, int] = {}
 
     def note(self, stream: str, members: Sequence[Member], version: Any) -> None:  # noqa: ANN401
-        """Record that the version lists the first of these members; the others are other identifiers of that user."""
+        """Record that the version lists the first of these members; the rest are other identifiers of that user."""
         with self._lock:
             self._listed.add((stream, version))
             for place, member in enumerate(members):
@@ -96,7 +96,7 @@ class Members:
             self.write()
 
     def dropped(self, position: int) -> None:
-        """Forget the member that the record at the position removes, if that takes no request."""
+        """Forget the member that the record at the position removes, when the removal needs no request."""
         if position in self._leaving:
             with self._lock, self._db:
                 self.write()

@@ -1,7 +1,7 @@
 """Runs: count them, track how far the last one got, and detect an older copy of the ledger.
 
-A small file next to the ledger, the seal, holds the number of the last run, too. If the ledger's number is lower, it is
-an older copy, and what it says about attributes may be wrong.
+A small file next to the ledger, the seal, also holds the number of the last run. If the ledger's number is lower, the
+ledger is an older copy, and its attributes may be outdated.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ TABLE: Final = "CREATE TABLE IF NOT EXISTS run (number INTEGER NOT NULL, beyond 
 class Runs:
     """Keeps the table, in the ledger's transactions and under its lock.
 
-    `beyond` is the number of records after its last STATE that the last run sent changes of. They may arrive again with
-    older values before newer ones.
+    `beyond` is the number of records that the last run sent changes from after its last STATE. They may arrive again,
+    with older values before newer ones.
     """
 
     def __init__(self, db: Database) -> None:
@@ -83,7 +83,7 @@ class Runs:
         self._db.execute("UPDATE run SET number = ?", (self.number,))
 
     def sending(self, changes: Iterable[Change]) -> None:
-        """Record how far the changes reach that are about to be sent, counting those that a later one can replace."""
+        """Record the last position among changes about to be sent, counting only those that a later one can replace."""
         sent = self._sent
         for change in changes:
             if change.semantics.coalesce is not None:
@@ -97,7 +97,7 @@ class Runs:
         self._covered = position
 
     def completed(self) -> None:
-        """Record the end of the input: what the run before read beyond it is no longer in the source."""
+        """Record the end of the input: records that the previous run read beyond it are no longer in the source."""
         self._reach = self._sent if self._covered is not None else 0
 
     def write(self) -> None:

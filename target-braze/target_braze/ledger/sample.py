@@ -1,4 +1,4 @@
-"""Sample: the external ids of some users in the ledger, so that Braze can be asked for their attributes."""
+"""Sample: the external ids of some users in the ledger, to look up their attributes in Braze."""
 
 from __future__ import annotations
 

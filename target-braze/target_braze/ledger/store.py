@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from target_braze.records import User
 
 
-# Attribute name as a number, hash of its value. Six bytes take a wrong value for the right one once in 280 million
-# million comparisons, and let ten million users of ten attributes fit into two gigabytes.
+# Attribute name as a number, and hash of its value. Six-byte hashes of different values match once in 280 trillion
+# comparisons, and ten million users with ten attributes fit into two gigabytes.
 _ENTRY: Final = struct.Struct("<H6s")
 _UNDER_WAY: Final = 0
 _ACCEPTED: Final = 1
@@ -60,10 +60,10 @@ CREATE TABLE IF NOT EXISTS made (
 
 
 class Ledger:
-    """One run's hold on the file; no other run can have it at the same time.
+    """The ledger file, open for one run; no other run can use it at the same time.
 
-    `workspace` is what the file is for: an answer of one workspace says nothing of another. Without it, the file has to
-    be there and to say so itself.
+    A file belongs to one `workspace`, because what one workspace accepted means nothing for another. If `workspace` is
+    None, the file must exist and name its workspace.
     """
 
     def __init__(self, path: Path, workspace: str | None = None, *, synchronous: str = "full") -> None:
@@ -79,24 +79,24 @@ class Ledger:
         except LedgerError:
             self._db.close()
             raise
-        # Records after the last STATE of the last run that this one may read again, and had sent changes of.
+        # Number of records after the last run's last STATE that it sent changes from and this run may read again.
         self.stretch = self._runs.beyond
         self._ids: dict[str, int] = dict(self._db.execute("SELECT name, id FROM attributes"))
-        # Changes of each user that are not settled: what Braze has of these users is not known for the moment.
+        # Number of unsettled changes by user: until they settle, what Braze has for these users is unknown.
         self._unsettled: Counter[User] = Counter()
         self._pending: set[bytes] = set()
-        # What changes of each stream may hold of which the table `made` knows, or which is no attribute.
+        # Fields of each stream's changes that the table `made` already holds or that are not attributes.
         self._made: defaultdict[str, set[str]] = defaultdict(lambda: {*_NOT_VALUES})
-        # What an earlier run has left in doubt and this one sends again.
+        # Fingerprints that an earlier run left in doubt and this one sends again.
         self._doubted: set[bytes] = set()
         self.members = Members(self._db, self._lock)
         self._sample = Sample(self._db)
 
     def begin(self) -> None:
-        """Count a run that begins.
+        """Count a new run.
 
         Raises:
-            LedgerError: the file is an older copy of the ledger.
+            LedgerError: The file is an older copy of the ledger.
         """
         with self._lock:
             with self._db:
@@ -104,7 +104,7 @@ class Ledger:
             self._runs.seal()
 
     def covered(self, position: int) -> None:
-        """A STATE is out that covers the records up to this position."""
+        """Record that a STATE was emitted that covers the records up to this position."""
         with self._lock:
             self._runs.covered(position)
 
@@ -136,13 +136,13 @@ class Ledger:
     def news(self, change: Change, absent: Iterable[str] = ()) -> bool:
         """Reduce the change to what Braze does not have. Return False if nothing is left.
 
-        The attributes that are `absent` from the record are removed, if the user has them. Every change for which it
-        answers True must be settled.
+        Remove the attributes that are `absent` from the record, if the user has them. Every change for which this
+        returns True must be settled.
         """
         if change.semantics.sets_attributes:
             stream = change.records[0].stream
             if not self._made[stream].issuperset(change.fields):
-                # Such as traits, which no SCHEMA announces.
+                # For example traits, which no SCHEMA announces.
                 self.made(stream, dict.fromkeys(change.fields.keys() - self._made[stream], False))
             fresh = self._fresh(change, absent)
         elif change.fingerprint is None:
@@ -150,7 +150,7 @@ class Ledger:
         elif change.fingerprint in self._pending:
             fresh = False
         else:
-            # Only now, for what is settled meanwhile is pending no more.
+            # Look this up last, because a change that settles in the meantime is no longer pending.
             outcome = self._outcome(change.fingerprint)
             fresh = outcome != _ACCEPTED
             if outcome == _UNDER_WAY:
@@ -164,7 +164,7 @@ class Ledger:
         return fresh
 
     def in_doubt(self, change: Change) -> bool:
-        """Return whether an earlier run sent the change and never saw the answer."""
+        """Return whether an earlier run sent the change without receiving the answer."""
         fingerprint = change.fingerprint
         return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == _UNDER_WAY
 
@@ -195,7 +195,7 @@ class Ledger:
     def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
         """Write the outcome of changes to the file."""
         day = today()
-        # Without it, `under_way` still says that Braze may have them: then they are only sent once more.
+        # If a power failure undoes this, the changes are still in flight in the file, so they are only sent once more.
         with self._lock, self._db.unsynced():
             self.members.settle(changes, accepted=outcome == "accepted")
             for change in changes:
@@ -254,7 +254,7 @@ class Ledger:
         return gone
 
     def counts(self) -> dict[str, int]:
-        """Return the number of rows by what they hold."""
+        """Return the number of rows by their content."""
         queries = {
             "runs": "SELECT number FROM run",
             "users": "SELECT count(*) FROM users",
@@ -268,7 +268,7 @@ class Ledger:
 
     def close(self) -> None:
         """Close the file."""
-        # Where it cannot be written any more the run has failed of that already, or what is lost here comes again.
+        # If the file cannot be written, the run has already failed because of it, or the source repeats what is lost.
         with suppress(LedgerError):
             self.members.flush()
             with self._lock, self._db:
@@ -279,7 +279,7 @@ class Ledger:
     def _fresh(self, change: Change, absent: Iterable[str]) -> bool:
         with self._lock:
             if self._unsettled[change.user]:
-                return True  # what is absent from this record is so from the next, too
+                return True  # the next record lacks the same attributes, so they can be removed then
             known = self._known(_id(change.user))
         if known is None:
             return True
@@ -311,13 +311,13 @@ class Ledger:
         self._sample.note(key, change.user)
 
     def _forget_users(self, change: Change) -> None:
-        """Forget what is known about these users."""
+        """Forget the attributes of the change's users."""
         for number in map(_id, change.users):
             self._db.execute("DELETE FROM users WHERE id = ?", (number,))
             self._sample.forget(number)
 
     def _forget_asked(self) -> None:
-        """Know nothing of those whose answer an earlier run did not live to see: Braze may have newer values."""
+        """Forget users whose answer an earlier run never received, because Braze may have newer values."""
         with self._db:
             for table in ("users", "sample"):
                 self._db.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM asked)")  # noqa: S608
@@ -346,11 +346,11 @@ class Ledger:
 
 
 def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
-    """Return what tells one event or purchase from another; None for a change that may be sent again without harm.
+    """Return a hash that identifies an event or purchase, or None for a change that can safely be sent twice.
 
-    Two are the same if all that is sent of them is equal, and so is their stream's `key`: the values of its columns,
-    after stream maps and flattening. A key alone does not tell: it may be blank, made by a stream map, or not unique.
-    `place` is that of the change among those of its record.
+    Two changes are the same if everything sent for them is equal and so is their stream's `key`: the values of its
+    columns, after stream maps and flattening. The key alone is not enough: it may be blank, made by a stream map, or
+    not unique. `place` is the change's index among the changes of its record.
     """
     if not change.semantics.counted:
         return None
@@ -380,7 +380,7 @@ _NULL: Final = digest(None)
 
 
 def _askers(changes: Iterable[Change]) -> list[tuple[int]]:
-    """The users whose attributes the changes set."""
+    """Return the row numbers of users whose attributes the changes set or move."""
     return [
         (_id(user),)
         for change in changes
@@ -390,5 +390,5 @@ def _askers(changes: Iterable[Change]) -> list[tuple[int]]:
 
 
 def _id(user: User) -> int:
-    """The user as a row number: 63 bits of a hash, on which two of ten million users meet once in 180,000 files."""
+    """Return the user's row number: 63 bits of a hash. Of 180,000 files of ten million users, one has a collision."""
     return int.from_bytes(blake2b("\0".join(user).encode(), digest_size=8).digest(), "big") >> 1

@@ -1,6 +1,7 @@
-"""Compare what Braze shows of users with what the ledger says it accepted.
+"""Compare users in Braze with the values that it accepted according to the ledger.
 
-Braze does not document in which form it shows times, numbers, and lists, so another form is not a different value: https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/.
+Braze does not document how it formats times, numbers, and lists, so another format is not a different value:
+https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _STANDARD: Final = (
 )
 # Users change these themselves, so a different value is not an error.
 _OF_USERS: Final = frozenset({"email_subscribe", "push_subscribe"})
-# Braze may rewrite these.
+# Braze may normalize these.
 _REWRITTEN: Final = frozenset({"email", "language", "phone", "time_zone"})
 _EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
 _NOTHING: Final = frozenset(map(digest, _EMPTY))
@@ -60,7 +61,7 @@ _EXACT_DIGITS: Final = 15
 def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
     """Yield each external id with its attributes by name, or with None if Braze does not have the user.
 
-    Skip a user that Braze knows by another id.
+    Skip users that Braze has under another id.
 
     Raises:
         BrazeError: The request failed.
@@ -90,7 +91,7 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
 def verify(
     client: Client, ledger: Ledger, external_ids: Iterable[str], operated: Container[str]
 ) -> Iterator[tuple[str, bool, dict[str, Verdict]]]:
-    """Compare users with the ledger: yield the external id, whether Braze has the user, a verdict on each attribute.
+    """Yield each external id, whether Braze has the user, and a verdict on each attribute compared with the ledger.
 
     Raises:
         BrazeError: A request failed.
@@ -107,7 +108,7 @@ def verify(
 def check(client: Client, ledger: Ledger, count: int, operated: Container[str], wait: float) -> None:
     """Compare `count` users with the ledger before a run.
 
-    Compare those that differ again after `wait` seconds, because Braze may not show new values yet.
+    Compare users that differ a second time after `wait` seconds, because Braze may not show new values yet.
 
     Raises:
         LedgerError: The values in Braze differ from those in the ledger.
@@ -164,7 +165,7 @@ def attributes(profile: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def compare(name: str, accepted: bytes, value: object, *, operated: bool = False) -> Verdict:
-    """Return whether the attribute's value in Braze matches the digest in the ledger.
+    """Compare the attribute's value in Braze with the digest in the ledger.
 
     `operated`: operators change the attribute, so its values are not comparable.
     """
@@ -180,7 +181,7 @@ def compare(name: str, accepted: bytes, value: object, *, operated: bool = False
 
 
 def is_certain(value: object) -> bool:
-    """Return whether Braze surely shows a value in the form in which it was sent."""
+    """Return whether Braze is certain to show a value in the form in which it was sent."""
     if isinstance(value, bool):
         return True
     if isinstance(value, int):
