@@ -1,4 +1,4 @@
-"""Track which records are settled, and so which STATE may be emitted: the last one with no open record before it."""
+"""Track settled records to find the STATE that may be emitted: the last one with no open record before it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change
     from target_braze.records import Record
 
-# Whatever stands for the records before it; nothing here looks inside.
+# Opaque value that covers the records before it.
 State = Any
 
-# Seconds to within which the tracker knows when a record came in.
+# Precision of the arrival times, in seconds.
 _GRAIN: Final = 1.0
 
 
@@ -25,9 +25,9 @@ class StateTracker:
     def __init__(self) -> None:
         # The number of open changes of each open record, by its position, oldest first.
         self._open: OrderedDict[int, int] = OrderedDict()
-        # Positions of records with the times they came in, at least _GRAIN apart.
+        # Positions of records with their arrival times, at least _GRAIN apart.
         self._times: deque[tuple[int, float]] = deque()
-        # Each with the position of the last record before it.
+        # Each STATE with the position of the last record before it.
         self._states: deque[tuple[int, State]] = deque()
         self._settled: tuple[int, State] | None = None
 
@@ -47,7 +47,7 @@ class StateTracker:
 
     @property
     def since(self) -> float:
-        """When the oldest open record came in, up to _GRAIN seconds too early, or infinity."""
+        """Arrival time of the oldest open record, up to _GRAIN seconds too early, or infinity."""
         oldest, times = self.oldest, self._times
         while len(times) > 1 and times[1][0] <= oldest:
             times.popleft()

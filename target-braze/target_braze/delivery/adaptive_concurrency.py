@@ -1,4 +1,4 @@
-"""Find how many requests in flight Braze answers best, up to a maximum. No threads here."""
+"""Find the number of requests in flight that Braze handles best, up to a maximum. No threads here."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 # The limit at the start.
 _FIRST: Final = 4
-# An answer is slow if it takes more than this many times the usual, plus this many seconds.
+# An answer is slow if it takes longer than this multiple of the usual time, plus this many seconds.
 _SLOWER: Final = 1.5
 _SLACK: Final = 0.01
 # Factor of the limit after a bad round.

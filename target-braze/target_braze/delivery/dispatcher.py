@@ -1,4 +1,4 @@
-"""Dispatcher: sends changes to Braze, several requests at a time, and emits a STATE once all before it is settled.
+"""Dispatcher: sends changes to Braze in concurrent requests, and emits each STATE once all before it is settled.
 
 User queues keep the order of each user's changes, because Braze guarantees none between requests
 (https://www.braze.com/docs/api/endpoints/user_data/post_user_track/). A STATE is opaque bytes here.
@@ -39,10 +39,10 @@ _log = logging.getLogger("target-braze")
 _LINGER: Final = 1.0
 # Minimum seconds between two STATE messages, because Meltano stores every one.
 _STATE_EVERY: Final = 1.0
-# Bytes of input lines in memory; as Python objects they take five times as much.
+# Maximum bytes of input lines in memory; as Python objects they take five times as much.
 _MOST_BYTES: Final = 32_000_000
-# How far the reader may be ahead of the oldest open record, in records and in seconds, because a run that is killed
-# repeats that much. Multiplied while a change waits for a dependency delay.
+# How far the reader may be ahead of the oldest open record, in records and in seconds: a restart after a kill repeats
+# that much. Multiplied while a change waits for a dependency delay.
 _SPAN: Final = 100_000
 _SPAN_SECONDS: Final = 60.0
 _SPANS_WHILE_DELAYED: Final = 10
@@ -55,7 +55,7 @@ _MOST_HELD_BYTES: Final = 64_000_000
 
 
 class RejectedError(Exception):
-    """A record was rejected and the settings say to stop the run for that."""
+    """A record was rejected, and the settings end the run in that case."""
 
 
 class Dispatcher:
@@ -70,7 +70,7 @@ class Dispatcher:
         accept: See above.
         reject: See above.
         emit: Writes a STATE.
-        failed: Called when a request has failed for good, and after `interrupt`, since the caller may be blocked on
+        failed: Called when a request has failed for good and after `interrupt`, because the caller may be blocked on
             its input.
         max_objects: Changes per request, where the endpoint has no limit of its own.
         concurrency: Maximum number of requests in flight.
@@ -119,9 +119,9 @@ class Dispatcher:
         self._read = 0
         self._end_of_span = math.inf
 
-        # Records in memory: enough to fill every request in flight and its successor, with users not in flight already.
+        # Records in memory: enough to fill every request in flight and the next one, with users not already in flight.
         self._room = 3 * concurrency * max_objects
-        # The reader's thread alone writes the first two counts, the dispatcher's thread the other two.
+        # Only the reader's thread writes the first two counts, and only the dispatcher's thread the other two.
         self._given = self._given_bytes = 0
         self._settled = self._settled_bytes = 0
         self._room_made = threading.Condition()
@@ -180,7 +180,7 @@ class Dispatcher:
         self._inbox.put((self._receive_state, (state, self._read)))
 
     def finish(self) -> None:
-        """Send everything that waits, wait for all answers, and emit the last STATE.
+        """Send everything that is waiting, wait for all answers, and emit the last STATE.
 
         Raises:
             BrazeError: A request failed for good.
@@ -191,7 +191,7 @@ class Dispatcher:
             raise self.failure
 
     def interrupt(self, reason: BaseException) -> None:
-        """Fail with `reason` unless all is done. Safe to call from a signal handler."""
+        """Fail with `reason` unless everything is done. Safe to call from a signal handler."""
         self._inbox.put((self._fail, reason))
 
     def abort(self) -> None:

@@ -27,7 +27,7 @@ class RequestSender:
     """Delivers requests from any thread; each of their changes ends as accepted, rejected, or in doubt.
 
     Args:
-        send: Posts a request. Its second argument says whether to retry when the outcome is unknown.
+        send: Posts a request. Its second argument is whether to retry when the outcome is unknown.
         accept: Called with the changes of a request that Braze accepted.
         reject: Called with each change that Braze refused and the reason; may raise to end the run.
         answered: Called with each answer.
@@ -60,23 +60,23 @@ class RequestSender:
         self._batch_limits = batch_limits
 
     def deliver(self, request: Request) -> None:
-        """Send the request, divided where necessary.
+        """Send the request, split if necessary.
 
         Raises:
-            BrazeError: It failed for good, and not because of a change in it.
+            BrazeError: The request failed for good, but not because of one of its changes.
         """
         for part in request.divided(lambda change: change.payload_key) if request.endpoint.one_array else [request]:
             self._deliver(part)
 
     def _deliver(self, request: Request) -> None:
-        """Send the request, then again without the changes that made Braze refuse all of it, until none is left."""
+        """Send the request, then repeat it without the changes that made Braze refuse all of it, until none is left."""
         rejected: list[tuple[Change, Rejection]] = []
         while request:
             refused = self._try(request)
             rejected += refused
             ids = {id(change) for change, _ in refused}
             request = Request.of(request.endpoint, (one for one in request if refused and id(one) not in ids))
-        # Last, because this may end the run, and the other changes are in Braze by now.
+        # Do this last, because it may end the run, and by now the other changes are in Braze.
         for change, why in rejected:
             self._conclude(change, why)
 
@@ -107,7 +107,8 @@ class RequestSender:
     def _ask(self, request: Request, *, resend: bool) -> tuple[Answer, list[tuple[Change, str]]]:
         """Send the request. Return the answer, and the changes that Braze refused with the reasons.
 
-        The ledger records first what must not be sent twice, and forgets it if Braze cannot have received it.
+        The ledger first records the changes that must not be sent twice, and forgets them if Braze cannot have received
+        them.
         """
         if self._ledger is not None:
             self._ledger.under_way(request.changes)
@@ -123,7 +124,7 @@ class RequestSender:
             raise
 
     def _find_refused(self, request: Request, error: RefusedError) -> list[tuple[Change, Rejection]]:
-        """Return the changes that Braze refused, or send the request in parts. Nothing of it was applied."""
+        """Return the changes that Braze refused, or send the request in parts. Braze applied none of its changes."""
         named = request.endpoint.culprits(request.changes, error.body)
         if named:
             return [(change, _refusal(text, error.status)) for change, text in named]

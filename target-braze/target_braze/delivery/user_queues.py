@@ -38,9 +38,9 @@ class UserQueue(msgspec.Struct, eq=False):
         leading: Number of changes at the front that go to the same endpoint; 0 until the queue is ready.
         in_flight: Number of requests in flight.
         held: Number of changes at the back that wait for the end of the input.
-        delayed_until: When the next change may be sent.
+        delayed_until: Time when the next change may be sent.
         answered_by: Endpoint of the last answer, if known.
-        answered_at: When it answered.
+        answered_at: Time of that answer.
         joined: The queue that this one became part of.
     """
 
@@ -56,7 +56,7 @@ class UserQueue(msgspec.Struct, eq=False):
     joined: UserQueue | None = None
 
     def itself(self) -> UserQueue:
-        """Return the queue that this one has become part of, or itself."""
+        """Return the queue that this one is now part of, or itself."""
         queue = self
         while queue.joined is not None:
             queue = queue.joined
@@ -66,7 +66,7 @@ class UserQueue(msgspec.Struct, eq=False):
         """Merge the change into a waiting one. Return False if that is impossible; later ones can merge into it."""
         last = self.changes[-1]
         if last.endpoint is not change.endpoint:
-            self.open = {}  # a change must not overtake one for another endpoint
+            self.open = {}  # a change must not overtake a change for another endpoint
         elif len(self.changes) == 1:
             self.open = {last.coalescing_key: last}
         coalescing_key = change.coalescing_key
@@ -166,7 +166,7 @@ class UserQueues:
                 self._enter(queue, now)
 
     def next_request(self, now: float, *, hurry: bool) -> tuple[Request, list[UserQueue]] | None:
-        """Return the next request and its queues: a full one, one that has waited long enough, or any in a hurry."""
+        """Return a request that is full or has waited long enough, or any if in a hurry, and its queues."""
         while self._delayed and self._delayed[0][0] <= now:
             self._enter(heapq.heappop(self._delayed)[2].itself(), now)
         sendable = [
@@ -194,7 +194,7 @@ class UserQueues:
             self._enter(queue, now)
 
     def due(self) -> float | None:
-        """Return when the next request is due if no change or answer arrives before, or None."""
+        """Return when the next request is due if no change or answer arrives first, or None."""
         moments = [
             ready.since + self._linger
             for endpoint, ready in self._ready.items()
@@ -244,7 +244,7 @@ class UserQueues:
         return whole
 
     def _enter(self, queue: UserQueue, now: float) -> None:
-        """Mark the queue as ready or delayed, or drop it if nothing is left to do."""
+        """Mark the queue as ready or delayed, or drop it if it has nothing left to do."""
         if queue.in_flight or queue.leading or queue.joined is not None:
             return
         changes = queue.changes

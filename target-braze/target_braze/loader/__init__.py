@@ -1,1 +1,1 @@
-"""The engine without Singer: records of named streams in, outcomes and settled checkpoints out; no SDK, no stdin."""
+"""The engine without Singer: takes records of named streams, returns outcomes and settled checkpoints; no SDK."""

@@ -1,4 +1,4 @@
-"""What the streams of one run share."""
+"""Context shared by the streams of one run."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """What a stream needs of its run.
+    """The parts of a run that its streams need.
 
     Args:
-        reject: puts a record into the dead letters, or raises RejectedError to end the run.
-        estimate: counts what a dry run would send; None in a run that sends.
+        reject: Puts a record into the dead letters, or raises RejectedError to end the run.
+        estimate: Counts what a dry run would send; None in a run that sends.
         ledger: None without setting `ledger_path`, and in a dry run.
-        preflight: None unless the setting asks for it.
-        bulk: send attributes, events and purchases to /users/track/bulk.
-        holds: reject what an earlier run left in doubt, instead of sending it again.
-        positions: numbers the records of all streams, from 1.
-        listed: item ids that each version of a stream has listed, for streams of catalog items.
+        preflight: None unless setting `preflight` is on.
+        bulk: Send attributes, events and purchases to /users/track/bulk.
+        holds: Reject changes that an earlier run left in doubt instead of sending them again.
+        positions: Numbers the records of all streams, from 1.
+        listed: Item ids that each version of a stream has listed, for streams of catalog items.
     """
 
     client: Client

@@ -1,4 +1,4 @@
-"""`Loader`: one run, from its settings to its summary."""
+"""`Loader`: runs one load, from its settings to its summary."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _log = logging.getLogger("target-braze")
 
 
 class RejectedRecordError(RejectedError):
-    """A record is rejected, and setting `on_error` is fail; `lacks_key` says that its key has no value."""
+    """A record was rejected, and setting `on_error` is fail. `lacks_key`: the record's key has no value."""
 
     def __init__(self, record: Record, why: Rejection) -> None:
         super().__init__(
@@ -51,11 +51,11 @@ class RejectedRecordError(RejectedError):
 
 
 class Loader:
-    """Load records of any source into Braze: mapping, delivery, ledger, dead letters and summary of one run.
+    """Load records from any source into Braze: mapping, delivery, ledger, dead letters and summary of one run.
 
-    Use it in a `with` block. The end of the block sends what waits and returns when Braze has answered all of it; an
-    exception in the block ends the run without sending more. Either way no thread is left, and the process's signal
-    handlers are not touched. Use a loader and its streams from one thread.
+    Use it in a `with` block. The end of the block sends everything that is waiting and returns when Braze has answered;
+    an exception in the block ends the run without sending more. Either way, no thread is left running, and the
+    process's signal handlers stay unchanged. Use a loader and its streams from one thread.
 
         with Loader(config) as loader:
             stream = loader.open("customers", schema)
@@ -64,13 +64,13 @@ class Loader:
         print(loader.summary["total"])
 
     Args:
-        config: settings of the target, as its README lists them, without those of the Singer SDK (`stream_maps`).
-        failed: called with the reason, from another thread, as soon as nothing more can be delivered; for a caller
-            that waits for records. `write` and the end of the block raise the reason in any case.
+        config: Settings of the target, listed in its README, without those of the Singer SDK (`stream_maps`).
+        failed: Called with the reason, from another thread, as soon as nothing more can be delivered. Useful for a
+            caller that waits for records; `write` and the end of the block raise the reason in any case.
 
     Raises:
-        SettingsError: a setting is missing or wrong.
-        BrazeError: a setting of the connection is wrong.
+        SettingsError: A setting is missing or wrong.
+        BrazeError: A connection setting is wrong.
     """
 
     def __init__(self, config: Mapping[str, Any], *, failed: Callable[[BaseException], None] | None = None) -> None:
@@ -84,7 +84,7 @@ class Loader:
         self._dead_letters = self._new_dead_letters()
         self._defaults = mapping_defaults(self._config)
         self._client = new_client(self._config)
-        # While the run lasts.
+        # Set while the run lasts.
         self._progress = Progress(self._summary, self._client)
         self._context: Context | None = None
         self._exit = ExitStack()
@@ -94,8 +94,8 @@ class Loader:
         """Open the ledger and start delivery.
 
         Raises:
-            LedgerError: the ledger is another workspace's, in use, or lags behind Braze.
-            BrazeError: setting `ledger_verify` asks Braze, which does not answer.
+            LedgerError: The ledger belongs to another workspace, is in use, or lags behind Braze.
+            BrazeError: The check for setting `ledger_verify` gets no answer from Braze.
         """
         if self._ended != "not started":
             raise RuntimeError("a Loader is for one run: make another")
@@ -118,39 +118,39 @@ class Loader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Deliver what waits, or after an exception nothing more, and close everything.
+        """Deliver everything that is waiting, or nothing more after an exception, and close everything.
 
         Raises:
-            RejectedError: a record was rejected, and that ends the run.
-            BrazeError: a request failed for good.
-            MappingError: more users would be deleted than the mapping allows, or an entry fits no stream.
+            RejectedError: A record was rejected, and that ends the run.
+            BrazeError: A request failed for good.
+            MappingError: More users would be deleted than the mapping allows, or a stream's settings match no stream.
         """
         self._exit.__exit__(kind, error, traceback)
 
     def open(self, name: str, schema: Mapping[str, Any], keys: Sequence[str] = ()) -> LoaderStream:
-        """Return a stream to write records to; its entry in setting `streams` says what they become.
+        """Return a stream to write records to, mapped according to its entry in setting `streams`.
 
         Args:
-            name: of the stream. Open it again when its schema changes.
+            name: Name of the stream. Open it again when its schema changes.
             schema: JSON Schema of its records: `{"properties": {"plan": {"type": "string"}}}`.
-            keys: columns of its primary key, which name a record in messages and tell events apart in the ledger.
+            keys: Columns of its primary key, which identify a record in messages and an event in the ledger.
 
         Raises:
-            MappingError: the stream and its entry do not fit.
-            BrazeError: Braze does not answer a question about a catalog or about attributes (`preflight`).
+            MappingError: The stream does not fit its entry.
+            BrazeError: A request about a catalog or about attributes (`preflight`) failed.
         """
         return LoaderStream(self._running, name, schema, keys)
 
     def checkpoint(self, token: object, settled: Callable[[Any], None]) -> None:
-        """Call `settled(token)` when every record written before is accepted by Braze or a dead letter.
+        """Call `settled(token)` once every record written so far is accepted by Braze or a dead letter.
 
-        A checkpoint stands for all before it: of several that are settled at about the same time, only the last is
-        called, and at most one a second. It is called from another thread, or at the end of the block; after an
-        exception too, for the last that is settled. Never in a dry run. What it raises ends the run.
+        A checkpoint covers all earlier ones: when several settle at about the same time, only the last one's `settled`
+        is called, at most once a second. The call comes from another thread or at the end of the block, even after an
+        exception, but never in a dry run. An exception that it raises ends the run.
 
         Args:
-            token: anything, such as the bookmark of a source.
-            settled: stores it.
+            token: Any object, such as the bookmark of a source.
+            settled: Stores the token.
         """
         context = self._running
         if context.ledger is not None:
@@ -164,13 +164,13 @@ class Loader:
             self._context.delivery.interrupt(reason)
 
     def retry(self, letter: Mapping[str, Any]) -> None:
-        """Set the dead-letter file aside if the letter, a RECORD message about to be written, is one of it."""
+        """Rename the dead-letter file if the letter, a RECORD message about to be written, came from it."""
         if self._dead_letters is not None:
             self._dead_letters.take_back(letter)
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What became of the records so far, by stream and in total; `ended` says how the run did.
+        """Outcomes of the records so far, by stream and in total, and in `ended` how the run ended.
 
         The fields are those of the target's last line, which the README explains.
         """
@@ -187,7 +187,7 @@ class Loader:
             },
         )
 
-    # Its parts.
+    # The parts of a run.
 
     @property
     def _running(self) -> Context:
@@ -208,7 +208,7 @@ class Loader:
                 failed=self._give_up,
                 max_objects=config["max_objects_per_request"],
                 concurrency=config["concurrency"],
-                # What is never sent needs no delay.
+                # A dry run sends nothing, so it needs no delay.
                 max_delay=0.0 if self._dry_run else float(config["dependency_delay"]),
                 hold=config["on_unknown_outcome"] == "hold",
                 ledger=ledger,
@@ -245,7 +245,7 @@ class Loader:
             raise
         return ledger
 
-    # What delivery calls, from its threads.
+    # Called by delivery, from its threads.
 
     def _send(self, request: Request, resend: bool) -> Answer:  # noqa: FBT001
         endpoint = request.endpoint
@@ -267,15 +267,15 @@ class Loader:
         return Answer(201, {}, b'{"message": "success"}')
 
     def _settled(self, settled: Callable[[], None]) -> None:
-        # The next run has to read again what a dry run has not sent.
+        # A dry run sends nothing, so the next run has to read the same records again.
         if not self._dry_run:
             settled()
 
     def _reject(self, record: Record, why: Rejection) -> None:
-        """Put a record into the dead letters; a dry run counts it, and goes on whatever `on_error` says.
+        """Put a record into the dead letters. A dry run only counts it and continues regardless of `on_error`.
 
         Raises:
-            RejectedError: setting `on_error` is fail, or there are more than `max_dead_letters`.
+            RejectedError: Setting `on_error` is fail, or there are more than `max_dead_letters`.
         """
         if not self._summary.refused(record, why):
             return
@@ -297,7 +297,7 @@ class Loader:
         if self._failed is not None:
             self._failed(failure)
 
-    # The end, from the inside out.
+    # The end of a run, from the inside out.
 
     def _end(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         context = self._running
@@ -319,7 +319,7 @@ class Loader:
         self._entries.check()
 
     def _abort(self, context: Context, reason: BaseException) -> None:
-        """Send nothing more; raise why delivery failed if the reason is only that it was stopped."""
+        """Send nothing more. If `reason` is only a stop or an interruption, raise the failure of delivery instead."""
         self._client.stop()
         context.delivery.abort()
         failure = context.delivery.failure
@@ -353,10 +353,10 @@ class Loader:
 
 
 def new_client(settings: Mapping[str, Any]) -> Client:
-    """Return a client of the workspace that complete settings name.
+    """Return a client for the workspace in complete settings.
 
     Raises:
-        BrazeError: the key cannot be one, or the environment names a proxy that cannot be used.
+        BrazeError: The API key is not valid, or the proxy set in the environment is unusable.
     """
     return Client(
         settings["endpoint"],
@@ -368,7 +368,7 @@ def new_client(settings: Mapping[str, Any]) -> Client:
 
 
 def mapping_defaults(settings: Mapping[str, Any]) -> Defaults:
-    """Return what complete settings say for the mappings of all streams, with the guard of one run."""
+    """Return the defaults for all streams' mappings from complete settings, with the deletion guard of one run."""
     return Defaults(
         app_id=settings.get("app_id"),
         unset_nulls=settings["nulls"] == "unset",

@@ -1,4 +1,4 @@
-"""One stream of a run: each record to its mapping, past the ledger, and its changes to delivery."""
+"""One stream of a run: maps each record, drops what the ledger already has, and hands the changes to delivery."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# Python objects that are JSON: times become ISO 8601 text, numbers keep all their digits.
+# Types that count as JSON here: numbers keep all their digits; times and the like become text (ISO 8601).
 _KEPT: Final = (Decimal,)
 
 
 class LoaderStream:
-    """A stream that a `Loader` has opened; for one thread, the one that opened it.
+    """A stream that a `Loader` has opened. Use it only from the thread that opened it.
 
     Raises:
-        MappingError: the stream and its entry in setting `streams` do not fit.
-        BrazeError: the catalog of its items cannot be read or created.
+        MappingError: The stream does not fit its entry in setting `streams`.
+        BrazeError: The catalog of its items cannot be read or created.
     """
 
     def __init__(self, context: Context, name: str, schema: Mapping[str, Any], keys: Sequence[str]) -> None:
@@ -60,19 +60,19 @@ class LoaderStream:
             catalogs.prepare(context.client, self._mapping.catalog, self._notice)
 
     def write(self, records: Iterable[Mapping[str, Any]], *, version: int | None = None) -> None:
-        """Map records and hand their changes to delivery; returns while these are still under way.
+        """Map records and hand their changes to delivery, without waiting until they are delivered.
 
-        A record may be the caller's own: it is copied. Values are what JSON has, and dates, times, Decimal, UUID and
-        bytes, which become the text that Singer taps write. A record that is rejected goes to the dead letters.
+        Records are copied, so the caller may reuse them. Values are JSON values or dates, times, Decimal, UUID and
+        bytes, which become the text that Singer taps write. Rejected records go to the dead letters.
 
         Args:
-            records: each with columns of the schema.
-            version: of the table that they are from; see `activate_version`.
+            records: Records with columns of the schema.
+            version: Version of the table that they come from; see `activate_version`.
 
         Raises:
-            RejectedError: setting `on_error` is fail, or there are too many dead letters.
-            BrazeError: an earlier request failed for good.
-            TypeError: a record has an object of a type that is none of these.
+            RejectedError: Setting `on_error` is fail, or there are too many dead letters.
+            BrazeError: An earlier request failed for good.
+            TypeError: A record has a value of another type.
         """
         fast = self.fast_record
         for record in records:
@@ -94,13 +94,13 @@ class LoaderStream:
             self.receive(values, message, self._schema, len(line))
 
     def activate_version(self, version: int, schema: dict[str, Any] | None = None) -> None:
-        """Remove what earlier versions of the table have loaded and this one has not listed.
+        """Remove records that earlier versions of the table have loaded and this one has not listed.
 
-        Does what the mapping's `on_delete` says; needs `ledger_path`, but for catalog items.
+        The mapping's `on_delete` decides how. Requires `ledger_path`, except for catalog items.
 
         Args:
-            version: as for `write`.
-            schema: SCHEMA message of the source, where that has another name.
+            version: As for `write`.
+            schema: SCHEMA message of the source, if its stream has another name.
         """
         deleted_at = datetime.now(timezone.utc).isoformat()
         schema = schema or self._schema
@@ -110,25 +110,25 @@ class LoaderStream:
             if count == 1:
                 self._notice("what earlier versions have loaded and this one does not list is removed")
 
-    # For whoever has messages already.
+    # For callers that already have Singer messages.
 
     @property
     def records(self) -> int:
-        """How many records of the stream have come in this run."""
+        """Number of records that the stream has received in this run."""
         return self.counts.read
 
     @property
     def fast_record(self) -> type[msgspec.Struct] | None:
-        """The struct that `receive_fast` takes; None where each record needs a closer look."""
+        """The struct that `receive_fast` takes; None if each record needs a closer look."""
         context = self._context
         looks = context.estimate is not None or context.ledger is not None or context.defaults.guard.counts_users
         return None if looks else self._mapping.fast_path.record
 
     def receive_fast(self, columns: msgspec.Struct, line: bytes, schema: dict[str, Any]) -> bool:
-        """Take in a record with nothing out of the ordinary; return False for one that `receive` has to see.
+        """Receive an ordinary record. Return False if it needs `receive` instead.
 
         Args:
-            columns: a `fast_record`.
+            columns: A `fast_record`.
             line: JSON of its RECORD message.
             schema: SCHEMA message of its source.
         """
@@ -145,13 +145,13 @@ class LoaderStream:
         return True
 
     def receive(self, record: dict[str, Any], message: dict[str, Any], schema: dict[str, Any], size: int) -> None:
-        """Take in a record.
+        """Receive a record.
 
         Args:
-            record: its columns.
-            message: RECORD message as it came, for the dead letters.
+            record: Its columns.
+            message: RECORD message as received, for the dead letters.
             schema: SCHEMA message of its source.
-            size: of the message, in bytes.
+            size: Size of the message, in bytes.
         """
         context = self._context
         source = self._record(message, schema, size)
@@ -180,7 +180,7 @@ class LoaderStream:
             context.delivery.add(*changes)
 
     def reject(self, message: dict[str, Any], schema: dict[str, Any], size: int, reason: str) -> None:
-        """Reject a record that cannot be read; the arguments are those of `receive`, and why."""
+        """Reject a record that cannot be read, for `reason`; the other arguments are those of `receive`."""
         self._context.reject(self._record(message, schema, size), Rejection(reason))
 
     def _copied(self, record: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +199,7 @@ class LoaderStream:
         """Return the changes of a record, and the vanishing attributes that it has no column for.
 
         Raises:
-            RecordError: it names no user, or Braze would not take a value.
+            RecordError: The record identifies no user, or Braze would not accept a value.
         """
         if self._mapping.acts_on_delete:
             self._list(record, source)
@@ -214,11 +214,11 @@ class LoaderStream:
         if self._context.ledger is not None:
             alone = self._context.ledger.made(self.name, self._mapping.attributes)
             return alone if unsets else frozenset()
-        # A dry run leaves the ledger alone: at most all of them.
+        # A dry run does not read the ledger, so assume the most: all attributes.
         return frozenset(self._mapping.attributes) if unsets else frozenset()
 
     def _list(self, record: Mapping[str, Any], source: Record) -> None:
-        """Record what the stream lists, to know with its next version what it no longer lists."""
+        """Record what the stream lists, so that its next version shows what it no longer lists."""
         deleted = is_deleted(record)
         version = source.message.get("version")
         if self._mapping.catalog is not None:
@@ -234,7 +234,7 @@ class LoaderStream:
                 members.note(self.name, listed, version)
 
     def _left(self, version: int) -> Iterator[dict[str, Any]]:
-        """Yield records for what earlier versions loaded and this one has not; none before its first record."""
+        """Yield a record for each member that only earlier versions loaded; none before this version's first record."""
         context = self._context
         sends = context.estimate is None
         if not self._mapping.acts_on_delete:
@@ -262,7 +262,7 @@ class LoaderStream:
     def _news(
         self, ledger: Ledger, record: Mapping[str, Any], source: Record, changes: list[Change], absent: list[str]
     ) -> list[Change]:
-        """Return the changes that Braze does not have; none where it is in doubt whether it has one of them."""
+        """Return the changes that Braze does not have, or none if it may already have one of them."""
         key = [record.get(column) for column in self._keys]
         for place, change in enumerate(changes):
             change.fingerprint = fingerprint(change, key, place)
@@ -290,7 +290,7 @@ class LoaderStream:
 
 
 def _with_constants(value: Any) -> Any:  # noqa: ANN401
-    """Return a value whose NaN and Infinity are kept in JSON as Python writes them, so that a dead letter has them."""
+    """Return the value with NaN and Infinity as Python writes them in JSON, so that a dead letter keeps them."""
     if isinstance(value, dict):
         return {key: _with_constants(item) for key, item in value.items()}
     if isinstance(value, list):
