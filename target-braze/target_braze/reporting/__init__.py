@@ -1,1 +1,1 @@
-"""What a run did: its summary and its dead letters; decides nothing."""
+"""Reports on a run: progress, summary and dead letters; decides nothing."""

@@ -1,4 +1,4 @@
-"""Files of dead letters: recognize them, repair a cut-off end, and recover those of a retry that did not finish."""
+"""Files of dead letters: recognize them, repair a cut-off end, and recover the letters of an unfinished retry."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if sys.platform != "win32":
 
 # Next to `record` in the message, where targets ignore unknown fields.
 FIELD: Final = "dead_letter"
-# Bytes. The first line of a file that is not ours may have any length.
+# Maximum bytes to read: the first line of a file that is not ours may have any length.
 _LONGEST_LINE: Final = 64_000_000
-# https://www.sqlite.org/tempfiles.html: the files that SQLite keeps beside a database.
+# https://www.sqlite.org/tempfiles.html: the files that SQLite keeps next to a database.
 _OF_LEDGER: Final = ("", "-wal", "-shm", "-journal")
 
 
 class Retry:
-    """Dead letters that are being retried, in a renamed file that this process locks until it closes the file.
+    """Dead letters being retried, in a renamed file that this process locks until it closes the file.
 
-    The lock ends with the process, so the next run finds the file of a run that was killed.
+    The lock ends with the process, so the next run can detect the file of a killed run.
     """
 
     def __init__(self, path: Path, held: IO[bytes]) -> None:
@@ -43,7 +43,7 @@ class Retry:
         """Rename a file of letters.
 
         Raises:
-            OSError: it cannot be renamed.
+            OSError: The file cannot be renamed.
         """
         file = letters.open("rb")
         _hold(file)
@@ -72,10 +72,10 @@ class Retry:
         return done
 
     def put_back(self, letters: Path) -> None:
-        """Put the letters back into their file, except those that were rejected again and are in it already.
+        """Put the letters back into their file, except those that were rejected again and are already in it.
 
         Raises:
-            OSError: a file cannot be read or written.
+            OSError: A file cannot be read or written.
         """
         if letters.exists():
             repair_end(letters)
@@ -104,7 +104,7 @@ class Retry:
 
 
 def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with the files that settings name, without touching them."""
+    """Yield the errors in the settings' file paths, without changing the files."""
     path, ledger = config.get("dead_letter_path"), config.get("ledger_path")
     if path and ledger and any(_is_same(path, ledger + suffix) for suffix in _OF_LEDGER):
         yield "settings 'dead_letter_path' and 'ledger_path' name the same file; give each a file of its own"
@@ -122,7 +122,7 @@ def holds(path: Path, note: Any) -> bool:  # noqa: ANN401 - someone may have edi
 
 
 def repair_end(path: Path) -> None:
-    """End the last line of a file of ours, or remove it if a killed run wrote only a part."""
+    """Terminate the last line of a dead-letter file, or remove the line if a killed run wrote only part of it."""
     with path.open("r+b") as file:
         last, at = b"", 0
         for line in file:
@@ -137,18 +137,18 @@ def repair_end(path: Path) -> None:
 
 
 def attempts(message: Mapping[str, Any]) -> int:
-    """How often the record of a message has become a dead letter."""
+    """Return how often the record of a message has become a dead letter."""
     note = message.get(FIELD)
     attempt = note.get("attempt") if isinstance(note, dict) else None
     return attempt if isinstance(attempt, int) else 0
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether letters may be added: the file is not there, or empty, or begins with a SCHEMA and a letter."""
+    """Return whether letters may be added: the file is missing, empty, or begins with a SCHEMA and a letter."""
     if path.is_dir():
         return False
     if not path.is_file():
-        return True  # or a device, such as /dev/null
+        return True  # missing, or a device such as /dev/null
     try:
         with path.open("rb") as file:
             line = file.readline(_LONGEST_LINE)
@@ -162,7 +162,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _is_same(one: str, other: str) -> bool:
-    """Whether two paths lead to one file, through links of any kind, whether or not it is there."""
+    """Return whether two paths lead to the same file, through links of any kind, even if the file does not exist."""
     if os.path.realpath(one) == os.path.realpath(other):
         return True
     try:
@@ -172,8 +172,8 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _hold(file: IO[bytes]) -> bool:
-    """Hold a file until it is closed; answer False where another process does."""
-    if sys.platform == "win32":  # where an open file cannot be renamed, and is not to be held
+    """Lock a file until it is closed. Return False if another process has locked it."""
+    if sys.platform == "win32":  # Windows cannot rename an open file, so do not lock it
         file.close()
         return True
     try:
@@ -186,7 +186,7 @@ def _hold(file: IO[bytes]) -> bool:
 
 
 def _message(line: bytes) -> dict[str, Any]:
-    """The message of a line, empty where it is none."""
+    """Return the message of a line, or an empty one if the line is not a message."""
     try:
         message = decode_damaged(line)
     except UNDECODABLE:
@@ -195,7 +195,7 @@ def _message(line: bytes) -> dict[str, Any]:
 
 
 def _digests(letters: Path) -> Iterator[bytes]:
-    """Each letter of a file, as it is and as what came in before it died."""
+    """Yield two digests of each letter in a file: as it is, and as a rejection of the same record again leaves it."""
     with letters.open("rb") as lines:
         for line in lines:
             if FIELD in (message := _message(line)):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# A share is judged as if at least this many records had been read: one bad record among the first is no trend.
+# Compute a share from at least this many records: one bad record among the first few is not a trend.
 _SHARE_OF: Final = 100
 
 
@@ -29,14 +29,14 @@ class TooManyDeadLettersError(RejectedError):
 
 
 class DeadLetters:
-    """A file of RECORD messages as they came, each with the reason, after the SCHEMA of its stream.
+    """A file of RECORD messages as received, each with the reason, after the SCHEMA of its stream.
 
-    A run appends to the file, so it never destroys what an earlier run could not deliver. If the file is itself the
-    input, it is renamed first: otherwise it would grow while it is read, and never end. If that run is killed, the next
+    A run appends to the file, so it never destroys what an earlier run could not deliver. If the file is also the
+    input, it is renamed first; otherwise, it would grow while being read and never end. If that run is killed, the next
     run that ends puts the letters back.
 
-    `most` limits the dead letters of this run: a number of records, or below 1 a share of the records read. A `dry_run`
-    counts them and writes none.
+    `most` limits the dead letters of this run: a number of records, or if below 1, a share of the records read. A
+    `dry_run` counts dead letters without writing them.
     """
 
     def __init__(self, path: Path, most: float | None, *, dry_run: bool) -> None:
@@ -45,11 +45,11 @@ class DeadLetters:
         self._most = most
         self._dry_run = dry_run
         self.count = 0
-        # Files that are the input of this run, and those of failed runs.
+        # Retries of the letters that are this run's input, and those of failed runs.
         self._retries: list[Retry] = []
         self._unfinished: list[Retry] = []
         self._file: IO[bytes] | None = None
-        # Where in the file the letters of this run begin.
+        # Offset in the file where the letters of this run begin.
         self._begins = 0
         self._schemas: dict[str, Mapping[str, Any]] = {}
         self._lock = threading.Lock()
@@ -69,10 +69,10 @@ class DeadLetters:
             )
 
     def write(self, record: Record, why: Rejection) -> None:
-        """Append one record. It is in the file when this returns.
+        """Append one record, without buffering, so it is in the file when this returns.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: The record cannot be written.
         """
         note = {
             "reason": why.reason,
@@ -96,7 +96,7 @@ class DeadLetters:
         """Compare the number of dead letters with the limit.
 
         Raises:
-            TooManyDeadLettersError: there are more.
+            TooManyDeadLettersError: There are more than the limit.
         """
         most, read = self._most, summary.records_read
         if most is None or self.count <= (most * max(read, _SHARE_OF) if 0 < most < 1 else most):
@@ -108,10 +108,10 @@ class DeadLetters:
         )
 
     def take_back(self, message: Mapping[str, Any]) -> None:
-        """Rename the file if an incoming dead letter is from it.
+        """Rename the file if an incoming dead letter came from it.
 
         Raises:
-            OSError: it cannot be renamed.
+            OSError: The file cannot be renamed.
         """
         if self._dry_run:
             return
@@ -156,7 +156,7 @@ class DeadLetters:
             _log.error("the file of retried dead letters cannot be renamed: %s", error)
 
     def close(self) -> None:
-        """Close the file, if there is one."""
+        """Close the file, if one is open."""
         if self._file is not None:
             self._file.close()
 
@@ -182,7 +182,7 @@ class DeadLetters:
             _log.warning("the dead letters of %s are back in %s. Pipe it in to retry them", retry.path, self.path)
 
     def _begin_anew(self, aside: Path) -> None:
-        """Move the letters of this run from the renamed file to one of their own."""
+        """Move the letters of this run from the renamed file to a new file."""
         if self._file is None:
             return
         self._file.close()
@@ -201,7 +201,7 @@ class DeadLetters:
                     repair_end(self.path)
                     self._begins = self.path.stat().st_size
                 self.path.touch(mode=0o600)
-                # Without a buffer, nothing is left to be written when the run ends.
+                # Without a buffer, nothing remains to be written when the run ends.
                 self._file = self.path.open("ab", buffering=0)
             rest = memoryview(lines)
             while rest:

@@ -1,4 +1,4 @@
-"""Logs every few seconds how far a run is: what it has read and settled, how fast, and what it waits for."""
+"""Progress of a run, logged every few seconds: records read and settled, their rate, and what the run waits for."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Progress:
         self._settled_logged = 0
 
     def deliver(self, delivery: Dispatcher) -> None:
-        """Begin: the ledger is open, and records may come."""
+        """Start with this dispatcher: the ledger is open, and records may arrive."""
         self._delivery = delivery
 
     def input_ended(self) -> None:
-        """Note that no more records come, so that the end can be estimated."""
+        """Record that the input has ended, which makes the remaining time predictable."""
         self._has_ended = True
 
     def log(self) -> None:
@@ -65,7 +65,7 @@ class Progress:
         )
 
     def _waits_for(self, now: float) -> tuple[str, float]:
-        """Return what the run waits for, and the seconds that at least pass until everything is through."""
+        """Return what the run waits for, and the minimum number of seconds until it is done."""
         limits, delivery = self._client.limit_waits, self._delivery
         if limits.is_ongoing:
             seconds = max(0.0, limits.until - now)

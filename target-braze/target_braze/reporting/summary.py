@@ -1,4 +1,4 @@
-"""The summary of a run: what became of the records of each stream, in the log and as one document."""
+"""The summary of a run: the outcomes of each stream's records, in the log and as one document."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# What can become of a record; until then it is open.
+# Possible outcomes of a record, which is open until it has one.
 _OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
 _COLUMNS: Final = ("coalesced", "unchanged", "rejected")
 _WIDEST_NAME: Final = 28
-# Reasons that are told apart, and those of them that are told.
+# Number of distinct reasons to count, and number of reasons to report.
 _REASONS: Final = 1_000
 _REASONS_TOLD: Final = 5
 
 
 @dataclass(slots=True)
 class Counts:
-    """Of one stream. Records: `read`, and what became of them; objects that Braze took, requests, data points.
+    """Counts of one stream: records read and their outcomes, objects that Braze accepted, requests and data points.
 
-    `coalesced` records are in an object of another of the same user, `unchanged` ones were in Braze by the ledger,
-    `left_out` ones have nothing for Braze by the mapping. Of the data points that were `saved`, those of unchanged
-    values are counted by the thread that reads, those of folding by the ones that send.
+    `coalesced` records were merged into the object of another record of the same user, `unchanged` records were in
+    Braze already according to the ledger, and `left_out` records have nothing for Braze according to the mapping. The
+    reader's thread writes `saved_by_ledger`, and the sending threads write `saved_by_coalescing`.
     """
 
     read: int = 0
@@ -53,18 +53,18 @@ class Counts:
 
     @property
     def open(self) -> int:
-        """Records of which it is not known what became of them."""
+        """Number of records without an outcome yet."""
         settled: int = sum(getattr(self, outcome) for outcome in _OUTCOMES)
         return self.read - settled
 
     def as_json(self) -> dict[str, int]:
-        """All of it."""
+        """Return all counts by name."""
         return {**asdict(self), "open": self.open}
 
 
 @dataclass(slots=True)
 class _Divided:
-    """A record of several changes."""
+    """A record with several changes."""
 
     left: int
     sent: bool = False
@@ -72,26 +72,26 @@ class _Divided:
 
 
 class Summary:
-    """Counts from any thread; `log` is for people, `document` for machines."""
+    """Collects counts from any thread; `log` is for people, `document` for machines."""
 
     def __init__(self) -> None:
         self.streams: defaultdict[str, Counts] = defaultdict(Counts)
         self.requests = 0
         self.identifier_rules: defaultdict[str, list[IdentifierRule]] = defaultdict(list)
         self.reasons: Counter[str] = Counter()
-        # By position; those with changes that are not settled.
+        # Records with unsettled changes, by position.
         self._divided: dict[int, _Divided] = {}
         self._notices: Counter[str] = Counter()
         self._started = time.monotonic()
         self._lock = threading.Lock()
 
     def divide(self, record: Record, changes: int) -> None:
-        """Say, before any of them is settled, that several changes come of the record."""
+        """Record that a record has several changes. Call this before any of them is settled."""
         with self._lock:
             self._divided[record.position] = _Divided(changes)
 
     def sending(self, request: Request) -> None:
-        """A request is about to be sent."""
+        """Count a request that is about to be sent."""
         streams = {change.records[0].stream for change in request}
         with self._lock:
             self.requests += 1
@@ -99,7 +99,7 @@ class Summary:
                 self.streams[stream].requests += 1
 
     def accepted(self, changes: Iterable[Change]) -> None:
-        """Braze took the changes, or would have in a dry run."""
+        """Count changes that Braze accepted, or would have accepted in a dry run."""
         with self._lock:
             for change in changes:
                 records = change.records
@@ -108,7 +108,7 @@ class Summary:
                 counts.objects += 1
                 counts.data_points += points
                 if len(records) == 1 and not self._divided:
-                    counts.sent += 1  # so it is with nearly all
+                    counts.sent += 1  # the usual case
                     continue
                 self._count(records[0], "sent")
                 if len(records) > 1:
@@ -117,37 +117,37 @@ class Summary:
                         self._count(record, "coalesced")
 
     def refused(self, record: Record, why: Rejection) -> bool:
-        """The record, or one of its changes, was rejected; answer False where another of its changes was before."""
+        """Count a rejected record, or one of its changes. Return False if an earlier change was rejected already."""
         with self._lock:
             first = self._count(record, "in_doubt" if why.in_doubt else "rejected")
             if first:
-                # Reasons differ by the value that they show.
+                # Count reasons that differ only in the value they show as one.
                 kind = why.reason.partition(", got ")[0]
                 self.reasons[kind if kind in self.reasons or len(self.reasons) < _REASONS else "other reasons"] += 1
         return first
 
     def notice(self, text: str) -> None:
-        """Tell the user, the first time; count the others."""
+        """Log a warning the first time, and count repetitions."""
         self._notices[text] += 1
         if self._notices[text] == 1:
             _log.warning("%s", text)
 
     @property
     def records_read(self) -> int:
-        """Of all streams."""
+        """Number of records read, in all streams."""
         return sum(counts.read for counts in [*self.streams.values()])
 
     @property
     def records_settled(self) -> int:
-        """Of all streams: those of which it is known what became of them."""
+        """Number of records with an outcome, in all streams."""
         return sum(counts.read - counts.open for counts in [*self.streams.values()])
 
     def most_frequent_reasons(self) -> str:
-        """Why records were rejected, in words."""
+        """Return the most frequent reasons for rejection, as text."""
         return "; ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common(_REASONS_TOLD))
 
     def log(self, *, dry_run: bool) -> None:
-        """Write a table of what became of each stream, what else is worth a word, and what was noticed repeatedly."""
+        """Log a table of each stream's outcomes, other counts that are not zero, and repeated warnings."""
         _log_row("stream", "read", "would send" if dry_run else "sent", *_COLUMNS, "requests", "data points")
         for stream, counts in self.streams.items():
             _log_counts(stream, counts, counts.requests)
@@ -173,7 +173,7 @@ class Summary:
                 _log.warning("%s (%s times)", text, f"{count:,}")
 
     def document(self, ended: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return the counts by stream and in total, with whatever else the run can say of itself."""
+        """Return the counts by stream and in total, with `more` about the run."""
         streams = {stream: counts.as_json() for stream, counts in [*self.streams.items()]}
         total: Counter[str] = Counter()
         for counts in streams.values():
@@ -189,7 +189,7 @@ class Summary:
         }
 
     def _count(self, record: Record, outcome: str) -> bool:
-        """Count what became of a record, or of one of its changes; answer whether it has not been counted before."""
+        """Count the outcome of a record or of one of its changes. Return whether this counted the record."""
         divided = self._divided.get(record.position)
         if divided is not None:
             divided.left -= 1
@@ -208,8 +208,8 @@ class Summary:
         return True
 
     def _identifications(self, stream: str) -> Iterator[str]:
-        """How users were named, where there was a choice or something was wrong."""
-        # A SCHEMA that changes makes new ones.
+        """Yield how users were identified, where there was a choice or a problem."""
+        # Each change of the SCHEMA creates new rules, so add them up.
         outcomes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         for rule in self.identifier_rules[stream]:
             outcomes[rule.identifier_type, rule.column] += rule.outcomes
@@ -233,7 +233,7 @@ def _log_row(name: str, *cells: str) -> None:
 
 
 def _rest(counts: Counts) -> Iterator[tuple[str, int]]:
-    """What is worth a word only where it is not zero."""
+    """Yield the counts to log only if they are not zero."""
     yield "data points saved by the ledger", counts.saved_by_ledger
     yield "data points saved by coalescing", counts.saved_by_coalescing
     yield "records in doubt", counts.in_doubt

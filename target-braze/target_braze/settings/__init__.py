@@ -1,1 +1,1 @@
-"""The schema of the settings, and their validation before the first record."""
+"""The settings' schema, and their validation before the first record."""

@@ -1,4 +1,4 @@
-"""The target's settings as JSON Schema: what `--about` shows, Meltano asks for and every run is checked against."""
+"""The target's settings as JSON Schema, which `--about` shows, Meltano asks for and every run is checked against."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The setting `streams` and the streams that come: which entry is whose, and whether a name is a misspelling."""
+"""Match the entries of setting `streams` to incoming streams, and detect misspelled names."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ _log = logging.getLogger("target-braze")
 
 
 class Entries:
-    """Finds the entry of each stream, and remembers which were of use."""
+    """Finds the entry of each stream, and remembers which entries were used."""
 
     def __init__(self, streams: Mapping[str, Any]) -> None:
         self._streams = streams
         self._index = EntryIndex(streams)
-        # Each with the stream that it was first used for.
+        # Entries, each with the stream that first used it.
         self._used: dict[str, str] = {}
         self._came: set[str] = set()
         self._without: set[str] = set()
 
     def of(self, stream: str) -> tuple[str | None, Mapping[str, Any]]:
-        """The entry of a stream and the name or glob that it stands under; None and empty where there is none.
+        """Return a stream's key in setting `streams`, a name or glob, and its entry; None and empty without one.
 
         Raises:
-            MappingError: there is none, but one that looks like a misspelling of the stream's name; or an entry for
-                one stream fits two.
+            MappingError: The stream has no entry, but an unused one looks like a misspelling of its name; or an entry
+                for one stream matches two.
         """
         self._came.add(stream)
         key = self._index.find(stream)
@@ -52,10 +52,10 @@ class Entries:
         return None, {}
 
     def check(self) -> None:
-        """Now that all streams have come: tell of an entry that none of them had.
+        """Report an unused entry, once all streams have arrived.
 
         Raises:
-            MappingError: there is one, and a stream without an entry too, so that one of the names is likely wrong.
+            MappingError: A stream without an entry arrived, too, so one of the names is probably wrong.
         """
         unused = self._unused()
         if not unused or not self._came:
@@ -64,7 +64,7 @@ class Entries:
             f"setting 'streams' has an entry for '{unused[0]}', but no such stream came; "
             f"there were: {', '.join(sorted(self._came))}"
         )
-        # One configuration may serve several taps, which is no mistake.
+        # An unused entry alone is not a mistake, because one configuration may serve several taps.
         if self._without:
             raise MappingError(text)
         _log.warning("%s", text)

@@ -1,4 +1,4 @@
-"""Validate settings: against their JSON Schema, and beyond what that can say."""
+"""Validate settings against their JSON Schema, and check what a schema cannot express."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class SettingsError(ValueError):
 
 
 def complete(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a copy of the settings with the defaults of those that are not given.
+    """Return a copy of the settings, with defaults for those that are not set.
 
     Raises:
-        SettingsError: one is missing, unknown or wrong.
+        SettingsError: A setting is missing, unknown or wrong.
     """
     found = copy.deepcopy(dict(config))
     settings = CONFIG["properties"]
@@ -49,10 +49,10 @@ def _path(error: jsonschema.ValidationError) -> str:
 def prepare(
     config: dict[str, Any], schema: dict[str, Any], known: frozenset[str] = frozenset(), *, sends: bool = True
 ) -> list[str]:
-    """Read values that came as text, as from the environment, and set a default that depends on another setting.
+    """Parse values given as text, for example in the environment, and set defaults that depend on other settings.
 
-    Return what is wrong that the schema's check does not find or must not show. `known` names are none of the
-    target's, and no mistake. What never `sends` needs no key.
+    Return the errors that the schema's check does not find or must not show. `known` are other valid names, which are
+    not the target's own. A command that never `sends` needs no API key.
     """
     if not isinstance(config.get("api_key", ""), str):
         return ["setting 'api_key' is not text"]
@@ -60,14 +60,14 @@ def prepare(
         config.setdefault("max_objects_per_request", limits.BULK_OBJECTS)
     config.update(parsed(config, schema))
     if (config.get("dry_run") is True or not sends) and not config.get("preflight"):
-        # Nothing is requested, so there is nobody to name.
+        # No requests are made, so any key and endpoint will do.
         config.setdefault("api_key", "none")
         config.setdefault("endpoint", "US-01")
     return [*unknown(config, schema, known)]
 
 
 def mistakes(config: dict[str, Any]) -> list[str]:
-    """Return what is wrong with settings that fit their schema, a line for each."""
+    """Return a line for each error in settings that match their schema."""
     found = []
     if config["on_error"] == "dead_letter" and not config.get("dead_letter_path"):
         found.append("setting 'dead_letter_path': name a file, because 'on_error' is dead_letter")
@@ -92,7 +92,7 @@ def mistakes(config: dict[str, Any]) -> list[str]:
 
 
 def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the settings that are numbers, each with its schema."""
+    """Return the numeric settings, each with its schema."""
     return {
         name: described
         for name, described in schema["properties"].items()
