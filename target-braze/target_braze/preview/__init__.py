@@ -1,1 +1,1 @@
-"""What a run would do: explain, dry run and preflight; sends no changes."""
+"""Previews of a run: explain, dry run and preflight; sends no changes."""

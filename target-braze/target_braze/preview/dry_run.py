@@ -1,7 +1,7 @@
-"""The estimate of a dry run: by stream, what would be sent, how long Braze's limits make it, whom it would create.
+"""The estimate of a dry run: objects, requests, minimum duration under Braze's limits and new profiles, by stream.
 
-How many changes of a user are coalesced into one, and so what a run costs, depends on how fast Braze answers. So data
-points are a range: from all changes of a user in one object to each change by itself.
+The cost of a run depends on how many changes of a user are coalesced, and so on how fast Braze answers. Data points are
+therefore a range: from all changes of a user in one object to each change by itself.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from target_braze.records import User
 
 _USERS_PER_REQUEST: Final = 50
-# Users that are looked up: 40 requests, of the 250 a minute that an account may have.
+# Number of users to look up: 40 requests, out of the 250 a minute that an account may have.
 _LOOK_UPS: Final = 2_000
-# Bits that tell which attributes of which users have been counted (16 MB). Two that share a bit count once, which only
-# makes the lower end lower.
+# Number of bits that mark which attributes of which users have been counted (16 MB). Two attributes that share a bit
+# count once, which only lowers the lower bound.
 _BITS: Final = 1 << 27
 
 
 @dataclass
 class _Stream:
     objects: Counter[str] = field(default_factory=Counter)
-    # Its share of requests, which other streams may be in as well.
+    # The stream's share of requests, which may also hold changes of other streams.
     requests: Counter[Endpoint] = field(default_factory=Counter)  # of fractions
     users: dict[User, None] = field(default_factory=dict)
     most_points: int = 0
 
 
 class Estimate:
-    """Counts what a dry run reads, and the requests that it does not send; from any thread.
+    """Counts what a dry run reads, and the requests that it does not send. Safe for use from any thread.
 
-    With `ledger`, a run may find that Braze has everything already, and spend nothing.
+    With `ledger`, the lower bound is 0, because a run may find that Braze already has everything.
     """
 
     def __init__(self, *, ledger: bool) -> None:
@@ -57,19 +57,19 @@ class Estimate:
         self._lock = threading.Lock()
 
     def read(self, stream: str, changes: Sequence[Change], unset: int) -> None:
-        """Count the changes of one record, before any coalescing; `unset` attributes may go with it."""
+        """Count the changes of one record, before any coalescing. It may remove up to `unset` attributes, too."""
         with self._lock:
             self._streams[stream].most_points += sum(change.data_points for change in changes) + unset
             if self._counted is not None:
                 self._least_points += sum(self._least(change, self._counted) for change in changes)
 
     def most_points(self, stream: str) -> int:
-        """Return the most data points that the records of a stream can cost in one run."""
+        """Return the maximum data points that the records of a stream can cost in one run."""
         return self._streams[stream].most_points
 
     @property
     def data_points(self) -> str:
-        """The range of all streams together, in words."""
+        """The range of data points of all streams together, as text."""
         return (
             f"all streams together: {self._least_points:,} to "
             f"{sum(stream.most_points for stream in self._streams.values()):,} data points, depending on how many "
@@ -89,7 +89,7 @@ class Estimate:
 
     @staticmethod
     def _least(change: Change, counted: bytearray) -> int:
-        """Data points of the change that no coalescing with earlier ones saves: one for each attribute that is new."""
+        """Return the data points that coalescing with earlier changes cannot save: one for each new attribute."""
         if change.coalescing_key is None:
             return change.data_points
         if not change.semantics.sets_attributes:
@@ -102,7 +102,7 @@ class Estimate:
         return new
 
     def table(self, reserve: float, client: Client | None) -> list[str]:
-        """The lines of a table; with a client it is looked up who is new, as far as the key allows that."""
+        """Return the lines of a table. With a client, look up which users are new, if the API key permits it."""
         rows = [("stream", "objects", "requests", "data points at most", "minutes at the limits", "new profiles")]
         for name, stream in self._streams.items():
             minutes = sum(
@@ -124,17 +124,18 @@ class Estimate:
 
 
 def _creates(change: Change) -> bool:
-    """Whether Braze would make a profile of a user that it does not know."""
+    """Return whether the change would create a profile if Braze does not know the user."""
     return (
         change.endpoint in {TRACK, TRACK_BULK}
         and change.fields.get("_update_existing_only") is not True
-        # Events and purchases make no profile of an alias (event_object page); addresses are one request each to ask.
+        # Events and purchases do not create a profile for an alias (event_object page). Email addresses and phone
+        # numbers would take one request each to look up.
         and (change.user[0] == "external_id" or (change.user[0] == "user_alias" and change.semantics.sets_attributes))
     )
 
 
 def _new(users: Sequence[User], client: Client) -> str:
-    """How many of the users Braze does not have.
+    """Return how many of the users Braze does not have, as text.
 
     https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
     """

@@ -1,4 +1,4 @@
-"""Explain: what the first records of each stream become in Braze, and which rule made each field; sends nothing."""
+"""Explain: show what the first records of each stream become, and which rule sets each field; sends nothing."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _log = logging.getLogger("target-braze")
 
 
 class ExplainedStream:
-    """Shows what the mapping of a stream makes of its first records; a receiver of Singer messages.
+    """Receives a stream's Singer messages and shows what its mapping makes of the first records.
 
     Args:
-        most: how many records to show.
-        echo: takes each line of text.
-        notice: takes what the user should know of the stream.
-        bulk: as the setting `track_endpoint` says.
+        most: Number of records to show.
+        echo: Prints a line of text.
+        notice: Shows a warning about the stream.
+        bulk: Whether setting `track_endpoint` is bulk.
     """
 
     fast_record = None
@@ -54,7 +54,7 @@ class ExplainedStream:
         self._name, self._keys = name, tuple(keys)
         self._most, self._echo, self._bulk = most, echo, bulk
         key, self._entry = entries.of(name)
-        # Where the stream's entry stands in the settings.
+        # Path of the stream's entry in the settings.
         self._at = f"streams.{key or name}"
         self._mapping = compile_mapping(
             name, schema, self._entry, defaults, lambda text: notice(f"stream '{name}': {text}"), key=key
@@ -63,7 +63,7 @@ class ExplainedStream:
         self.types = self._mapping.types
 
     def receive(self, record: dict[str, Any], message: dict[str, Any], schema: dict[str, Any], size: int) -> None:
-        """Show what becomes of a record, if it is one of the first."""
+        """Show what a record becomes, if it is one of the first."""
         if not self._shows(message, schema, size):
             return
         try:
@@ -102,7 +102,7 @@ class ExplainedStream:
             self._echo(f"  rejected: {reason}\n")
 
     def activate_version(self, version: int, schema: dict[str, Any] | None = None) -> None:
-        """Show nothing: only the ledger knows who has left, and that is left alone."""
+        """Show nothing: only the ledger knows which users have left, and explain does not read it."""
 
     def _shows(self, message: dict[str, Any], schema: dict[str, Any], size: int) -> bool:
         self.records += 1
@@ -117,7 +117,7 @@ class ExplainedStream:
             self._echo(f"    {name.ljust(width)}  {text}")
 
     def _paths(self, change: Change) -> Iterator[tuple[str, object]]:
-        """What an object consists of, and whom it is about where only the request says so."""
+        """Yield the fields of an object, after the identifier and constants if only the request has them."""
         if change.user[0] not in change.fields and not _is_plain(change.endpoint):
             yield change.user[0], None
         if isinstance(change.endpoint, Identifiers):
@@ -131,7 +131,7 @@ class ExplainedStream:
                 yield name, value
 
     def _rule(self, path: str, value: object, change: Change, record: Mapping[str, Any]) -> str:
-        """Where a field of the object comes from."""
+        """Return the column or setting that a field of the object comes from."""
         at, entry = self._at, self._entry
         named = [one for one in self._mapping.identifier_rules if one.identifier_type == path == change.user[0]]
         for rule in sorted(named, key=lambda one: is_blank(record.get(one.column))):
@@ -145,7 +145,7 @@ class ExplainedStream:
         return self._setting(path, value, change)
 
     def _setting(self, path: str, value: object, change: Change) -> str:
-        """Which setting says so, where no column does."""
+        """Return the setting that a field comes from if it comes from no column."""
         at, entry = self._at, self._entry
         by_setting = {
             "_update_existing_only": "setting update_existing_only",
@@ -183,13 +183,13 @@ def _is_plain(endpoint: Endpoint) -> bool:
 
 
 def _shown(change: Change) -> bytes:
-    """The object, or the request where that is of another form than its objects."""
+    """Return the object, or the whole request if it is not an array of objects."""
     encoded = encode(change.fields)
     return encoded if _is_plain(change.endpoint) else change.endpoint.body([change], [encoded])
 
 
 def _mentions(entry: Any, column: str, at: str) -> Iterator[str]:  # noqa: ANN401
-    """The places in a mapping that speak of the column."""
+    """Yield the paths in a mapping that mention the column."""
     if isinstance(entry, dict):
         for key, value in entry.items():
             if key == column:

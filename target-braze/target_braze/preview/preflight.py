@@ -1,4 +1,4 @@
-"""Preflight: what Braze knows of the attributes that a stream will set, so that nothing is dropped without a word.
+"""Preflight: compare the attributes that a stream will set with those in Braze, to detect what Braze would drop.
 
 https://www.braze.com/docs/api/endpoints/export/custom_attributes/get_custom_attributes/
 """
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from target_braze.braze.client import Client
 
-# The spellings of `data_type` are not documented but for `Number`; one that is not here is not compared.
+# Of the values of `data_type`, only `Number` is documented. Do not compare types that are not listed here.
 TYPES: Final = {
     re.sub(r"\W", "", name).lower(): name
     for name in ("String", "Number", "Boolean", "Time", "Array", "Object", "Object Array")
@@ -29,14 +29,14 @@ _read: Final = partial(answers.success, f"GET {_PATH}", success_key="attributes"
 
 
 class Preflight:
-    """The attributes of a workspace: asked for once, when the first stream is compared with them."""
+    """The attributes of a workspace, requested once, when the first stream is compared with them."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._known: dict[str, tuple[str | None, str]] | None = None
 
     def doubts(self, types: Mapping[str, str | None]) -> Iterator[str]:
-        """What Braze would drop of attributes by these names and types, None where the type is not known."""
+        """Yield a warning for each attribute that Braze would drop. `types` by name; None if a type is not known."""
         if self._known is None:
             try:
                 self._known = self._read()

@@ -195,7 +195,7 @@ def _message(line: bytes) -> dict[str, Any]:
 
 
 def _digests(letters: Path) -> Iterator[bytes]:
-    """Yield two digests of each letter in a file: as it is, and as a rejection of the same record again leaves it."""
+    """Yield two digests of each letter: as it is, and with only its attempt number, to match the letter retried."""
     with letters.open("rb") as lines:
         for line in lines:
             if FIELD in (message := _message(line)):
