@@ -1,1 +1,1 @@
-"""From standard input to standard output: command, target, sinks, reader; the only folder that knows Singer."""
+"""Singer's side, from stdin to stdout: command line, target, sinks, reader; the only folder that knows Singer."""

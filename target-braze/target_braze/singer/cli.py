@@ -13,9 +13,9 @@ class _Commands(SingerCommand, click.Group):
 
 
 def command() -> click.Command:
-    """Return the command: without a subcommand, it loads what comes in."""
+    """Return the command, which without a subcommand loads its input."""
     from target_braze.singer.explain_command import command as explain  # noqa: PLC0415 - few runs need it
-    from target_braze.singer.ledger_commands import ledger  # noqa: PLC0415 - likewise
+    from target_braze.singer.ledger_commands import ledger  # noqa: PLC0415 - same
 
     singer = TargetBraze.get_singer_command()
     return _Commands(
@@ -31,6 +31,6 @@ def command() -> click.Command:
 
 def main() -> None:
     """Run the command line of this process."""
-    # The SDK sets up logging when its own command is asked for.
+    # Accessing the SDK's own command sets up logging.
     _ = TargetBraze.cli
     command()()

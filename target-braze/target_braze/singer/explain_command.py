@@ -1,4 +1,4 @@
-"""`target-braze explain`: the messages of standard input to preview/explain.py."""
+"""`target-braze explain`: pass the messages of standard input to preview/explain.py."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class ExplainTarget(MessageTarget):
 
     @override
     def on_state(self, message: dict[str, Any]) -> None:
-        """Confirm nothing, because nothing is delivered."""
+        """Emit no STATE, because nothing is delivered."""
 
 
 def command() -> click.Command:
@@ -83,7 +83,7 @@ def command() -> click.Command:
         ExplainTarget.records = records
         parent = click.get_current_context().parent
         if parent is not None and not (options["config"].config or options["config"].parse_env):
-            # Meltano puts --config before the word.
+            # Meltano puts --config before the subcommand.
             options["config"] = parent.params["config"]
         ExplainTarget.invoke(**options)
 

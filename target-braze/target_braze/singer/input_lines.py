@@ -1,4 +1,4 @@
-"""Lines of standard input, read in a wait that a signal handler or another thread can end."""
+"""Lines of standard input, read in a way that a signal handler or another thread can interrupt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Bytes. Each time this many are read, all other threads have a turn.
+# Bytes to read at a time. After each chunk, all other threads get a turn.
 _CHUNK: Final = 1_000_000
 # On Windows, select() takes sockets only; there an interruption takes effect at the next line.
 _CAN_WAIT: Final = sys.platform != "win32"
@@ -29,14 +29,14 @@ class InputLines:
         weakref.finalize(self, _close, self._woken, self._wake)
 
     def interrupt(self, reason: BaseException) -> None:
-        """End the reading with `reason`; safe in signal handlers and threads. The first reason counts."""
+        """Stop reading for `reason`. Safe to call from signal handlers and threads. The first reason counts."""
         if self.interruption is None:
             self.interruption = reason
-        with suppress(BlockingIOError):  # the pipe is full: the reader is awake already
+        with suppress(BlockingIOError):  # the pipe is full, so the reader is already awake
             os.write(self._wake, b"\0")
 
     def read(self, source: IO[bytes] | IO[str]) -> Iterator[list[bytes]]:
-        """Yield the lines of a file, as many at a time as are there; stop early after an interruption."""
+        """Yield the lines of a file, as many at a time as are available. Stop early after an interruption."""
         try:
             descriptor = source.fileno() if _CAN_WAIT else None
         except (AttributeError, io.UnsupportedOperation):

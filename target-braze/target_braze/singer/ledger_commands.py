@@ -1,4 +1,4 @@
-"""`target-braze ledger`: look into the file of `ledger_path`, make it smaller, compare it with Braze, fill it anew."""
+"""`target-braze ledger`: inspect the file of `ledger_path`, prune it, compare it with Braze, or rebuild it."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CONFIG: Final = click.option(
 )
 _TEXT: Final = click.File(encoding="utf-8-sig")
 _VERDICTS: Final[tuple[Verdict, ...]] = ("equal", "different", "missing", "cannot compare")
-# Users whose attributes are entered together.
+# Number of users whose attributes are written together.
 _TOGETHER: Final = 1_000
 
 
@@ -155,7 +155,7 @@ def _target(config: ConfigInput) -> TargetBraze:
 
 @contextmanager
 def _opened(file: Path, target: TargetBraze | None = None) -> Iterator[Ledger]:
-    """The ledger of a file, which has to be of the target's workspace if there is one."""
+    """Open the ledger in a file. If a target is given, the ledger must belong to its workspace."""
     try:
         held = Ledger(file, None if target is None else base_url(target.config["endpoint"]))
         try:

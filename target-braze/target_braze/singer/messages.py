@@ -1,4 +1,4 @@
-"""Singer messages to the receivers of their streams, through stream maps and past byte order marks."""
+"""Pass Singer messages to the receivers of their streams: apply stream maps and remove byte order marks."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Source:
-    """A stream as it comes: its SCHEMA, columns with a byte order mark and their names without, and its receivers.
+    """An incoming stream: its SCHEMA, columns with a byte order mark and their names without, and its receivers.
 
-    Where the records pass unchanged, there is one receiver, and no stream map.
+    If records pass unchanged, there is one receiver and no stream map.
     """
 
     schema: dict[str, Any]
@@ -33,7 +33,7 @@ class Source:
 
 
 class MessageTarget(Plugin):
-    """A target that hands each record, mapped by the settings `stream_maps`, to the receiver of its stream."""
+    """A target that applies setting `stream_maps` to each record and passes it to the receiver of its stream."""
 
     default_sink_class = BrazeSink
     message_reader_class = MessageReader
@@ -70,7 +70,7 @@ class MessageTarget(Plugin):
             if mapped is None:
                 continue
             if stream_map is not None and DELETED in record:
-                # That the source has deleted it is true of whatever a stream map makes of it.
+                # A record deleted in the source is also deleted in every stream that a stream map makes of it.
                 mapped.setdefault(DELETED, record[DELETED])
             receiver.receive(mapped, message, source.schema, len(self.message_reader.line))
 
@@ -81,7 +81,7 @@ class MessageTarget(Plugin):
                 receiver.activate_version(message["version"], source.schema)
 
     def source_of(self, message: dict[str, Any]) -> Source:
-        """Return the stream of a RECORD, and drop byte order marks from the names of its columns."""
+        """Return the stream of a RECORD, and remove byte order marks from the names of its columns."""
         stream = message["stream"]
         self.require_schema(stream)
         source = self._sources[stream]
@@ -90,7 +90,7 @@ class MessageTarget(Plugin):
         return source
 
     def _reject_damaged(self, message: dict[str, Any], reason: str) -> None:
-        """Reject a RECORD with values that are not JSON, in each stream that stream maps make of its own."""
+        """Reject a RECORD with values that are not JSON, in each stream that stream maps make of its stream."""
         source = self.source_of(message)
         for _, receiver in source.routes:
             receiver.reject(message, source.schema, len(self.message_reader.line), reason)

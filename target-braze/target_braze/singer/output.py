@@ -8,10 +8,10 @@ from typing import Any
 
 
 def write_line(line: bytes) -> None:
-    """Write one line to standard output, past all buffers, so that nothing is left to fail when the process ends.
+    """Write one line to standard output, bypassing all buffers, so that nothing can fail when the process ends.
 
     Raises:
-        OSError: It cannot be written.
+        OSError: The line cannot be written.
     """
     buffer: Any = sys.stdout.buffer
     raw = getattr(buffer, "raw", buffer)

@@ -1,4 +1,4 @@
-"""The target's command line, and errors that a user can act on as one line each."""
+"""The target's command line, with one line for each error that a user can fix."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("target-braze")
 
-# Objects that may be made before Python looks for cycles.
+# Number of new objects before Python looks for cycles.
 _COLLECT_EVERY: Final = 100_000
 
-# What a user can fix: shown as one line, without a traceback.
+# Errors that a user can fix: shown as one line, without a traceback.
 _USERS_ERRORS = (
     BrazeError,
     EndpointError,
@@ -58,7 +58,7 @@ class Plugin(SdkTarget):
         raise NotImplementedError
 
     def stop(self, signum: signal.Signals) -> None:
-        """End the run for a signal; may be called at any instruction, so it neither waits nor raises."""
+        """End the run for a signal. It may be called at any instruction, so it must neither wait nor raise."""
         raise NotImplementedError
 
     @classmethod
@@ -71,13 +71,13 @@ class Plugin(SdkTarget):
         config: ConfigInput | None = None,
         file_input: IO[str] | None = None,
     ) -> None:
-        """Run the target, as the SDK does, but show what a user can fix as one line."""
+        """Run the target as the SDK does, but show errors that a user can fix as one line."""
         if click.get_current_context().invoked_subcommand:
             return
         if about:
             cls.print_about(about_format)
             return
-        # Records come and go without cycles, and looking for some costs a sixth of a run at the usual pace.
+        # Records create no cycles, and at the default threshold, looking for some takes a sixth of a run.
         gc.set_threshold(_COLLECT_EVERY)
         try:
             standard_streams.check()
@@ -85,7 +85,7 @@ class Plugin(SdkTarget):
                 config=config.config if config else None,
                 parse_env_config=bool(config and config.parse_env),
             )
-            # For as long as the process lives: what comes after the run does not change how it ended.
+            # Handle signals until the process ends: a signal after the run must not change how the run ended.
             handle(target.stop)
             target.run(file_input)
         except _USERS_ERRORS as error:

@@ -1,4 +1,4 @@
-"""Reading Singer messages from bytes: several times as fast as by text, and no line of a user's data in an error."""
+"""Read Singer messages from bytes: several times faster than from text, and without user data in errors."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NEEDED: Final = {
 }
 _TYPES: Final = {"stream": str, "record": dict, "schema": dict}
 _BOM: Final = b"\xef\xbb\xbf"
-# The first text in the line that may be the name of its stream; the decoder of that stream finds out.
+# The first text in the line that may be the name of its stream; that stream's decoder verifies it.
 _find_stream: Final = re.compile(rb'"stream": ?("[^"]*")').search
 
 
@@ -42,11 +42,11 @@ _decode_state: Final = msgspec.json.Decoder(_State).decode
 
 
 class _NotJsonError(InvalidInputLine):
-    """Strict decoders do not take the line."""
+    """Strict decoders refuse the line."""
 
 
 class _FastPath(msgspec.Struct):
-    """How to take the records of a stream straight from JSON; the decoder is made for the first of them."""
+    """How to decode a stream's records directly from JSON. The first record creates the decoder."""
 
     receiver: Receiver
     record: type[msgspec.Struct]
@@ -57,8 +57,9 @@ class _FastPath(msgspec.Struct):
 class MessageReader(GenericSingerReader[bytes]):
     """Read standard input, or the file of `--input`, one message per line.
 
-    `line` is the last one. Blank lines and byte order marks are passed over. `reject_damaged`, if set, takes each
-    RECORD with values that are not JSON, and what is wrong with which column. A STATE comes as the bytes of its value.
+    `line` is the last line read. Blank lines and byte order marks are skipped. If set, `reject_damaged` receives each
+    RECORD with values that are not JSON, and the reason with the columns' names. A STATE is kept as the bytes of its
+    value.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.line = b""
         self.reject_damaged: Callable[[dict[str, Any], str], None] | None = None
         self._lines = InputLines()
-        # By the name of the stream as JSON, in each way that it is commonly written.
+        # By the name of the stream as JSON, in both common encodings.
         self._fast_paths: dict[bytes, _FastPath] = {}
         self._number = 0
 
@@ -78,14 +79,14 @@ class MessageReader(GenericSingerReader[bytes]):
         return sys.stdin.buffer
 
     def interrupt(self, reason: BaseException) -> None:
-        """Raise `reason` in place of the next message; safe in signal handlers and threads."""
+        """Raise `reason` in place of the next message. Safe to call from signal handlers and threads."""
         self._lines.interrupt(reason)
 
     @override
     def process_lines(
         self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]
     ) -> Counter[str]:
-        # `--input` is opened as text, which may not be what it is.
+        # The SDK opens `--input` as text, but read the bytes, which may not be valid text.
         source: IO[bytes] = getattr(file_input, "buffer", file_input) or self.default_input
         counts = dict.fromkeys(_NEEDED, 0)
         for lines in self._lines.read(source):
@@ -117,13 +118,13 @@ class MessageReader(GenericSingerReader[bytes]):
         """Decode one line.
 
         Raises:
-            InvalidInputLine: it is no Singer message this target knows; names the line, not its content.
+            InvalidInputLine: The line is not a known Singer message. The error has its number, not its content.
         """
         try:
             message: Any = decode(line)
         except UNDECODABLE as error:
             raise _NotJsonError(f"line {self._number:,} of the input is not JSON: {error}") from None
-        # Nearly all are records, so that these have a check of their own.
+        # Nearly all messages are records, so check those first.
         record = type(message) is dict and message.get("type") == "RECORD"
         if record and type(message.get("stream")) is str and type(message.get("record")) is dict:
             found: dict[str, Any] = message
@@ -152,7 +153,7 @@ class MessageReader(GenericSingerReader[bytes]):
         return message
 
     def _mended(self, line: bytes, error: Exception) -> dict[str, Any] | None:
-        """Return the message of a line that is not JSON throughout; None if nothing is left to do with it."""
+        """Return the message of a line that is not entirely JSON, or None if it is already handled."""
         line = line.strip().removeprefix(_BOM)
         if not line:
             return None
@@ -174,11 +175,11 @@ class MessageReader(GenericSingerReader[bytes]):
         return None
 
     def take_quickly(self, schema: dict[str, Any], receiver: Receiver) -> None:
-        """Give the records of a stream to its receiver as the structs that it takes; dicts if it takes none.
+        """Pass a stream's records to its receiver as its `fast_record` structs, or as dicts if it has none.
 
         Args:
             schema: SCHEMA message of the stream.
-            receiver: may return False to have a record come as a dict.
+            receiver: May return False to receive a record as a dict instead.
         """
         stream, record = schema["stream"], receiver.fast_record
         before = self._fast_paths.get(encode(stream))
@@ -189,7 +190,7 @@ class MessageReader(GenericSingerReader[bytes]):
             self._fast_paths[encode(stream)] = self._fast_paths[json.dumps(stream).encode()] = path
 
     def take_none_quickly(self, stream: str) -> None:
-        """Have all records of a stream come as dicts."""
+        """Read all records of a stream as dicts."""
         for name in (encode(stream), json.dumps(stream).encode()):
             self._fast_paths.pop(name, None)
 
@@ -207,7 +208,7 @@ class MessageReader(GenericSingerReader[bytes]):
 
 
 def _record_decoder(stream: str, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
-    """Make a decoder of a RECORD that says no more than usual; one that comes out of the dead letters does."""
+    """Return a decoder of RECORD messages with only the usual fields; dead letters have another one."""
     message = msgspec.defstruct(
         "Message",
         [

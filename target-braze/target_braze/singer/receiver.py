@@ -1,4 +1,4 @@
-"""Who takes the records of one stream: the Loader's stream, or that of `explain`."""
+"""Receiver of one stream's records: the Loader's stream, or that of `explain`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 class Receiver(Protocol):
-    """Takes the records of one stream; `target_braze.loader.stream.LoaderStream` describes the methods."""
+    """Receives the records of one stream. `target_braze.loader.stream.LoaderStream` documents the methods."""
 
     @property
     def records(self) -> int: ...  # noqa: D102

@@ -1,4 +1,4 @@
-"""What we use of the SDK's private parts, under names of our own: the one module to check when the SDK changes."""
+"""The private parts of the SDK that we use, under our own names: the one module to check when the SDK changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ __all__ = ["ConfigInput", "SdkTarget", "SingerCommand"]
 
 ConfigInput = _ConfigInput
 
-# How the SDK's messages begin that a user needs only to look for an error.
+# Beginnings of the SDK's messages that users need only for debugging.
 _DETAILS: Final = (
     "METRIC: ",
     "Initializing ",
@@ -62,7 +62,7 @@ def _names(*settings: dict[str, Any]) -> frozenset[str]:
     return frozenset(name for each in settings for name in each["properties"])
 
 
-# The SDK's settings, also those of other plugins: shared configurations have them, and they change nothing here.
+# The SDK's settings, including those for other plugins: shared configurations contain them, without effect here.
 SDK_SETTINGS = _names(
     capabilities.ACTIVATE_VERSION_CONFIG,
     capabilities.ADD_RECORD_METADATA_CONFIG,
@@ -79,7 +79,7 @@ SDK_SETTINGS = _names(
 
 
 class SdkTarget(Target):
-    """A target whose messages come to public methods, and whose settings are checked as ours are."""
+    """A target with public methods for its messages and our own check of its settings."""
 
     # A copy, because the SDK adds its own settings to it.
     config_jsonschema: ClassVar[dict[str, Any]] = copy.deepcopy(CONFIG)
@@ -90,34 +90,34 @@ class SdkTarget(Target):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     sends: ClassVar[bool] = True
-    # Delivery sees to it that no record waits long.
+    # Delivery limits how long records wait.
     _MAX_RECORD_AGE_IN_MINUTES = math.inf
 
     def open_stream(self, name: str, schema: Mapping[str, Any], keys: tuple[str, ...]) -> Receiver:
-        """Return who takes the records of a stream."""
+        """Return the receiver of a stream's records."""
         raise NotImplementedError
 
     def on_schema(self, message: dict[str, Any]) -> None:
-        """Take in a SCHEMA message."""
+        """Handle a SCHEMA message."""
         raise NotImplementedError
 
     def on_record(self, message: dict[str, Any]) -> None:
-        """Take in a RECORD message."""
+        """Handle a RECORD message."""
         raise NotImplementedError
 
     def on_state(self, message: dict[str, Any]) -> None:
-        """Take in a STATE message."""
+        """Handle a STATE message."""
         raise NotImplementedError
 
     def on_version(self, message: dict[str, Any]) -> None:
-        """Take in an ACTIVATE_VERSION message."""
+        """Handle an ACTIVATE_VERSION message."""
         raise NotImplementedError
 
     def register(self, schema: dict[str, Any]) -> list[tuple[StreamMap, Sink]]:
-        """Return what stream maps make of a stream, each with the sink that takes it; makes new sinks where needed.
+        """Return the stream maps of a stream, each with its sink. Create new sinks if needed.
 
         Args:
-            schema: the stream's SCHEMA message.
+            schema: The stream's SCHEMA message.
         """
         super()._process_schema_message(schema)
         return [
@@ -127,15 +127,15 @@ class SdkTarget(Target):
         ]
 
     def require_schema(self, stream: str) -> None:
-        """Check that a SCHEMA has come.
+        """Check that the stream's SCHEMA has arrived.
 
         Raises:
-            RecordsWithoutSchemaException: it has not.
+            RecordsWithoutSchemaException: It has not.
         """
         if stream not in self.mapper.stream_maps:
             self._assert_sink_exists(stream)
 
-    # What the SDK calls.
+    # Called by the SDK.
 
     @override
     def _process_schema_message(self, message_dict: dict[str, Any]) -> None:
@@ -156,14 +156,14 @@ class SdkTarget(Target):
 
     @override
     def _setup_signal_handlers(self) -> None:
-        """Set none: the SDK's would end the run with a STATE that covers what is still in flight, and exit with 0."""
+        """Set no handlers: the SDK's would emit a STATE that covers records still in flight, and exit with 0."""
 
     @property
     @override
     def _env_var_config(self) -> dict[str, Any]:
-        """Return settings from the environment, numbers as text, which the check of the settings reads.
+        """Return settings from the environment, with numbers as text, which the check of the settings parses.
 
-        The SDK reads whole numbers only, and fails with a traceback on anything else.
+        The SDK parses only integers, and fails with a traceback on other values.
         """
         schema = copy.deepcopy(self.config_jsonschema)
         self.append_builtin_config(schema)
@@ -189,11 +189,11 @@ class SdkTarget(Target):
     @override
     def append_builtin_config(cls, config_jsonschema: dict[str, Any]) -> None:
         super().append_builtin_config(config_jsonschema)
-        # The SDK's settings for loading tables and for batches, which delivery makes.
+        # The SDK's settings for loading tables, and for batches, which delivery controls.
         for setting in ("add_record_metadata", "batch_size_rows", "load_method"):
             config_jsonschema["properties"].pop(setting, None)
 
 
 def passes_unchanged(routes: list[tuple[StreamMap, Sink]]) -> bool:
-    """Whether stream maps and flattening leave the records of a stream as they are."""
+    """Return whether stream maps and flattening leave the records of a stream unchanged."""
     return len(routes) == 1 and type(routes[0][0]) is SameRecordTransform and not routes[0][0].flattening_enabled

@@ -1,4 +1,4 @@
-"""The sink: what the SDK makes for each stream, and holds no more than whoever takes the records."""
+"""The sink that the SDK creates for each stream. It only holds the receiver of the records."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class BrazeSink(RecordSink):
 
     @override
     def get_validator(self) -> None:
-        """Validate nothing twice: each column's converter checks the value against the column's schema."""
+        """Return no validator: each column's converter already checks the value against the column's schema."""
 
     @override
     def process_record(self, record: dict[str, Any], context: Mapping[str, Any]) -> None:
-        """Not called: the SDK's way to here parses times, drops metadata and checks keys, for targets with tables."""
+        """Never called: on this path, the SDK parses times, drops metadata and checks keys, for targets with tables."""
         raise NotImplementedError
 
     @override

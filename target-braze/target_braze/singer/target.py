@@ -31,7 +31,7 @@ _log = logging.getLogger("target-braze")
 
 
 class KeylessRecordError(RejectedError, MissingKeyPropertiesError):
-    """A rejected record has no value for the key of its stream, for which the SDK has an error."""
+    """A rejected record has no value for its stream's key, which is also an error type of the SDK."""
 
 
 class TargetBraze(MessageTarget):
@@ -41,21 +41,21 @@ class TargetBraze(MessageTarget):
 
     def __init__(self, **options: Any) -> None:  # noqa: ANN401
         super().__init__(**options)
-        # Without the SDK's own settings, which are for what happens before.
+        # Without the SDK's own settings, which apply before records reach the loader.
         settings = {name: value for name, value in self.config.items() if name in CONFIG["properties"]}
         self.loader = Loader(settings, failed=self._give_up)
-        # Streams of which a dead letter has come since their last SCHEMA.
+        # Streams that have received a dead letter since their last SCHEMA.
         self._retried: set[str] = set()
 
     @override
     def run(self, file_input: IO[str] | None = None) -> None:
-        """Read all messages and deliver them; however it ends, the last STATE that holds is out.
+        """Read all messages and deliver them. However this ends, the last settled STATE has been emitted.
 
         Raises:
-            LedgerError: the ledger cannot be used; nothing has been read.
+            LedgerError: The ledger cannot be used; nothing has been read.
         """
         with ExitStack() as at_end:
-            # A signal only makes the next message, or the wait for room or answers, raise; see `stop`.
+            # A signal only makes the next message, or the wait for room or answers, raise an error; see `stop`.
             at_end.callback(handle(self.stop))
             at_end.callback(self._write_summary)
             at_end.enter_context(counted(_log))
@@ -99,7 +99,7 @@ class TargetBraze(MessageTarget):
         return source
 
     def _give_up(self, failure: BaseException) -> None:
-        """End the wait for input, for delivery takes nothing more."""
+        """Stop waiting for input, because delivery accepts nothing more."""
         if isinstance(failure, Stopped):
             _log.warning("%s: waiting for the answers under way, then stopping", failure.signal_name)
         self.message_reader.interrupt(failure)
@@ -108,6 +108,6 @@ class TargetBraze(MessageTarget):
         """Write one line of JSON to standard error, which begins with `{"summary":`."""
         if sys.stderr is None:
             return
-        with suppress(OSError, ValueError):  # nobody listens any more
+        with suppress(OSError, ValueError):  # the reader of standard error is gone
             sys.stderr.write(json.dumps({"summary": self.loader.summary}) + "\n")
             sys.stderr.flush()
