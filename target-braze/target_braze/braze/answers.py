@@ -1,4 +1,4 @@
-"""Read an answer of Braze: success, errors, or a list of objects."""
+"""Read an answer from Braze: success, errors, or a list of objects."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from target_braze.braze.client import UnclearError
 if TYPE_CHECKING:
     from target_braze.braze.client import Answer
 
-# https://www.braze.com/docs/api/errors/; `queued` stands for what Braze takes now and does later.
+# https://www.braze.com/docs/api/errors/; `queued` means that Braze accepted the request and will process it later.
 _DONE: Final = frozenset({"success", "queued"})
 _UNKNOWN: Final = (
     "so it is unknown what Braze did; is there a proxy in between, or is setting 'endpoint' another server's?"
@@ -21,11 +21,11 @@ def success(request: str, answer: Answer, success_key: str = "") -> dict[str, An
 
     Args:
         request: Method and path, for errors.
-        answer: A 2xx.
+        answer: An answer with status 2xx.
         success_key: The key whose presence means success without a `message`, where the endpoint documents one.
 
     Raises:
-        UnclearError: The answer does not report success. Its content stays out of the error, as it can be anything.
+        UnclearError: The answer does not report success. The error omits its content, which can be anything.
     """
     said = f"{request}: HTTP {answer.status}, but"
     try:

@@ -29,7 +29,7 @@ _ASK_EVERY: Final = 1.5
 class Catalog:
     """The catalog that a stream needs: the types of its fields by name, `id` first.
 
-    `partial`: fields that the stream lacks keep their values.
+    `partial`: fields that are missing from the stream keep their values.
     """
 
     name: str
@@ -129,7 +129,7 @@ def _get(  # noqa: PLR0917
 
 def _post(client: Client, path: str, permission: str, pool: str, body: dict[str, Any]) -> None:
     try:
-        # The answer to a new catalog has `catalogs` and no `message`.
+        # The answer to the creation of a catalog has `catalogs` and no `message`.
         client.request(
             "POST",
             path,

@@ -1,6 +1,6 @@
-"""Changes of one user or item, the endpoints that take them, and the requests that carry several.
+"""Changes of one user or item, the endpoints that accept them, and the requests that carry several.
 
-`Change` is a msgspec struct because one is created for each record: that takes a third of a dataclass's time.
+`Change` is a msgspec struct because one is created for each record, which takes a third of the time of a dataclass.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class Semantics:
     """What a kind declares about its changes for delivery, ledger, data points and preview.
 
-    Nothing has a default: a wrong guess sends messages to people twice.
+    Nothing has a default, because a wrong guess sends messages to people twice.
     """
 
     repeatable: Callable[[Mapping[str, Any]], bool]
@@ -70,12 +70,12 @@ class Change(msgspec.Struct, eq=False):
         payload_key: The array of the request's body that the object goes into.
         user: The user, or catalog item, that it changes.
         given: Its fields; None if `encoded` holds them and all of them are data, not operators.
-        semantics: How the kind that made it wants it delivered.
-        endpoint: Where it goes.
+        semantics: What its kind declares for delivery, ledger, data points and preview.
+        endpoint: The endpoint that it goes to.
         records: The records that it was made from.
         others: Other users that it affects, as a merge does: their changes keep their order as well.
-        fingerprint: What the ledger knows a counted change by.
-        key: The one thing that it sets, such as a subscription group: a later change of it replaces this one.
+        fingerprint: Hash that identifies a counted change in the ledger.
+        key: The one thing that it sets, such as a subscription group: a later change with this key replaces this one.
         apart: It must not share a request with an earlier change to this user.
         apart_points: Data points that the changes merged into this one would have cost one by one.
         encoded: Its fields as JSON, if known before it is sent.
@@ -98,7 +98,7 @@ class Change(msgspec.Struct, eq=False):
 
     @property
     def fields(self) -> dict[str, Any]:
-        """The object."""
+        """The fields of the object."""
         if self.given is None:
             self.given = decode(self.encoded or b"{}")
         return self.given
@@ -117,7 +117,7 @@ class Change(msgspec.Struct, eq=False):
 
     @property
     def coalescing_key(self) -> tuple[object, ...] | None:
-        """What a later change must have in common with this one to merge into it; None if none may."""
+        """The values that a later change must share with this one to merge into it; None if no change may."""
         if self.semantics.coalesce is None:
             return None
         return self.user if self.key is None else (self.user, self.key)
@@ -128,7 +128,7 @@ class Change(msgspec.Struct, eq=False):
         return self.semantics.repeatable(self.given or {})
 
     def merge_into(self, earlier: Change) -> bool:
-        """Merge into an earlier change of the same coalescing key; return False if one object cannot do both."""
+        """Merge into an earlier change with the same coalescing key. Return False if one object cannot do both."""
         coalesce = self.semantics.coalesce
         fields = None if coalesce is None else coalesce(earlier.fields, self.fields)
         if fields is None:
@@ -145,9 +145,9 @@ def _no_miscounts(_taken: Sequence[Change], _document: Mapping[str, Any]) -> Ite
 
 @dataclass(frozen=True, eq=False)
 class Endpoint:
-    """Where a request goes, and how many changes of which users it may hold.
+    """An endpoint, and its limits on the changes and users in a request.
 
-    By default, its body has an array of changes for each of `arrays`.
+    By default, the body has an array of changes for each of `arrays`.
 
     Attributes:
         path: Path of the endpoint.
@@ -165,7 +165,7 @@ class Endpoint:
         smaller_batches: Smaller maximum numbers of changes, of older contracts.
         max_changes_per_user: Changes per user in a request.
         max_bytes: Maximum size of a body.
-        hint: What else an error of this endpoint can mean, appended to the message.
+        hint: Another possible cause of this endpoint's errors, appended to the message.
         one_array: Send a request with only one of the arrays, because errors do not name the array they mean.
         miscounts: Yields the counts in an answer that differ from the accepted changes.
         success_key: The key whose presence means success without a `message`.
@@ -190,7 +190,7 @@ class Endpoint:
     success_key: str = ""
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
-        """The request's JSON: the changes, each already `encoded`, with no array that would be empty."""
+        """Return the request's JSON: the changes, each already `encoded`, without empty arrays."""
         arrays: dict[str, list[bytes]] = {key: [] for key in self.arrays}
         for change, one in zip(changes, encoded, strict=True):
             arrays[change.payload_key].append(one)
@@ -205,7 +205,7 @@ class Endpoint:
         be accepted.
 
         Raises:
-            UnclearError: the answer does not say success, or counts other than was sent less what it refuses.
+            UnclearError: The answer does not report success, or its counts do not match the changes that it accepts.
         """
         document = answers.success(f"{self.method} {self.path}", answer, self.success_key)
         refusals = list(self._refusals(changes, document))
@@ -223,7 +223,7 @@ class Endpoint:
         return found
 
     def culprits(self, changes: Sequence[Change], body: bytes) -> list[tuple[Change, str]]:
-        """Return the changes for which Braze refused the whole request, as far as the body of its error names them."""
+        """Return the changes that made Braze refuse the whole request, if the body of its error names them."""
         try:
             document = msgspec.json.decode(body)
         except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -231,11 +231,11 @@ class Endpoint:
         return _reasons(self._refusals(changes, document))
 
     def divided(self, request: Request, _error: RefusedError) -> list[Request]:
-        """Divide a request that Braze refused without naming a culprit, or leave it whole if all of it is to blame."""
+        """Split a request that Braze refused without naming a culprit, or keep it whole if all changes are to blame."""
         return request.parts(max(1, len(request) - len(request) // 2))
 
     def _refusals(self, changes: Sequence[Change], document: object) -> Iterator[tuple[Sequence[Change], str]]:
-        """What `errors` names, nothing where it names none of the changes, and the reason."""
+        """Yield the changes that each entry of `errors` names, or an empty sequence, with the reason."""
         for error in answers.entries(document):
             yield self._named(changes, error), error_text(error)
 
@@ -245,7 +245,7 @@ class Endpoint:
             name, index = error.get("input_array"), error.get("index")
             array = [change for change in changes if change.payload_key == name]
             if name not in self.arrays and len({change.payload_key for change in changes}) == 1:
-                # /users/identify has been recorded to say `user_identifiers`, which is in no request.
+                # In recordings, /users/identify names `user_identifiers`, which no request contains.
                 array = [*changes]
             if type(index) is int and 0 <= index < len(array):
                 return array[index : index + 1]
@@ -253,7 +253,7 @@ class Endpoint:
 
 
 def _reasons(refusals: Iterable[tuple[Sequence[Change], str]]) -> list[tuple[Change, str]]:
-    """Each change once, with all reasons."""
+    """Return each change once, with all of its reasons."""
     found: dict[int, tuple[Change, dict[str, None]]] = {}
     for named, reason in refusals:
         for change in named:
@@ -309,7 +309,7 @@ class Request:
 
     @classmethod
     def of(cls, endpoint: Endpoint, changes: Iterable[Change]) -> Request:
-        """Return a request of changes that have been in one before, so that they fit."""
+        """Return a request of changes that were in a request together, so they fit."""
         request = cls(endpoint)
         for change in changes:
             request.add(change)

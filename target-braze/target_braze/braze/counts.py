@@ -10,15 +10,16 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Change
 
-# The docs have only the first; other clients have received the others when identifying emails and phones.
+# The docs show only the first; other clients have received the others when identifying emails and phones.
 _ALIASES: Final = ("aliases_processed", "emails_processed", "phone_numbers_processed")
 
 
 def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the counts of an answer to /users/track. An array has a count only if Braze accepted a part of it.
+    """Yield a text for each count in an answer to /users/track that differs from the changes sent.
 
-    `attributes_processed` counts external ids, so it may be smaller than the number of objects. Braze does not document
-    whether it counts users without an external id, or those under `_update_existing_only`.
+    An array has a count only if Braze accepted a part of it. `attributes_processed` counts external ids, so it may be
+    smaller than the number of objects. Braze does not document whether it counts users without an external id, or those
+    under `_update_existing_only`.
     """
     sent = Counter(change.payload_key for change in taken)
     for array in ("attributes", "events", "purchases"):
@@ -26,13 +27,13 @@ def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Ite
         least = most = sent[array]
         count = document.get(key)
         if array == "attributes" and type(count) is int and count < most:
-            # Only now, because this decodes the objects, which costs as much as everything else here.
+            # Do this only if needed, because it decodes the objects, which takes as long as everything else here.
             least = max(1, len({change.user for change in taken if _has_external_id(change)}))
         yield from _miscount(document, key, least, most)
 
 
 def alias_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the counts of an answer about aliases, emails and phones, which together count all changes."""
+    """Yield differences in an answer's counts of aliases, emails and phones, which together count all changes."""
     found = {key: document[key] for key in _ALIASES if key in document}
     if not all(_is_count(value) for value in found.values()):
         yield f"{' or '.join(found)} is not a number"
@@ -41,12 +42,12 @@ def alias_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Ite
 
 
 def deleted_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
-    """Compare `deleted`, which counts the users that Braze queued, whether or not it knows them."""
+    """Yield a difference in `deleted`, which counts the users that Braze queued, whether or not it knows them."""
     yield from _miscount(document, "deleted", len(taken), len(taken))
 
 
 def listed_miscounts(key: str, taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
-    """Compare the length of a list of changes. The docs show strings in it; objects have been recorded."""
+    """Yield a difference in the length of a list of changes: strings in the docs, objects in recordings."""
     done = document.get(key)
     if isinstance(done, list) and len(done) != len(taken):
         yield f"{key} lists {len(done):,}, expected {len(taken):,}"

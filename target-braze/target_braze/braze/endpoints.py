@@ -1,4 +1,4 @@
-"""Endpoints that several kinds of changes go to, and what other endpoints have in common."""
+"""Endpoints for several kinds of changes, and limits that other endpoints share."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Identifiers(Endpoint):
-    """Takes an array of bare identifiers instead of objects, and `constants`: what the body says about all of them."""
+    """Accepts an array of bare identifiers instead of objects. `constants` are fields of the body for all of them."""
 
     constants: Mapping[str, Any] = field(default_factory=dict)
 
@@ -47,7 +47,7 @@ TRACK_BULK: Final = Endpoint(
     hint="; it is in a limited beta, and for accounts outside of that setting 'track_endpoint' has to be track",
 )
 
-# These share one limit. Each depends on what was sent of its users before, and what follows depends on it.
+# These share one limit. Each request depends on earlier requests for its users, and later ones depend on it.
 DEPENDENT: Final[Any] = {
     "max_changes": limits.ITEMS_PER_REQUEST,
     "settle_seconds": limits.DEPENDENCY_DELAY,

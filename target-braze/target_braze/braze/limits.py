@@ -6,17 +6,17 @@ from typing import Final
 
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
 OBJECTS_PER_REQUEST: Final = 75
-# Of older contracts (earlier texts of the page).
+# Limits of older contracts (from earlier versions of the page).
 TRACK_OBJECTS_OF_OLDER_CONTRACTS: Final = (75, 50)
 EXTERNAL_ID_BYTES: Final = 987
 # https://www.braze.com/docs/api/objects_filters/user_alias_object/
 ALIAS_BYTES: Final = 236
 
-# https://www.braze.com/docs/api/api_limits/ says 4 MB. This is 4,000,000 bytes less a margin.
+# https://www.braze.com/docs/api/api_limits/: the limit is 4 MB. This is 4,000,000 bytes less a margin.
 REQUEST_BYTES: Final = 3_900_000
 
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track_bulk/; an account's policy may allow
-# fewer objects, and a body over 2 MB gets a 400. Objects with the same identifier count as one user's here.
+# fewer objects, and a body over 2 MB gets a 400. Here, objects with the same identifier count as one user's.
 BULK_OBJECTS: Final = 1_000
 BULK_OBJECTS_OF_USER: Final = 100
 BULK_REQUEST_BYTES: Final = 1_900_000
@@ -39,14 +39,15 @@ FIRST_YEAR: Final = 0
 LAST_YEAR: Final = 3_000
 
 # https://www.braze.com/docs/user_guide/data/activation/events/custom_events/: Braze blocks a profile with more than
-# 20,000 event names or products, and a workspace stores 5,000 products. Names this many probably hold data.
+# 20,000 event names or products, and a workspace stores 5,000 products. With this many names, the names probably
+# contain data.
 MANY_EVENT_NAMES: Final = 1_000
 MANY_PRODUCTS: Final = 5_000
 
 # The rules for names are documented only for nested keys and property names. We apply the stricter one to all names.
 NAME_LENGTH: Final = 255
 
-# Keys of the attributes object that command Braze instead of describing the user.
+# Keys of the attributes object that control how Braze processes it instead of describing the user.
 # https://www.braze.com/docs/api/objects_filters/user_attributes_object/
 CONTROL_KEYS: Final = frozenset(
     {
@@ -71,10 +72,10 @@ RESERVED_PURCHASE_PROPERTIES: Final = frozenset({"time", "product_id", "quantity
 DEPENDENCY_DELAY: Final = 300
 # Seconds between two requests that set the same thing for the same user, because Braze does not document their order.
 SAME_THING_WAIT: Final = 5
-# Users, addresses, aliases or items in a request of the endpoints other than /users/track, each on its page.
+# Users, addresses, aliases or items in a request to the endpoints other than /users/track, each on its page.
 ITEMS_PER_REQUEST: Final = 50
 
-# https://www.braze.com/docs/api/endpoints/catalogs/; the page on making catalogs from CSV files says 1,000 fields.
+# https://www.braze.com/docs/api/endpoints/catalogs/; the page on creating catalogs from CSV files allows 1,000 fields.
 CATALOG_FIELDS: Final = 500
 NEW_CATALOG_FIELDS: Final = 50
 CATALOG_NAME_LENGTH: Final = 250
