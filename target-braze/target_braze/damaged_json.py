@@ -1,6 +1,6 @@
-"""Lines that are JSON but for some values: NaN, Infinity, lone surrogates, bytes that are not UTF-8, endless nesting.
+"""Lines that are JSON except for some values: NaN, Infinity, lone surrogates, invalid UTF-8, extreme nesting.
 
-Python's own encoder writes some of these, so taps do. Whatever else such a line says can still be read.
+Python's own encoder writes some of these, and so do taps. The rest of such a line is still readable.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from target_braze.encode import decode, encode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Levels that neither decoding nor mapping a record overruns Python's recursion limit with.
+# Nesting levels that decoding and mapping a record can handle within Python's recursion limit.
 _DEEPEST: Final = 150
 _TOKEN: Final = re.compile(
     rb'(?P<text>"(?:[^"\\]|\\.)*")|(?P<opens>[\[{])|(?P<closes>[\]}])|(?P<constant>NaN|-?Infinity)'
@@ -25,23 +25,23 @@ _TOKEN: Final = re.compile(
     re.DOTALL,
 )
 TOO_DEEP: Final = "too many levels of nesting"
-# What strict decoders raise; UnicodeError and msgspec's errors are ValueErrors.
+# Errors that strict decoders raise; UnicodeError and msgspec's errors are ValueErrors.
 UNDECODABLE: Final = (ValueError, RecursionError)
 
 
 class DamagedLine:
     """A line that strict decoders refuse.
 
-    `message` is what it says, each damaged value as the bytes that stood there (msgspec.Raw, which is encoded as it
-    is). `damage` says what is wrong with which field of the message, or column of its record.
+    `message` is its content, with each damaged value as its original bytes (msgspec.Raw, which is encoded unchanged).
+    `damage` describes the damage by field of the message or column of its record.
 
     Raises:
-        ValueError: more is wrong than single values.
+        ValueError: The line has more damage than single values.
     """
 
     def __init__(self, line: bytes) -> None:
         self._mark = f"\0{secrets.token_hex(8)} "
-        # The bytes of each damaged value, and what is wrong with them.
+        # The bytes of each damaged value, and a description of the damage.
         self._spans: list[tuple[bytes, str]] = []
         self._mended = b"".join(self._mend(line))
         self.damage: dict[str, str] = {}
@@ -93,7 +93,7 @@ class DamagedLine:
             wrong: list[str] = []
             name = key
             if key.startswith(self._mark):
-                # No column of the SCHEMA: a damaged SCHEMA ends the run.
+                # Not a column of the SCHEMA, because a damaged SCHEMA ends the run.
                 raw = self._restored(key, wrong)
                 name = bytes(raw)[1:-1].decode()
             found[name] = self._restored(value, wrong)
@@ -114,7 +114,7 @@ class DamagedLine:
             return value
         raw, what = self._spans[int(value.removeprefix(self._mark))]
         wrong.append(what)
-        # A dead letter is UTF-8 throughout: any other byte becomes an escape, which is just as damaged.
+        # Dead letters are entirely UTF-8: turn any other byte into an escape, which is just as damaged.
         return msgspec.Raw(raw.decode("utf-8", "surrogateescape").encode("utf-8", "backslashreplace"))
 
 
@@ -122,7 +122,7 @@ def decode_damaged(line: bytes) -> Any:  # noqa: ANN401
     """Decode a line, damaged or not.
 
     Raises:
-        ValueError: more is wrong than single values.
+        ValueError: The line has more damage than single values.
     """
     try:
         return decode(line)
@@ -131,7 +131,7 @@ def decode_damaged(line: bytes) -> Any:  # noqa: ANN401
 
 
 def levels(value: Any) -> int:  # noqa: ANN401
-    """How deeply a value is nested; 0 for a scalar. Counts without recursion."""
+    """Return how deeply a value is nested, 0 for a scalar. Count without recursion."""
     found, level = 0, [value]
     while level := [
         item
@@ -144,7 +144,7 @@ def levels(value: Any) -> int:  # noqa: ANN401
 
 
 def _damage(kind: str | None, token: bytes) -> str | None:
-    """What is wrong with a token; None if nothing is."""
+    """Return a description of a token's damage, or None if it has none."""
     if kind == "constant":
         return token.decode()
     with suppress(*UNDECODABLE):

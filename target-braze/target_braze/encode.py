@@ -1,4 +1,4 @@
-"""JSON as it comes and as it goes to Braze: numbers keep all their digits."""
+"""Decode JSON input and encode JSON for Braze, with all digits of numbers."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
-# A float holds any number of this many characters exactly: 15 digits and a point.
+# A float holds any number of up to this many characters exactly: 15 digits and a point.
 _EXACT: Final = 16
-# Below it, floats have fewer digits.
+# Smaller floats have fewer digits.
 _SMALLEST: Final = 1e-290
 
 
 def exact(text: str) -> float | Decimal:
-    """The number that a decimal text says: a float, unless that would lose some of its digits."""
+    """Return the number in a decimal text: a float, or a Decimal if a float would lose digits."""
     number = float(text)
     if (len(text) <= _EXACT and _SMALLEST < number < math.inf) or repr(number) == text:
         return number

@@ -1,6 +1,6 @@
-"""Records as a source sent them, the users they are about, and the reasons why one cannot be loaded.
+"""Records as a source sent them, their users, and the errors that keep a record from being loaded.
 
-`Record` is a msgspec struct because one is created for each record: that takes a third of a dataclass's time.
+`Record` is a msgspec struct because one is created for each record, which takes a third of the time of a dataclass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from target_braze.encode import decode, encode
 # When the source deleted a record: https://sdk.meltano.com/en/latest/implementation/record_metadata.html
 DELETED: Final = "_sdc_deleted_at"
 
-# Letters of a key's value that a message shows.
+# Maximum length of a key's value in a message.
 _KEY_LENGTH: Final = 60
 
 # Kind of identifier and its value or values: ("external_id", "c-1"), ("user_alias", "web", "a-17").
@@ -24,24 +24,24 @@ User = tuple[str, ...]
 
 
 class Member(NamedTuple):
-    """What a stream has loaded of a user; `part` is the cohort or group, where a user can be in several."""
+    """A user that a stream has loaded. `part` is the cohort or group, if a user can be in several."""
 
     user: User
     part: str = ""
 
 
 class MappingError(Exception):
-    """The mapping and the stream do not fit; says which stream, setting and columns."""
+    """The mapping does not fit the stream. The message names the stream, setting and columns."""
 
 
 class RecordError(Exception):
-    """One record cannot become what the mapping wants; says which column and why."""
+    """A record does not fit the mapping. The message names the column and the reason."""
 
 
 class Record(msgspec.Struct, eq=False):
-    """A record as the source sent it: the message and its SCHEMA, its keys, its number in the stream and among all.
+    """A record as the source sent it: its message, SCHEMA and keys, its `number` in the stream, its `position` in all.
 
-    `sent` is the message, or its line where nobody has decoded it yet, `size` that of the line in bytes.
+    `sent` is the message, or its line if it is not decoded yet. `size` is the size of the line in bytes.
     """
 
     stream: str
@@ -66,21 +66,21 @@ class Record(msgspec.Struct, eq=False):
 
     @property
     def lacks_key(self) -> bool:
-        """Whether the stream has a key and the record no value for it."""
+        """Whether the record lacks a column of the stream's key."""
         values = self.message["record"]
         return any(key not in values for key in self.keys)
 
     @override
     def __str__(self) -> str:
-        """Name it for a person: `stream 'orders', record 18,204 (order_id=A-77)`."""
+        """Return a readable name: `stream 'orders', record 18,204 (order_id=A-77)`."""
         values = self.message.get("record") or {}
         keys = ", ".join(f"{key}={_short(values.get(key))}" for key in self.keys)
         return f"stream '{self.stream}', record {self.number:,}" + (f" ({keys})" if keys else "")
 
 
 def _short(value: object) -> str:
-    """A key's value in one line of a message, however long it is and whatever control characters it holds."""
-    # A value that was not JSON stands as its bytes.
+    """Return a key's value on one line, shortened, with spaces in place of control characters."""
+    # A value that was not JSON is kept as its bytes.
     text = bytes(value).decode("utf-8", "replace") if isinstance(value, msgspec.Raw) else str(value)
     cut = text if len(text) <= _KEY_LENGTH else f"{text[:_KEY_LENGTH]}..."
     return "".join(letter if letter.isprintable() else " " for letter in cut)
@@ -88,9 +88,9 @@ def _short(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
-    """Why a record did not get into Braze: the reason for a person, Braze's own text and HTTP status if it answered.
+    """Why a record is not in Braze: a readable reason, and Braze's own text and HTTP status if it answered.
 
-    `in_doubt` says that nobody knows whether it did get there.
+    `in_doubt`: it is unknown whether Braze received the record.
     """
 
     reason: str
