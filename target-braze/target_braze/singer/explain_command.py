@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class ExplainTarget(MessageTarget):
-    """Prints what becomes of the first records of each stream."""
+    """Prints what the first records of each stream become in Braze."""
 
     name = "target-braze"
     sends = False

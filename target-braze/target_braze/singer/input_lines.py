@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # Bytes to read at a time. After each chunk, all other threads get a turn.
 _CHUNK: Final = 1_000_000
-# On Windows, select() takes sockets only; there an interruption takes effect at the next line.
+# On Windows, select() accepts only sockets, so an interruption takes effect at the next line.
 _CAN_WAIT: Final = sys.platform != "win32"
 
 

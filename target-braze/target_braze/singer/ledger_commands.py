@@ -45,13 +45,13 @@ _TOGETHER: Final = 1_000
 
 @click.group()
 def ledger() -> None:
-    """Look into the file of setting ledger_path, make it smaller, compare it with Braze, or fill it from there."""
+    """Inspect the file of setting ledger_path, prune it, compare it with Braze, or rebuild it from Braze."""
 
 
 @ledger.command()
 @_PRESENT
 def inspect(file: Path) -> None:
-    """Print of which workspace FILE is and how much it holds."""
+    """Print the workspace of FILE and how much it holds."""
     with _opened(file) as held:
         click.echo(f"workspace: {held.workspace}")
         for what, count in held.counts().items():
@@ -62,7 +62,7 @@ def inspect(file: Path) -> None:
 @_PRESENT
 @click.option("--days", type=click.IntRange(min=1), required=True, help="Forget what was last accepted before so many.")
 def prune(file: Path, days: int) -> None:
-    """Forget what Braze accepted long ago; it is sent again if it comes again."""
+    """Forget what Braze accepted long ago. It is sent again if the source sends it again."""
     with _opened(file) as held:
         gone = held.prune(days)
     counts = (
@@ -80,7 +80,7 @@ def prune(file: Path, days: int) -> None:
 @click.option("--forget-different", is_flag=True, help="Forget what differs, so that it is sent again.")
 @click.pass_context
 def compare(context: click.Context, file: Path, config: ConfigInput, sample: int, *, forget_different: bool) -> None:
-    """Ask Braze for some of the users in FILE and compare; exit with 1 if it has other attributes, or lacks some."""
+    """Compare some of the users in FILE with Braze. Exit with 1 if attributes differ or are missing in Braze."""
     target = _target(config)
     operated = verify.operated(target.config["streams"])
     found: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
@@ -110,7 +110,7 @@ def compare(context: click.Context, file: Path, config: ConfigInput, sample: int
 @click.option("--ids", type=_TEXT, help="File of external ids, one a line, that Braze is asked for; - is stdin.")
 @click.option("--profiles", type=_TEXT, help="File of Singer messages, as tap-braze's stream users; - is stdin.")
 def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[str] | None) -> None:
-    """Enter into FILE what users have in Braze, but for what Braze may write otherwise than it came."""
+    """Fill FILE with the users' attributes in Braze, except values that Braze may show in another form than sent."""
     target = _target(config)
     users: Counter[bool] = Counter()
     entered = 0
@@ -138,7 +138,7 @@ def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[s
 @ledger.command()
 @_PRESENT
 def recover(file: Path) -> None:
-    """Make an older copy of the ledger usable: forget all attributes, which are then sent once more."""
+    """Make an older copy of the ledger usable by forgetting all attributes, which are then sent once more."""
     with _opened(file) as held:
         held.recover()
     click.echo("forgotten: all attributes; events, purchases and members of streams stay as they were in this copy")
