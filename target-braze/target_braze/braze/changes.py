@@ -38,7 +38,7 @@ class Semantics:
     moves_attributes: bool
     """Attributes move to another user or are deleted with the user: the ledger forgets these users."""
     coalesce: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any] | None] | None
-    """Return one object that does what an earlier and a later one do, or None; `coalesce=None`: none ever does."""
+    """Return one object with the effect of an earlier and a later one, or None; with `coalesce=None`, none merge."""
     data_points: Callable[[Mapping[str, Any], str], int]
     """Return the data points that these fields cost, given the type of identifier that names the user."""
 
@@ -160,7 +160,7 @@ class Endpoint:
         method: HTTP method.
         seconds_after_others: Seconds that must have passed since other endpoints' answers about these users. Setting
             `dependency_delay` shortens it.
-        one_per_user: A request must not hold two changes of one user or of users who are joined.
+        one_per_user: A request must not hold two changes of one user or of joined users.
         at_end_of_input: Changes wait for the end of the input.
         smaller_batches: Smaller maximum numbers of changes, of older contracts.
         max_changes_per_user: Changes per user in a request.
@@ -268,7 +268,7 @@ class Request:
     endpoint: Endpoint
     changes: list[Change] = field(default_factory=list)
     _encoded: list[bytes] = field(default_factory=list)
-    _size: int = 100  # the names of the arrays and what is around them
+    _size: int = 100  # the names of the arrays and the JSON around them
 
     def __len__(self) -> int:
         """Return the number of changes."""

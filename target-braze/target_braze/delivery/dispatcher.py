@@ -254,7 +254,7 @@ class Dispatcher:
                 self._room_made.notify()
 
     def _limit_reader(self) -> None:
-        """Update how far ahead of open records the reader may be, and stop holding back if that takes too long."""
+        """Update how far the reader may be ahead of open records, and stop holding back if that takes too long."""
         queues, now = self._queues, time.monotonic()
         if queues.holds_back:
             if now >= self._hold_until or self._given_bytes - self._settled_bytes >= _MOST_HELD_BYTES:

@@ -1,7 +1,7 @@
 """The ledger: what Braze has accepted, in one SQLite file, so that only changes are sent and nothing is sent twice.
 
 It keeps a hash of the last accepted value of each attribute of a user, and a fingerprint of each event and purchase. It
-records a fingerprint as in flight before the request and as accepted after the answer, so it detects a crash between.
+records a fingerprint as in flight before the request and as accepted after the answer, to detect a crash in between.
 Braze has no idempotency key, and bills an unchanged value like a changed one
 (https://www.braze.com/docs/user_guide/data/infrastructure/data_points/).
 """
@@ -240,7 +240,7 @@ class Ledger:
             self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), key))
 
     def prune(self, days: int) -> dict[str, int]:
-        """Forget what was settled more than `days` ago, and return the number of deleted rows by table."""
+        """Forget rows that are older than `days` days, and return the number of deleted rows by table."""
         oldest = today() - days
         with self._lock, self._db:
             gone = {
