@@ -208,7 +208,7 @@ class MessageReader(GenericSingerReader[bytes]):
 
 
 def _record_decoder(stream: str, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
-    """Return a decoder of RECORD messages with only the usual fields; dead letters have another one."""
+    """Return a decoder of RECORD messages with only the usual fields. It refuses dead letters, which have one more."""
     message = msgspec.defstruct(
         "Message",
         [
