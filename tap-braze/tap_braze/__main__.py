@@ -1,4 +1,4 @@
-"""`python -m tap_braze` is `tap-braze`."""
+"""Run `tap-braze` as `python -m tap_braze`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lists and reads files in buckets and folders of any kind."""
+"""List and read files in buckets and folders of any kind."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from tap_braze.untrusted import short
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# At level DEBUG they would write down requests and arguments, with tokens, signatures and keys in them.
+# At level DEBUG these log requests and arguments, including tokens, signatures and keys.
 for _name in ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "google", "s3fs"):
     logging.getLogger(_name).setLevel(logging.INFO)
 
-# As every setting has them that names a bucket or folder.
+# Properties of every setting that names a bucket or folder.
 OPTIONS: Final = th.Property(
     "storage_options",
     th.ObjectType(additional_properties=True, nullable=False),
@@ -33,12 +33,12 @@ OPTIONS: Final = th.Property(
 )
 
 _READ: Final = 262_144  # bytes at a time
-_SHORT: Final = 3  # letters, which are no secret
-_AHEAD: Final = 2_097_152  # bytes that are asked for at a time
+_SHORT: Final = 3  # characters; too short to be a secret
+_AHEAD: Final = 2_097_152  # bytes to request at a time
 
 _NO_BUCKET: Final = re.compile("specified (bucket|container) does not exist")
 
-# The extras of this package, by the scheme that needs them.
+# The extras of this package, by the URL scheme that needs them.
 _EXTRAS: Final = {
     "s3": "s3",
     "s3a": "s3",
@@ -52,19 +52,19 @@ _EXTRAS: Final = {
 
 
 class StorageError(BrazeError):
-    """A bucket or folder cannot be read. The message names the setting and shows no credentials."""
+    """Raised when a bucket or folder cannot be read. The message names the setting and shows no credentials."""
 
 
 class Storage:
-    """The bucket or folder that the setting `setting` names; for any number of threads."""
+    """The bucket or folder in the setting `setting`. Thread-safe."""
 
     def __init__(self, setting: str, url: str, options: Mapping[str, Any]) -> None:
-        """`options` are those of fsspec's file system of that kind, credentials among them.
+        """Open the file system; `options` are fsspec's options for it, including credentials.
 
         Raises:
-            StorageError: no such kind is installed.
+            StorageError: The driver for this kind of storage is not installed.
         """
-        from fsspec.core import url_to_fs  # noqa: PLC0415 - takes a while, and few need it
+        from fsspec.core import url_to_fs  # noqa: PLC0415 - slow to import, rarely needed
 
         self._setting = setting
         self.shown = without_credentials(url)
@@ -72,7 +72,7 @@ class Storage:
         scheme = url.partition("://")[0]
         with self._plain("opened"):
             try:
-                # What was listed before is of no use where files appear.
+                # New files keep appearing, so do not use cached listings.
                 self._files, self._root = url_to_fs(url, **{**options, "use_listings_cache": False})
             except ImportError as error:
                 extra = _EXTRAS.get(scheme)
@@ -81,29 +81,29 @@ class Storage:
 
     @property
     def exists(self) -> bool:
-        """Whether there is anything.
+        """Return whether the location exists.
 
         Raises:
-            StorageError: it cannot be listed, or there is no such bucket.
+            StorageError: It cannot be listed, or the bucket does not exist.
         """
         with self._plain("listed"):
             try:
                 return bool(self._files.ls(self._root, detail=False))
             except FileNotFoundError as error:
-                # In an empty bucket there is not the folder; without the bucket the stores say this.
+                # An empty bucket has no such folder; if the bucket itself is missing, the stores report this error.
                 if _NO_BUCKET.search(str(error)):
                     raise
         return False
 
     def folders(self, path: str) -> list[str]:
-        """The names of the folders in a folder, none if there is no such folder."""
+        """Return the names of the folders in a folder; none if the folder does not exist."""
         with self._plain("listed"), suppress(FileNotFoundError):
             found = self._files.ls(self._path(path), detail=True)
             return [entry["name"].rstrip("/").rpartition("/")[2] for entry in found if entry["type"] == "directory"]
         return []
 
     def sizes(self, path: str) -> dict[str, int]:
-        """The files under a folder and how many bytes they have, by their path below the root."""
+        """Return the sizes in bytes of the files under a folder, by path below the root."""
         with self._plain("listed"), suppress(FileNotFoundError):
             found = self._files.find(self._path(path), detail=True)
             start = len(self._root.rstrip("/")) + 1
@@ -111,10 +111,10 @@ class Storage:
         return {}
 
     def read(self, path: str) -> Iterator[bytes]:
-        """The bytes of a file, some at a time.
+        """Yield the bytes of a file in chunks.
 
         Raises:
-            StorageError: it cannot be read.
+            StorageError: The file cannot be read.
         """
         with (
             self._plain(f"read ({short(path)})"),
@@ -128,17 +128,17 @@ class Storage:
 
     @contextmanager
     def _plain(self, what: str) -> Iterator[None]:
-        """Turn the errors of any kind of storage into one that names the setting."""
+        """Turn the errors of any kind of storage into an error that names the setting."""
         try:
             yield
         except BrazeError:
             raise
-        except Exception as error:  # noqa: BLE001 - each kind of storage has its own
+        except Exception as error:  # noqa: BLE001 - each storage kind raises its own
             text = str(error)
             for secret in self._secrets:
                 text = text.replace(secret, "***")
             text = " ".join(text.split())
-            # Without its cause, which a log at level DEBUG would show as it is.
+            # Without its cause, which a DEBUG log would print unredacted.
             raise StorageError(
                 f"setting '{self._setting}': {self.shown} cannot be {what} ({type(error).__name__}: {text[:300]}); "
                 f"check it, the credentials, and that they may list and read"
@@ -146,7 +146,7 @@ class Storage:
 
 
 def without_credentials(url: str) -> str:
-    """The URL of a bucket or folder without user, password and query."""
+    """Return the URL of a bucket or folder without user, password and query."""
     scheme, mark, rest = url.partition("://")
     place = rest.partition("/")[0]
     if "@" in place or ("@" in rest and ":" in place):  # or a slash in the password
@@ -155,17 +155,17 @@ def without_credentials(url: str) -> str:
 
 
 def _secrets(url: str) -> Iterator[str]:
-    """What a URL holds that is not shown, in each way in which an error may write it."""
+    """Return the secret parts of a URL, in each form that an error may print."""
     shown = without_credentials(url).partition("://")[2]
     place, _, query = url.partition("://")[2].partition("?")
     user = place.rpartition("@")[0] if "@" not in shown else ""
-    # Whole too: a password may have a slash in it, and pieces of it may be too short to be told from other text.
+    # Include the whole: a password may contain a slash, and its pieces may be too short to distinguish from other text.
     for part in (user, user.partition(":")[2], *re.split("[/:@]", user), query, *re.split("[&=]", query)):
         yield from _texts(part)
 
 
 def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
-    """The texts in a value, in each way in which an error may write them."""
+    """Yield the strings in a value, in each form that an error may print."""
     if isinstance(value, dict):
         for inner in value.values():
             yield from _texts(inner)

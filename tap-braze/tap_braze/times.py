@@ -1,4 +1,4 @@
-"""Parses ISO 8601 moments and days, in the same way on every supported Python."""
+"""Parse ISO 8601 moments and days the same way on every supported Python."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Final
 
 
 def moment(text: str, zone: tzinfo = timezone.utc) -> datetime:
-    """Read a date (its midnight) or a date and time; one without an offset is in `zone`.
+    """Parse a date (as its midnight) or a date and time; without an offset it is in `zone`.
 
-    Takes all forms that Braze writes, which not every Python reads: `2026-01-31T10:00:00.385Z`, `2026-01-31 10:00:00
-    UTC`, and offsets such as `-5:00` and `+0000`.
+    Accept every form that Braze writes, including those that some Python versions cannot parse:
+    `2026-01-31T10:00:00.385Z`, `2026-01-31 10:00:00 UTC`, and offsets such as `-5:00` and `+0000`.
 
     Raises:
-        ValueError: the text is neither.
+        ValueError: The text is neither.
     """
     text = text.strip()
     found = _FORMS.fullmatch(text)
@@ -26,9 +26,9 @@ def moment(text: str, zone: tzinfo = timezone.utc) -> datetime:
 
 
 def moment_or_none(text: Any) -> datetime | None:  # noqa: ANN401
-    """Read what may be a moment, in UTC if it does not say where.
+    """Parse a value that may be a moment; without an offset it is in UTC. Return None for anything else.
 
-    The first and the last year are none: they stand for no time at all, and leave no room for a lookback.
+    Also return None in the first and the last year: they are placeholders and leave no room for a lookback.
     """
     try:
         found = moment(text)
@@ -38,9 +38,9 @@ def moment_or_none(text: Any) -> datetime | None:  # noqa: ANN401
 
 
 def rfc3339(text: str) -> str:
-    """A moment in one form, with its offset, whichever of Braze's forms it has; other text as it is.
+    """Return a moment in RFC 3339 form with its offset, whichever of Braze's forms it has; return other text unchanged.
 
-    `2026-01-31T10:00:00.123456` and `2026-01-31 10:00:00 UTC` are in UTC, as `2026-01-31 10:00:00 +0000` says.
+    `2026-01-31T10:00:00.123456` and `2026-01-31 10:00:00 UTC` are in UTC, the same as `2026-01-31 10:00:00 +0000`.
     """
     found = _FORMS.fullmatch(text)
     if found is None:

@@ -1,4 +1,4 @@
-"""Reads untrusted input: JSON of any text, answers of any shape, names of any characters."""
+"""Read untrusted input: any JSON text, responses of any shape, names with any characters."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _decode = msgspec.json.Decoder().decode
-# JSON can write half of a pair of code units, and Braze keeps such texts; UTF-8 has no form for it.
+# JSON can contain half of a surrogate pair, and Braze keeps such text; UTF-8 cannot represent it.
 _SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _REPLACEMENT: Final = "\ufffd"
 _LONGEST_NAME: Final = 300
-# Calls that must be left where JSON is decoded. A record is written from deeper in the stack than its answer is
-# decoded, and level by level: what cannot be written must fail here, where its parent is known.
+# Stack frames that must still be free when JSON is decoded. A record is written recursively, and from deeper in the
+# stack than its response is decoded: data too deep to write must fail here, where its parent is known.
 _STACK_LEFT: Final = 200
-# What has fewer brackets can be written from anywhere: Python allows 1,000 calls, and a run uses far fewer than half.
+# Text with fewer brackets can be written from anywhere: Python allows 1,000 calls, and a run uses far fewer than half.
 _FEW_BRACKETS: Final = 500
 
 
 def decode_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
-    """Decode JSON. Half a surrogate pair becomes U+FFFD, so that the rest of the text is not lost.
+    """Decode JSON. Replace half a surrogate pair with U+FFFD, so that the rest of the text is not lost.
 
     Raises:
-        ValueError: It is not JSON, or is nested too deep; the message shows none of it.
+        ValueError: The text is not JSON, or is nested too deeply; the message shows none of it.
     """
     try:
         if text.count(b"{") + text.count(b"[") < _FEW_BRACKETS:
@@ -68,19 +68,19 @@ def _without_surrogates(value: Any) -> Any:  # noqa: ANN401
 
 
 class WrongTypeError(TypeError):
-    """A value has another type than its column; the text names the column and both types."""
+    """Raised when a value's type differs from its column's; the message names the column and both types."""
 
 
 class MalformedError(UnavailableError):
-    """An answer is not what Braze documents. One parent's answer tells nothing about the others'."""
+    """Raised when a response differs from Braze's documentation. It implies nothing about other parents' responses."""
 
 
 @contextmanager
 def expected_shape(where: str) -> Iterator[None]:
-    """Turn the errors of reading an answer of another form into one that names `where`.
+    """Turn the errors of reading a response of unexpected form into one that names `where`.
 
     Raises:
-        MalformedError: A field is missing or has another type; no value is shown.
+        MalformedError: A field is missing or has another type; the message shows no value.
     """
     try:
         yield
@@ -94,13 +94,13 @@ def expected_shape(where: str) -> Iterator[None]:
 
 
 def one_line(text: str) -> str:
-    """Return a text fit for a message: one line, without control characters or lone surrogates."""
+    """Return text that is safe in a message: one line, without control characters or lone surrogates."""
     if text.isprintable():
         return text
     return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
 
 
 def short(name: str) -> str:
-    """Return an untrusted name fit for a message: one line, truncated."""
+    """Return an untrusted name that is safe in a message: one line, truncated."""
     name = one_line(name)
     return name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"

@@ -1,1 +1,1 @@
-"""Currents: the files of events that Braze writes into a bucket, from their listing to the lines of their records."""
+"""Currents: the event files that Braze writes to a bucket, from listing them to encoding their records as lines."""

@@ -1,7 +1,8 @@
-"""The container of an Avro file: its schema and its blocks, unpacked one by one within bounds; nothing of values.
+"""Container of an Avro file: parse its schema and unpack its blocks one by one, within limits. Decodes no values.
 
-A file is not trusted. What its schema allows can use no stack and no memory that its bytes do not pay for, since
-fastavro, which decodes what is not in Braze's types, follows any schema: a recursive one until the process crashes.
+Files are not trusted. Without these checks, a schema could use far more stack and memory than the size of its file
+justifies: fastavro, which decodes everything outside Braze's types, follows any schema, even a recursive one until the
+process crashes.
 https://avro.apache.org/docs/1.12.0/specification/#object-container-files
 """
 
@@ -21,28 +22,28 @@ _MAGIC: Final = b"Obj\x01"
 _SYNC_BYTES: Final = 16
 _SCHEMA_BYTES: Final = 4_194_304
 _DEEPEST: Final = 32
-# Of a block, and of all blocks of a small file; a large one may be this many times as large when it is unpacked.
+# Limit in bytes for a block, and for all blocks of a small file; a large file may unpack to this many times its size.
 _UNPACKED_BYTES: Final = 268_435_456
 _UNPACKED_TIMES: Final = 100
 
 _VALUE_BITS: Final = 0x7F
 _MORE: Final = 0x80
-_LONG_BITS: Final = 63  # below those of the tenth byte
+_LONG_BITS: Final = 63  # bits below those of the tenth byte
 _PRIMITIVES: Final = frozenset({"null", "boolean", "int", "long", "float", "double", "bytes", "string"})
 
 
 class BrokenFileError(ValueError):
-    """A file is not what it should be; the message says how, and calls it `it`."""
+    """Raised when a file is malformed; the message gives the reason and refers to the file as `it`."""
 
 
 class Container:
     """The schema and the blocks in the bytes of an Avro file."""
 
     def __init__(self, data: bytes) -> None:
-        """Look at the file as far as that it is whole.
+        """Parse the header and check that the file is complete.
 
         Raises:
-            BrokenFileError: it is no Avro file, or truncated, or compressed by what is not installed, or hostile.
+            BrokenFileError: The file is not Avro, is truncated, needs a codec that is not installed, or is hostile.
         """
         self._data = data
         try:
@@ -58,10 +59,10 @@ class Container:
         _check(self.schema)
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
-        """The blocks: how many records each has, and their bytes.
+        """Yield the blocks: the number of records in each, and their bytes.
 
         Raises:
-            BrokenFileError: one cannot be unpacked, or is too large.
+            BrokenFileError: A block cannot be unpacked, or is too large.
         """
         left = max(_UNPACKED_BYTES, _UNPACKED_TIMES * len(self._data))
         for count, start, end in self._packed():
@@ -70,7 +71,7 @@ class Container:
                 block = self._unpack(self._data[start:end], most + 1)
             except BrokenFileError:
                 raise
-            except Exception as error:  # noqa: BLE001 - each codec has its own
+            except Exception as error:  # noqa: BLE001 - each codec raises its own
                 raise BrokenFileError(f"it has a block that cannot be unpacked ({type(error).__name__})") from None
             if len(block) > most:
                 raise BrokenFileError(f"it is larger than {most:,} bytes when it is unpacked")
@@ -78,7 +79,7 @@ class Container:
             yield count, block
 
     def _packed(self) -> Iterator[tuple[int, int, int]]:
-        """How many records each block has, and where its bytes begin and end."""
+        """Yield the number of records in each block, and where its bytes start and end."""
         data, position = self._data, self._start
         while position < len(data):
             count, start = read_long(data, position)
@@ -93,11 +94,11 @@ class Container:
 
 
 def read_long(data: bytes, position: int) -> tuple[int, int]:
-    """The number at a position, and the position after it.
+    """Return the number at a position, and the position after it.
 
     Raises:
-        IndexError: the bytes end within it.
-        ValueError: it has more than 64 bits.
+        IndexError: The bytes end inside the number.
+        ValueError: The number has more than 64 bits.
     """
     byte = data[position]
     position += 1
@@ -114,7 +115,7 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
 
 
 def _metadata(data: bytes) -> tuple[dict[bytes, bytes], int]:
-    """What stands before the blocks, and where these begin."""
+    """Return the metadata before the blocks, and the position where the blocks start."""
     if not data.startswith(_MAGIC):
         raise BrokenFileError("it is no whole Avro file (it does not begin as one)")
     found: dict[bytes, bytes] = {}
@@ -154,7 +155,7 @@ def _decoded(metadata: dict[bytes, bytes]) -> dict[str, Any]:
 
 
 def _check(schema: dict[str, Any]) -> None:
-    """Refuse a schema whose values can be nested without end, or be there without a byte for them."""
+    """Reject a schema whose values can nest without limit or take no bytes."""
     try:
         _Schema().look_at(schema, "", 0)
     except (AttributeError, KeyError, TypeError):
@@ -162,13 +163,13 @@ def _check(schema: dict[str, Any]) -> None:
 
 
 class _Schema:
-    """What is known of the named types of a schema: how deep their values are."""
+    """The named types of a schema and the nesting depth of their values."""
 
     def __init__(self) -> None:
         self._depths: dict[str, int | None] = {}  # None while the definition is open
 
     def look_at(self, kind: Any, namespace: str, level: int) -> tuple[int, bool]:  # noqa: ANN401, PLR0911 - a schema
-        """How deep the values of a type are, and whether these take no bytes."""
+        """Return how deep the values of a type nest, and whether they take no bytes."""
         if level > _DEEPEST:
             raise BrokenFileError(f"its schema is nested more than {_DEEPEST} levels deep")
         if isinstance(kind, list):
@@ -219,14 +220,14 @@ class _Schema:
 
 
 def _full(kind: dict[str, Any], namespace: str) -> str:
-    """The name of a type with its namespace."""
+    """Return the name of a type, including its namespace."""
     name: str = kind["name"]
     namespace = kind.get("namespace") or namespace
     return name if "." in name or not namespace else f"{namespace}.{name}"
 
 
 def _unpacker(codec: str) -> Callable[[bytes, int], bytes]:
-    """What unpacks a block, up to so many bytes."""
+    """Return the function that unpacks a block, up to a given number of bytes."""
     if codec == "null":
         return lambda data, _: data
     if codec == "deflate":

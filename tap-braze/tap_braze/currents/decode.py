@@ -1,6 +1,6 @@
-"""Avro files to records, in Braze's types in half the time of fastavro, in others by fastavro; nothing of Singer.
+"""Decode Avro files to records: Braze's types in half the time of fastavro, all others with fastavro. No Singer here.
 
-The decoder of fastavro looks up for each field of each record what is the same for all of them.
+For each field of each record, fastavro's decoder repeats lookups whose results never change.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 Record: TypeAlias = "dict[str, Any]"
 _Reader: TypeAlias = "Callable[[bytes, int], tuple[Any, int]]"
-# Name; the byte that says null, if there is one; what reads the value, None for a text.
+# Name; the byte that means null, if any; the reader of the value, None for a string.
 _Field: TypeAlias = "tuple[str, int | None, _Reader | None]"
 
-_NOT_SHORT: Final = 0x81  # set in the first byte of a length that is negative, or takes more bytes
+_NOT_SHORT: Final = 0x81  # set in the first byte of a length that is negative or takes more bytes
 _FLOAT: Final = Struct("<f")
 _DOUBLE: Final = Struct("<d")
 _JSON_TYPES: Final = {
@@ -42,24 +42,24 @@ class AvroFile:
     """The events in the bytes of an Avro file."""
 
     def __init__(self, data: bytes) -> None:
-        """Look at the file as far as that it is whole.
+        """Parse the header and check that the file is complete.
 
         Raises:
-            BrokenFileError: it is no Avro file, or truncated, or compressed by what is not installed, or hostile.
+            BrokenFileError: The file is not Avro, is truncated, needs a codec that is not installed, or is hostile.
         """
         self._container = Container(data)
         self._declared: list[dict[str, Any]] = self._container.schema["fields"]
 
     @property
     def fields(self) -> dict[str, list[str]]:
-        """The fields that the file declares, and which types they have in JSON, null apart."""
+        """Return the fields that the file declares, with their JSON types other than null."""
         return {field["name"]: sorted(_json_types(field["type"]) - {"null"}) for field in self._declared}
 
     def records(self) -> Iterator[Record]:
-        """All events, in their order.
+        """Yield all events in order.
 
         Raises:
-            BrokenFileError: one cannot be decoded.
+            BrokenFileError: An event cannot be decoded.
         """
         fields = [_field(declared) for declared in self._declared]
         plain = [field for field in fields if field is not None]
@@ -73,12 +73,12 @@ class AvroFile:
                     yield from _records_of_fastavro(block, count, schema)
         except BrokenFileError:
             raise
-        except Exception as error:  # noqa: BLE001 - whatever becomes of bytes that are something else
+        except Exception as error:  # noqa: BLE001 - malformed bytes can raise anything
             raise BrokenFileError(f"it has an event that cannot be decoded ({_words(error)})") from None
 
 
 def _records(data: bytes, count: int, fields: list[_Field]) -> Iterator[Record]:
-    """The records of a block. One loop without calls for texts and nulls, of which events consist."""
+    """Yield the records of a block. One loop, without calls for strings and nulls, which make up most of an event."""
     position = 0
     for _ in range(count):
         record: Record = {}
@@ -118,7 +118,7 @@ def _records_of_fastavro(data: bytes, count: int, schema: Any) -> Iterator[Recor
 
 
 def _field(declared: dict[str, Any]) -> _Field | None:
-    """How a field is read, None if that is left to fastavro."""
+    """Return how to read a field; None leaves it to fastavro."""
     kind, null = _without_null(declared["type"])
     if kind == "string":
         return declared["name"], null, None
@@ -137,7 +137,7 @@ def _reader(kind: Any) -> _Reader | None:  # noqa: ANN401 - a schema
 
 
 def _without_null(kind: Any) -> tuple[Any, int | None]:  # noqa: ANN401
-    """The other type of a union with null, and the byte that says null."""
+    """Return the other type of a union with null, and the byte that means null."""
     if isinstance(kind, list) and len(kind) == 2 and "null" in kind:  # noqa: PLR2004
         null = kind.index("null")
         return _plain(kind[1 - null]), 2 * null
@@ -145,7 +145,7 @@ def _without_null(kind: Any) -> tuple[Any, int | None]:  # noqa: ANN401
 
 
 def _plain(kind: Any) -> Any:  # noqa: ANN401
-    """A primitive type in its short form, if it has no logical type."""
+    """Return the short form of a primitive type without a logical type."""
     if isinstance(kind, dict) and isinstance(kind["type"], str) and "logicalType" not in kind:
         return kind["type"] if kind["type"] in _READERS else kind
     return kind
@@ -176,7 +176,7 @@ def _double(data: bytes, position: int) -> tuple[float, int]:
 
 
 def _array(item: _Reader, null: int | None, data: bytes, position: int) -> tuple[list[Any], int]:
-    """A list in its blocks; the size in bytes stands behind a count that is negative."""
+    """Read an array block by block; a negative count is followed by the block's size in bytes."""
     found: list[Any] = []
     while True:
         count, position = read_long(data, position)
@@ -206,7 +206,7 @@ _READERS: Final[dict[str, _Reader]] = {
 
 
 def _json_types(kind: Any) -> set[str]:  # noqa: ANN401
-    """The types that values of an Avro type have in JSON; what JSON has no word for, such as a date, is a text."""
+    """Return the JSON types for values of an Avro type; types that JSON lacks, such as dates, become strings."""
     if isinstance(kind, list):
         return {found for branch in kind for found in _json_types(branch)}
     if isinstance(kind, dict):

@@ -1,15 +1,15 @@
-"""Drops events that came shortly before, in bounded memory."""
+"""Drop recent duplicate events, in bounded memory."""
 
 from __future__ import annotations
 
 from array import array
 from typing import Final
 
-_MOST: Final = 500_000  # IDs that are surely remembered, and up to as many older ones; 100 bytes each
+_MOST: Final = 500_000  # IDs that are always remembered, plus up to as many older ones; 100 bytes each
 
 
 class RecentDedupe:
-    """The latest IDs as 8-byte hashes. A collision among a million has a chance of one in 37 million."""
+    """The latest IDs as 8-byte hashes. The chance of a collision among a million IDs is one in 37 million."""
 
     def __init__(self) -> None:
         self._ids: set[int] = set()

@@ -1,9 +1,9 @@
-"""Lists the event files in a bucket, folder by folder, only for the hours that are wanted.
+"""List the event files in a bucket, folder by folder, only for the hours needed.
 
-    …/dataexport.<cluster>.<type>.integration.<id>/event_type=<event type>/date=<YYYY-MM-DD-HH>/…/<name>.avro
+…/dataexport.<cluster>.<type>.integration.<id>/event_type=<event type>/date=<YYYY-MM-DD-HH>/…/<name>.avro
 
-What stands between the hour and the name differs (`<schema id>/<zone>` once, `version=<n>/<environment>` now), and may
-change again. A bucket can have several integrations, each in a folder of its own.
+The part between the hour and the name varies (formerly `<schema id>/<zone>`, now `version=<n>/<environment>`) and may
+change again. A bucket can hold several integrations, each in its own folder.
 https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_delivery_semantics/
 """
 
@@ -34,16 +34,15 @@ R = TypeVar("R")
 
 _EVENT_TYPE: Final = "event_type="
 _HOUR: Final = re.compile(r"date=(\d{4}-\d\d-\d\d)(?:-(\d\d))?", re.ASCII)
-# Levels of folders that are listed to find those of event types: the URL's, two of a connector's folder path, and the
-# integration's.
+# Folder levels to list to find the event types: the URL's, two of a connector's folder path, and the integration's.
 _LEVELS: Final = 4
 _MARK_LETTERS: Final = 10
-_LARGEST: Final = 1_073_741_824  # bytes; Braze's files have some megabytes
+_LARGEST: Final = 1_073_741_824  # bytes; Braze's files are a few megabytes
 
 
 @dataclass(frozen=True, order=True)
 class File:
-    """A file of events: the UTC hour in which Braze queued them (`2026-03-01-17`), its path below the URL, its size."""
+    """An event file: the UTC hour when Braze queued it (`2026-03-01-17`), its path below the URL, and its size."""
 
     hour: str
     path: str
@@ -51,13 +50,13 @@ class File:
 
     @property
     def mark(self) -> str:
-        """Ten letters that tell the file from all others, and from what it was when it had another size."""
+        """Return ten letters that identify the file at its current size."""
         digest = blake2b(f"{self.path}\n{self.size}".encode(), digest_size=8).digest()
         return urlsafe_b64encode(digest)[:_MARK_LETTERS].decode()
 
 
 class Files:
-    """The files of the wanted event types; for one thread."""
+    """The files of the wanted event types. Not thread-safe."""
 
     def __init__(
         self,
@@ -76,18 +75,18 @@ class Files:
 
     @property
     def event_types(self) -> list[str]:
-        """The event types that there are files of.
+        """Return the event types that have files.
 
         Raises:
-            StorageError: the bucket cannot be listed, or has none.
+            StorageError: The bucket cannot be listed, or has no event types.
         """
         return sorted(filter(self._wants, self._folders))
 
     def since(self, event_type: str, hour: str) -> list[File]:
-        """The files of an event type from this hour on, in the order of hours.
+        """Return the files of an event type from this hour on, in order of hours.
 
         Raises:
-            StorageError: they cannot be listed.
+            StorageError: The files cannot be listed.
         """
         hours = [
             (found, f"{folder}/{name}")
@@ -103,17 +102,17 @@ class Files:
         )
 
     def at(self, paths: Iterable[str]) -> list[File]:
-        """The files with these paths, as far as they are still there, in the order of hours."""
+        """Return the files at these paths that still exist, in order of hours."""
         folders = sorted({path.rpartition("/")[0] for path in paths})
         sizes = {path: size for _, found in self._each(folders, self._storage.sizes) for path, size in found.items()}
         return sorted(File(_hour_of(path), path, sizes[path]) for path in set(paths) & set(sizes))
 
     def read(self, file: File) -> bytes:
-        """What is in a file.
+        """Return the contents of a file.
 
         Raises:
-            StorageError: it cannot be read.
-            BrokenFileError: it is not as long as it was when it was listed.
+            StorageError: The file cannot be read.
+            BrokenFileError: The file's size has changed since it was listed.
         """
         if file.size > _LARGEST:
             raise BrokenFileError(f"it has {file.size:,} bytes, more than the {_LARGEST:,} that are read at once")
@@ -128,7 +127,7 @@ class Files:
         return bytes(data)
 
     def _hour(self, folder: str, name: str) -> str:
-        """The hour of a folder, nothing if its name tells none."""
+        """Return the hour in a folder's name, or an empty string if it has none."""
         found = _hour_of(name)
         if not found:
             self._warn(f"{folder}/{name} is passed over: the name of the folder is no date=YYYY-MM-DD-HH")
@@ -136,14 +135,14 @@ class Files:
 
     @property
     def _folders(self) -> dict[str, list[str]]:
-        """The folders of each event type, one for each integration."""
+        """Return the folders of each event type, one for each integration."""
         if isinstance(self._found, StorageError):
             raise self._found
         return self._found
 
     @cached_property
     def _found(self) -> dict[str, list[str]] | StorageError:
-        """These folders, or why there are none: each stream asks, and a bucket without an answer takes its time."""
+        """Return these folders, or the error: cached because every stream needs it and a failing bucket is slow."""
         found: defaultdict[str, list[str]] = defaultdict(list)
         level = [""]
         try:
@@ -183,10 +182,10 @@ class Files:
 
 
 def _without_case(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
-    """Put folders together whose event types differ by case only, which Braze has done to single types."""
+    """Merge the folders of event types that differ only in case; Braze has changed the case of some types."""
     merged: dict[str, list[str]] = {}
     spelling: dict[str, str] = {}
-    for event_type in sorted(found):  # capitals come first
+    for event_type in sorted(found):  # uppercase sorts first
         merged.setdefault(spelling.setdefault(event_type.lower(), event_type), []).extend(found[event_type])
     return merged
 
@@ -194,13 +193,13 @@ def _without_case(found: Mapping[str, list[str]]) -> dict[str, list[str]]:
 def _hour_of(path: str) -> str:
     found = _HOUR.search(path)
     hour = f"{found[1]}-{found[2] or '00'}" if found else ""
-    with suppress(ValueError):  # a day or an hour that no clock has
+    with suppress(ValueError):  # a day or an hour that does not exist
         moment_of(hour)
         return hour
     return ""
 
 
 def _is_of_events(path: str) -> bool:
-    """Whether a file may be one of Braze's; what others leave behind, such as `_SUCCESS`, has such a name."""
+    """Return whether a file may be one of Braze's, by its name; other tools leave files such as `_SUCCESS`."""
     name = path.rpartition("/")[2]
     return bool(name) and not name.startswith((".", "_"))

@@ -1,9 +1,9 @@
-"""Files to the lines of their RECORD messages: what is wanted of a file, and what a process that does it says.
+"""Turn files into the lines of their RECORD messages; defines the task and the frames that workers exchange.
 
-    python -m tap_braze.currents.lines
+python -m tap_braze.currents.lines
 
-is that process. It reads a task and the bytes of a file, writes frames, and so on until its input ends. It knows
-neither buckets nor credentials.
+runs a worker process. It reads a task and the bytes of a file, writes frames, and repeats until its input ends. It has
+no access to buckets or credentials.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from tap_braze.currents.decode import Record
 
-# What a frame holds.
+# Contents of a frame.
 TASK: Final = b"T"
 FILE: Final = b"F"
 FIELDS: Final = b"D"  # the first one: the fields that the file declares
-IDS: Final = b"I"  # of the lines that follow, eight bytes each, if they are asked for
-LINES: Final = b"L"  # whole ones
-BROKEN: Final = b"B"  # the last one: in words
+IDS: Final = b"I"  # of the lines that follow, eight bytes each, if the task wants them
+LINES: Final = b"L"  # complete lines
+BROKEN: Final = b"B"  # the last one: the reason as text
 END: Final = b"E"  # the last one
 
 _ID_BYTES: Final = 8
@@ -42,7 +42,7 @@ _encoder: Final = msgspec.json.Encoder(enc_hook=str)
 
 
 class Frame(NamedTuple):
-    """A piece of what the two processes say to each other; `events` is how many events its lines are of."""
+    """A message between the two processes; `events` is the number of events in its lines."""
 
     kind: bytes
     content: bytes | bytearray
@@ -50,10 +50,10 @@ class Frame(NamedTuple):
 
 
 class Task(msgspec.Struct):
-    """What is wanted of a file.
+    """What to read from a file, and how to write it.
 
-    `event_type` is set where its events go into one stream with those of others; `deselected` are columns left out;
-    `extracted` is the `time_extracted` of its records; `bare` are records alone instead of messages.
+    `event_type` is set if the events share a stream with other types. `deselected` lists the columns to leave out,
+    `extracted` is the `time_extracted` of the records, and `bare` asks for plain records instead of messages.
     """
 
     stream: str
@@ -65,7 +65,7 @@ class Task(msgspec.Struct):
 
 
 def frames(task: Task, data: bytes) -> Iterator[Frame]:
-    """The fields of a file and the lines of its records, up to the end, or to where it proves broken."""
+    """Yield the fields of a file and the lines of its records, up to the end or to the first broken part."""
     try:
         file = AvroFile(data)
         yield Frame(FIELDS, _encoder.encode(file.fields))
@@ -106,7 +106,7 @@ def _chunk(lines: bytearray, ids: bytearray, events: int) -> Iterator[Frame]:
 
 
 def _whole(file: AvroFile) -> Iterator[Record]:
-    """The events, all of which have what no stream can do without."""
+    """Yield the events, checking that each has the fields that every stream requires."""
     for number, event in enumerate(file.records(), 1):
         for name in REQUIRED:
             if event.get(name) in (None, ""):
@@ -115,7 +115,7 @@ def _whole(file: AvroFile) -> Iterator[Record]:
 
 
 def _packed(event: Record, event_type: str) -> Record:
-    """An event as a row of `currents_events`."""
+    """Return an event as a row of `currents_events`."""
     record: Record = {"event_type": event_type}
     for name in COMMON:
         record[name] = event.pop(name, None)
@@ -130,10 +130,10 @@ def write_frame(stream: IO[bytes], frame: Frame) -> None:
 
 
 def read_frames(stream: IO[bytes]) -> Iterator[Frame]:
-    """All frames up to the end of a stream.
+    """Yield all frames up to the end of a stream.
 
     Raises:
-        EOFError: it ends within one.
+        EOFError: The stream ends inside a frame.
     """
     while head := stream.read(_HEAD.size):
         if len(head) < _HEAD.size:
@@ -146,8 +146,8 @@ def read_frames(stream: IO[bytes]) -> Iterator[Frame]:
 
 
 def main() -> None:
-    """Decode what comes in on standard input."""
-    # A signal to the whole process group is the tap's to handle: it closes the input.
+    """Decode the files that arrive on standard input."""
+    # The tap handles signals to the whole process group: it closes the input.
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)

@@ -1,8 +1,8 @@
-"""The position in the files of one event type, as STATE keeps it.
+"""Position in the files of one event type, as kept in STATE.
 
 A file can appear under an hour that is over: while Braze cannot write, it holds events back, for days if its
-credentials are revoked. So no hour is ever complete. STATE holds the newest hour that files were read from, marks of
-the files read in the lookback before it, and the paths of files to retry, however old they are.
+credentials are revoked. So no hour is ever complete. STATE holds the newest hour read, marks of the files read in the
+lookback before it, and the paths of files to retry, however old they are.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Position:
     """Which files of an event type have been read, and which to retry."""
 
     def __init__(self, state: Mapping[str, Any], lookback: timedelta) -> None:
-        """Parse what `state` returned in an earlier run.
+        """Parse the value that `state` returned in an earlier run.
 
         Raises:
-            ValueError: It was edited and has another form.
+            ValueError: The value was edited and has another form.
         """
         self._lookback = lookback
         self._hour: str | None = state.get("hour")
@@ -38,18 +38,18 @@ class Position:
 
     @property
     def since(self) -> str | None:
-        """The first hour to list; None if nothing has been read yet."""
+        """Return the first hour to list; None if nothing has been read yet."""
         return None if self._hour is None else self._before_hour(self._hour)
 
     @property
     def pending(self) -> list[str]:
-        """Paths of the files to retry."""
+        """Return the paths of the files to retry."""
         return list(self._pending)
 
     def plan(self, listed: Iterable[File], aside: Iterable[File]) -> list[File]:
         """Return the files to read: new ones among those listed, and those set aside that still exist."""
         listed = list(listed)
-        # A mark without a file belongs to one that was removed or is older than the lookback.
+        # A mark without a file belongs to a file that was removed or is older than the lookback.
         self._read = {file.mark: file.hour for file in listed if file.mark in self._before}
         aside = list(aside)
         self._pending = {file.path: None for file in sorted({*aside})}
@@ -62,12 +62,12 @@ class Position:
         self._hour = max(file.hour, self._hour or file.hour)
 
     def set_aside(self, file: File) -> None:
-        """Record that the next run retries a file, while this run goes on to the files after it."""
+        """Record that the next run must retry a file, while this run continues with the files after it."""
         self._pending[file.path] = None
         self._hour = max(file.hour, self._hour or file.hour)
 
     def state(self) -> dict[str, Any]:
-        """Return what to write into STATE."""
+        """Return the value to store in STATE."""
         if self._hour is None:
             return {}
         since = self._before_hour(self._hour)
@@ -76,5 +76,5 @@ class Position:
         return {**state, "pending": list(self._pending)} if self._pending else state
 
     def _before_hour(self, hour: str) -> str:
-        # A folder of a future hour is a mistake; it must not hide the files before it.
+        # A folder for a future hour is a mistake; it must not hide the files before it.
         return hour_of(min(moment_of(hour), datetime.now(timezone.utc)) - self._lookback)

@@ -1,7 +1,8 @@
-"""Event types of Currents and the JSON Schema of their events, from what is known and from what a file declares.
+"""Event types of Currents and the JSON Schema of their events: known fields plus those that a file declares.
 
-The known fields stand in `event_types.txt`. Every field may be null but `id` and `time`: Braze makes required fields
-optional at times. https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/
+`event_types.txt` lists the known fields. Every field except `id` and `time` may be null, because Braze sometimes makes
+required fields optional.
+https://www.braze.com/docs/user_guide/data/distribution/braze_currents/event_glossary/
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ if TYPE_CHECKING:
 
 Properties: TypeAlias = "dict[str, dict[str, Any]]"
 
-LONGEST_NAME: Final = 63  # bytes, of PostgreSQL
+LONGEST_NAME: Final = 63  # bytes, in PostgreSQL
 _HASH: Final = 8
 
 REQUIRED: Final = ("id", "time")
 
-# Columns of `currents_events`; what else an event has is in its payload.
+# Columns of `currents_events`; the payload holds an event's other fields.
 COMMON: Final = (
     "id",
     "time",
@@ -133,32 +134,33 @@ _MEANINGS: Final = {
 
 
 def known_as(event_type: str) -> str:
-    """An event type as Braze documents it: folders have been seen with other cases of its letters."""
+    """Return an event type as Braze documents it; folder names may differ in case."""
     return _BY_LOWER_CASE.get(event_type.lower(), event_type)
 
 
 def stream_name(event_type: str) -> str:
-    """The name of the stream of an event type: `users.messages.email.SoftBounce` is `…_email_soft_bounce`.
+    """Return the stream name of an event type: `users.messages.email.SoftBounce` becomes `…_email_soft_bounce`.
 
-    Databases cut names, and so make two tables one: a longer name ends with a hash of the event type instead.
+    Databases truncate long names, which can merge two tables into one, so a long name ends with a hash of the event
+    type.
     """
     name = "currents_" + re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", event_type).replace(".", "_").lower()
     return name if len(name.encode()) <= LONGEST_NAME else hashed_name(name, event_type)
 
 
 def hashed_name(name: str, event_type: str) -> str:
-    """A name that no other event type has."""
+    """Return a name that no other event type has."""
     end = hashlib.sha256(event_type.encode(errors="surrogateescape")).hexdigest()[:_HASH]
     return name.encode()[: LONGEST_NAME - _HASH - 1].decode(errors="ignore") + f"_{end}"
 
 
 def of_event_type(event_type: str) -> dict[str, Any]:
-    """The schema of the stream of an event type, as far as it is known."""
+    """Return the schema of an event type's stream, as far as it is known."""
     return _schema({name: _property(name) for name in EVENT_TYPES.get(event_type, REQUIRED)})
 
 
 def of_all_events() -> dict[str, Any]:
-    """The schema of `currents_events`."""
+    """Return the schema of `currents_events`."""
     event_type = {"type": ["string"], "description": "Event type, such as `users.messages.email.Open`."}
     payload = {
         "type": ["object", "null"],
@@ -171,7 +173,7 @@ def of_all_events() -> dict[str, Any]:
 
 
 def extended(known: Properties, declared: Mapping[str, list[str]]) -> Properties | None:
-    """The properties of a schema and what a file declares besides, None if that is nothing."""
+    """Return a schema's properties plus the new ones that a file declares; None if there are none."""
     found = dict(known)
     for name, kinds in declared.items():
         if name not in known:
@@ -215,4 +217,4 @@ def _read() -> dict[str, tuple[str, ...]]:
 
 EVENT_TYPES: Final = _read()
 _BY_LOWER_CASE: Final = {name.lower(): name for name in EVENT_TYPES}
-"""The names of the fields of each event type that is known."""
+"""Names of the fields of each known event type."""

@@ -1,6 +1,6 @@
-"""Decodes files on all cores, in processes that start once there is enough to decode.
+"""Decode files on all cores, in processes that start once there is enough to decode.
 
-Threads would not help: decoding holds the interpreter.
+Threads would not help because decoding holds the interpreter lock.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     from tap_braze.currents.lines import Task
 
-_MOST: Final = 4  # the one who writes keeps up with no more, and each takes 45 MB
-_WORTH_IT: Final = 8_388_608  # bytes of files, which one core decodes while a process starts
-_IN_MEMORY: Final = 8_388_608  # bytes of frames of a file
+_MOST: Final = 4  # the writer keeps up with no more, and each takes 45 MB
+_WORTH_IT: Final = 8_388_608  # bytes of files; one core decodes this much while a process starts
+_IN_MEMORY: Final = 8_388_608  # bytes of a file's frames
 
 
 class Workers:
-    """Decodes files, each in one process or in this one; for any number of threads."""
+    """Decodes files, each in a worker process or in this one. Thread-safe."""
 
     def __init__(self) -> None:
         self._idle: SimpleQueue[subprocess.Popen[bytes] | None] = SimpleQueue()
@@ -50,17 +50,17 @@ class Workers:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the processes, at once; whoever waits for one gets an error."""
+        """Stop the processes immediately; threads that wait for one get an error."""
         with self._lock:
             self._closed = True
             for process in self._begun:
                 _end(process)
 
     def frames_of(self, task: Task, data: bytes) -> IO[bytes]:
-        """The frames of a file but the last one, in a file that is on disk if it is large.
+        """Return all frames of a file but the last, spooled to disk if they are large.
 
         Raises:
-            BrokenFileError: the file is broken somewhere, or could not be decoded.
+            BrokenFileError: The file is broken somewhere, or could not be decoded.
         """
         found = _Spool(max_size=_IN_MEMORY)
         worker = self._idle.get()
@@ -84,7 +84,7 @@ class Workers:
         return found
 
     def _begin(self, size: int) -> subprocess.Popen[bytes] | None:
-        """Begin a process, if there is so much to do that this pays."""
+        """Start a process if there is enough work to justify it."""
         with self._lock:
             self._received += size
             if self._received < _WORTH_IT:
@@ -98,7 +98,7 @@ class Workers:
 
 
 class _Spool(SpooledTemporaryFile[bytes]):
-    """One that nobody reads to its end, as in a run that is cut, is no mistake to warn of."""
+    """A spool that closes itself when dropped unread, as in a stopped run, without a ResourceWarning."""
 
     def __del__(self) -> None:
         self.close()

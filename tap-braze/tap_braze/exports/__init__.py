@@ -1,1 +1,1 @@
-"""Exports of user profiles: started, downloaded or found in a bucket, unpacked and decoded; nothing of streams."""
+"""Exports of user profiles: start, download or find in a bucket, unpack and decode. No streams here."""

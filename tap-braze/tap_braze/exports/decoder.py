@@ -1,4 +1,4 @@
-"""Decodes the profiles in an export file while the file arrives."""
+"""Decode the profiles in an export file as it arrives."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ Profile: TypeAlias = dict[str, Any]
 _ZIP: Final = b"PK"
 _GZIP: Final = b"\x1f\x8b"
 _END_OF_ZIP: Final = b"PK\x05\x06"
-_END_BYTES: Final = 22  # of the end of a zip, before its comment
-_TAIL: Final = 65_535 + _END_BYTES  # bytes, in which the end of a zip is
+_END_BYTES: Final = 22  # size of a zip's end record, before its comment
+_TAIL: Final = 65_535 + _END_BYTES  # bytes; the end record of a zip lies within them
 _UNPACKED: Final = 131_072  # bytes at a time
-_MOST_LINE: Final = 64_000_000  # bytes: more than any profile has, and what a few bytes that are packed can become
+_MOST_LINE: Final = 64_000_000  # bytes: larger than any profile; a few compressed bytes can expand to more
 
 
 class BrokenExportFileError(BrazeError):
-    """An export file is broken; the message names the file and the line."""
+    """Raised when an export file is broken; the message names the file and the line."""
 
 
 def profiles(chunks: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
-    """Yield batches of profiles from a zip (all files in it) or a gzip; `part` is its name in messages.
+    """Yield batches of profiles from a zip (all files in it) or a gzip; messages call it `part`.
 
-    The first bytes decide between the two formats. Each line is a profile.
+    The first bytes tell the two formats apart. Each line is a profile.
     https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
 
     Raises:
@@ -53,7 +53,7 @@ def profiles(chunks: Iterable[bytes], part: str) -> Iterator[list[Profile]]:
 
 
 def _of_zip(chunks: Iterable[bytes], part: str, lines: _Lines) -> Iterator[list[Profile]]:
-    from stream_unzip import TruncatedDataError, UnzipError, stream_unzip  # noqa: PLC0415 - takes 0.3 s, few need it
+    from stream_unzip import TruncatedDataError, UnzipError, stream_unzip  # noqa: PLC0415 - takes 0.3 s, rarely needed
 
     tail = b""
 
@@ -75,7 +75,7 @@ def _of_zip(chunks: Iterable[bytes], part: str, lines: _Lines) -> Iterator[list[
 
 
 def _gunzipped(chunks: Iterable[bytes], part: str) -> Iterator[bytes]:
-    """Yield the content of a gzip file, which may have several members."""
+    """Yield the contents of a gzip file, which may have several members."""
     member = zlib.decompressobj(wbits=31)
     try:
         for chunk in chunks:
@@ -92,7 +92,7 @@ def _gunzipped(chunks: Iterable[bytes], part: str) -> Iterator[bytes]:
 
 
 class _Lines:
-    """Decodes lines to profiles, and counts the lines that are not profiles: these affect no other line."""
+    """Decodes lines to profiles, and counts the lines that are not profiles; a bad line does not affect the others."""
 
     def __init__(self, part: str) -> None:
         self._part = part
@@ -100,8 +100,8 @@ class _Lines:
         self._first = ""
 
     def profiles(self, texts: Iterable[bytes], file: str) -> Iterator[list[Profile]]:
-        """Yield batches of profiles from chunks that may end anywhere; `file` is their name in messages."""
-        pieces: list[bytes] = []  # of a line that is not over
+        """Yield batches of profiles from chunks that may split lines; messages call the file `file`."""
+        pieces: list[bytes] = []  # of an unfinished line
         size, number = 0, 1
         for text in texts:
             *lines, rest = text.split(b"\n")
@@ -121,7 +121,7 @@ class _Lines:
         """Report the lines that were not profiles.
 
         Raises:
-            BrokenExportFileError: There were some.
+            BrokenExportFileError: At least one line was not a profile.
         """
         if self._wrong > 1:
             raise BrokenExportFileError(f"{self._first}; {self._wrong:,} lines of {self._part} in all are left out")
@@ -138,14 +138,14 @@ class _Lines:
                 if not isinstance(profile, dict) or not isinstance((profile := named(profile)).get("braze_id"), str):
                     raise ValueError("it is no object with a 'braze_id'")  # noqa: TRY301
                 found.append(profile)
-            except ValueError as error:  # which does not show what is in the line
+            except ValueError as error:  # without the contents of the line
                 self._wrong += 1
                 self._first = self._first or f"{file}, line {place} is no profile ({error})"
         return found
 
 
 def named(profile: Profile) -> Profile:
-    """Return the profile with its ID as `braze_id`, which older recordings call `appboy_id`."""
+    """Return the profile with its ID as `braze_id`; older recordings call it `appboy_id`."""
     if "braze_id" in profile or "appboy_id" not in profile:
         return profile
     return {"braze_id" if name == "appboy_id" else name: value for name, value in profile.items()}

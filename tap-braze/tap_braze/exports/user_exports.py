@@ -1,4 +1,4 @@
-"""Exports of profiles: starts them, waits for them, and reads them by URL or from cloud storage.
+"""Start exports of profiles, wait for them, and read them by URL or from cloud storage.
 
 https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/
 """
@@ -36,17 +36,17 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tap-braze")
 
-# Exports that a company may have under way.
+# Exports that a company may run at the same time.
 RUNNING: Final = 100
-# An export takes minutes to hours. Nothing tells how far it is, so it is asked for less and less often.
+# An export takes minutes to hours. Braze does not report progress, so poll less and less often.
 _FIRST_WAIT: Final = 1.0
 _LONGEST_WAIT: Final = 60.0
 _GROWTH: Final = 1.5
 _CHUNK: Final = 262_144
-# Bytes that have to come within `timeout` seconds of waiting for them. Less is no progress, though it be some.
+# Minimum bytes to receive within `timeout` seconds of waiting. Anything less counts as no progress.
 _PROGRESS: Final = 65_536
 _TICK: Final = 1.0
-# What threads have read and nobody has taken yet.
+# Batches that threads have read and the consumer has not yet taken.
 _AHEAD: Final = 16
 _STARTS: Final = 2
 _BREAKS: Final = 5
@@ -57,20 +57,20 @@ _SCHEMES: Final = ("https://", "http://")
 
 
 class ExportError(BrazeError):
-    """An export failed; the message says where, without its URL."""
+    """Raised when an export fails; the message names the place, but not the URL."""
 
 
 class NoStorageError(ExportError):
-    """Braze exports to cloud storage, but no setting names it."""
+    """Raised when Braze exports to cloud storage but no setting names it."""
 
 
 class _ExpiredError(Exception):
-    """The URL worked before and has expired."""
+    """Raised when a URL that worked before has expired."""
 
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """An export to start: the fields that name it (none: the control group), and what is sent where."""
+    """An export to start: the fields that identify it (none: the control group), and the request to send."""
 
     tags: Mapping[str, str]
     path: str
@@ -80,7 +80,7 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Export:
-    """An export that Braze has begun. The URL is as good as a key: it is in no message."""
+    """An export that Braze has started. Its URL grants access like a key, so no message shows it."""
 
     request: ExportRequest
     started: datetime
@@ -89,7 +89,7 @@ class Export:
 
     @property
     def exported_at(self) -> str:
-        """The moment that no profile in it is older than."""
+        """Return when the export started; its profiles are at least this recent."""
         return self.started.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -102,10 +102,10 @@ class Batch:
 
 
 class Exports:
-    """Runs exports, several at a time; for one use.
+    """Runs several exports at a time. Use each instance once.
 
-    `patience` is how many seconds to wait for one, `quiet` after how many seconds without a new file one in cloud
-    storage is whole: nothing else tells. `storage` is where that is, if it is known.
+    `patience` is how many seconds to wait for an export. An export in cloud storage counts as complete after `quiet`
+    seconds without a new file; Braze gives no other sign. `storage` is the storage location, if known.
     """
 
     def __init__(
@@ -121,9 +121,9 @@ class Exports:
     def read(
         self, export_requests: Iterable[ExportRequest], concurrency: int, tick: Callable[[], None] = lambda: None
     ) -> Generator[tuple[ExportRequest, Batch | BrazeError | None], None, None]:
-        """What the exports bring, as it comes: batches of each, then None, or the error that ended it.
+        """Yield batches of each export as they arrive, then None, or the error that ended it.
 
-        Closing the iterator stops it all; threads are daemons, so that none holds up the end of the program.
+        Closing the iterator stops all exports. Their threads are daemons, so none delays the end of the program.
         """
         todo: SimpleQueue[ExportRequest] = SimpleQueue()
         found: Queue[tuple[ExportRequest, Batch | BaseException | None]] = Queue(_AHEAD)
@@ -166,7 +166,7 @@ class Exports:
                         hand_over(request, batch)
                 except StoppedError:
                     raise
-                except BaseException as error:  # noqa: BLE001 - whoever reads is who must see it
+                except BaseException as error:  # noqa: BLE001 - passed on to the consumer
                     end = error
                 hand_over(request, end)
 
@@ -184,7 +184,7 @@ class Exports:
         raise ExportError(f"the URL of the export expired {_STARTS} times before all was read")
 
     def _start(self, request: ExportRequest) -> Export:
-        """Start an export, as soon as no other one of the same users is under way."""
+        """Start an export as soon as no other export of the same users is running."""
         for attempt in self._attempts():
             started = datetime.now(timezone.utc)
             try:
@@ -194,7 +194,8 @@ class Exports:
             except UnavailableError as error:
                 if error.status != requests.codes.too_many_requests:
                     raise
-                # That may be somebody else's export, or one of ours whose answer was lost. Nothing says when it ends.
+                # It may be another client's export, or one of ours whose response was lost. Braze does not report when
+                # it ends.
                 if not attempt:
                     _log.warning("%s: waiting until an export can be started (%s)", named(request), error)
                 continue
@@ -210,7 +211,7 @@ class Exports:
         )
 
     def _attempts(self) -> Iterator[int]:
-        """Count attempts from 0 with growing waits, until patience runs out."""
+        """Count attempts from 0, waiting longer each time, until `patience` runs out."""
         until, wait, attempt = time.monotonic() + self._patience, _FIRST_WAIT, 0
         while True:
             yield attempt
@@ -224,18 +225,18 @@ class Exports:
         if self._stop.wait(seconds):
             raise StoppedError("stopped while an export was waited for")
 
-    # By URL: one zip, which is there for some hours.
+    # By URL: one zip file, available for some hours.
 
     def _download(self, url: str) -> Iterator[list[Profile]]:
         yield from decoder.profiles(self._bytes(url), "the download")
 
     def _bytes(self, url: str) -> Iterator[bytes]:
-        """The bytes of the file; one that breaks off is gone on with where it broke off."""
+        """Yield the bytes of the file, resuming after an interruption."""
         at = breaks = 0
         while breaks < _BREAKS:
             before = at
             with self._deadlines.limit() as exchange, closing(self._open(url, at, exchange)) as response:
-                # A server without ranges begins at the beginning.
+                # A server without Range support restarts at byte 0.
                 skip = at if response.status_code != requests.codes.partial_content else 0
                 try:
                     for chunk in self._chunks(response, exchange):
@@ -253,17 +254,17 @@ class Exports:
         raise ExportError(f"the download broke off {_BREAKS} times after {at:,} bytes")
 
     def _chunks(self, response: requests.Response, exchange: Exchange) -> Iterator[bytes]:
-        """What comes, at once, so that a break costs nothing of it.
+        """Yield data as soon as it arrives, so that an interruption loses none of it.
 
         Raises:
-            HTTPError, OSError: it broke off, or was cut off because hardly anything came.
+            HTTPError, OSError: The connection broke, or was cut because it was too slow.
         """
         left, got = self._timeout, 0
         while True:
             began = time.monotonic()
             exchange.deadline = began + left
             chunk = response.raw.read1(_CHUNK)
-            exchange.deadline = math.inf  # nobody is waited for while the chunk is used
+            exchange.deadline = math.inf  # no timeout applies while the consumer uses the chunk
             if exchange.overdue:
                 raise urllib3.exceptions.TimeoutError
             if not chunk:
@@ -274,9 +275,9 @@ class Exports:
             yield chunk
 
     def _open(self, url: str, at: int, exchange: Exchange) -> requests.Response:
-        """The answer of the URL from a byte on, as soon as it has one.
+        """Return the response of the URL from a byte offset on, once it is available.
 
-        403 and 404 are what it answers before the file is there, and once it is gone.
+        The URL returns 403 or 404 both before the file exists and after it is gone.
         """
         headers = {"Accept-Encoding": "identity", **({"Range": f"bytes={at}-"} if at else {})}
         last = ""
@@ -286,7 +287,7 @@ class Exports:
                 with requests.Session() as session:
                     for scheme in ("https://", "http://"):
                         session.mount(scheme, Adapter(self._deadlines, 1))
-                    # It is not Braze's: neither the API key nor a password for its host out of .netrc is sent.
+                    # The URL is not Braze's: send neither the API key nor a password for its host from .netrc.
                     response = session.get(
                         url,
                         headers=headers,
@@ -295,7 +296,7 @@ class Exports:
                         auth=lambda request: request,
                     )
             except requests.RequestException as fault:
-                last = "timed out" if exchange.overdue else type(fault).__name__  # its text has the URL
+                last = "timed out" if exchange.overdue else type(fault).__name__  # the error's text contains the URL
                 continue
             if response.ok:
                 return response
@@ -310,7 +311,7 @@ class Exports:
             "setting 'users.export_timeout'; Braze does not tell whether it failed"
         )
 
-    # In cloud storage: many files, that appear one by one.
+    # In cloud storage: many files, which appear one by one.
 
     def _collect(self, export: Export) -> Iterator[list[Profile]]:
         if self._storage is None:
@@ -322,7 +323,7 @@ class Exports:
         for path in self._files(export, self._storage):
             try:
                 yield from decoder.profiles(self._storage.read(path), short(path))
-            except BrokenExportFileError as error:  # noqa: PERF203 - the other files are whole
+            except BrokenExportFileError as error:  # noqa: PERF203 - the other files are intact
                 broken.append(error)
         if len(broken) > 1:
             raise BrokenExportFileError(f"{broken[0]}; {len(broken):,} files in all are broken")
@@ -330,7 +331,7 @@ class Exports:
             raise broken[0]
 
     def _files(self, export: Export, storage: Storage) -> Iterator[str]:
-        """The files of an export, each when it does not grow any more, until none has come for a while."""
+        """Yield each file of an export once it stops growing, until no new file has appeared for a while."""
         known: dict[str, int] = {}
         read: dict[str, int] = {}
         until, wait = time.monotonic() + self._patience, _FIRST_WAIT
@@ -354,9 +355,9 @@ class Exports:
             )
 
     def _sizes(self, export: Export, storage: Storage) -> dict[str, int]:
-        """The files so far. The date in their path is that of the end of the export, in a zone that is not told."""
+        """Return the files so far. The date in their path is the export's end date, in an undocumented time zone."""
         segment = export.request.tags.get("segment_id")
-        # The control group has an id too, that no endpoint tells.
+        # The control group has an ID too, but no endpoint returns it.
         folders = [segment] if segment else storage.folders(_FOLDER)
         found: dict[str, int] = {}
         day, last = export.started.date() - DAY, datetime.now(timezone.utc).date() + DAY
@@ -373,7 +374,7 @@ class Exports:
 
 
 def _begun(request: ExportRequest, started: datetime, body: bytes) -> Export | None:
-    """The export that an answer names, by a URL or by how its files begin; None if it names none."""
+    """Return the export in a response, identified by a URL or by a file prefix; None if the response has neither."""
     document: Any = None
     with suppress(ValueError):
         document = decode_json(body)
@@ -388,5 +389,5 @@ def _begun(request: ExportRequest, started: datetime, body: bytes) -> Export | N
 
 
 def named(request: ExportRequest) -> str:
-    """What the export is of, in words."""
+    """Return a description of the exported group for messages."""
     return ", ".join(f"{name} {value!r}" for name, value in request.tags.items()) or "the global control group"
