@@ -1,4 +1,4 @@
-"""Everything the tap uses of the Singer SDK's private parts: the one module to check when the SDK changes."""
+"""Every use of the Singer SDK's private parts: the one module to check when the SDK changes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _names(*settings: dict[str, Any]) -> frozenset[str]:
     return frozenset(name for each in settings for name in each["properties"])
 
 
-# The SDK's settings, also those of other plugins: shared configurations have them, and they change nothing here.
+# The SDK's settings, including those of other plugins: shared configurations contain them, and the tap ignores them.
 SDK_SETTINGS = _names(
     capabilities.ACTIVATE_VERSION_CONFIG,
     capabilities.ADD_RECORD_METADATA_CONFIG,
@@ -46,7 +46,7 @@ SDK_SETTINGS = _names(
     capabilities.TARGET_VALIDATE_RECORDS_CONFIG,
 )
 
-# Templates of the SDK's messages that a user needs only to look for an error.
+# Templates of SDK messages that a user needs only when looking for an error.
 _DETAILS: Final = frozenset(
     {
         "METRIC: %s",
@@ -73,30 +73,30 @@ for _name in ("tap-braze", METRICS_LOGGER_NAME):
 
 
 class SdkTap(Tap):
-    """A tap that checks its settings itself and leaves signals alone until the sync begins."""
+    """A tap that validates its own settings and leaves signals alone until the sync begins."""
 
     def checked(self, config: dict[str, Any], env_prefix: str) -> tuple[dict[str, Any], list[str]]:
-        """Return the config as the tap reads it, and one line for each mistake."""
+        """Return the config as the tap reads it, and one line for each error in it."""
         raise NotImplementedError
 
     def syncing(self) -> AbstractContextManager[None]:
-        """Return the context that all streams are read in."""
+        """Return the context in which all streams are read."""
         raise NotImplementedError
 
     def validate(self) -> None:
         """Check the settings.
 
         Raises:
-            ConfigValidationError: A setting is wrong; `errors` has one line for each mistake.
+            ConfigValidationError: A setting is wrong; `errors` has one line for each error.
         """
         self._validate_config()
 
     @property
     @override
     def _env_var_config(self) -> dict[str, Any]:
-        """Settings from the environment, with numbers as text: the check of the settings parses these.
+        """Return settings from the environment, with numbers as text: the settings check parses them.
 
-        The SDK parses integers only, and ends with a traceback where there is none.
+        The SDK parses only integers, and fails with a traceback on other text.
         """
         schema = copy.deepcopy(self.config_jsonschema)
         for described in schema["properties"].values():
@@ -106,7 +106,7 @@ class SdkTap(Tap):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
-        """Check the settings, in the user's terms; discovery needs none and does not raise."""
+        """Check the settings and report errors in the user's terms; discovery needs no settings and does not raise."""
         self.append_builtin_config(self.config_jsonschema)
         self._config, errors = self.checked(self._config, self._env_var_prefix)
         if errors and raise_errors:
@@ -115,9 +115,9 @@ class SdkTap(Tap):
 
     @override
     def _setup_signal_handlers(self) -> None:
-        """Do nothing: before the first message, and in --discover and --test, a signal has its usual effect."""
+        """Do nothing: before the first message, and in --discover and --test, signals keep their default effect."""
 
-    @override  # type: ignore[misc] # final, but no other method surrounds all streams
+    @override  # type: ignore[misc] # final, but no other method wraps all streams
     def sync_all(self) -> None:
         with self.syncing():
             super().sync_all()
@@ -134,36 +134,36 @@ class SdkStream(Stream):
     _emitted = 0
 
     def reading(self) -> AbstractContextManager[None]:
-        """Return the context that the records of this stream are read and written in."""
+        """Return the context in which this stream's records are read and written."""
         raise NotImplementedError
 
     def write_encoded(self) -> Iterator[int] | None:
-        """Write RECORD messages that are encoded already; yield how many at a time. None if there are none."""
+        """Write RECORD messages that are already encoded; yield the size of each batch. Return None for none."""
         return None
 
     def after_state(self) -> None:
-        """Run after each STATE message, also where STATE is the same as before and is not written."""
+        """Run after each STATE message, even one that is not written because STATE did not change."""
 
     @property
     def row_version(self) -> int | None:
-        """The version that the stream's records carry, None for none."""
+        """Return the version that the stream's records carry; None for none."""
         return None
 
     def before_record(self, record: Record) -> None:
-        """Take a look at each record before it is written."""
+        """Inspect each record before it is written."""
 
     def append(self, record: Record) -> None:
-        """Write a record of our own making, past `before_record`."""
+        """Write a record that the tap made itself, bypassing `before_record`."""
         self._write(record)
         self._emitted += 1
 
     def activate_version(self) -> None:
-        """Have the loader drop the rows of other versions, if the records carry one."""
+        """Have the loader drop the rows of other versions, if the records carry a version."""
         if self._stream_version is not None:
             self._write_activate_version_message(self._stream_version)
 
     def emit(self, record: Record) -> None:
-        """Write a record that came with the answers of another stream, whose turn it is."""
+        """Write a record that came with the responses of the stream whose turn it is."""
         self._write_schema_message()
         processed = self.post_process(record)
         if processed is not None:
@@ -171,7 +171,7 @@ class SdkStream(Stream):
             self._emitted += 1
 
     def mark_state_changed(self) -> None:
-        """Have the next `flush_state` write STATE."""
+        """Make the next `flush_state` write STATE."""
         self.state_manager.is_flushed = False
 
     def flush_state(self) -> None:
@@ -179,12 +179,12 @@ class SdkStream(Stream):
         self._write_state_message()
 
     def write_state(self) -> None:
-        """Write STATE as it is now."""
+        """Write the current STATE."""
         self.mark_state_changed()
         self.flush_state()
 
     def replace_schema(self, schema: dict[str, Any]) -> None:
-        """Write a new SCHEMA message; later records follow it."""
+        """Write a new SCHEMA message for the records that follow."""
         self._schema = self._input_schema = schema
         selected = get_selected_schema(self.name, schema, self.mask)
         self._tap.mapper.register_raw_stream_schema(self.name, selected, self.primary_keys)
@@ -202,7 +202,7 @@ class SdkStream(Stream):
         self._write(record)
 
     def _write(self, record: Record) -> None:
-        """Write a record; if nothing is deselected, skip the SDK's look at every nested field of every record."""
+        """Write a record; if nothing is deselected, skip the SDK's check of every nested field."""
         if not self._selects_everything:
             super()._write_record_message(record)
             return

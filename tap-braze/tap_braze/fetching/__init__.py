@@ -1,1 +1,1 @@
-"""Many requests at a time, their answers in order; windows of days and gaps in them; nothing of streams."""
+"""Send many requests at a time and return their responses in order; windows of days and gaps in them. No streams."""

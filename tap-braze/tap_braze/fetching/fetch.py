@@ -1,4 +1,4 @@
-"""Sends many requests at a time, and yields their answers in the order of the plan."""
+"""Send many requests concurrently, and yield their responses in the order of the plan."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("tap-braze")
 
-# How often a 2xx answer that does not hold what was asked for is asked for again.
+# How often to repeat a request whose 2xx response lacks the requested data.
 _READINGS: Final = 4
 _BAD_REQUEST: Final = 400
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request: where, with which parameters, in which rate-limit pool, and the key of its answer with the data.
+    """One request: its path, parameters, rate-limit pool, and the response key that holds the data.
 
-    `tags` are the fields that its rows get because Braze does not repeat them (the campaign asked for, say), and
-    `window` the days that are wanted of it. `otherwise` are other parameters, for the case that Braze answers 400. One
-    with a `body` is a POST.
+    `tags` are fields to add to its rows because Braze does not repeat them (such as the campaign requested), and
+    `window` is the range of days wanted. `otherwise` holds other parameters to try if Braze returns 400. A request with
+    a `body` is a POST.
     """
 
     path: str
@@ -46,21 +46,21 @@ class Request:
 
     @property
     def method(self) -> str:
-        """GET, or POST with a body."""
+        """Return GET, or POST if there is a body."""
         return "GET" if self.body is None else "POST"
 
 
 class Document(dict[str, Any]):
-    """A decoded answer; `cursor` is that of the next page, where Braze names one in the Link header."""
+    """A decoded response; `cursor` points to the next page, if Braze names one in the Link header."""
 
     cursor: str | None = None
 
 
 def get(client: Client, request: Request) -> Document:
-    """Send one request and decode its answer; if Braze answers 400, send its other form.
+    """Send one request and decode its response; if Braze returns 400, send its other form.
 
     Raises:
-        BrazeError: Braze refused it, or no answer held the data after all retries.
+        BrazeError: Braze refused it, or no response held the data after all retries.
     """
     try:
         return _get(client, request)
@@ -83,7 +83,7 @@ def _get(client: Client, request: Request) -> Document:
             document = decode_json(answer.body)
         except ValueError:
             continue
-        # A 2xx without the data is no answer: in times of maintenance Braze has said "queued" so.
+        # A 2xx without the data is not a valid response: during maintenance, Braze has returned "queued" this way.
         if isinstance(document, dict) and request.payload in document:
             if document.get("errors"):
                 words = "; ".join(client.error_texts(answer.body))[:500]
@@ -101,10 +101,10 @@ def _get(client: Client, request: Request) -> Document:
 def fetch_in_order(
     plan: Iterable[Request], client: Client, concurrency: int, tick: Callable[[], None] = lambda: None
 ) -> Generator[tuple[Request, Document | BrazeError], None, None]:
-    """Send the requests of a plan, up to `concurrency` at a time, and yield their answers in the order of the plan.
+    """Send the requests of a plan, up to `concurrency` at a time, and yield their responses in the order of the plan.
 
-    Requests are drawn from the plan at most twice `concurrency` ahead of the answer yielded. A request that failed
-    yields its error as the answer. `tick` is called about once a second while an answer is awaited.
+    Requests are drawn from the plan at most twice `concurrency` ahead of the response yielded. A request that failed
+    yields its error as the response. `tick` is called about once a second while waiting for a response.
 
     Raises:
         StoppedError: The client was stopped.
@@ -113,7 +113,7 @@ def fetch_in_order(
     def fetched(request: Request) -> Document | BrazeError:
         try:
             return get(client, request)
-        except StoppedError:  # raised where the answer would come: it says nothing of the request
+        except StoppedError:  # raised in place of the response: unrelated to the request
             raise
         except BrazeError as error:
             return error

@@ -1,4 +1,4 @@
-"""Gaps: days that single parents lack although the bookmark has passed them.
+"""Gaps: days that are missing for single parents although the bookmark has passed them.
 
 STATE lists them as ranges, so it grows with the exceptions, not with the number of parents.
 """
@@ -19,13 +19,13 @@ Tags: TypeAlias = "Mapping[str, str]"
 
 
 class Gaps:
-    """Ranges of days by the tags that name a parent."""
+    """Ranges of days by the tags that identify a parent."""
 
     def __init__(self, state: Iterable[Mapping[str, Any]] = ()) -> None:
-        """Parse what `state` returned in an earlier run.
+        """Parse the value that `state` returned in an earlier run.
 
         Raises:
-            ValueError: It was edited and has another form.
+            ValueError: The value was edited and has another form.
         """
         self._spans: dict[tuple[tuple[str, str], ...], list[Span]] = {}
         for entry in state:
@@ -78,7 +78,7 @@ class Gaps:
                 yield dict(key), span
 
     def state(self) -> list[dict[str, str]]:
-        """Return what to write into STATE."""
+        """Return the value to store in STATE."""
         return [{**tags, "first": first.isoformat(), "last": last.isoformat()} for tags, (first, last) in self]
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 
-# Seconds between ticks while a result is awaited.
+# Seconds between ticks while waiting for a result.
 _TICK: Final = 1.0
 
 
@@ -39,9 +39,9 @@ def in_order(
     """Run `work` on each item of a plan in up to `threads` threads; yield items and results in the order of the plan.
 
     Items are drawn from the plan until those drawn and not yet yielded weigh `capacity`, which bounds memory. An error
-    of `work` is raised where its result would come. Closing the iterator drops what has not started; threads are
-    daemons, so work in progress does not delay the end of the program. `tick` is called about once a second while a
-    result is awaited; what it raises ends the iteration.
+    of `work` is raised in place of its result. Closing the iterator drops work that has not started; threads are
+    daemons, so work in progress does not delay the end of the program. `tick` is called about once a second while
+    waiting for a result; an exception that it raises ends the iteration.
     """
     todo: SimpleQueue[_Task[T, R] | None] = SimpleQueue()
     drawn: deque[_Task[T, R]] = deque()
@@ -79,5 +79,5 @@ def _work(todo: SimpleQueue[_Task[T, R] | None], work: Callable[[T], R]) -> None
             continue
         try:
             task.result.set_result(work(task.item))
-        except BaseException as error:  # noqa: BLE001 - the reader of the result is who must see it
+        except BaseException as error:  # noqa: BLE001 - passed on to the consumer
             task.result.set_exception(error)

@@ -1,4 +1,4 @@
-"""Which days to ask for in one request, and how to ask for them; pure functions, no requests."""
+"""Choose the days to request together, and the query parameters for them. Pure functions, no requests."""
 
 from __future__ import annotations
 
@@ -15,57 +15,57 @@ if TYPE_CHECKING:
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
 
-# Days of hours that fit into an answer of 100 rows: the longest three days have 73, and the rest is for the doubt.
+# Days of hourly rows that fit into a response of 100 rows: the longest three days have 73; the rest is a margin.
 HOURLY_DAYS: Final = 3
-# The docs do not say in which zone the hours of a series are. With this much more at both ends, all hours of the
-# window are in the answer whichever it is.
+# The docs do not state the time zone of an hourly series. With this margin at both ends, the response includes all
+# hours of the window in any time zone.
 _HOUR_DOUBT: Final = 13
 
 
 @dataclass(frozen=True)
 class Window:
-    """Days that are asked for together, from the first to the last, both included; by the day or by the hour."""
+    """Days to request together, from the first to the last, both included; by day or by hour."""
 
     first: date
     last: date
     hourly: bool = False
 
     def params(self, zone: tzinfo) -> dict[str, str]:
-        """The query that brings every day of the window, and one day more (or some hours).
+        """Return the query for every day of the window, plus one spare day (or some spare hours).
 
-        Braze's docs leave open whether the day of `ending_at` is part of the answer. So the window ends at the
-        midnight after its last day and is asked for with one day to spare: if that day counts, the answer has the
-        day after the window too; if it does not, the day before. `wants` tells either from the days that are wanted.
+        Braze's docs leave open whether the response includes the day of `ending_at`. So the window ends at the midnight
+        after its last day, and the query requests one spare day: if that day counts, the response also has the day
+        after the window; if not, the day before it. `wants` filters out either one.
         https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_analytics/#request-parameters
         """
         end = datetime.combine(self.last + DAY, time(), zone)
         if not self.hourly:
             return {"ending_at": end.isoformat(), "length": str((self.last - self.first).days + 2)}
         start = datetime.combine(self.first, time(), zone).astimezone(timezone.utc)
-        hours = -(-(end.astimezone(timezone.utc) - start) // HOUR)  # of a day that is half an hour longer, all
+        hours = -(-(end.astimezone(timezone.utc) - start) // HOUR)  # round up for a day with an extra half hour
         later = (end.astimezone(timezone.utc) + _HOUR_DOUBT * HOUR).astimezone(zone)
         return {"ending_at": later.isoformat(), "length": str(hours + 2 * _HOUR_DOUBT + 1), "unit": "hour"}
 
     def wants(self, stamp: str, zone: tzinfo = timezone.utc) -> bool:
-        """Whether a row of this `time` belongs to the window."""
+        """Return whether a row with this `time` belongs to the window."""
         if not self.hourly:
             return self.first <= date.fromisoformat(stamp[:10]) <= self.last
         return self.first <= moment(stamp, zone).astimezone(zone).date() <= self.last
 
 
 def first_day(start: date, bookmark: date | None, lookback: timedelta) -> date:
-    """The day to begin with: `lookback` before the bookmark, but never before `start`."""
+    """Return the first day to read: `lookback` before the bookmark, but never before `start`."""
     return start if bookmark is None else max(start, bookmark - lookback)
 
 
 def span(longest: int, *, hourly: bool = False) -> timedelta:
-    """The days of a window that an answer of `longest` days can hold."""
-    # One day of the answer is the spare one of `Window.params`.
+    """Return how long a window may be to fit into a response of `longest` days."""
+    # One day of the response is the spare day of `Window.params`.
     return (HOURLY_DAYS if hourly else longest - 1) * DAY
 
 
 def windows(first: date, last: date, longest: int, *, hourly: bool = False) -> Iterator[Window]:
-    """Cut the days from `first` to `last`, both included, into windows that an answer of `longest` days can hold."""
+    """Cut the days from `first` to `last`, both included, into windows that fit into a response of `longest` days."""
     step = span(longest, hourly=hourly)
     while first <= last:
         yield Window(first, min(first + step, last + DAY) - DAY, hourly)

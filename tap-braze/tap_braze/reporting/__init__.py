@@ -1,1 +1,1 @@
-"""What a run did: its progress, and the parents that Braze refused; decides nothing."""
+"""What a run did: its progress, and the parents that Braze refused. Makes no decisions."""

@@ -1,4 +1,4 @@
-"""Counts what a run reads, and logs it every few seconds and at the end; feeds the SDK's metrics of requests."""
+"""Count what a run reads, and log it every few seconds and at the end; feed the SDK's request metrics."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WIDEST_NAME: Final = 36
 
 @dataclass
 class StreamCounts:
-    """Of one stream: records written, requests answered, seconds that something waited for a rate limit or a retry."""
+    """Counts for one stream: records written, requests completed, seconds spent waiting for rate limits or retries."""
 
     records: int = 0
     requests: int = 0
@@ -27,15 +27,15 @@ class StreamCounts:
 
 
 class Progress:
-    """Counts for one thread; others may read them.
+    """Progress of a run. Only one thread may count; others may read the counts.
 
-    Everything that waits calls `tick` about once a second, so `check_stop` may end the run there by an exception.
+    Every wait calls `tick` about once a second, so `check_stop` can end the run there by raising an exception.
 
     Args:
-        logger: Where progress is logged.
-        check_stop: Raises what ends the run.
+        logger: Receives the progress lines.
+        check_stop: Raises the exception that ends the run.
         waited: Returns the seconds of waiting in the run so far.
-        waits_for: Returns what requests wait for at the moment, empty for nothing.
+        waits_for: Returns what requests are waiting for at the moment; empty for nothing.
     """
 
     def __init__(
@@ -66,12 +66,12 @@ class Progress:
 
     @property
     def requests(self) -> int:
-        """The number of requests answered in this run."""
+        """Return the number of requests completed in this run."""
         return self._requests
 
     @property
     def seconds(self) -> float:
-        """Seconds since the run began."""
+        """Return the seconds since the run began."""
         return time.monotonic() - self._started
 
     def begin(self, stream: str, endpoint: str) -> None:
@@ -98,7 +98,7 @@ class Progress:
             self.streams[self._stream].waited += self._waited() - self._waited_before
 
     def record_answer(self, window: Window | None = None, records: int = 0) -> None:
-        """Count an answered request and the records read from it."""
+        """Count a completed request and the records read from it."""
         self._requests += 1
         self._of_stream += 1
         self._records += records
@@ -116,11 +116,11 @@ class Progress:
         self.tick()
 
     def wrote(self, stream: str, records: int = 1) -> None:
-        """Count records written to standard output, also those of a stream whose turn has not come."""
+        """Count records written to standard output, including those of a stream whose turn has not come."""
         self.streams.setdefault(stream, StreamCounts()).records += records
 
     def log(self) -> None:
-        """Log how far the run is."""
+        """Log the progress of the run."""
         now = time.monotonic()
         span = max(now - self._logged, 1e-9)
         pace = (self._requests - self._requests_logged) / span
@@ -164,7 +164,7 @@ class Progress:
         )
 
     def log_table(self, refused: Mapping[str, int]) -> None:
-        """Log what each stream has brought, and the run in total.
+        """Log the totals of each stream and of the run.
 
         Args:
             refused: Number of parents that were refused or failed, by stream.

@@ -1,4 +1,4 @@
-"""Records what went wrong with single parents, and reports it at the end of the run."""
+"""Record what went wrong with single parents, and report it at the end of the run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from tap_braze.braze.client import BrazeError
 
 _NAMED: Final = 20
-# This many parents in a row without an answer are an outage.
+# This many parents in a row without a response mean an outage.
 _OUTAGE: Final = 3
 
 
@@ -27,15 +27,15 @@ class Report:
         self._failed: dict[str, dict[str, str]] = {}
         self._skipped: list[str] = []
         self._in_a_row: dict[str, BrazeError] = {}
-        # Refused and failed parents by stream, to the end of the run.
+        # Refused and failed parents by stream, kept until the end of the run.
         self.counts: Counter[str] = Counter()
 
     def record_answer(self) -> None:
-        """Record that Braze answered, which ends a row of failures."""
+        """Record a response from Braze, which ends a series of failures."""
         self._in_a_row.clear()
 
     def record_refusal(self, stream: str, named: str, error: BrazeError) -> None:
-        """Record that Braze refuses what `named` names, and log it the first time."""
+        """Record that Braze refused `named`, and log it the first time."""
         of_stream = self._refused.setdefault(stream, {})
         if named not in of_stream:
             of_stream[named] = None
@@ -45,9 +45,9 @@ class Report:
             )
 
     def record_failure(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
-        """Record that what `named` names got no answer after all retries.
+        """Record that `named` got no response after all retries.
 
-        Return the first failure of an outage, with its name; None while other parents still answer.
+        Return the first failure of an outage, with its name; None while other parents still get responses.
         """
         self._in_a_row[named] = error
         if len(self._in_a_row) >= _OUTAGE:
@@ -56,7 +56,7 @@ class Report:
         return None
 
     def record_missing(self, stream: str, named: str, error: Exception) -> None:
-        """Record that the stream lacks what `named` names, whatever happens to other parents."""
+        """Record that `named` is missing from the stream, even if other parents succeed."""
         of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
             of_stream[named] = text

@@ -47,7 +47,7 @@ CURRENTS: Final = th.Property(
                 "`start_date`."
             ),
         ),
-        # Braze keeps events for five days while it cannot write; the default has two to spare.
+        # Braze keeps events for five days while it cannot write; the default adds two.
         # https://www.braze.com/docs/user_guide/data/distribution/braze_currents/setting_up_currents/
         th.Property(
             "lookback_hours",
@@ -84,7 +84,7 @@ CURRENTS: Final = th.Property(
 class Currents:
     """The checked and typed setting.
 
-    A first run begins at `start`. If `not_before` is set, no run reads files from before it.
+    The first run starts at `start`. If `not_before` is set, no run reads older files.
     """
 
     url: str | None = field(repr=False)

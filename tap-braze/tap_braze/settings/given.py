@@ -1,4 +1,4 @@
-"""Settings as a user gives them: nested values that came as text, and names that do not exist."""
+"""Settings as a user gives them: parse nested values passed as text, and find unknown names."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ _JSON_TYPES: Final[dict[type, str]] = {
     dict: "object",
     type(None): "null",
 }
-# What Meltano may hand over of its own: https://docs.meltano.com/concepts/plugins/#plugin-extras
+# Extras that Meltano may pass: https://docs.meltano.com/concepts/plugins/#plugin-extras
 _MELTANO: Final = frozenset(
     {
         *("_catalog", "_load_schema", "_metadata", "_schema", "_select", "_select_filter", "_state"),
         *("_dialect", "_target_schema", "_mappings", "_use_cached_catalog"),
     }
 )
-# Valid names that an error lists, if none is near.
+# Number of valid names that an error lists if none is close.
 _LISTED: Final = 12
 
 
 def parsed(value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """Return a value in the types of its JSON Schema, at every level.
 
-    Meltano and the environment hand over text: `config set tap-braze send_ids '["a"]'`. Text stays where the
-    schema allows it, and where it is no JSON of a type that the schema allows.
+    Meltano and the environment pass text: `config set tap-braze send_ids '["a"]'`. Keep text where the schema
+    allows it, or where it is not JSON of a type that the schema allows.
     """
     if isinstance(value, str):
         value = _from_text(value, schema)
@@ -45,9 +45,9 @@ def parsed(value: Any, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401
 
 
 def unknown(config: Mapping[str, Any], schema: Mapping[str, Any], known: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Yield a line for each setting that does not exist, at every level, with the nearest name that does.
+    """Yield a line for each unknown setting, at every level, with the closest valid name.
 
-    `known` has further names of the top level, such as the SDK's.
+    `known` adds names at the top level, such as the SDK's.
     """
     names = schema["properties"]
     for name, value in config.items():
@@ -85,7 +85,7 @@ def _schema_of(name: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
 def _from_text(text: str, schema: Mapping[str, Any]) -> Any:  # noqa: ANN401
     types = _types(schema)
     if "string" in types:
-        types &= {"array", "object"}  # text like this is meant as such
+        types &= {"array", "object"}  # text like this is meant as JSON
     if not types:
         return text
     try:

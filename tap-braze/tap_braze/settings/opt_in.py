@@ -1,4 +1,4 @@
-"""Settings without which a stream is not read, even if it is selected: Meltano selects `*.*` unless told otherwise."""
+"""Settings that must be on to read certain streams, even selected ones: Meltano selects `*.*` by default."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     th.Property(
         "api_key",
-        # What is outside of this cannot stand in an HTTP header; quotes around the key make Braze answer 401.
+        # Other characters are not valid in an HTTP header; with quotes around the key, Braze returns 401.
         th.StringType(pattern=r"^[!#-&(-~]+(?!\n)$"),
         required=True,
         nullable=False,
@@ -183,7 +183,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     ),
     th.Property(
         "rate_limit_reserve",
-        th.NumberType(minimum=0, maximum=0.9),  # type: ignore[arg-type] # the SDK declares whole bounds
+        th.NumberType(minimum=0, maximum=0.9),  # type: ignore[arg-type] # the SDK types the bounds as int
         default=0.2,
         title="Rate limit reserve",
         description=(
@@ -297,7 +297,7 @@ class Settings:
         """Read a config that its JSON Schema accepts.
 
         Raises:
-            ValueError: A setting is wrong in a way that JSON Schema cannot express; the message names it.
+            ValueError: A setting is wrong in a way that JSON Schema cannot express; the message names the setting.
         """
         zone, currents = _zone(config["time_zone"]), config["currents"]
         today = datetime.now(zone).date()
@@ -309,7 +309,7 @@ class Settings:
             raise ValueError(f"setting 'start_date': {config['start_date']!r} is in the future")
         if end is not None and end <= start:
             raise ValueError(f"setting 'end_date': {config['end_date']!r} is not after the start date ({start.date()})")
-        # A day that has begun before the end is read: Braze's rows of a day cannot be cut.
+        # Read a day that begins before the end in full: Braze's daily rows cannot be split.
         last = today if end is None else min(today, (end - timedelta(microseconds=1)).date())
         return cls(
             zone=zone,
@@ -337,16 +337,16 @@ class Settings:
 def checked(
     config: Mapping[str, Any], schema: dict[str, Any], env_prefix: str, known: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return a config with its defaults filled in, and one line for each mistake in it.
+    """Return a config with its defaults filled in, and one line for each error in it.
 
-    Values may come as text, as they do from the environment. A setting that is null counts as not set. `known` names
-    are none of the tap's, and no mistake.
+    Values may be text, as they are from the environment. A setting that is null counts as not set. `known` lists names
+    that are not the tap's and are no error.
     """
     found = parsed(copy.deepcopy({name: value for name, value in config.items() if value is not None}), schema)
     if errors := [*unknown(found, schema, known)]:
         return found, errors
     errors = [
-        f"setting '{name}': it must be an object"  # the validator would fail to fill in its defaults
+        f"setting '{name}': it must be an object"  # otherwise the validator fails when it fills in its defaults
         for name, described in schema["properties"].items()
         if "object" in described["type"] and not isinstance(found.get(name, {}), dict)
     ]
@@ -363,7 +363,7 @@ def checked(
 
 
 def _explain(error: Any, env_prefix: str) -> str:  # noqa: ANN401 - jsonschema is not typed
-    """A JSON Schema error as a line that names the setting, and does not show a secret."""
+    """Return a JSON Schema error as a line that names the setting and shows no secret."""
     if error.validator == "required":
         name = error.message.split("'")[1]
         return f"setting '{name}' is missing: give it in the config, or as {env_prefix}{name.upper()} with --config=ENV"
@@ -376,7 +376,7 @@ def _explain(error: Any, env_prefix: str) -> str:  # noqa: ANN401 - jsonschema i
 
 def _zone(name: str) -> tzinfo:
     if name == "UTC":
-        return timezone.utc  # known even where the machine has no time zone database
+        return timezone.utc  # works even on a machine without a time zone database
     try:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""UserIds of users that settings name, in a list, in a file, or both."""
+"""User IDs from settings: a list, a file, or both."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class UserIds:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], file_setting: str) -> UserIds:
-        """Read `external_ids` of an object setting and its file, which `file_setting` names with its path.
+        """Read `external_ids` of an object setting, and the file that its `file_setting` names.
 
         Raises:
             ValueError: The file cannot be read.
@@ -31,7 +31,7 @@ class UserIds:
         return cls(tuple(dict.fromkeys(config["external_ids"])), Path(file) if file is not None else None)
 
     def __iter__(self) -> Iterator[str]:
-        """Yield all IDs; the file (UTF-8) is read line by line."""
+        """Yield all IDs; read the file (UTF-8) line by line."""
         yield from self.listed
         if self.file is not None:
             with self.file.open(encoding="utf-8-sig") as lines:

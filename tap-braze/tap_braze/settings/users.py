@@ -1,4 +1,4 @@
-"""The setting `users`: which profiles to export, with which fields, and where the files are."""
+"""The setting `users`: which profiles and fields to export, and where the files are."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Users:
         """Read the setting.
 
         Raises:
-            ValueError: It is wrong in a way that JSON Schema cannot express.
+            ValueError: The setting is wrong in a way that JSON Schema cannot express.
         """
         if config["custom_attributes"] and "custom_attributes" in config["fields"]:
             raise ValueError(

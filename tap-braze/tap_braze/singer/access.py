@@ -29,10 +29,10 @@ class Finding:
 
 
 def report(run: RunContext) -> Iterator[str]:
-    """Yield a line for each stream, as soon as it is known, and a line about all streams.
+    """Yield a line for each stream as soon as its result is known, and a line about all streams.
 
     Raises:
-        BrazeError: the key or the host is wrong, or the key has no permission to read.
+        BrazeError: The key or the host is wrong, or the key has no permission to read.
     """
     width = max(len(stream.name) for stream in STREAMS)
     readable = untested = 0
@@ -52,7 +52,7 @@ def report(run: RunContext) -> Iterator[str]:
 
 
 def _currents(run: RunContext) -> str:
-    """Return whether the files of Currents can be listed, and their event types."""
+    """Return whether the Currents files can be listed, and their event types."""
     try:
         event_types = run.files.event_types
     except StorageError as error:
@@ -61,12 +61,12 @@ def _currents(run: RunContext) -> str:
 
 
 def _findings(run: RunContext) -> Iterator[Finding]:
-    """Send one request for each stream, for the first row of its list; `STREAMS` has lists before what needs them."""
+    """Request the first row of each stream's list; `STREAMS` has lists before the streams that need them."""
     streams = {stream.name: stream for stream in run.streams(BrazeStream)}  # type: ignore[type-abstract]
     for stream in streams.values():
         stream.assume_rows([])  # until its own test
     found: dict[str, Finding] = {}
-    by_request: dict[tuple[str, str], Finding] = {}  # long forms are made of the answers of another stream
+    by_request: dict[tuple[str, str], Finding] = {}  # long forms use the responses of another stream
     for kind in STREAMS:
         stream = streams[kind.name]
         where = (stream.path, stream.permission)
@@ -91,7 +91,7 @@ def _test(stream: BrazeStream) -> Finding:
         text = f"not tested: {stream.untested}; needs the permission '{stream.permission}'"
         return Finding(stream.name, readable=None, text=text)
     request = None
-    with suppress(ForbiddenError, RefusedError):  # of the details that are read on the way
+    with suppress(ForbiddenError, RefusedError):  # from the details that are read on the way
         request = stream.probe()
     if request is None:
         return _test_permission(stream)
@@ -109,7 +109,7 @@ def _test(stream: BrazeStream) -> Finding:
 
 
 def _test_permission(stream: BrazeStream) -> Finding:
-    """Request nothing in particular: Braze checks the permission before the parameters.
+    """Send a request without parameters: Braze checks the permission before the parameters.
 
     https://www.braze.com/docs/api/basics/#rest-api-key
     """

@@ -1,4 +1,4 @@
-"""The signal that ends a run: its handler only posts, so that no instruction of a run is cut in half."""
+"""The signal that ends a run: its handler only posts, so it never interrupts work halfway."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ if TYPE_CHECKING:
 
 
 class StopSignal:
-    """The signal that ends the run, if one has come. The first one counts."""
+    """The signal that ends the run, if one has arrived. The first one counts."""
 
     def __init__(self) -> None:
         self.reason: Stopped | None = None
-        # put() is the one call that a handler may make at any instruction: it takes no lock of Python's.
+        # put() is the one call that a handler may make at any instruction: it takes no Python lock.
         self._posted: SimpleQueue[Stopped | None] = SimpleQueue()
 
     def check(self) -> None:
-        """Raise what ends the run. The main thread calls this where nothing is half done.
+        """Raise the exception that ends the run. The main thread calls this only between complete steps.
 
         Raises:
-            Stopped: A signal has come.
+            Stopped: A signal has arrived.
         """
         if self.reason is not None:
             raise self.reason
 
     @contextmanager
     def handled(self, on_stop: Callable[[], None]) -> Iterator[None]:
-        """Post these signals from now on, and call `on_stop` once when the first one comes during the block.
+        """Post these signals from now on, and call `on_stop` once when the first one arrives during the block.
 
-        `on_stop` runs in a thread of its own, since it may take a lock that the interrupted instruction holds. The
+        `on_stop` runs in its own thread, because it may take a lock that the interrupted instruction holds. The
         handlers outlive the block: a signal after the run does not change how it ended.
         """
         threading.Thread(target=self._wait, args=(on_stop,), daemon=True, name="stop-signal").start()

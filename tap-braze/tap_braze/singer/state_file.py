@@ -1,4 +1,4 @@
-"""The file of `--state`, in the forms that people have: the value, STATE messages, lines of either, Meltano's."""
+"""The file of `--state`, in the forms that people have: the value, STATE messages, lines of either, or Meltano's."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _FORMS: Final = (
     'expected {"bookmarks": {...}}, a STATE message, lines that end with one of these, or Meltano\'s '
     '{"singer_state": {...}}'
 )
-# What may come after the last STATE in the output of a run that was killed.
+# Messages that may follow the last STATE in the output of a run that was killed.
 _OTHER_MESSAGES: Final = frozenset({"ACTIVATE_VERSION", "BATCH", "RECORD", "SCHEMA"})
 
 
 class StateFile(click.File):
-    """A file to read; if there is none, the error says what a first run needs."""
+    """A file to read; if it does not exist, the error explains what a first run needs."""
 
     @override
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> IO[Any]:
@@ -33,17 +33,17 @@ class StateFile(click.File):
 
 
 def read(text: str) -> dict[str, Any]:
-    """Return the state that a file holds.
+    """Return the state in a file.
 
     Raises:
-        ConfigValidationError: it holds none.
+        ConfigValidationError: The file contains no state.
     """
     text = text.lstrip("\ufeff").strip()
     if not text:
         raise _wrong(f"the file is empty; {_FIRST_RUN}")
     try:
         return _state(json.loads(text))
-    except ValueError:  # several lines
+    except ValueError:  # more than one line
         pass
     for line in reversed(text.splitlines()):
         if not line.strip():

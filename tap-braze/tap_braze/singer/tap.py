@@ -65,7 +65,7 @@ class TapBraze(SdkTap):
     @property
     @override
     def streams(self) -> dict[str, BrazeStream]:  # type: ignore[override]
-        """All streams; those that wait for the 1,000 requests an hour last, so that they hold up no other."""
+        """Return all streams, with those limited to 1,000 requests an hour last, so that they delay no other."""
         if self._ordered is None:
             streams: list[BrazeStream] = list(super().streams.values())  # type: ignore[arg-type]
             self._ordered = {stream.name: stream for stream in sorted(streams, key=lambda each: each.is_slow)}
@@ -73,25 +73,25 @@ class TapBraze(SdkTap):
 
     @cached_property
     def stop_signal(self) -> StopSignal:
-        """The signal that ends the run, if one has come."""
+        """Return the holder of the signal that ends the run."""
         return StopSignal()
 
     @cached_property
     def run(self) -> RunContext:
-        """What the streams of this run share."""
+        """Return the context that the streams of this run share."""
         return RunContext(self, self.stop_signal.check)
 
     @override
     def discover_streams(self) -> list[BrazeStream]:
         streams = [stream(self.run) for stream in STREAMS]
         if "url" in self.config.get("currents", ()):
-            self.validate()  # what there is to discover is in the bucket that the settings name
+            self.validate()  # the settings name the bucket that discovery lists
             streams += currents.streams(self.run)
         return streams
 
     @override
     def setup_mapper(self) -> None:
-        """Streams that are not selected keep their columns: the SDK lacks their key where a map's glob has them too."""
+        """Keep the columns of deselected streams: the SDK lacks their key if a stream map's glob includes them."""
         super(Tap, self).setup_mapper()
         for entry in self.catalog.streams:
             mask, schema = entry.metadata.resolve_selection(), entry.schema.to_dict()
@@ -105,14 +105,14 @@ class TapBraze(SdkTap):
     @override
     @contextmanager
     def syncing(self) -> Iterator[None]:
-        """End the run between two messages, with a last STATE, when a signal comes.
+        """End the run between two messages, with a last STATE, when a signal arrives.
 
         Raises:
             Stopped: A signal ended the run.
         """
         self._skip_without_opt_in()
         self.message_writer.check_stop = self.stop_signal.check
-        # Requests in flight only read, so nothing is lost when they are cut off at once.
+        # Requests in flight only read, so cutting them off loses nothing.
         with ExitStack() as at_end:
             at_end.enter_context(self.stop_signal.handled(partial(self.run.client.stop, grace=0.0)))
             self.run.progress.selected = sum(stream.selected for stream in self.streams.values())
@@ -129,7 +129,7 @@ class TapBraze(SdkTap):
                 raise reason from None
 
     def _skip_without_opt_in(self) -> None:
-        """Deselect streams that a setting has to allow: Meltano selects `*.*` unless told otherwise."""
+        """Deselect streams whose opt-in setting is off: Meltano selects `*.*` by default."""
         skipped: dict[str, list[str]] = {}
         for stream in self.streams.values():
             if stream.selected and stream.opt_in and not self.config[stream.opt_in]:
@@ -138,7 +138,7 @@ class TapBraze(SdkTap):
         for setting, names in skipped.items():
             self.logger.warning("skipped, because setting '%s' is not true: %s", setting, ", ".join(names))
 
-    # Errors that a user can fix are one line each, wherever the SDK meets them.
+    # Errors that a user can fix take one line each, wherever the SDK raises them.
 
     @classmethod
     @override
@@ -151,7 +151,8 @@ class TapBraze(SdkTap):
     @classmethod
     @override
     def invoke(cls, *, state: IO[str] | None = None, **arguments: Any) -> None:
-        # Records are many short-lived objects without cycles: collecting at the usual pace takes a tenth of a run.
+        # Records are many short-lived objects without cycles: garbage collection at the default rate takes a tenth of a
+        # run.
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         try:
             with cls._plain_errors():
@@ -181,7 +182,7 @@ class TapBraze(SdkTap):
             if value != CliTestOptionValue.All.value:
                 super().cb_test(ctx, param, value)
                 return
-            # The SDK would read a record of each stream, all pages of its lists before, and stop at the first refusal.
+            # The SDK would read a record of each stream, after all pages of its lists, and stop at the first refusal.
             config = ctx.params.get("config", ConfigInput())
             tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True)
             for line in access.report(tap.run):

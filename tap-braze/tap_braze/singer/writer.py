@@ -1,4 +1,4 @@
-"""Writes messages to standard output: records in batches, and only whole lines. Knows nothing of Braze."""
+"""Write messages to standard output: records in batches, and only whole lines. Knows nothing about Braze."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ _FLUSH_SECONDS: Final = 1.0
 
 
 class Writer(MsgSpecWriter):
-    """Holds records back until they fill a buffer, another kind of message comes, or a second has passed.
+    """Holds records back until they fill a buffer, another kind of message arrives, or a second has passed.
 
-    Each write releases the interpreter, and with many requests in flight getting it back takes a while.
+    Each write releases the interpreter lock; with many requests in flight, getting it back takes a while.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._lines = bytearray()
         self._flushed = 0.0
-        # Called before each batch of lines: between two messages nothing is half done, so a run may end here.
+        # Called before each batch of lines: a run may end here because no message is half written.
         self.check_stop: Callable[[], None] = _nothing
 
     @override
@@ -44,14 +44,14 @@ class Writer(MsgSpecWriter):
             self.flush()
 
     def write_lines(self, lines: bytes) -> None:
-        """Write RECORD messages that are encoded already, each on a line of its own."""
+        """Write RECORD messages that are already encoded, each on its own line."""
         self.check_stop()
         self._lines += lines
         if self._is_due:
             self.flush()
 
     def write_last(self, message: Message) -> None:
-        """Write the last message of a run that was stopped, after everything held back."""
+        """Write the last message of a stopped run, after everything held back."""
         self._lines += self.format_message(message)
         self.flush()
 
@@ -63,15 +63,15 @@ class Writer(MsgSpecWriter):
         """Write everything held back.
 
         Raises:
-            OutputError: Standard output cannot be written.
+            OutputError: Standard output is not writable.
         """
         try:
             while self._lines:
-                # Under PYTHONUNBUFFERED a write that a signal interrupts may write only a part.
+                # Under PYTHONUNBUFFERED, a write that a signal interrupts may be partial.
                 del self._lines[: sys.stdout.buffer.write(self._lines)]
             sys.stdout.flush()
         except OSError as error:
-            # Bytes left in a buffer would fail again when the process ends, and change its exit code.
+            # Bytes left in a buffer would fail again at process exit and change the exit code.
             discard_if_unwritable(sys.stdout)
             raise OutputError(f"standard output cannot be written: {error.strerror}") from None
         self._flushed = time.monotonic()
