@@ -1,4 +1,4 @@
-"""All streams of the tap: add the class of a new one to `STREAMS`. How streams are read is in `base`."""
+"""All streams of the tap: add the class of a new stream to `STREAMS`. `base` has the code that reads streams."""
 
 from __future__ import annotations
 

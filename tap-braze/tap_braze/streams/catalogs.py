@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Catalogs(ListStream):
     """All catalogs, with the columns of their items."""
 
-    # `updated_at` is no replication key: whether it moves with the items, too, the docs do not say.
+    # `updated_at` is not a replication key: the docs do not say whether it also changes when items do.
     name = "catalogs"
     path = "/catalogs"
     permission = "catalogs.get"
@@ -66,8 +66,8 @@ class CatalogItems(ListStream):
     schema = columns.schema(
         columns.key("catalog_name", "Name of the catalog."),
         columns.key("id", "ID of the item, unique within the catalog."),
-        # The columns are the customer's: they differ from catalog to catalog, may be called like the two above, and
-        # are not known without a request.
+        # The columns are the customer's: they vary by catalog, may have the same names as the two above, and are
+        # unknown without a request.
         th.Property(
             "item",
             th.ObjectType(additional_properties=True),

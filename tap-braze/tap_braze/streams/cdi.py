@@ -53,7 +53,7 @@ class CdiSyncRuns(ChangesStream):
     permission = "cdi.integration_job_status"
     pool = CDI_SYNC_RUNS
     payload = "results"
-    is_snapshot = False  # a log: Braze may forget old syncs
+    is_snapshot = False  # a log: Braze may drop old syncs
     parent = CdiIntegrations
     parent_key = "integration_id"
     primary_keys = ("integration_id", "sync_start_time")

@@ -1,4 +1,4 @@
-"""Streams of Currents: one for each event type, and one of all events."""
+"""Streams of Currents: one for each event type, and one for all events."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ if TYPE_CHECKING:
     from tap_braze.currents.files import File
     from tap_braze.streams.base.context import RunContext
 
-_BYTES_AHEAD: Final = 33_554_432  # of files that are read before their turn; their lines are two to five times as many
+_BYTES_AHEAD: Final = 33_554_432  # of files read before their turn; their lines take two to five times as much
 _RECORDS_BETWEEN_STATES: Final = 50_000
-# STATE names the files that are to be tried again; so many are a sign that something else is wrong.
+# STATE names the files to retry; more than this many point to another problem.
 _MOST_ASIDE: Final = 100
 _SECONDS_BETWEEN_WORDS: Final = 5.0
 _OF_COLUMN: Final = 2  # parts of a breadcrumb: `properties` and the name
 
 
 def streams(run: RunContext) -> list[BrazeStream]:
-    """The streams of Currents, if the settings say where its files are.
+    """Return the streams of Currents, if the settings name the location of its files.
 
-    They are of all event types that are known, so that a catalog has them before the first file comes, and of those
-    that there are files of. The latter are selected by default; `currents_events`, which has them all again, is not.
+    Include all known event types, so that a catalog has them before the first file arrives, and those that have files.
+    The types with files are selected by default; `currents_events`, which repeats all events, is not.
     """
     settings = run.settings.currents
     if settings.url is None:
@@ -58,7 +58,7 @@ def streams(run: RunContext) -> list[BrazeStream]:
         there = known
     event_types = sorted(known | there)
     for pattern in settings.event_types:
-        if not fnmatch.filter(event_types, pattern):  # its first file may be still to come
+        if not fnmatch.filter(event_types, pattern):  # its first file may not exist yet
             run.tap.logger.warning(
                 "setting 'currents.event_types': %r matches no known event type and no folder of files", pattern
             )
@@ -74,33 +74,33 @@ def streams(run: RunContext) -> list[BrazeStream]:
 
 
 class _FilesStream(BrazeStream):
-    """Events out of files, which are read once each, in the order of hours.
+    """Events from files, each read once, in order of hours.
 
-    The lines of its records are made where files are decoded, and do not go through the SDK record by record, unless
-    stream maps or flattening want that.
+    Workers encode the record lines while they decode the files. The lines bypass the SDK's handling of single records
+    unless stream maps or flattening require it.
     """
 
     path = "event_type=…"
     permission = ""
-    in_one = False  # whether events of all types are in it
+    in_one = False  # whether it has events of all types
 
     def __init__(self, run: RunContext, schema: dict[str, Any]) -> None:
         super().__init__(run, schema)
-        # No field tells what was read: the time of an event can be long before that of its file.
+        # No field shows what was read: an event can be much older than its file.
         self.forced_replication_method = REPLICATION_INCREMENTAL
         self._events = self._files = self._repeated = 0
 
     def event_types(self) -> list[str]:
-        """The event types that there are files of and the stream has."""
+        """Return the stream's event types that have files."""
         raise NotImplementedError
 
     def kept(self, event_type: str) -> dict[str, Any]:
-        """What STATE has of an event type, to be changed in place."""
+        """Return the part of STATE for an event type, to be changed in place."""
         raise NotImplementedError
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record:
-        return row  # a SCHEMA message declares what is new before the first record that has it
+        return row  # a SCHEMA message declares new fields before their first record
 
     @override
     def get_records(self, context: Context | None) -> Iterable[Record]:
@@ -121,7 +121,7 @@ class _FilesStream(BrazeStream):
 
     @property
     def _is_plain(self) -> bool:
-        """Whether records come out as they are, and all of them."""
+        """Return whether records pass through unchanged and without a limit."""
         maps = self.stream_maps
         return (
             self.ABORT_AT_RECORD_COUNT is None
@@ -131,11 +131,11 @@ class _FilesStream(BrazeStream):
         )
 
     def _chunks(self, *, bare: bool) -> Iterator[tuple[bytes, int]]:
-        """The lines of all events that are to be read, some at a time, and how many events they are."""
+        """Yield the lines of all events to read, in chunks, with the number of events in each chunk."""
         try:
             event_types = self.event_types()
         except StorageError:
-            return  # was said when the streams were made
+            return  # logged when the streams were created
         started = told = time.monotonic()
         with Workers() as workers:
             for event_type in event_types:
@@ -192,7 +192,7 @@ class _FilesStream(BrazeStream):
                 self.flush_state()
 
     def _read(self, workers: Workers, task: Task, file: File) -> IO[bytes] | Exception:
-        """What there is in a file, or what is wrong with it."""
+        """Return the contents of a file, or its error."""
         try:
             return workers.frames_of(task, self.run.files.read(file))
         except (StorageError, BrokenFileError) as error:
@@ -214,7 +214,7 @@ class _FilesStream(BrazeStream):
                 yield lines, new
 
     def _plan(self, event_type: str, position: Position) -> list[File]:
-        """The files to read, those first that were set aside in earlier runs."""
+        """Return the files to read, starting with those set aside in earlier runs."""
         settings, files = self.run.settings.currents, self.run.files
         since = position.since or hour_of(settings.start)
         if settings.not_before is not None:
@@ -234,7 +234,7 @@ class _FilesStream(BrazeStream):
         return position.plan(listed, aside)
 
     def _set_aside(self, file: File, error: Exception, position: Position) -> bool:
-        """Note a file for the next run; whether there is still room for it."""
+        """Set a file aside for the next run; return whether there was room for it."""
         if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
             named = f"{file.path} and all after it, for {_MOST_ASIDE} files before it are broken too,"
             self.run.report.record_missing(self.name, named, error)
@@ -244,7 +244,7 @@ class _FilesStream(BrazeStream):
         return True
 
     def _admit(self, declared: Mapping[str, list[str]]) -> None:
-        """Say in a new SCHEMA message what a file has that the last one did not name."""
+        """Declare a file's new fields in another SCHEMA message."""
         schema = self.effective_schema
         properties = schemas.extended(schema["properties"], declared)
         if properties is not None:
@@ -279,7 +279,7 @@ class _FilesStream(BrazeStream):
 
 
 def _is_utf8(path: str) -> bool:
-    """Whether a name can be written down; on a file system it may be any bytes."""
+    """Return whether a name is valid UTF-8; file systems allow any bytes."""
     try:
         path.encode()
     except UnicodeEncodeError:
@@ -311,7 +311,7 @@ class CurrentsEvents(_FilesStream):
     """Events of all types, with common fields as columns and the other fields in an object."""
 
     name = "currents_events"
-    # Braze says that an id is unique over all types; in its sample files all types have one and the same.
+    # Braze documents IDs as unique across all types; in its sample files, all types share the same ID.
     primary_keys = ("event_type", "id")
     selected_by_default = False
     in_one = True

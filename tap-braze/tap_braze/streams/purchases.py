@@ -49,7 +49,7 @@ class PurchasesRevenue(SeriesStream):
     products = Products
     hourly = True
     primary_keys = ("time",)
-    # Typed as a whole number on its page; all other revenue has cents.
+    # Typed as an integer in its docs; all other revenue has cents.
     schema = columns.schema(
         columns.day(), th.Property("revenue", th.NumberType, description="Revenue, in the currency of the dashboard.")
     )

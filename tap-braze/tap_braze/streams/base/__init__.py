@@ -1,16 +1,16 @@
-"""The base classes of streams, and the parts that a declaration names.
+"""Base classes of streams, and the parts that a declaration names.
 
 | the endpoint has | take | from |
 |---|---|---|
 | a list | `ListStream` | `lists` |
 | a list of plain names | `NamesStream` | `lists` |
-| a list whose rows tell when they changed | `ChangesStream`, with `edit_filter` if Braze can filter | `lists` |
+| a list whose rows show when they changed | `ChangesStream`, with `edit_filter` if Braze can filter | `lists` |
 | a list that Braze filters by day | `DailyStream` | `lists` |
 | the details of each row of a list | `DetailsStream` | `details` |
 | rows for each message of campaigns or Canvases | `MessageStream` | `messages` |
 | statistics by day or hour | `SeriesStream` | `series` |
 | an export of users | `SegmentExportStream`, `ExportedStream` | `tap_braze.streams.users.exports` |
-| paging | `paginator = LinkCursor()` (also one answer), `Offset(limit)`, `PageNumbers(size)` | `paginators` |
+| paging | `paginator = LinkCursor()` (also one response), `Offset(limit)`, `PageNumbers(size)` | `paginators` |
 
-A list for each row of another list names that as `parent` and `parent_key`. No streams are declared here.
+For a list per row of another list, set `parent` and `parent_key`. No streams are declared here.
 """

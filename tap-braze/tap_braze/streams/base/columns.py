@@ -1,4 +1,4 @@
-"""Building blocks of schemas: columns that several streams have."""
+"""Building blocks of schemas: columns that several streams share."""
 
 from __future__ import annotations
 
@@ -63,28 +63,28 @@ def open_array(name: str, description: str) -> th.Property[Any]:
 
 
 def strings(name: str, description: str) -> th.Property[Any]:
-    """Return a column with an array of strings."""
+    """Return a column that holds an array of strings."""
     return th.Property(name, th.ArrayType(th.StringType), description=description)
 
 
 def schema(*properties: th.Property[Any], extra: str = EXTRA) -> dict[str, Any]:
-    """Return the schema of a stream. Nested objects accept unknown fields, because Braze adds to them.
+    """Return the schema of a stream. Nested objects accept unknown fields, because Braze adds fields to them.
 
-    Unknown fields at the top go into the column `extra`: `EXTRA`, or `OTHER_METRICS` for a long form.
+    Unknown fields at the top level go into the column `extra`: `EXTRA`, or `OTHER_METRICS` for a long form.
     """
     column = open_object(extra, _EXTRAS[extra])
     return _with_columns(th.PropertiesList(*properties, column).to_dict())
 
 
 def extra_column(properties: dict[str, Any]) -> str:
-    """Return the name of the column for fields without one."""
+    """Return the name of the column for unknown fields."""
     return OTHER_METRICS if OTHER_METRICS in properties else EXTRA
 
 
 def _with_columns(node: dict[str, Any]) -> dict[str, Any]:
-    """A schema whose objects have no empty `properties`: the SDK's flattening makes no column of such an object.
+    """Return the schema without empty `properties` in objects: the SDK's flattening makes no column of such an object.
 
-    Without these it makes one of JSON, which is what an object of open keys needs.
+    Without the empty `properties`, it makes a JSON column, as an object with open keys needs.
     """
     if properties := node.pop("properties", None):
         node["properties"] = {name: _with_columns(inner) for name, inner in properties.items()}
@@ -94,7 +94,7 @@ def _with_columns(node: dict[str, Any]) -> dict[str, Any]:
 def conversions(booked_on: str) -> list[th.Property[Any]]:
     """Return the columns of conversions by their own day, and by the day of the `send` or `entry` that led to them."""
     described = {}
-    # Recordings have `conversions4` and further ones.
+    # Recordings contain `conversions4` and higher numbers.
     events = [
         ("", "the primary conversion event"),
         *((str(number), f"event {'ABCDEFGHIJ'[number]}") for number in range(1, 10)),
@@ -149,8 +149,9 @@ _IN_APP: Final = {
     "second_button_clicks": "Clicks on the second button.",
 }
 
-# https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_analytics/#response, and what answers have had
-# besides. The set is open: clicks by button and slide are named after what the customer wrote on them.
+# The documented metrics, plus others seen in responses. The set is open: clicks by button and slide are named after
+# text that the customer wrote on them.
+# https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_analytics/#response
 _METRICS: Final[dict[str, tuple[str, dict[str, str]]]] = {
     "ios_push": ("iOS push", _PUSH),
     "android_push": ("Android push", _PUSH),

@@ -1,4 +1,4 @@
-"""What the streams of one run share, handed to each of them when it is made."""
+"""What the streams of one run share, passed to each of them on creation."""
 
 from __future__ import annotations
 
@@ -35,24 +35,24 @@ class RunContext:
     """The settings, the API client, the reports and the other streams of a run."""
 
     def __init__(self, tap: Tap, check_stop: Callable[[], None]) -> None:
-        """`tap` is for the SDK's constructors and its mapper; its settings may be checked later.
+        """Create the context; `tap` is for the SDK's constructors and mapper, and its settings may be checked later.
 
-        `check_stop` raises what ends the run; whatever waits calls it through the progress.
+        `check_stop` raises the exception that ends the run; every wait calls it through the progress.
         """
         self.tap = tap
-        # In seconds: loaders keep versions in columns of 32 bits.
+        # In seconds: loaders store versions in 32-bit columns.
         self.version = int(time.time())
         self.progress = Progress(tap.logger, check_stop, self._waited, self._waits_for)
         self.report = Report(tap.logger)
 
     @cached_property
     def settings(self) -> Settings:
-        """The settings, checked and typed."""
+        """Return the settings, checked and typed."""
         return Settings.of(self.tap.config)
 
     @cached_property
     def client(self) -> Client:
-        """The one API client of all streams."""
+        """Return the API client that all streams share."""
         config = self.tap.config
         return Client(
             endpoint=config["endpoint"],
@@ -64,10 +64,10 @@ class RunContext:
 
     @cached_property
     def files(self) -> Files:
-        """The files of Currents.
+        """Return the files of Currents.
 
         Raises:
-            StorageError: the setting names no storage, or one whose driver is not installed.
+            StorageError: The setting names no storage, or storage whose driver is not installed.
         """
         settings = self.settings.currents
         storage = Storage("currents.url", settings.url or "", settings.storage_options)
@@ -81,7 +81,7 @@ class RunContext:
 
     @property
     def writer(self) -> MessageWriter:
-        """Standard output."""
+        """Return the writer for standard output."""
         return cast("MessageWriter", self.tap.message_writer)
 
     def stream(self, kind: type[S]) -> S:
@@ -94,11 +94,11 @@ class RunContext:
 
     def _waited(self) -> float:
         """Return the seconds that requests have waited for rate limits and retries."""
-        client = self.__dict__.get("client")  # no stream may need one
+        client = self.__dict__.get("client")  # no stream may need it
         return client.limit_waits.seconds + client.retry_waits.seconds if client else 0.0
 
     def _waits_for(self) -> str:
-        """Return what requests wait for at the moment, empty for nothing."""
+        """Return what requests are waiting for at the moment; empty for nothing."""
         client = self.__dict__.get("client")
         if client is None:
             return ""

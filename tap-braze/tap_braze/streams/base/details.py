@@ -1,4 +1,4 @@
-"""Streams of details: one request for each row of a list, and the day from which each object can have statistics."""
+"""Streams of details: one request for each row of a list, and the first day on which each object can have data."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ if TYPE_CHECKING:
     from tap_braze.streams.base.context import RunContext
 
 _ENVELOPE: Final = frozenset({"message", "errors"})
-# Two time zones are up to 26 hours apart, and the setting `time_zone` may not be the company's.
+# Two time zones are up to 26 hours apart, and the setting `time_zone` may differ from the company's.
 _MARGIN: Final = 2 * DAY
 
 
 class DetailsStream(ListStream):
-    """One record for each row of the parent that changed since the last run, requested by its id.
+    """One record for each parent row that changed since the last run, requested by its ID.
 
-    Declare what a `ListStream` does; `payload` is a field that every answer has. Where the list does not tell which
-    rows changed, all details are requested, and the changed ones come out. The next run requests again what Braze
-    refuses; STATE lists it.
+    Declare the same attributes as for a `ListStream`; `payload` is a field that every response has. Where the list does
+    not show which rows changed, request all details and emit the changed ones. STATE lists the objects that Braze
+    refuses; the next run requests them again.
     """
 
     parent: ClassVar[type[ListStream]]
@@ -43,7 +43,7 @@ class DetailsStream(ListStream):
     payload = "created_at"
     replication_key = "updated_at"
     # Fields with the time of the first send or entry, best first, for objects with statistics. The start date does not
-    # bound their details: a series may need any of them.
+    # limit their details: a series may need any of them.
     active_from: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, run: RunContext) -> None:
@@ -58,7 +58,7 @@ class DetailsStream(ListStream):
     def first_days(self, reader: str) -> Mapping[str, date]:
         """Return the day before which each object has no statistics, for the stream `reader`.
 
-        Objects whose details tell none are left out. Details that are read for this are not read again as records.
+        Objects without a known day are left out. Details read for this purpose are not read again as records.
         """
         if self._first_days is None:
             try:
@@ -93,7 +93,7 @@ class DetailsStream(ListStream):
         return understood
 
     def _details(self, reader: str, *, everybody: bool) -> Iterator[Record]:
-        """Yield the records since the bookmark, from the details of the changed objects, or of everybody."""
+        """Yield the records since the bookmark, from the details of changed objects or, with `everybody`, of all."""
         bookmark, latest = self.read_bookmark()
         since = self.edited_since(latest)
         if self.active_from:
@@ -137,18 +137,18 @@ class DetailsStream(ListStream):
     def _first_day(self, details: Mapping[str, Any]) -> date | None:
         """Return the day before which there is nothing to count: the first send or entry, less a margin.
 
-        The docs do not say that every kind of campaign fills `first_sent`. Where it is missing, the creation counts.
-        `last_sent` and `last_entry` bound nothing: opens and conversions come weeks after a send, and users travel
+        The docs do not promise that every kind of campaign fills `first_sent`. Where it is missing, use the creation
+        time. `last_sent` and `last_entry` set no limit: opens and conversions come weeks after a send, and users travel
         through a Canvas for months.
         """
         first = next(filter(None, (moment_or_none(details.get(name)) for name in self.active_from)), None)
         try:
             return None if first is None else first.astimezone(self.run.settings.zone).date() - _MARGIN
-        except OverflowError:  # the year 1
+        except OverflowError:  # year 1
             return None
 
     def _go_on_without(self, request: Request, error: BrazeError) -> bool:
-        """Report what Braze refuses, or what keeps failing; return whether it is the latter."""
+        """Report an object that Braze refuses or that keeps failing; return whether it keeps failing."""
         named = named_by(request)
         if isinstance(error, RefusedError):
             self.run.report.record_refusal(self.name, named, error)

@@ -30,32 +30,32 @@ if TYPE_CHECKING:
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
-# The documented times of the edit filters have no offset, and the docs do not name their time zone. No zone is further
-# than this from UTC, in which they are sent; rows that come because of it are left out again.
+# The documented times of the edit filters have no offset, and the docs do not name their time zone. They are sent in
+# UTC, and no zone is further from UTC than this; extra rows that come because of it are dropped.
 _ZONE_DOUBT: Final = timedelta(days=1)
 
 
 class ListStream(BrazeStream):
     """All rows of a list, or of one list for each row of the parent, page by page.
 
-    Declare `path`, `permission`, `payload`, `primary_keys` and `schema`; `paginator` unless the answer is whole or its
-    Link header names the next page; `parent` and `parent_key` for one list per row of the parent.
+    Declare `path`, `permission`, `payload`, `primary_keys` and `schema`; also `paginator`, unless the list is a single
+    response or its Link header names the next page; and `parent` and `parent_key` for one list per parent row.
     """
 
     paginator: ClassVar[Paginator] = LinkCursor()
     parent: ClassVar[type[ListStream] | None] = None
-    parent_key: ClassVar[str] = ""  # the field that names the parent's row; also the parameter or the part of the path
+    parent_key: ClassVar[str] = ""  # field with the parent row's key; also the parameter or part of the path
     params: ClassVar[Mapping[str, str]] = NOTHING
     parameter_names: ClassVar[Mapping[str, str]] = NOTHING  # by field, where they differ; empty: not sent
-    needs_setting: ClassVar[str] = ""  # the setting that says what to ask for
+    needs_setting: ClassVar[str] = ""  # the setting that names what to request
     is_snapshot = True
-    personal: ClassVar[bool] = False  # whether the keys name people, which no log and no error does
+    personal: ClassVar[bool] = False  # whether the keys identify people; logs and errors never show them
     archivable: ClassVar[bool] = False  # whether `include_archived` adds the archived rows
-    shrinks: ClassVar[bool] = False  # whether rows leave it; archivable ones do if archived rows are left out
+    shrinks: ClassVar[bool] = False  # whether rows leave it, as archived rows do if they are excluded
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
-        self.held = False  # whether a missing parent keeps the bookmark where it is
+        self.held = False  # whether a missing parent holds the bookmark back
         self._rows: list[Record] | None = None
 
     @override
@@ -71,15 +71,15 @@ class ListStream(BrazeStream):
         return self._rows
 
     def ids(self, reader: str) -> list[str]:
-        """Return the keys of all rows, for the stream `reader` that is read once for each.
+        """Return the keys of all rows, for the stream `reader`, which requests data for each.
 
-        The edit filter has no part in this: statistics change without an edit.
+        The edit filter does not apply here: statistics change without an edit.
         """
         key = type(self).primary_keys[0]
         return list(dict.fromkeys(row[key] for row in self.everything(reader)))
 
-    def changed_since(self, moment: datetime | None, reader: str) -> Iterable[Record]:  # noqa: ARG002 - of use to others
-        """Return the rows changed at `moment` or later, for the stream `reader`; here all, because no field tells."""
+    def changed_since(self, moment: datetime | None, reader: str) -> Iterable[Record]:  # noqa: ARG002 - for subclasses
+        """Return the rows changed at `moment` or later, for the stream `reader`; here all, as no field shows it."""
         return self.everything(reader)
 
     @override
@@ -92,7 +92,7 @@ class ListStream(BrazeStream):
         return next(self.plan(None), None)
 
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        """Yield the requests for first pages of what changed at `since` or later."""
+        """Yield the requests for first pages of the lists that changed at `since` or later."""
         if self.parent is None:
             yield self.request()
             return
@@ -101,7 +101,7 @@ class ListStream(BrazeStream):
             yield self.request(tags={self.parent_key: row[key]})
 
     def request(self, params: Mapping[str, str | list[str]] = NOTHING, tags: Mapping[str, str] = NOTHING) -> Request:
-        """Return the request for the first page of what the tags name."""
+        """Return the request for the first page of the list that the tags identify."""
         path = self.path.format_map({name: quote(value, safe="") for name, value in tags.items()})
         names = {name: self.parameter_names.get(name, name) for name in tags if f"{{{name}}}" not in self.path}
         query: dict[str, str | list[str]] = {param: tags[name] for name, param in names.items() if param}
@@ -111,17 +111,17 @@ class ListStream(BrazeStream):
         return Request(path, query, self.pool, self.payload, tags=tags)
 
     def rows(self, request: Request, document: Document) -> list[Record]:
-        """Return the rows of an answer; what is no object has no key, so it is reported and left out."""
+        """Return the rows of a response; an item that is not an object has no key, so it is reported and left out."""
         rows = document[self.payload] or []
         if not isinstance(rows, list):
             raise TypeError(self.payload)
         return [{**request.tags, **row} if isinstance(row, dict) else {} for row in rows]
 
     def finish(self, request: Request) -> None:
-        """Take note that all records of a planned request are written."""
+        """Handle the completion of a planned request: all its records are written."""
 
     def pass_over(self, request: Request, error: BrazeError) -> None:
-        """Go on without a parent that Braze refuses (deleted since it was listed, say), or raise the error."""
+        """Continue without a parent that Braze refuses (deleted since it was listed, say), or raise the error."""
         self.lacks_rows = True
         error = self.discreet(error)
         named = named_by(request)
@@ -134,23 +134,23 @@ class ListStream(BrazeStream):
             self.fail(error, about=f", {named}" if named else "")
 
     def _read(self, plan: Iterable[Request], reader: str) -> Iterator[Record]:
-        """Yield the rows of a plan, in its order."""
+        """Yield the rows of a plan in order."""
         run, asked = self.run, False
         with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
             for request, answer in answers:
                 asked = True
                 yield from self._list(request, answer, reader)
-                # What stands after a record's `yield` happens after the record was written.
+                # Code after a record's `yield` runs after the record was written.
                 self.finish(request)
         if self.needs_setting and not asked:
-            self.lacks_rows = True  # a setting that was emptied says nothing about Braze's rows
+            self.lacks_rows = True  # an emptied setting does not mean that Braze has no rows
             self.logger.warning("stream '%s' reads nothing: setting '%s' is empty", self.name, self.needs_setting)
 
     def _list(self, request: Request, answer: Document | BrazeError, reader: str) -> Iterator[Record]:
-        """Yield each row once, also if rows move to another page while the pages are read.
+        """Yield each row once, even if rows move to another page during reading.
 
-        A row that leaves the list moves all rows behind it up, one of them to a page that was read before. So a list of
-        several pages that rows can leave is read again until it brings nothing new.
+        A row that leaves the list moves all later rows up, and one of them onto a page that was already read. So a list
+        of several pages that rows can leave is read again until it returns nothing new.
         """
         seen: set[tuple[Any, ...]] = set()
         shrinks = self.shrinks or (self.archivable and not self.run.settings.include_archived)
@@ -190,7 +190,7 @@ class ListStream(BrazeStream):
                     yield row
 
     def _has_types(self, row: Record, keys: Iterable[str]) -> bool:
-        """Whether the values of a row have the types of their columns; report it if not."""
+        """Return whether the values of a row have the types of their columns; report it if not."""
         try:
             with expected_shape(self.path):
                 self.conform(row)
@@ -210,12 +210,12 @@ class ListStream(BrazeStream):
     def _understood(
         self, request: Request, answer: Document | BrazeError
     ) -> tuple[list[Record], str | None] | BrazeError:
-        """Return the rows of an answer and the cursor of the next page, or what is wrong."""
+        """Return the rows of a response and the cursor of the next page, or the error."""
         if isinstance(answer, BrazeError):
             return answer
         try:
             with expected_shape(f"{request.method} {request.path}"):
-                # Neither says that there are no other rows.
+                # Neither means that there are no other rows.
                 self.lacks_rows |= answer[self.payload] is None or bool(answer.get("errors"))
                 return self.rows(request, answer), answer.cursor
         except MalformedError as error:
@@ -235,9 +235,9 @@ class NamesStream(ListStream):
 
 @dataclass(frozen=True)
 class EditFilter:
-    """The parameters by which Braze leaves out rows that were not edited, both in UTC.
+    """The parameters that make Braze leave out unedited rows, both in UTC.
 
-    `before` keeps out what is edited while the pages are read, where Braze knows such a parameter.
+    `before`, where Braze has such a parameter, excludes rows edited while the pages are read.
     """
 
     after: str
@@ -245,7 +245,7 @@ class EditFilter:
     before: str = ""
 
     def params(self, since: datetime) -> dict[str, str]:
-        """Return the parameters for edits at `since` or later; both bounds are included."""
+        """Return the parameters for edits at `since` or later; both bounds are inclusive."""
         params = {self.after: (since.astimezone(timezone.utc) - _ZONE_DOUBT).strftime(self.form)}
         if self.before:
             params[self.before] = datetime.now(timezone.utc).strftime(self.form)
@@ -259,11 +259,11 @@ MODIFIED: Final = EditFilter("modified_after", "%Y-%m-%dT%H:%M:%S.%f", "modified
 class ChangesStream(ListStream):
     """All rows, or with `deletions: keep` those changed since the last run, by their `replication_key`.
 
-    A log, which is no snapshot, brings those changed since the last run whatever the setting. The rows come in no known
-    order, so the bookmark moves when all of them are written.
+    A log, which is not a snapshot, returns those changed since the last run regardless of the setting. The rows come in
+    an undefined order, so the bookmark moves once all of them are written.
     """
 
-    edit_filter: ClassVar[EditFilter | None] = None  # None: the rows that did not change are left out here
+    edit_filter: ClassVar[EditFilter | None] = None  # None: unchanged rows are dropped here
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
@@ -272,7 +272,7 @@ class ChangesStream(ListStream):
         replaced = self.is_snapshot and self.run.settings.deletions != "keep"
         rows = self.everything(self.name) if replaced else self.changed_since(self.edited_since(latest), self.name)
         for row in rows:
-            # After the record's `yield` the record is the SDK's.
+            # After the record's `yield`, the SDK owns the record.
             changed, stamp, settled = self.changed(row), str(row.get(self.replication_key or "")), self.settled(row)
             yield dict(row)
             if changed is None:
@@ -302,7 +302,7 @@ class ChangesStream(ListStream):
             yield self.request(self.edit_filter.params(since))
 
     def changed(self, row: Record) -> datetime | None:
-        """Return when the row changed, None if it does not tell."""
+        """Return when the row changed; None if unknown."""
         return moment_or_none(row.get(self.replication_key or ""))
 
     def settled(self, row: Record) -> bool:  # noqa: ARG002
@@ -311,10 +311,10 @@ class ChangesStream(ListStream):
 
 
 class DailyStream(ListStream):
-    """A list that Braze filters by days in UTC, read day by day; the bookmark is the last day that was read.
+    """A list that Braze filters by days in UTC, read day by day; the bookmark is the last day read.
 
-    That day may not have been over, so the next run reads it again. Rows that are added while the pages of a day are
-    read make others come twice, not go missing, whichever end of the list they appear at.
+    That day may not have been over, so the next run reads it again. Rows added while the pages of a day are read can
+    repeat other rows but never hide them, whichever end of the list they appear at.
     """
 
     is_snapshot = False
@@ -342,19 +342,19 @@ class DailyStream(ListStream):
         self._last = min(end, datetime.now(timezone.utc)).astimezone(timezone.utc).date()
         day = first_day(settings.start.astimezone(timezone.utc).date(), bookmark, timedelta())
         while day <= self._last:
-            # The end is the midnight that the day ends with: a day is the shortest span of the filter.
+            # End at the midnight that ends the day: a day is the shortest span of the filter.
             request = self.request({"start_date": day.isoformat(), "end_date": (day + DAY).isoformat()})
             yield replace(request, window=Window(day, day))
             day += DAY
 
     @override
     def finish(self, request: Request) -> None:
-        # Days without a row need no STATE of their own.
+        # Days without rows need no STATE message of their own.
         if request.window is not None and (self._unsaved or request.window.last == self._last):
             self.set_bookmark(request.window.last.isoformat())
             self._unsaved = False
 
 
 def named_by(request: Request) -> str:
-    """Return what a request is for, in words; empty for a list without a parent."""
+    """Return a description of what a request is for; empty for a list without a parent."""
     return ", ".join(f"{name} {value!r}" for name, value in request.tags.items())

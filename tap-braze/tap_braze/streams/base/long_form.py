@@ -1,4 +1,4 @@
-"""Nested statistics as one flat row for each measured thing, with a key that stays the same from run to run."""
+"""Flatten nested statistics to one row per measured item, with a key that is stable from run to run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ if TYPE_CHECKING:
 
 
 def unfold_messages(parent: Mapping[str, Any], messages: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401
-    """A row for each variation of each channel, with the fields of the parent.
+    """Yield a row for each variation of each channel, with the fields of the parent.
 
-    Not all channels give their variations an id, and some not even a name; `variation` is what there is. What is no
-    object is a metric that has the name of its channel.
+    Some channels give their variations no ID, or not even a name; `variation` holds what there is. A value that is not
+    an object is a metric with the name of its channel.
 
     Raises:
-        WrongTypeError: The channels are no object. Null is nothing.
+        WrongTypeError: The channels are not an object. Null counts as empty.
     """
     for channel, variations in _items(messages):
         seen: set[str] = set()
@@ -27,17 +27,17 @@ def unfold_messages(parent: Mapping[str, Any], messages: Any) -> Iterator[dict[s
             if not isinstance(stats, dict):
                 stats = {channel: stats}  # noqa: PLW2901
             variation = str(stats.get("variation_api_id") or stats.get("variation_name") or f"#{place}")
-            if variation in seen:  # two of one name
+            if variation in seen:  # two with the same name
                 variation = f"{variation} #{place}"
             seen.add(variation)
             yield {**stats, **parent, "channel": channel, "variation": variation}
 
 
 def objects(stats: Any) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401
-    """The objects of a map, by their ids.
+    """Yield the objects of a map with their IDs.
 
     Raises:
-        WrongTypeError: What should be an object is none. Null is nothing.
+        WrongTypeError: A value that should be an object is not. Null counts as empty.
     """
     for name, value in _items(stats):
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Streams that are read for each message variation of campaigns or Canvases."""
+"""Streams that send a request for each message variation of campaigns or Canvases."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ class MessageStream(ListStream):
                 yield from asked
 
     def messages(self, document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-        """Return the variations in the details, each with the fields that name it. A control group has no message."""
+        """Return the variations in the details, each with its identifying fields. A control group has no message."""
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Holds rows against the schema of their stream, before the first of them is written."""
+"""Check rows against the schema of their stream before the first of them is written."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NO_VALUE: Final = "(none)"
-# What a database calls a big integer.
+# The range of a database's big integer.
 _INTEGER: Final = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _SCALARS: Final[dict[str, Any]] = {
     "string": str,
@@ -23,14 +23,14 @@ _SCALARS: Final[dict[str, Any]] = {
     "boolean": bool,
     "null": None,
 }
-_typed_dict: Final[Any] = TypedDict  # whose fields no type checker can know
+_typed_dict: Final[Any] = TypedDict  # type checkers cannot know its fields
 
 
 class RowTypes:
     """The types of the columns of a stream."""
 
     def __init__(self, schema: dict[str, Any], keys: Iterable[str], as_written: Iterable[str]) -> None:
-        """`as_written` are the columns of times that stay in the form they have."""
+        """Compile the types; `as_written` lists the time columns that keep their original form."""
         self._schema = schema
         self._keys = [name for name in keys if schema["properties"][name]["type"] == ["string"]]
         self._type = _type(schema)
@@ -39,14 +39,14 @@ class RowTypes:
         self._moments = moments.difference(as_written)
 
     def conform(self, row: dict[str, Any]) -> None:
-        """Check the types of a row, and bring its values into one form, in place.
+        """Check the types of a row and normalize its values in place.
 
-        Times get the form of RFC 3339, and an empty text for one becomes null. Integers that are written like `5.0`
-        become integers, and numbers become texts in columns of text. A key of text that is missing or empty, which
-        databases take for null or refuse, becomes `NO_VALUE`. Unknown fields pass.
+        Convert times to RFC 3339, and an empty time to null. Convert integers written like `5.0` to integers, and
+        numbers in text columns to text. Replace a text key that is missing or empty, which databases treat as null or
+        reject, with `NO_VALUE`. Keep unknown fields.
 
         Raises:
-            WrongTypeError: A value has another type than its column; the text shows no value.
+            WrongTypeError: A value's type differs from its column's; the message shows no value.
         """
         for name in self._keys:
             if (value := row.get(name)) is None or value == "":
@@ -76,13 +76,13 @@ def _moment(name: str, text: str) -> str | None:
     return rfc3339(text)
 
 
-def _type(node: dict[str, Any]) -> Any:  # noqa: ANN401 - a type that is made here
-    """Return what msgspec checks values by."""
+def _type(node: dict[str, Any]) -> Any:  # noqa: ANN401 - a type built at run time
+    """Return the type that msgspec checks values against."""
     kinds = node.get("type")
     if kinds is None:
         return Any
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    return Union[tuple(_type_of_kind(kind, node) for kind in kinds)]  # noqa: UP007 - of any number
+    return Union[tuple(_type_of_kind(kind, node) for kind in kinds)]  # noqa: UP007 - any number of types
 
 
 def _type_of_kind(kind: str, node: dict[str, Any]) -> Any:  # noqa: ANN401
@@ -97,7 +97,7 @@ def _type_of_kind(kind: str, node: dict[str, Any]) -> Any:  # noqa: ANN401
 
 
 def _convert(value: Any, node: dict[str, Any]) -> Any:  # noqa: ANN401
-    """Return a value in the type of its column, where that changes nothing of it; objects and arrays in place."""
+    """Return a value in its column's type, if the conversion loses nothing; convert objects and arrays in place."""
     kinds = node.get("type", ())
     if isinstance(value, dict):
         properties, further = node.get("properties", {}), node.get("additionalProperties")

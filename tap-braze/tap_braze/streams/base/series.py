@@ -1,4 +1,4 @@
-"""Time series by day or hour, read window by window for all the streams that are made of the same answers."""
+"""Time series by day or hour, read window by window for all streams that use the same responses."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class StreamRange:
-    """Which days of which parents one stream wants."""
+    """The days and parents that one stream wants."""
 
     def __init__(self, stream: SeriesPlan) -> None:
         self.stream = stream
@@ -34,7 +34,7 @@ class StreamRange:
         self.gaps = stream.gaps
 
     def wants(self, tags: Mapping[str, str], stamp: str) -> bool:
-        """Whether the stream wants the row of this `time`."""
+        """Return whether the stream wants the row with this `time`."""
         day = date.fromisoformat(stamp[:10])
         if self.stream.by_hour:
             zone = self.stream.run.settings.zone
@@ -42,16 +42,16 @@ class StreamRange:
         return day >= self.first or self.gaps.has(tags, day)
 
     def lacks(self, tags: Mapping[str, str], window: Window) -> None:
-        """Note that the window was not to be had."""
+        """Record that the window could not be read."""
         if self.first <= window.last:
             self.gaps.add(tags, max(window.first, self.first), window.last)
 
 
 class SeriesReader:
-    """The windows since the earliest day that one of the streams wants; then the days that single parents lack."""
+    """Reads the windows from the earliest day that any stream wants, then the days that single parents lack."""
 
     def __init__(self, reader: SeriesPlan, streams: Sequence[SeriesPlan]) -> None:
-        """`reader` is the stream whose turn it is."""
+        """Prepare to read; `reader` is the stream whose turn it is."""
         self._reader = reader
         self._run = reader.run
         self._ranges = [StreamRange(stream) for stream in streams]
@@ -60,22 +60,22 @@ class SeriesReader:
         self._first_days: Mapping[str, date] = {}
         self._refused: set[str] = set()
         self._failed: set[str] = set()
-        self._held = False  # whether a failure keeps the bookmarks from going on
+        self._held = False  # whether a failure holds the bookmarks back
 
     def records(self) -> Iterator[tuple[SeriesPlan, Record]]:
-        """The records of all streams, each window's before the next one's."""
+        """Yield the records of all streams, window by window."""
         targets = self._reader.targets()
         spans = list(self._reader.windows(self._first, self._run.settings.last_day))
         self._run.progress.plan(len(targets) * len(spans), len(spans))
         self._first_days = self._known_first_days()
         under_way: Window | None = None
         for request, answer in self._answers(self._plan(spans, targets)):
-            # What stands after a record's `yield` happens after the record was written.
+            # Code after a record's `yield` runs after the record was written.
             if request.window != under_way:
                 self._finish(under_way)
                 under_way = request.window
             yield from self._take(request, answer)
-        # Windows after the last request were not asked for, because no parent has anything in them.
+        # Windows after the last request were skipped because no parent has data in them.
         self._finish(spans[-1] if spans else None)
         if any(each.gaps for each in self._ranges):
             for request, answer in self._answers(self._plan_of_gaps(targets)):
@@ -100,7 +100,7 @@ class SeriesReader:
                     yield self._reader.request(tags, window)
 
     def _plan_of_gaps(self, targets: Sequence[Mapping[str, str]]) -> Iterator[Request]:
-        """What is missing from before the windows, of those parents that answer again."""
+        """Yield requests for days missing before the windows, for parents that respond again."""
         missing = Gaps()
         for each in self._ranges:
             for tags, (first, last) in each.gaps:
@@ -140,13 +140,13 @@ class SeriesReader:
     def _records(
         self, answer: Document, tags: Mapping[str, str], window: Window
     ) -> tuple[int, list[tuple[SeriesPlan, Record]]]:
-        """The number of rows in an answer that are wanted, and the records of all streams, checked."""
+        """Return the number of wanted rows in a response, and the checked records of all streams."""
         zone = self._run.settings.zone
         by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
         rows = [{**tags, **row, **tags} for stamp, row in by_time.items() if window.wants(stamp, zone)]
         if self._first_days and self._reader.trimmed:
             rows = [row for row in rows if not self._is_nothing(row, tags)]
-        # Whether a stream wants all of the window is the same for all rows.
+        # Decide once for all rows whether a stream wants the whole window.
         ranges = [(each, each.first <= window.first) for each in self._ranges]
         records = []
         for row in rows:
@@ -158,7 +158,7 @@ class SeriesReader:
         return len(rows), records
 
     def _pass_over(self, tags: Mapping[str, str], window: Window, error: BrazeError) -> None:
-        """Go on without a parent that Braze refuses, archived since it was listed, say; or that keeps failing."""
+        """Continue without a parent that keeps failing or that Braze refuses (archived since it was listed, say)."""
         reader, report, named = self._reader, self._run.report, _named(tags)
         about = f", {named}" if named else ""
         if not reader.parent_fields or not isinstance(error, (RefusedError, UnavailableError)):
@@ -175,7 +175,7 @@ class SeriesReader:
             each.lacks(tags, window)
 
     def _finish(self, window: Window | None, *, gaps: bool = False) -> None:
-        """All records of the window are written."""
+        """Save the progress once all records of the window are written."""
         if window is None and not gaps:
             return
         for each in self._ranges:
@@ -184,7 +184,7 @@ class SeriesReader:
         self._reader.write_state()
 
     def _known_first_days(self) -> Mapping[str, date]:
-        """When each parent began, where days before the newest are to be read."""
+        """Return the first day of each parent, if days before the newest are to be read."""
         reader = self._reader
         if reader.details is None or reader.ABORT_AT_RECORD_COUNT is not None:
             return {}
@@ -194,9 +194,9 @@ class SeriesReader:
         return self._run.stream(reader.details).first_days(reader.name)
 
     def _is_nothing(self, row: Record, tags: Mapping[str, str]) -> bool:
-        """Whether the row says that nothing happened, on a day on which nothing can have.
+        """Return whether the row reports no activity, on a day that cannot have any.
 
-        Such rows do not come out, for whether they are asked for depends on where the windows begin and end.
+        Such rows are dropped, because only the position of the windows decides whether they are requested.
         """
         return self._is_before(tags, date.fromisoformat(row["time"][:10])) and not _counts(row)
 
@@ -204,16 +204,16 @@ class SeriesReader:
         return self._is_before(tags, window.last)
 
     def _is_before(self, tags: Mapping[str, str], day: date) -> bool:
-        """Whether the day is before all that the parent can have, and not one of the newest."""
+        """Return whether the day precedes all of the parent's possible data and is not one of the newest."""
         if day >= self._newest or not self._first_days:
             return False
         return day < self._first_days.get(tags.get(self._reader.parent_key, ""), date.min)
 
 
 class SeriesStream(SeriesPlan):
-    """A time series, read window by window, oldest first, in each window for every parent, app, segment and product.
+    """A time series, read window by window, oldest first; each window covers every parent, app, segment and product.
 
-    So one bookmark holds for all parents, and a run that was cut off resumes at the first unfinished window.
+    So one bookmark covers all parents, and a run that was cut off resumes at the first unfinished window.
     """
 
     @override
@@ -226,7 +226,7 @@ def _named(tags: Mapping[str, str]) -> str:
 
 
 def _counts(value: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Whether there is a number in it that is not 0."""
+    """Return whether a value contains a nonzero number."""
     if isinstance(value, dict):
         return any(map(_counts, value.values()))
     if isinstance(value, list):

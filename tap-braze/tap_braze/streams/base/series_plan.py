@@ -1,4 +1,4 @@
-"""What a time series requests, and what STATE keeps of it; how it is read is in `series`."""
+"""What a time series requests, and what STATE keeps of it; `series` reads it."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ if TYPE_CHECKING:
     from tap_braze.streams.base.details import DetailsStream
     from tap_braze.streams.base.lists import ListStream
 
-# What a series can be read for one by one: the field that its rows get, the setting that names the ones to read, and
-# the parameter of the request.
+# Dimensions that can split a series: the field added to its rows, the setting that lists the values, and the request
+# parameter.
 DIMENSIONS: Final = {
     "app_id": ("app_ids", "app_id"),
     "segment_id": ("segment_ids", "segment_id"),
     "product_id": ("product_ids", "product"),
 }
 EVERY: Final = ("*",)
-# Windows at the newest end that are read for every parent. Reading details costs one request for each parent, which
-# pays only where many windows may lie before the first send; so daily runs do without.
+# Number of newest windows to read for every parent. Reading details costs one request per parent, which pays off only
+# where many windows may precede the first send; daily runs skip it.
 _NEWEST: Final = 8
 
 
@@ -50,16 +50,16 @@ class SeriesPlan(SharedStream):
     replication_key = "time"
     as_written = ("time",)  # hours without an offset are in a time zone that no field names
     parent: ClassVar[type[ListStream] | None] = None
-    parent_key: ClassVar[str] = ""  # the field of the rows that names their parent
-    parent_param: ClassVar[str] = ""  # the parameter that does, where it is called something else
-    details: ClassVar[type[DetailsStream] | None] = None  # what tells from when on a parent can have data
+    parent_key: ClassVar[str] = ""  # the field of the rows that identifies their parent
+    parent_param: ClassVar[str] = ""  # its request parameter, if the name differs
+    details: ClassVar[type[DetailsStream] | None] = None  # the stream that shows when a parent's data can start
     dimensions: ClassVar[tuple[str, ...]] = ()
-    products: ClassVar[type[ListStream] | None] = None  # where the dimension of products finds all of them
-    trimmed: ClassVar[bool] = True  # whether each row is of one day
-    hourly: ClassVar[bool] = False  # whether the series is there by the hour too
-    longest: ClassVar[int] = 100  # days that one answer can hold
-    switches: ClassVar[tuple[str, ...]] = ()  # parameters that are sent as true
-    source: ClassVar[type[SeriesPlan] | None] = None  # the series whose rows are unfolded, for a long form
+    products: ClassVar[type[ListStream] | None] = None  # the list of all values of the product dimension
+    trimmed: ClassVar[bool] = True  # whether each row covers one day
+    hourly: ClassVar[bool] = False  # whether the series is also available by hour
+    longest: ClassVar[int] = 100  # days that fit in one response
+    switches: ClassVar[tuple[str, ...]] = ()  # parameters to send as true
+    source: ClassVar[type[SeriesPlan] | None] = None  # for a long form: the series whose rows are unfolded
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
@@ -104,20 +104,20 @@ class SeriesPlan(SharedStream):
         window = next(iter(self.windows(today, today)))
         return next((self.request(tags, window) for tags in self.targets()), None)
 
-    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:  # noqa: ARG002 - of use to some
-        """The rows of an answer, each with its `time`."""
+    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:  # noqa: ARG002 - used by subclasses
+        """Return the rows of a response, each with its `time`."""
         return document[self.payload] or []
 
     def unfold(self, row: Record) -> Iterable[Record]:
-        """The records that a row becomes: itself, or those of the long form."""
+        """Return the records for a row: the row itself, or its long form."""
         return (row,)
 
     def windows(self, first: date, last: date) -> Iterator[Window]:
-        """The windows of some days, oldest first."""
+        """Yield the windows for a range of days, oldest first."""
         return windows(first, last, self.longest, hourly=self.by_hour)
 
     def targets(self) -> Sequence[Mapping[str, str]]:
-        """What each window is asked for, as the fields that its rows get: parents, by app, segment and product."""
+        """Return the targets of each window as the fields to add to their rows: parents by app, segment and product."""
         choices = [[{name: value} for value in self._values(name)] for name in self.split_by]
         parents: list[dict[str, str]] = [{}]
         if self.parent is not None:
@@ -129,23 +129,23 @@ class SeriesPlan(SharedStream):
         ]
 
     def request(self, tags: Mapping[str, str], window: Window) -> Request:
-        """The request for a window of what the tags name."""
+        """Return the request for a window of the target that the tags identify."""
         ask = {self._param(name): value for name, value in tags.items()}
         params = {**ask, **dict.fromkeys(self.switches, "true"), **self.dates(window)}
         request = Request(self.path, params, self.pool, self.payload, tags=tags, window=window)
         now = datetime.now(self.run.settings.zone)
         if moment(params["ending_at"]) <= now:
             return request
-        # Whether Braze takes an end in the future the docs do not say.
+        # The docs do not say whether Braze accepts an end in the future.
         return replace(request, otherwise={**params, "ending_at": now.replace(microsecond=0).isoformat()})
 
     def dates(self, window: Window) -> dict[str, str]:
-        """The parameters that a window becomes."""
+        """Return the request parameters for a window."""
         return window.params(self.run.settings.zone)
 
     @property
     def first_day(self) -> date:
-        """The day that reading begins with."""
+        """Return the first day to read."""
         settings = self.run.settings
         bookmark = None
         if (text := self.bookmark) is not None:
@@ -157,15 +157,16 @@ class SeriesPlan(SharedStream):
 
     @property
     def newest(self) -> date:
-        """The first of the newest days: these are read for every parent, whatever its details say.
+        """Return the first of the newest days, which are read for every parent regardless of its details.
 
-        Counted from today, so that the days of a run do not depend on where it or an earlier one began or ended.
+        It is counted from today, so that the days of a run do not depend on where this run or an earlier one began or
+        ended.
         """
         return self.run.settings.today - _NEWEST * span(self.longest, hourly=self.by_hour)
 
     @property
     def gaps(self) -> Gaps:
-        """The days before the bookmark that single parents lack; those of other settings are forgotten."""
+        """Return the days before the bookmark that single parents lack; drop those recorded under other settings."""
         if not self._is_incremental:
             return Gaps()
         names = {*self.split_by, *self.parent_fields, "first", "last"}
@@ -177,16 +178,16 @@ class SeriesPlan(SharedStream):
 
     @property
     def parent_fields(self) -> tuple[str, ...]:
-        """The fields that name a parent; where there are any, one that Braze refuses is passed over."""
+        """Return the fields that identify a parent; with them, the series continues without a refused parent."""
         return (self.parent_key,) if self.parent_key else ()
 
     def note(self, last: date | None, gaps: Gaps) -> None:
-        """Note how far the stream is read, and who lags; STATE is written by whoever reads."""
+        """Record how far the stream was read, and its gaps; the caller writes STATE."""
         if not self._is_incremental:
             return
         state = self.stream_state
         if last is not None:
-            # A lookback may end before the bookmark, and an end date may lie before it; it does not go back.
+            # A lookback or an end date may precede the bookmark; the bookmark never moves back.
             bookmark = max(last.isoformat(), (self.bookmark or "")[:10])
             state.update(replication_key=self.replication_key, replication_key_value=bookmark)
         if gaps:

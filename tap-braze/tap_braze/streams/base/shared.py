@@ -1,4 +1,4 @@
-"""Streams that are made of the same answers, which are requested once for all of them."""
+"""Streams that use the same responses, which are requested once for all of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class SharedStream(BrazeStream):
-    """The stream whose turn comes first writes the records of all streams that share its answers."""
+    """The stream whose turn comes first writes the records of all streams that share its responses."""
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
@@ -41,16 +41,16 @@ class SharedStream(BrazeStream):
         raise NotImplementedError
 
     def shares_with(self, stream: SharedStream) -> bool:
-        """Return whether both streams are made of the same answers."""
+        """Return whether both streams use the same responses."""
         raise NotImplementedError
 
     @property
     def is_whole(self) -> bool:
-        """Whether its records are the rows of the answers, not new ones made of them."""
+        """Return whether its records are the rows of the responses, not new ones derived from them."""
         raise NotImplementedError
 
     def _sharing(self) -> list[SharedStream]:
-        """Return the selected streams that are still to be read from the same answers, whole ones last.
+        """Return the selected, unread streams that use the same responses, whole ones last.
 
         The SDK removes deselected fields from a record in place, so the streams that only read a row come first.
         """

@@ -1,4 +1,4 @@
-"""What all streams have in common: how they are read, bookmarked and probed, and what they log when that fails."""
+"""What all streams share: how to read, bookmark and probe them, and what they log on failure."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Request
     from tap_braze.streams.base.context import RunContext
 
-# Rate-limit pools, which streams share or have to themselves. https://www.braze.com/docs/api/api_limits/
+# Rate-limit pools, shared between streams or separate. https://www.braze.com/docs/api/api_limits/
 DEFAULT: Final = "default"  # 250,000 requests an hour, with most other requests of the workspace
 CAMPAIGN_SERIES: Final = "campaigns_data_series"  # 50,000 a minute, /campaigns/data_series alone
-# 1,000 an hour: /events/list, /purchases/product_list and, by the notice on their own pages, /events,
-# /custom_attributes and the series of purchases. As separate pools they would use twice the share left to others.
+# 1,000 an hour: /events/list, /purchases/product_list and, according to notices on their own pages, /events,
+# /custom_attributes and the series of purchases. Separate pools would use twice the share left to other clients.
 HOURLY_1000: Final = "hourly_1000"
 CATALOGS: Final = "catalogs"  # 50 requests a minute, with creating and deleting catalogs
 CATALOG_ITEMS: Final = "catalog_items"  # 50 a minute, with all requests for single items
@@ -47,17 +47,17 @@ PREFERENCE_CENTERS: Final = "preference_centers"  # 1,000 a minute
 TRANSLATIONS: Final = "translations"  # 250,000 a minute
 USERS_BY_ID: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second
 
-# A page that is read during an edit may miss it, and Braze shows writes a little late: this much of the time before the
-# bookmark is read again.
+# A page read during an edit may miss it, and Braze shows writes with a short delay, so read this much time before the
+# bookmark again.
 EDIT_OVERLAP: Final = timedelta(hours=1)
 
-_NAMED: Final = 20  # fields that one line of the log names
+_NAMED: Final = 20  # fields to list in one log line
 
-MISSING: Final = "missing"  # what single parents lack although the bookmark has passed it, in STATE
+MISSING: Final = "missing"  # in STATE: what single parents lack although the bookmark has passed it
 
 
 class BrazeStream(SdkStream):
-    """A stream of the tap. Tables in the READMEs show the first line of its docstring, its `path` and the like."""
+    """A stream of the tap. Tables in the READMEs show the first line of its docstring, its `path` and so on."""
 
     name: str = ""
     path: ClassVar[str]
@@ -66,12 +66,12 @@ class BrazeStream(SdkStream):
     pool: ClassVar[str] = DEFAULT
     payload: ClassVar[str]
     parent: ClassVar[type[BrazeStream] | None] = None
-    as_written: ClassVar[tuple[str, ...]] = ()  # columns of times that stay in the form that Braze gives them
+    as_written: ClassVar[tuple[str, ...]] = ()  # time columns that keep Braze's form
     untested: ClassVar[str] = ""  # why `--test` sends no request for it
-    opt_in: ClassVar[str] = ""  # the setting without which it is not read, even if it is selected
-    is_snapshot: ClassVar[bool] = False  # whether each run reads all rows that Braze has
+    opt_in: ClassVar[str] = ""  # the setting required to read it, even if it is selected
+    is_snapshot: ClassVar[bool] = False  # whether each run reads all of Braze's rows
 
-    # Values come out of JSON as Braze has sent them; there is nothing to convert.
+    # Values parsed from JSON are as Braze sent them; nothing needs conversion.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
     primary_keys: Sequence[str] = ()
@@ -90,32 +90,32 @@ class BrazeStream(SdkStream):
 
     @property
     def is_slow(self) -> bool:
-        """Whether its rate limit may make it wait for the next hour."""
+        """Return whether its rate limit may make it wait for the next hour."""
         return HOURLY_1000 in {self.pool, self.parent.pool if self.parent else None}
 
     @classmethod
     def listed_by(cls) -> tuple[type[BrazeStream], ...]:
-        """Return the streams whose rows tell what to request."""
+        """Return the streams whose rows determine what to request."""
         return (cls.parent,) if cls.parent else ()
 
     def probe(self) -> Request | None:
         """Return a request like those of a run, for `--test`; None if no row or setting names anything to request.
 
         Raises:
-            BrazeError: the requests on the way to it failed.
+            BrazeError: A request needed to build it failed.
         """
         raise NotImplementedError
 
     def assume_rows(self, rows: Iterable[Any]) -> None:
-        """Take these for all rows there are, if other streams read the rows of this one."""
+        """Treat these as all existing rows, if other streams read the rows of this one."""
 
     def discreet(self, error: BrazeError) -> BrazeError:
-        """Return the error without what no message may show."""
+        """Return the error without details that no message may show."""
         return error
 
     @override
     def post_process(self, row: Record, context: Context | None = None) -> Record | None:
-        """Move top-level fields without a column into the column for them; nested objects stay as Braze sends them."""
+        """Move unknown top-level fields into the column for them; keep nested objects as Braze sends them."""
         if not row.keys() <= self._known_fields:
             unknown = {name: row.pop(name) for name in [name for name in row if name not in self._known_fields]}
             self._unknown_fields |= dict.fromkeys(unknown)
@@ -129,7 +129,7 @@ class BrazeStream(SdkStream):
 
     @cached_property
     def _known_fields(self) -> frozenset[str]:
-        """The columns that Braze can fill. A catalog that was made before may lack some of today's."""
+        """Return the columns that Braze can fill. An older catalog may lack some of today's."""
         return frozenset(self.effective_schema["properties"]) - {self._extra}
 
     @cached_property
@@ -137,10 +137,10 @@ class BrazeStream(SdkStream):
         return self._extra in self.effective_schema["properties"]
 
     def conform(self, row: Record) -> None:
-        """Check the types of a row, and bring its values into one form, in place.
+        """Check the types of a row and normalize its values in place.
 
         Raises:
-            WrongTypeError: A value has another type than its column.
+            WrongTypeError: A value's type differs from its column's.
         """
         self._row_types.conform(row)
 
@@ -167,9 +167,9 @@ class BrazeStream(SdkStream):
 
     @override
     def log(self, message: str, *args: Any, level: int = INFO, **kwargs: Any) -> None:
-        # The SDK logs every exception; these are logged in one line at the end.
+        # The SDK logs every exception; log these in one line at the end instead.
         is_known = level == ERROR and isinstance(sys.exc_info()[1], (BrazeError, ConfigValidationError))
-        # Where the run is stands in the progress lines.
+        # The progress lines already show where the run is.
         if is_known or message.startswith("Beginning sync of"):
             level = DEBUG
         super().log(message, *args, level=level, **kwargs)
@@ -184,7 +184,7 @@ class BrazeStream(SdkStream):
 
     @property
     def bookmark(self) -> str | None:
-        """How far earlier runs read the stream, None for nothing."""
+        """Return how far earlier runs read the stream; None for nothing."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
         if self.stream_state.get("replication_key") != self.replication_key:
@@ -192,10 +192,10 @@ class BrazeStream(SdkStream):
         return self.stream_state.get("replication_key_value") or None
 
     def read_bookmark(self) -> tuple[str | None, datetime | None]:
-        """Return a bookmark that is a date and time: as text, and read.
+        """Return a date-time bookmark, both as text and parsed.
 
         Raises:
-            ConfigValidationError: it is not a date and time.
+            ConfigValidationError: The bookmark is not a date and time.
         """
         bookmark = self.bookmark
         moment = moment_or_none(bookmark)
@@ -204,14 +204,14 @@ class BrazeStream(SdkStream):
         return bookmark, moment
 
     def set_bookmark(self, value: str) -> None:
-        """Move the bookmark, and write STATE."""
+        """Move the bookmark and write STATE."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return
         self.stream_state.update(replication_key=self.replication_key, replication_key_value=value)
         self.write_state()
 
     def set_aside(self, named: str, error: BrazeError) -> None:
-        """Go on without a parent that keeps failing; the run fails when it is over. An outage fails it now."""
+        """Continue without a parent that keeps failing, and fail the run at its end; an outage fails it now."""
         self.lacks_rows = True
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
             self.fail(error, about=f", {named}")
@@ -245,10 +245,10 @@ class BrazeStream(SdkStream):
         return True
 
     def edited_since(self, latest: datetime | None) -> datetime | None:
-        """Return from when on edits are read: an overlap before the latest one, but not before the setting.
+        """Return the time from which to read edits: an overlap before the latest edit, but not before the setting.
 
-        None is from the beginning. The start date has no part in this: which objects were edited has nothing to do
-        with the days of the series.
+        None means from the beginning. The start date does not apply here: which objects were edited is unrelated to the
+        days of the series.
         """
         start = self.run.settings.edited_since
         return max((at for at in (start, latest and latest - EDIT_OVERLAP) if at is not None), default=None)
@@ -270,16 +270,16 @@ class BrazeStream(SdkStream):
 
     @property
     def version(self) -> int:
-        """The version of the rows of this reading; later ones are greater."""
+        """Return the version of the rows in this sync; later versions are greater."""
         return self.run.version
 
     @property
     def is_complete(self) -> bool:
-        """Whether this run read all rows of the stream, and of those that tell what to request."""
+        """Return whether this run read all rows of the stream and of the streams that determine what to request."""
         return not self.lacks_rows and not any(self.run.stream(kind).lacks_rows for kind in self.listed_by())
 
     def _remove_the_gone(self) -> None:
-        """Let the loader drop or mark the rows that this reading did not bring; keep all if it is not complete."""
+        """Let the loader delete or mark the rows that this sync did not return; keep all rows if it is incomplete."""
         deletions = self.run.settings.deletions
         if not self.is_snapshot or deletions == "keep" or self.ABORT_AT_RECORD_COUNT is not None:
             return
@@ -304,7 +304,7 @@ class BrazeStream(SdkStream):
             yield
             self._remove_the_gone()
         except (ForbiddenError, UnauthorizedError) as error:
-            # Before the first answer, a 401 is about the key and not about its permissions.
+            # Before the first successful response, a 401 is about the key, not its permissions.
             if not self.run.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
                 raise
             self.run.report.record_skip(self.name, error)
@@ -315,7 +315,7 @@ class BrazeStream(SdkStream):
     @override
     def log_sync_costs(self) -> None:
         super().log_sync_costs()
-        self.run.report.close()  # the SDK calls this when all streams are over
+        self.run.report.close()  # the SDK calls this after the last stream
 
 
 def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:

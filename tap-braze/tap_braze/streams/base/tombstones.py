@@ -1,4 +1,4 @@
-"""Which rows have left a stream since its last complete reading, for loaders that ignore ACTIVATE_VERSION."""
+"""Find rows that left a stream since its last complete sync, for loaders that ignore ACTIVATE_VERSION."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
 DELETED_AT: Final = "_sdc_deleted_at"
-KEYS: Final = "keys"  # those of the last reading, in STATE
+KEYS: Final = "keys"  # in STATE: the keys of the last sync
 _MOST: Final = 10_000
 
 
 class Tombstones:
-    """Compares the keys of a reading with those of the one before, up to 10,000, which STATE holds."""
+    """Compares the keys of this sync with those of the previous one, which STATE holds; up to 10,000 keys."""
 
     COLUMNS: ClassVar[dict[str, Any]] = {
         DELETED_AT: {
@@ -27,20 +27,20 @@ class Tombstones:
     }
 
     def __init__(self, names: Sequence[str]) -> None:
-        """`names` are the columns of the key."""
+        """Start without keys; `names` are the columns of the key."""
         self._names = names
         self._keys: dict[tuple[Any, ...], None] = {}
 
     def add(self, record: Record) -> None:
-        """Take note of a row that Braze has, and say so in it."""
+        """Record a row that Braze has, and set its deletion time to null."""
         record.setdefault(DELETED_AT, None)
         if len(self._keys) <= _MOST:
             self._keys[tuple(record.get(name) for name in self._names)] = None
 
     def settle(self, state: dict[str, Any], *, complete: bool, warn: Callable[[str], None]) -> Iterator[Record]:
-        """Yield a record for each row that has left, and put the keys of this reading into STATE.
+        """Yield a record for each row that has left, and put the keys of this sync into STATE.
 
-        After an incomplete reading no row has left, and STATE keeps the keys of both readings.
+        After an incomplete sync no row counts as gone, and STATE keeps the keys of both syncs.
         """
         earlier = _read(state, len(self._names))
         if not complete:

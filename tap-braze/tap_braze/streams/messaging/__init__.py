@@ -1,1 +1,1 @@
-"""Campaigns, Canvases, cards, templates and what belongs to their messages; users and exports are in `users`."""
+"""Campaigns, Canvases, cards, templates and their messages; users and exports are in `users`."""

@@ -261,7 +261,7 @@ class CanvasesSummary(SeriesStream):
     path = "/canvas/data_summary"
     permission = "canvas.data_summary"
     opt_in = INCLUDE_COSTLY_STREAMS
-    selected_by_default = False  # as many requests as `canvases_analytics`, for what these sum up to
+    selected_by_default = False  # as many requests as `canvases_analytics`, whose days add up to the same
     parent = Canvases
     parent_key = "canvas_id"
     details = CanvasesDetails
@@ -295,7 +295,7 @@ class CanvasesSummary(SeriesStream):
 
     @override
     def dates(self, window: Window) -> dict[str, str]:
-        # Nothing in the answer tells which days it sums up, so the bounds are in the form of the docs' own samples.
+        # The response does not show which days it covers, so the bounds follow the docs' own examples.
         zone = self.run.settings.zone
         end = datetime.combine(window.last, time(23, 59, 59), zone)
         return {"starting_at": datetime.combine(window.first, time(), zone).isoformat(), "ending_at": end.isoformat()}
@@ -320,5 +320,5 @@ class CanvasMessageStream(MessageStream):
 
 
 def _fortnight(day: date) -> date:
-    """The first of the 14 days that a day belongs to: the same days whatever the start date."""
+    """Return the first of the 14 days that a day belongs to: the same days whatever the start date."""
     return day - timedelta(days=(day.toordinal() - 1) % _LONGEST)

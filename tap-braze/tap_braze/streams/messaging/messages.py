@@ -1,4 +1,4 @@
-"""Messages: which are scheduled, and the links in emails."""
+"""Messages: scheduled ones, and the links in emails."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class ScheduledBroadcasts(ListStream):
     schema = columns.schema(
         columns.key("type", "Whether it is a campaign or a Canvas."),
         columns.key("id", "API identifier of the campaign or Canvas."),
-        # No moment: in users' local times it has no offset.
+        # Not a moment: in users' local times it has no offset.
         columns.key(
             "next_send_time",
             "Next send time, without an offset if it depends on the user's time zone; `(none)` if Braze sends none.",
@@ -51,7 +51,7 @@ class ScheduledBroadcasts(ListStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        # Whatever its time, the midnight that its day begins with is what counts: so the last day is in.
+        # Whatever its time, only the midnight at the start of its day counts, so the last day is included.
         end = datetime.now(timezone.utc) + timedelta(days=self.run.settings.broadcast_days + 1)
         yield self.request({"end_time": end.strftime("%Y-%m-%dT00:00:00Z")})
 

@@ -70,7 +70,7 @@ class EmailTemplatesDetails(DetailsStream):
 
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
-        # Documented as a text here, while the list has an array.
+        # Documented as text here, while the list has an array.
         # https://www.braze.com/docs/api/endpoints/templates/email_templates/get_see_email_template_information/
         if isinstance(tags := document.get("tags"), str):
             document["tags"] = [tags] if tags else []
@@ -84,7 +84,7 @@ class ContentBlocks(ChangesStream):
     path = "/content_blocks/list"
     permission = "content_blocks.list"
     payload = "content_blocks"
-    paginator = Offset(999)  # its page allows 1000 in one line and forbids it in another
+    paginator = Offset(999)  # its docs allow 1000 in one line and forbid it in another
     edit_filter = MODIFIED
     primary_keys = ("content_block_id",)
     replication_key = "last_edited"

@@ -83,14 +83,14 @@ class _Translations(ListStream):
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
         translations = document[self.payload] or []
-        if isinstance(translations, dict):  # of the source there is one
+        if isinstance(translations, dict):  # a source has only one
             return [{**request.tags, **translations}]
         return [{**request.tags, "locale_uuid": row["locale"]["uuid"], **row} for row in translations]
 
     @override
     def pass_over(self, request: Request, error: BrazeError) -> None:
         if isinstance(error, RefusedError) and error.status == _BAD_REQUEST:
-            self.lacks_rows = True  # Braze's answer does not tell an object without translations from other refusals
+            self.lacks_rows = True  # the response is the same for objects without translations and other refusals
             self._without += 1
             self.logger.debug("stream '%s': %s", self.name, error)
         else:
@@ -143,7 +143,7 @@ class EmailTemplatesTranslations(_Translations):
     """Translated texts of each email template, by locale."""
 
     name = "email_templates_translations"
-    path = "/templates/email/translations"  # another of its pages has /templates/translations/email
+    path = "/templates/email/translations"  # another docs page has /templates/translations/email
     permission = "templates.translations.get"
     parent = EmailTemplates
     parent_key = "email_template_id"

@@ -1,1 +1,1 @@
-"""Segments and users: profiles out of exports, subscriptions and suppressed addresses."""
+"""Segments and users: profiles from exports, subscriptions and suppressed addresses."""

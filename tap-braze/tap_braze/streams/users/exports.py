@@ -1,4 +1,4 @@
-"""Base classes of streams out of exports, several out of one export."""
+"""Base classes of export streams; several streams can share one export."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VERSION: Final = "version"  # of the rows of these segments
 
 
 class ProfileStream(BrazeStream):
-    """Records that are made of profiles."""
+    """Records made from profiles."""
 
     selected_by_default = False
     opt_in = INCLUDE_PROFILES
@@ -44,13 +44,13 @@ class ProfileStream(BrazeStream):
 
 
 class ExportedStream(ProfileStream):
-    """Records out of the files of exports."""
+    """Records from the files of exports."""
 
     untested = "it would start an export"
     is_snapshot = True
 
     def export_request(self, fields: Iterable[str], custom_attributes: Sequence[str], **tags: str) -> ExportRequest:
-        """The export of what the tags name, with these fields."""
+        """Return the export of these fields for the group that the tags identify."""
         body: dict[str, Any] = {
             **tags,
             "fields_to_export": list(fields),
@@ -63,7 +63,7 @@ class ExportedStream(ProfileStream):
     def read_exports(
         self, export_requests: Sequence[ExportRequest]
     ) -> Iterator[tuple[ExportRequest, Batch | BrazeError | None]]:
-        """What the exports bring, as it comes; the end of each is None, or an error, which is reported."""
+        """Yield the contents of the exports as they arrive; each ends with None, or with an error that is reported."""
         run, settings = self.run, self.run.settings.users
         exports = Exports(
             run.client,
@@ -96,7 +96,7 @@ class ExportedStream(ProfileStream):
         return storage
 
     def _pass_over(self, request: ExportRequest, error: BrazeError) -> None:
-        """Go on without what Braze refuses, or without an export that failed."""
+        """Continue without a group that Braze refuses, or without an export that failed."""
         self.lacks_rows = True
         if isinstance(error, RefusedError):
             self.run.report.record_refusal(self.name, named(request), error)
@@ -105,18 +105,18 @@ class ExportedStream(ProfileStream):
         elif self._is_of_one(error) and self.ABORT_AT_RECORD_COUNT is None:  # a trial has no end
             self.run.report.record_missing(
                 self.name, named(request), error
-            )  # Braze answered, so that this is no outage
+            )  # Braze responded, so this is not an outage
         else:
             self.fail(error, about=f", {named(request)}")
 
     @staticmethod
     def _is_of_one(error: BrazeError) -> bool:
-        """Whether the next export may come to a better end."""
+        """Return whether the error affects only this export, so the next one may succeed."""
         return isinstance(error, (ExportError, BrokenExportFileError)) and not isinstance(error, NoStorageError)
 
 
 class SegmentExportStream(ExportedStream, SharedStream):
-    """Records out of the exports of segments, each of which is started once for all streams that want it."""
+    """Records from the exports of segments, each started once for all streams that want it."""
 
     path = "/users/export/segment"
     permission = "users.export.segment"
@@ -136,23 +136,23 @@ class SegmentExportStream(ExportedStream, SharedStream):
         return "created_at" in self.schema["properties"]
 
     def fields(self) -> Iterable[str]:
-        """The fields of a profile that the records are made of."""
+        """Return the profile fields that the records need."""
         raise NotImplementedError
 
     def unfold(self, profile: Profile, segment: str, exported_at: str) -> Iterable[Record]:
-        """The records that a profile becomes."""
+        """Return the records for a profile."""
         raise NotImplementedError
 
     @property
     @override
     def version(self) -> int:
-        """That of the run that began to read the segments, until all are read."""
+        """Return the version of the run that began to read the segments, until all are read."""
         begun = self.stream_state.get(VERSION) if self.exported else None
         return begun if isinstance(begun, int) else super().version
 
     @property
     def exported(self) -> list[str]:
-        """The segments that a run which was cut off, or lacked some, had read; the next run goes on without them."""
+        """Return the segments that an interrupted or incomplete run already read; the next run skips them."""
         exported = self.stream_state.get(EXPORTED, [])
         if not isinstance(exported, list):
             text = f"stream '{self.name}': '{EXPORTED}' in the state is not a list; remove or correct it"
@@ -164,18 +164,18 @@ class _SegmentReader:
     """One export of each segment, for all streams."""
 
     def __init__(self, reader: SegmentExportStream, streams: Sequence[SegmentExportStream]) -> None:
-        """`reader` is the stream whose turn it is."""
+        """Prepare to read; `reader` is the stream whose turn it is."""
         self._reader = reader
         self._streams = streams
         self._done = {stream.name: set(stream.exported) for stream in streams}
         self._dedupe = Dedupe()
 
     def records(self) -> Iterator[tuple[SegmentExportStream, Record]]:
-        """The records of all streams; STATE follows each segment."""
+        """Yield the records of all streams; write STATE after each segment."""
         resumed = any(self._done.values())
         failed = accepted = False
         refused: RefusedError | None = None
-        # The one of whole profiles, if it is selected: messages name that.
+        # The stream of whole profiles, if it is selected: messages name it.
         named_one = self._streams[-1]
         for request, what in named_one.read_exports(self._export_requests()):
             segment = request.tags["segment_id"]
@@ -190,12 +190,12 @@ class _SegmentReader:
             else:
                 failed = True
         if refused is not None and not accepted and not resumed:
-            # One segment may be archived meanwhile. That all of them are is a setting that is wrong.
+            # A single segment may have been archived since. If all are refused, a setting is wrong.
             named_one.run.report.record_missing(named_one.name, "every segment", refused)
         for stream in self._streams:
-            # What failed is caught up with by the next run alone. If that fails too, the one after it reads everything,
-            # so that a segment that always fails does not keep the others from being read again.
-            # The keys of what an earlier run read are not in this one's tombstones.
+            # Only the next run retries what failed. If that fails too, the run after it reads everything, so that a
+            # segment that always fails does not keep the others from being read again. The tombstones of this run lack
+            # the keys that an earlier run read.
             stream.lacks_rows |= failed or refused is not None or (resumed and stream.tombstones is not None)
             if not failed or resumed:
                 stream.stream_state.pop(EXPORTED, None)
@@ -208,7 +208,7 @@ class _SegmentReader:
         fields = list(dict.fromkeys([BRAZE_ID, *(name for stream in self._streams for name in stream.fields())]))
         names: Sequence[str] = ()
         if CUSTOM_ATTRIBUTES in fields and settings.custom_attributes:
-            # Among the fields it would mean all of them.
+            # Among the fields, it would request all of them.
             fields.remove(CUSTOM_ATTRIBUTES)
             names = settings.custom_attributes
         return [

@@ -15,26 +15,26 @@ BRAZE_ID: Final = "braze_id"
 EXPORTED_AT: Final = "exported_at"
 CUSTOM_ATTRIBUTES: Final = "custom_attributes"
 
-# Not asked for unless they are named: the first two are the heaviest, slow down /users/export/ids to a tenth, and have
-# streams of their own; the last one no list of valid fields names.
+# Not requested unless named: the first two are the largest, make /users/export/ids ten times slower, and have streams
+# of their own; the last is missing from every list of valid fields.
 NAMED_ONLY: Final = frozenset({"campaigns_received", "canvases_received", "cards_clicked"})
-# Braze sends these with `push_subscribe` and `email_subscribe`; they cannot be asked for.
+# Braze sends these with `push_subscribe` and `email_subscribe`; they cannot be requested.
 _SUBSCRIPTION_TIMES: Final = ("push_opted_in_at", "push_unsubscribed_at", "email_opted_in_at", "email_unsubscribed_at")
 UNASKED: Final = frozenset({EXPORTED_AT, columns.EXTRA, *_SUBSCRIPTION_TIMES})
 
 
 def key() -> th.Property[Any]:
-    """The id of the profile."""
+    """Return the column with the profile's ID."""
     return columns.key(BRAZE_ID, "Braze ID of the profile.")
 
 
 def external_id() -> th.Property[Any]:
-    """The customer's id of the user."""
+    """Return the column with the customer's ID of the user."""
     return th.Property("external_id", th.StringType, description="External ID of the user; anonymous users have none.")
 
 
 def exported_at() -> th.Property[Any]:
-    """The moment of the export."""
+    """Return the column with the time of the export."""
     return columns.moment(EXPORTED_AT, "When the export started.")
 
 
@@ -43,7 +43,7 @@ def _text(name: str, description: str) -> th.Property[Any]:
 
 
 def _objects(name: str, description: str, *properties: th.Property[Any]) -> th.Property[Any]:
-    """A list of objects, to which Braze may add."""
+    """Return a column with a list of objects, to which Braze may add fields."""
     return th.Property(
         name, th.ArrayType(th.ObjectType(*properties, additional_properties=True)), description=description
     )
@@ -188,7 +188,7 @@ SCHEMA: Final = columns.schema(
 
 
 def asked(settings: Users) -> list[str]:
-    """The fields of a profile that the setting `users` wants."""
+    """Return the profile fields that the setting `users` requests."""
     if not settings.fields:
         return [name for name in SCHEMA["properties"] if name not in NAMED_ONLY | UNASKED]
     named = [*settings.fields, *([CUSTOM_ATTRIBUTES] if settings.custom_attributes else [])]

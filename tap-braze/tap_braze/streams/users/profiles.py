@@ -39,19 +39,19 @@ _IDS: Final = 50
 
 
 class _WholeProfileStream(ProfileStream):
-    """Profiles, with the columns that are selected and that the setting `users` wants."""
+    """Profiles, with the columns that are selected and that the setting `users` requests."""
 
     primary_keys = (BRAZE_ID,)
     schema = profile_columns.SCHEMA
     lacks: ClassVar[frozenset[str]] = frozenset()  # fields that Braze does not export here
 
     def fields(self) -> list[str]:
-        """What to ask for."""
+        """Return the fields to request."""
         wanted = profile_columns.asked(self.run.settings.users)
         return [name for name in wanted if name == BRAZE_ID or (self.wants(name) and name not in self.lacks)]
 
     def record(self, profile: Profile, exported_at: str) -> Record:
-        """A profile without what was asked for other streams' sake, or could not be left out of the request."""
+        """Return a profile without fields requested only for other streams, or that the request could not exclude."""
         record = {name: value for name, value in profile.items() if name not in self._unwanted}
         record[EXPORTED_AT] = exported_at
         names = self.run.settings.users.custom_attributes
@@ -124,7 +124,7 @@ class UsersById(_WholeProfileStream, ListStream):
 
     @override
     def discreet(self, error: BrazeError) -> BrazeError:
-        # Braze's own words may name users.
+        # Braze's error text may name users.
         return type(error)(f"POST {self.path}: HTTP {error.status}", status=error.status) if error.errors else error
 
 
@@ -134,7 +134,7 @@ class GlobalControlGroupUsers(_WholeProfileStream, ExportedStream):
     name = "global_control_group_users"
     path = "/users/export/global_control_group"
     permission = "users.export.global_control_group"
-    # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_global_control_group/ names none of these.
+    # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_global_control_group/ lists none of these.
     lacks = frozenset({"created_from", "email_subscribe", "push_subscribe", "push_tokens", *profile_columns.NAMED_ONLY})
 
     @override
@@ -179,9 +179,9 @@ class SegmentMembers(SegmentExportStream):
 
 
 class _Rows(SegmentExportStream):
-    """A record for each entry in a list that profiles have, with what Braze says of it.
+    """A record for each entry in a list inside profiles, with all that Braze reports about it.
 
-    What an entry lacks of the key is `(none)`, so that none is lost.
+    Missing parts of an entry's key become `(none)`, so that no entry is lost.
     """
 
     parent = Segments
@@ -197,8 +197,8 @@ class _Rows(SegmentExportStream):
         for position, entry in enumerate(profile.get(self.field) or ()):
             yield {**self.row(entry, position), **who}
 
-    def row(self, entry: dict[str, Any], position: int) -> Record:  # noqa: ARG002 - of use to one
-        """The columns that are the entry's."""
+    def row(self, entry: dict[str, Any], position: int) -> Record:  # noqa: ARG002 - used by a subclass
+        """Return the columns of the entry itself."""
         return entry
 
 
@@ -207,7 +207,7 @@ class UserAliases(_Rows):
 
     name = "user_aliases"
     field = "user_aliases"
-    # Of one label a user has one alias, as far as is known.
+    # As far as is known, a user has one alias per label.
     primary_keys = (BRAZE_ID, "alias_label", "alias_name")
     schema = columns.schema(
         profile_columns.key(),
@@ -221,7 +221,7 @@ class UserAliases(_Rows):
 class UserDevices(_Rows):
     """Devices of users."""
 
-    # No kind of id is there for every device, and two may have the same values: so they are counted.
+    # No kind of ID exists for every device, and two devices may have the same values, so number them.
     name = "user_devices"
     field = "devices"
     primary_keys = (BRAZE_ID, "position")

@@ -19,7 +19,7 @@ class Segments(ListStream):
     permission = "segments.list"
     payload = "segments"
     paginator = PageNumbers()
-    shrinks = True  # archived ones are never in it
+    shrinks = True  # archived segments are never in it
     primary_keys = ("id",)
     schema = columns.schema(
         columns.key("id", "API identifier of the segment."),
@@ -55,8 +55,8 @@ class SegmentsDetails(DetailsStream):
 class SegmentsAnalytics(SeriesStream):
     """Estimated size of each segment by day."""
 
-    # What Braze answers for a segment without analytics tracking the docs do not say; it may have had some before.
-    # So all are asked for.
+    # The docs do not say how Braze responds for a segment without analytics tracking; it may have been tracked before.
+    # So request all of them.
     name = "segments_analytics"
     path = "/segments/data_series"
     permission = "segments.data_series"

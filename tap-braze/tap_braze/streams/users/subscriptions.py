@@ -29,7 +29,7 @@ _USERS: Final = 50
 
 
 class _OfUsers(ListStream):
-    """Requests for 50 users at a time; no log or error names them."""
+    """Requests for 50 users at a time; logs and errors never name the users."""
 
     selected_by_default = False
     needs_setting = "subscriptions"
@@ -37,7 +37,7 @@ class _OfUsers(ListStream):
     personal = True
 
     def users(self) -> Iterator[list[str]]:
-        """As many external ids as one request can name, at a time."""
+        """Yield as many external IDs at a time as one request can name."""
         users = iter(self.run.settings.subscribers)
         while some := list(islice(users, _USERS)):
             yield some
@@ -73,7 +73,7 @@ class SubscriptionStates(_OfUsers):
 
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
-        # Whether `limit` counts users or groups the docs do not say: a page of 100 groups is taken for a full one.
+        # The docs do not say whether `limit` counts users or groups, so treat a page of 100 groups as full.
         return [
             {
                 "external_id": user.get("external_id"),
