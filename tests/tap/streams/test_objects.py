@@ -174,7 +174,7 @@ def test_every_page_by_offset_is_read(
 ) -> None:
     kind, key, _ = CHANGING[stream]
     objects = grow(sandbox, kind, limit + more)
-    run = run_tap(stream, start_date=EVER, deletions="keep")
+    run = run_tap(stream, edited_since=EVER, deletions="keep")
     assert [record[key] for record in run.records(stream)] == list(objects)
     offsets = [query.get("offset") for query in queries(sandbox, path)]
     assert offsets == [None, str(limit - 10), str(2 * limit - 20)][: len(offsets)]

@@ -189,7 +189,7 @@ def test_the_control_group(sandbox: Sandbox, run_tap: RunTap) -> None:
         ({"custom_attributes": [str(number) for number in range(501)]}, "Braze takes 500 names at most"),
         ({"storage_options": "our-secret"}, "setting 'users.storage_options': its value has not the right type"),
         ({"output_format": "rar"}, "setting 'users.output_format': "),
-        ({"segments": []}, "setting 'users': "),
+        ({"segments": []}, "setting 'users.segments' does not exist; did you mean 'segment_ids'?"),
     ],
 )
 def test_settings_that_cannot_be(run_tap: RunTap, settings: dict[str, Any], said: str) -> None:

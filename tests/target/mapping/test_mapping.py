@@ -297,7 +297,7 @@ def test_a_mapping_that_does_not_fit_stops_before_the_first_record_and_says_what
         ({"user": [{"user_alias": {"name": "a", "label": "b", "label_field": "c"}}]}, "['user_alias']"),
         ({"user": []}, "['user']"),
         ({"to": "catalog"}, "['to']"),
-        ({"usr": []}, "'usr' was unexpected"),
+        ({"usr": []}, "setting 'streams.customers.usr' does not exist; did you mean 'user'?"),
         ({"event": {"name": "a", "name_field": "b"}}, "['event']"),
         ({"types": {"a": "money"}}, "['types']['a']"),
     ],
