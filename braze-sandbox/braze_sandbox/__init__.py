@@ -1,1 +1,1 @@
-"""Braze's REST API played on localhost: `braze-sandbox serve`, or `braze_sandbox.testing.Sandbox` in tests."""
+"""A local stand-in for Braze's REST API: `braze-sandbox serve`, or `braze_sandbox.testing.Sandbox` in tests."""

@@ -1,4 +1,4 @@
-"""Types of command-line arguments."""
+"""Types for command-line arguments."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 
 def zone(name: str) -> str:
-    """Return the name of a time zone."""
+    """Validate and return a time zone name."""
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -18,19 +18,19 @@ def zone(name: str) -> str:
 
 
 def positive(text: str) -> int:
-    """Return a whole number of at least 1."""
+    """Parse a whole number of at least 1."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
 
 
 def json_object(text: str) -> dict[str, Any]:
-    """Return a JSON object."""
+    """Parse a JSON object."""
     try:
         found = json.loads(text)
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        # Not repeated: it may hold a secret.
+        # Don't repeat the value: it may hold a secret.
         raise argparse.ArgumentTypeError("not a JSON object")
     return found

@@ -1,4 +1,4 @@
-"""The command `braze-sandbox`, and its `serve`."""
+"""The `braze-sandbox` command and its `serve` subcommand."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def _add_exports(group: argparse._ArgumentGroup) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exit 1 with one line on an error."""
+    """Run the command line; on an error, print one line and exit 1."""
     given = _parser().parse_args(arguments)
     given.run(given)
 
@@ -171,13 +171,13 @@ def _serve(given: argparse.Namespace) -> None:
         except (ModuleNotFoundError, OSError) as error:
             sys.exit(f"braze-sandbox: {error}")
         _greet(given, sock, files)
-        # uvicorn stops cleanly on a signal, and then raises it again.
+        # uvicorn stops cleanly on a signal, then raises it again.
         with suppress(KeyboardInterrupt):
             create_server(instance, certificate=files.server_file if files else None).run(sockets=[sock])
 
 
 def _greet(given: argparse.Namespace, sock: socket.socket, files: Certificate | None) -> None:
-    """Print where the sandbox listens, and what its user should know."""
+    """Print where the sandbox listens and what its user needs to know."""
     address, port = sock.getsockname()[:2]
     url = f"{'https' if files else 'http'}://{f'[{given.host}]' if ':' in given.host else given.host}:{port}"
     sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on {url} (API key: {given.api_key})\n")

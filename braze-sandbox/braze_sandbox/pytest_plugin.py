@@ -1,4 +1,4 @@
-"""The pytest fixture `braze_sandbox`: every pytest run loads this module, so it imports the sandbox only when used."""
+"""The pytest fixture `braze_sandbox`. Every pytest run loads this module, so it imports the sandbox lazily."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def braze_sandbox() -> Iterator[Sandbox]:
-    """A Braze workspace of the test's own, with the seed `small`, on a free port of the loopback interface."""
+    """Provide each test with its own Braze workspace, using seed `small`, on a free loopback port."""
     from braze_sandbox.testing import Sandbox  # noqa: PLC0415 - see the module's docstring
 
     with Sandbox() as sandbox:

@@ -1,1 +1,1 @@
-"""Event files as Currents writes them, and the command that writes them."""
+"""Event files in Currents' format, and the command that writes them."""

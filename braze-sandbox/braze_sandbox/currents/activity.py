@@ -1,4 +1,4 @@
-"""What users do, as Currents events: their stored events and purchases, and made-up activity."""
+"""User activity as Currents events: stored events and purchases, plus made-up activity."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _DEVICES: dict[str, dict[str, Any]] = {
 
 
 def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime, end: datetime) -> Iterator[Event]:
-    """Yield made-up events of each person in turn, queued from `start` to before `end`.
+    """Yield made-up events, one person at a time, queued from `start` up to but not including `end`.
 
-    It follows from a hash of the person and the day, so that windows agree.
+    They derive from a hash of the person and the day, so overlapping windows agree.
     """
     people = list(_people(workspace, profiles))
-    # What begins on one day can end on the next.
+    # Activity that begins on one day can end on the next.
     for number in range((start - LATEST).toordinal() - 1, end.toordinal() + 1):
         today = _Today.of(workspace, datetime.fromordinal(number).replace(tzinfo=timezone.utc))
         for person in people:
@@ -46,7 +46,7 @@ def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime,
 
 
 def own(user: Profile, start: datetime, end: datetime) -> Iterator[Event]:
-    """Yield the events and purchases of a profile as the REST API sends them: without a device, and queued at once."""
+    """Yield a profile's events and purchases as sent through the REST API: without a device and queued at once."""
     return (event for event in _own(user) if start <= event.queued < end)
 
 
@@ -56,7 +56,7 @@ class _Today:
 
     midnight: datetime
     messages: list[tuple[Campaign, str]]
-    """Campaigns that are sent, each with every message variation that it has."""
+    """Campaigns sent that day, each with all its message variations."""
     canvases: list[Canvas]
     events: list[str]
     products: list[str]
@@ -80,14 +80,14 @@ class _Today:
 
 
 def _people(workspace: Workspace, profiles: Iterable[Profile]) -> Iterator[dict[str, Any]]:
-    """Return the user fields of events. Apps and devices rotate, as they do in the seed."""
+    """Return the user fields of events. Apps and devices rotate, as in the seed."""
     apps = list(workspace.apps.items())
     for number, user in enumerate(profiles):
         yield who(user) | (_device(apps[number % len(apps)], number) if apps else {})
 
 
 def who(user: Profile) -> dict[str, Any]:
-    """Return the fields of an event that say who it is about."""
+    """Return the event fields that identify the user."""
     return {
         "user_id": user.braze_id,
         "external_user_id": user.external_id,
@@ -117,7 +117,7 @@ def _own(user: Profile) -> Iterator[Event]:
         yield event("users.behaviors.CustomEvent", f"{user.braze_id}/own/{number}", done["time"], done["time"], known)
     for number, bought in enumerate(user.purchases):
         known = {**who(user), **bought, "properties": _text(bought["properties"])}
-        # A purchase of three is three purchases (docs: purchase_object).
+        # A purchase with quantity 3 is three purchases (docs: purchase_object).
         for piece in range(bought["quantity"]):
             name = f"{user.braze_id}/bought/{number}/{piece}"
             yield event("users.behaviors.Purchase", name, bought["time"], bought["time"], known)
@@ -168,7 +168,7 @@ def _session(diary: Diary, today: _Today) -> None:
     if chance.once_in(6):
         latitude, longitude = 41.15 + chance.number(100) / 1000, -8.61 + chance.number(100) / 1000
         diary.add("users.behaviors.Location", at, latitude=latitude, longitude=longitude, ll_accuracy=25.0)
-    # Often on the next start of the app only, and sometimes never.
+    # Often not before the next app start, and sometimes never.
     if not chance.once_in(10):
         end = begun + timedelta(seconds=length)
         late = offline or chance.once_in(3)
@@ -239,7 +239,7 @@ def _subscription(diary: Diary, group: str) -> None:
 
 
 def _agent(diary: Diary) -> None:
-    """Add an agent's decision about a user, and one tool call without a user."""
+    """Add an agent's decision about a user and one tool call without a user."""
     at = diary.moment()
     run = key("agent run", f"{diary.person['user_id']}/{at}")
     agent: dict[str, Any] = {"agent_id": key("agent", 0), "agent_name": "Greeter", "request_id": run, "is_error": False}

@@ -1,4 +1,4 @@
-"""The command `braze-sandbox currents`."""
+"""The `braze-sandbox currents` command."""
 
 from __future__ import annotations
 

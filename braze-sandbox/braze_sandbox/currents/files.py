@@ -1,6 +1,6 @@
-"""Currents files: what was queued in each hour, as Avro under the keys that Braze gives them (docs: Currents, storage).
+"""Currents files: each hour's queued events as Avro, under Braze's keys (docs: Currents, storage).
 
-Events are those of `currents_activity`; the same seed and window give the same files, byte for byte.
+The events come from `currents_activity`; the same seed and window produce the same files, byte for byte.
 """
 
 from __future__ import annotations
@@ -33,50 +33,50 @@ BEGINNING = datetime(2026, 3, 1, tzinfo=timezone.utc)
 INTEGRATION = key("integration of Currents", 0).replace("-", "")[:24]
 
 _VERSIONS = (10, 12)
-"""The releases before and after a change."""
+"""The schema releases before and after a change."""
 _CUT = 50
-"""How many bytes a file lacks that is cut off."""
+"""How many bytes a truncated file is missing."""
 _LOWER_CASE = "users.messages.email."
-"""Folders of these types are in lower case as recorded: one was seen, which others are is not known."""
+"""Types whose folders are in lower case, as recorded: one was observed; which others are is unknown."""
 _LATE = 32
-"""Of 256 events, how many come in late files."""
+"""How many of 256 events arrive in late files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """What a connector writes, and what goes wrong with it."""
+    """What a connector writes and what goes wrong with it."""
 
     start: datetime = BEGINNING
     """The first hour of queueing, in UTC."""
     hours: int = 24
     event_types: tuple[str, ...] = ()
-    """Globs; none: all types that the sandbox knows."""
+    """Globs; empty means all types that the sandbox supports."""
     made_up: bool = True
-    """Whether there is more than the custom events and purchases that the profiles hold."""
+    """Whether to write more than the custom events and purchases in the profiles."""
     prefix: str = "currents"
-    """The connector's folder path. Empty: none, as Google's and Microsoft's stores allow."""
+    """The connector's folder path; empty means none, which Google's and Microsoft's stores allow."""
     cluster: str = "prod-01"
     integrations: tuple[str, ...] = (INTEGRATION,)
-    """Ids of the connectors; each writes the same events into the same place."""
+    """Connector ids; each connector writes the same events to the same place."""
     layout: Literal["version", "schema-id"] = "version"
-    """What follows `date=` in a key: `version=10`, or the bare number of a schema as in older ones."""
+    """What follows `date=` in a key: `version=10`, or the bare schema number of older keys."""
     files_per_hour: int = 1
-    """How many files of each event type, unless there are fewer events."""
+    """Number of files per event type; fewer if there are fewer events."""
     padded: bool = False
-    """Whether offsets are filled with zeros to ten digits, as they once were."""
+    """Whether offsets are zero-padded to ten digits, as in older files."""
     late_files: Literal["hold", "send"] | None = None
-    """One event in eight comes in late files. `hold` leaves these out; `send` writes these and no others."""
+    """One event in eight arrives in late files. `hold` leaves these files out; `send` writes only these."""
     duplicates: float = 0
-    """The share of events that come a second time, in a file of the next hour."""
+    """The share of events that appear a second time, in a file of the next hour."""
     schema_change: bool = False
-    """Whether fields are added and one may be null from the middle of the window on."""
+    """Whether the second half of the window adds fields and makes one field nullable."""
     truncated: bool = False
-    """Whether the last file is cut off in the middle."""
+    """Whether to cut the last file off in the middle."""
     storage_options: Mapping[str, Any] = field(default_factory=dict)
-    """For fsspec: credentials, `endpoint_url`."""
+    """fsspec options: credentials, `endpoint_url`."""
 
     def __post_init__(self) -> None:
-        """Refuse event types that nobody knows."""
+        """Reject unknown event types."""
         for glob in self.event_types:
             if not any(fnmatchcase(name, glob) for name in EVENT_TYPES):
                 raise ValueError(f"the sandbox writes no events of type {glob!r}, only {', '.join(EVENT_TYPES)}")
@@ -84,21 +84,21 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file that was written: where, and the records in it."""
+    """A written file: its location and its records."""
 
     path: str
-    """Below `out`."""
+    """Relative to `out`."""
     event_type: str
     records: list[dict[str, Any]]
     changed: bool = False
-    """Whether it is of the later schema."""
+    """Whether it uses the later schema."""
 
 
 def write(out: str | Path, instance: Instance, options: Options | None = None) -> list[File]:
-    """Write the files of an instance's users below a folder or a bucket; answers which, in their order.
+    """Write the files of an instance's users to a folder or a bucket, and return them in order.
 
     Raises:
-        OSError: nothing can be written there.
+        OSError: The destination is not writable.
     """
     options = options or Options()
     filesystem, root = url_to_fs(str(out), **options.storage_options)
@@ -109,7 +109,7 @@ def write(out: str | Path, instance: Instance, options: Options | None = None) -
             filesystem.makedirs(path.rpartition("/")[0], exist_ok=True)
         body = _container(file)
         cut_off = options.truncated and number == len(files) - 1
-        # Amid the last record.
+        # In the middle of the last record.
         filesystem.pipe_file(path, body[:-_CUT] if cut_off else body)
     return files
 
@@ -161,9 +161,9 @@ def _path(
     if options.layout == "version":
         release = f"version={_VERSIONS[changed]}"
     else:
-        # Numbers of schemas are global, and every change takes the next one.
+        # Schema numbers are global, and every change takes the next one.
         release = str(304 + EVENT_TYPES.index(event_type) + changed * len(EVENT_TYPES))
-    # Late files take numbers of their own.
+    # Late files have numbers of their own.
     offset = int(hour.timestamp()) // 3600 * 1000 + number + (500 if options.late_files == "send" else 0)
     return "/".join(
         [
@@ -181,7 +181,7 @@ def _path(
 def _container(file: File) -> bytes:
     """Return an Avro object container as Braze writes it: one block, and no codec in its header.
 
-    Not by fastavro's writer, which always names a codec.
+    fastavro's writer does not work here because it always names a codec.
     """
     declared = schema(file.event_type, changed=file.changed)
     parsed = fastavro.parse_schema(declared)

@@ -1,4 +1,4 @@
-"""What follows from a message by its channel: sends, deliveries, opens and clicks, as Currents events."""
+"""What follows from a message on each channel, as Currents events: sends, deliveries, opens, and clicks."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ _SENDER = "+15550100"
 
 
 def reaches(channel: str, person: dict[str, Any]) -> bool:
-    """Return whether a message of a channel can reach someone."""
+    """Return whether a message on a channel can reach a person."""
     if channel in ("in_app_message", "content_cards"):
         return "app_id" in person
     if channel.endswith("_push"):
         return person.get("platform") == channel.removesuffix("_push")
     if channel in ("sms", "whats_app"):
         return person["phone_number"] is not None
-    # The sandbox writes no events of banners.
+    # The sandbox writes no banner events.
     return channel != "banners" and (channel != "email" or person["email_address"] is not None)
 
 
 def _dispatch(diary: Diary, at: datetime, about: dict[str, Any], **more: Any) -> Add:  # noqa: ANN401 - any fields
-    """Return a function that adds events of one dispatch of a message, with the fields of `more`."""
+    """Return a function that adds events of one dispatch of a message, including the fields in `more`."""
     message = f"{diary.person['user_id']}/{at}/{about}"
     shared = {
         **about,
@@ -81,7 +81,7 @@ def _email(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
     if chance.once_in(2):
         return False
     opened = at + timedelta(minutes=1 + chance.number(300))
-    # A text, not a boolean: "true" or null.
+    # A string, not a boolean: "true" or null.
     machine = "true" if chance.once_in(4) else None
     add("email.Open", opened, **browser, machine_open=machine)
     if machine or chance.once_in(2):
@@ -119,7 +119,7 @@ def _sms(diary: Diary, at: datetime, about: dict[str, Any]) -> bool:
         return False
     add("sms.Delivery", at + timedelta(seconds=5))
     if chance.once_in(10):
-        # From a number that no user has.
+        # From a number that belongs to no user.
         stranger = {"user_id": None, "external_user_id": None, "user_phone_number": f"+1555{chance.number(10**7):07}"}
         said = {"inbound_phone_number": _SENDER, "action": "None", "message_body": "Who is this?", "media_urls": [None]}
         add("sms.InboundReceive", at + timedelta(minutes=2), **said, **stranger)
@@ -189,4 +189,4 @@ CHANNELS: dict[str, Channel] = {
     "webhook": _webhook,
     "whats_app": _whats_app,
 }
-"""How each channel's message goes on; answers whether the user acted on it."""
+"""What follows a message on each channel; each function returns whether the user acted on it."""

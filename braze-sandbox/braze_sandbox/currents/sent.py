@@ -1,4 +1,4 @@
-"""Messages that were sent through the API, as Currents events."""
+"""Messages sent through the API, as Currents events."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _EVENTS = {
     "content_cards": ("contentcard.Send",),
     "webhook": ("webhook.Send",),
 }
-"""Other channels have no event before a user sees the message."""
+"""Other channels have no event until a user sees the message."""
 
 
 def sent(workspace: Workspace, profiles: Profiles, start: datetime, end: datetime) -> Iterator[Event]:
-    """Yield sends and deliveries of messages, queued at once, from `start` to before `end`."""
+    """Yield message sends and deliveries, queued at once, from `start` up to but not including `end`."""
     campaigns, canvases = workspace.campaigns, workspace.canvases
     for number, message in enumerate(workspace.messages):
         profile = profiles.find("braze_id", message.braze_id)

@@ -1,4 +1,4 @@
-"""The Avro schemas of the Currents events that the sandbox writes (docs: Currents, version 10)."""
+"""Avro schemas of the Currents events that the sandbox writes (docs: Currents, version 10)."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ _TYPES = {
 }
 
 EVENT_TYPES = tuple(_TYPES)
-"""Every event type that the sandbox writes."""
+"""All event types that the sandbox writes."""
 
 _AVRO: dict[str, Any] = {
     "strings": {"type": "array", "items": "string"},
@@ -103,15 +103,16 @@ _AVRO: dict[str, Any] = {
 }
 _FIELD = re.compile(r"([a-z_]+)(?::([a-z_]+))?(\?)?(\+)?")
 ADDED = "trace_id"
-"""A field that no list of Braze's names, as one that was added yesterday."""
+"""A field missing from Braze's lists, as if it had been added yesterday."""
 
 
 @cache
 def fields(event_type: str, *, changed: bool = False) -> dict[str, tuple[Any, bool]]:
-    """Return Avro types by field name, and whether null is allowed.
+    """Return each field's Avro type and whether it allows null, by field name.
 
-    `changed` is the schema of a later release, as Braze changes them: it has the fields that came after version 10 and
-    `ADDED`, and the first string that a type requires beyond the common ones may be null.
+    `changed` selects the schema of a later release, changed the way Braze changes schemas: it adds the fields
+    introduced after version 10 and `ADDED`, and makes the type's first required string beyond the common fields
+    nullable.
     """
     found: dict[str, tuple[Any, bool]] = {}
     for name, kind, null, later in _FIELD.findall(_expand(_TYPES[event_type])):
@@ -134,7 +135,7 @@ def _expand(text: str) -> str:
 
 
 def schema(event_type: str, *, changed: bool = False) -> dict[str, Any]:
-    """The schema of a file of an event type: every optional field is a union with null first, and null by default."""
+    """Return the file schema of an event type: optional fields are unions with null first, and default to null."""
     return {
         "type": "record",
         "name": f"dataexport.S3.inner.{event_type}",

@@ -1,1 +1,1 @@
-"""What a workspace holds: its objects, its users and its calendar; nothing about requests."""
+"""The contents of a workspace: objects, users, and calendar; nothing about requests."""

@@ -1,4 +1,4 @@
-"""Days of the company's time zone, and the windows of the data series."""
+"""Days in the company's time zone, and the windows of data series."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _ISO = re.compile(
 
 
 def parse_iso(text: str) -> tuple[datetime, bool] | None:
-    """Return an ISO 8601 date or date-time with a zone, and whether it named its zone; None if it is neither.
+    """Parse an ISO 8601 date or date-time; return it with whether it named its zone, or None if it is neither.
 
-    Without an offset it is UTC, as documented for /users/track and silent for the exports. `:SSS` before the zone is
-    the odd second form that the docs of events allow. Braze reads years up to 3000; so does this.
+    Without an offset it is UTC, as documented for /users/track (docs silent for exports). The docs of events also allow
+    an odd second form, `:SSS` before the zone. Years up to 3000 are accepted, as in Braze.
     """
     match = _ISO.fullmatch(text)
     if not match:
@@ -39,7 +39,7 @@ def _offset(zone: str | None) -> timezone:
     if zone in (None, "Z"):
         return timezone.utc
     assert zone is not None  # noqa: S101 - for the type checker
-    # The documentation's own examples leave out the leading zero: -5:00.
+    # The docs' own examples omit the leading zero: -5:00.
     hours, _, minutes = zone[1:].partition(":") if ":" in zone else (zone[1:3], "", zone[3:])
     offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
     return timezone(-offset if zone[0] == "-" else offset)
@@ -55,18 +55,18 @@ def _day(today: date | str | None) -> date | None:
 
 
 def iso(moment: datetime) -> str:
-    """Return a moment as Braze writes it: UTC with a Z."""
+    """Format a moment as Braze does: UTC with a Z."""
     text = moment.astimezone(timezone.utc).isoformat()
     return text.replace("+00:00", "Z")
 
 
 def iso_milliseconds(moment: datetime) -> str:
-    """Return a moment as user exports were recorded to write it: UTC with milliseconds and a Z."""
+    """Format a moment as recorded in user exports: UTC with milliseconds and a Z."""
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def utc_now() -> datetime:
-    """Return the present moment in UTC."""
+    """Return the current time in UTC."""
     return datetime.now(timezone.utc)
 
 
@@ -88,38 +88,38 @@ class Clock:
         self._ending_day_included = ending_day_included
 
     def now(self) -> datetime:
-        """Return the present moment in the company's zone; the last second of a day at which time stands still."""
+        """Return the current time in the company's zone; on a frozen day, its last second."""
         if self._today is None:
             return datetime.now(self.zone)
         return datetime.combine(self._today, time(23, 59, 59), self.zone)
 
     def today(self) -> date:
-        """Return the company's present day."""
+        """Return the company's current day."""
         return self._today or datetime.now(self.zone).date()
 
     def utc_now(self) -> datetime:
-        """Return the present moment in UTC."""
+        """Return the current time in UTC."""
         return self.now().astimezone(timezone.utc)
 
     def last_day(self, ending_at: datetime) -> date:
-        """Return the last day of a series that ends at a moment, which may lie in the future."""
+        """Return the last day of a series that ends at a moment, possibly in the future."""
         day = ending_at.astimezone(self.zone).date()
         return day if self._ending_day_included else day - timedelta(days=1)
 
     def days(self, ending_at: datetime, length: int) -> list[date]:
-        """Return the days of a series, oldest first, none after today."""
+        """Return the days of a series, oldest first and none after today."""
         last = self.last_day(ending_at)
         first = last - timedelta(days=length - 1)
         return list(self.between(first, last))
 
     def between(self, first: date, last: date) -> Iterator[date]:
-        """Yield all days from the first to the last, or to today."""
+        """Yield each day from the first to the last, or to today."""
         last = min(last, self.today())
         for number in range(first.toordinal(), last.toordinal() + 1):
             yield date.fromordinal(number)
 
     def hours(self, ending_at: datetime, length: int) -> list[datetime]:
-        """Return the hours of a series in the company's zone, oldest first, none in the future."""
+        """Return the hours of a series in the company's zone, oldest first and none in the future."""
         last = ending_at.astimezone(timezone.utc).replace(minute=0, second=0, microsecond=0)
         if not self._ending_day_included:
             last -= timedelta(hours=1)

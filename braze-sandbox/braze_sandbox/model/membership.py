@@ -1,4 +1,4 @@
-"""Members of segments."""
+"""Segment membership."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CREATED = datetime(2024, 1, 8, 9, 30, tzinfo=timezone.utc)
 
 
 def members(segment: Segment, profiles: Iterable[Profile]) -> list[Profile]:
-    """The users of a segment: those that it names or, if it names none, its share of all by a hash of their ids."""
+    """Return a segment's users: those it lists or, if it lists none, its share of all users by a hash of their ids."""
     if (named := segment.members) is not None:
         return [user for user in profiles if user.external_id in named or user.braze_id in named]
     return [user for user in profiles if _draw(segment.id, user.braze_id) < segment.share]
@@ -32,10 +32,12 @@ def _draw(*keys: str) -> float:
 
 
 def name_members(workspace: Workspace, directory: Path) -> None:
-    """Read who is in which segment from `segments.json` of a directory, if it has one.
+    """Read segment membership from a directory's `segments.json`, if there is one.
 
-    The file maps ids of segments to arrays of external ids or Braze ids. A segment that the workspace does not have is
-    made. ValueError: the file is something else.
+    The file maps segment ids to arrays of external ids or Braze ids. Segments missing from the workspace are created.
+
+    Raises:
+        ValueError: The file has a different form.
     """
     path = directory / FILE
     if not path.exists():

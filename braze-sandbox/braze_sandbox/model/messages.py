@@ -1,4 +1,4 @@
-"""Messages that a workspace has sent through the API, and those that are scheduled."""
+"""Messages that a workspace has sent through the API or scheduled."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Message:
     braze_id: str
     external_id: str | None
     content: dict[str, Any]
-    """The message object of the request, or the campaign's or step's message, Liquid and all."""
+    """The message object of the request, or the message of the campaign or step, with Liquid unrendered."""
     properties: dict[str, Any] = field(default_factory=dict)
-    """`trigger_properties` or `context`, those of the recipient over those of the request."""
+    """`trigger_properties` or `context`; the recipient's values override the request's."""
     campaign_id: str | None = None
     message_variation_id: str | None = None
     canvas_id: str | None = None
@@ -39,7 +39,7 @@ class Message:
 
 @dataclass(slots=True, kw_only=True)
 class Dispatch:
-    """A checked request to send something; its recipients are looked up when it is sent."""
+    """A validated request to send something; its recipients are looked up at send time."""
 
     id: str
     source: Source
@@ -48,7 +48,7 @@ class Dispatch:
 
 @dataclass(slots=True, kw_only=True)
 class Schedule:
-    """A dispatch that waits for its time."""
+    """A dispatch scheduled for later."""
 
     id: str
     dispatch: Dispatch
@@ -57,7 +57,7 @@ class Schedule:
 
 @dataclass(slots=True, kw_only=True)
 class LiveActivity:
-    """A Live Activity that was started through the API."""
+    """A Live Activity started through the API."""
 
     app_id: str
     activity_id: str

@@ -1,4 +1,4 @@
-"""Objects of a workspace besides messages and audiences: templates, catalogs, definitions, lists, integrations."""
+"""Workspace objects other than messages and audiences: templates, catalogs, definitions, lists, integrations."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CustomAttribute:
 
     description: str | None = None
     data_type: str = "String"
-    """Overridden by the type of the values that users have, if any."""
+    """Overridden by the type of users' values, if there are any."""
     array_length: int | None = None
     status: str = "Active"
     tag_names: list[str] = field(default_factory=list)
@@ -33,7 +33,7 @@ class CustomAttribute:
 
 @dataclass(slots=True, kw_only=True)
 class Send:
-    """A tracked send of an API campaign; its figures follow from its id."""
+    """A tracked send of an API campaign; its figures derive from its id."""
 
     id: str
     campaign_id: str
@@ -56,7 +56,7 @@ class Template:
     should_inline_css: bool = True
     tags: list[str] = field(default_factory=list)
     drag_and_drop: bool = False
-    """Made in the drag-and-drop editor: the API does not show it (docs: get_list_email_templates)."""
+    """Created in the drag-and-drop editor: the API does not show it (docs: get_list_email_templates)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,10 +72,10 @@ class ContentBlock:
     description: str = ""
     tags: list[str] = field(default_factory=list)
     included_in: list[dict[str, str]] = field(default_factory=list)
-    """Where it is used: `campaign_id` or `canvas_step_id`, and `message_variation_id`."""
+    """Where the block is used: `campaign_id` or `canvas_step_id`, and `message_variation_id`."""
     state: Literal["active", "draft"] = "active"
     deleted: bool = False
-    """Missing from the list; its details say that it was deleted."""
+    """Missing from the list; the details report it as deleted."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,9 +87,9 @@ class Catalog:
     fields: list[dict[str, str]]
     """`name` and `type` of each column, `id` first."""
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By id, as the API shows them."""
+    """By id, in the API's format."""
     selections: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By name, as they were created."""
+    """By name, as created."""
     description: str = ""
 
 
@@ -111,27 +111,27 @@ class PreferenceCenter:
 
 @dataclass(slots=True, kw_only=True)
 class Broadcast:
-    """A campaign or a Canvas that the dashboard has scheduled."""
+    """A campaign or a Canvas scheduled in the dashboard."""
 
     id: str
     name: str
     type: Literal["Campaign", "Canvas"]
     next_send_time: datetime
-    """Of a daily one: any of its occurrences."""
+    """For a daily broadcast: any of its occurrences."""
     daily: bool = False
     schedule_type: Literal["local_time_zones", "intelligent_delivery", "company"] = "company"
-    """`company` shows as the name of the company's time zone."""
+    """`company` is displayed as the name of the company's time zone."""
     tags: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True, kw_only=True)
 class Suppressed:
-    """An address that bounced or unsubscribed, or a number that is invalid."""
+    """An address that bounced or unsubscribed, or an invalid number."""
 
     address: str
     at: datetime
     reason: str = ""
-    """Of invalid numbers: `provider_error` or `deactivated`."""
+    """For invalid numbers: `provider_error` or `deactivated`."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -184,7 +184,7 @@ class SubscriptionGroup:
 
 @dataclass(slots=True, kw_only=True)
 class Locale:
-    """A locale of the multi-language settings."""
+    """A locale in the multi-language settings."""
 
     uuid: str
     name: str
@@ -194,7 +194,7 @@ class Locale:
 
 @dataclass(slots=True, kw_only=True)
 class Translation:
-    """The translated texts of a message variation, a template or a Content Block."""
+    """The translated texts of a message variation, a template, or a Content Block."""
 
     source: dict[str, str]
     """By translation id."""
@@ -204,7 +204,7 @@ class Translation:
 
 @dataclass(slots=True, kw_only=True)
 class MediaAsset:
-    """A file of the media library; its content is not kept."""
+    """A media library file; its content is not kept."""
 
     id: str
     name: str
@@ -215,20 +215,20 @@ class MediaAsset:
 
 @dataclass(slots=True, kw_only=True)
 class DataObjectType:
-    """A type of Data Objects with its records; types are made in the dashboard."""
+    """A type of Data Objects with its records. Types are created in the dashboard."""
 
     name: str
     fields: dict[str, str]
-    """Attribute to `string`, `number`, `boolean`, `time`, `array` or `object`."""
+    """Maps each attribute to `string`, `number`, `boolean`, `time`, `array`, or `object`."""
     display_name_source: str | None = None
     user_relationships: dict[str, dict[str, str]] = field(default_factory=dict)
-    """Kind to the fields of its links."""
+    """Maps each kind to the fields of its links."""
     object_relationships: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
-    """Kind and type on the other side to the fields of links that begin here."""
+    """Maps kind and type on the other side to the fields of links that begin here."""
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Attributes by external id."""
     display_names: dict[str, str] = field(default_factory=dict)
     users: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
-    """Object, kind and Braze id to the attributes of the link."""
+    """Maps object, kind, and Braze id to the attributes of the link."""
     links: dict[tuple[str, str, str, str], dict[str, Any]] = field(default_factory=dict)
-    """Object, kind, type and object on the other side to the attributes of the link."""
+    """Maps object, kind, and type and object on the other side to the attributes of the link."""

@@ -1,4 +1,4 @@
-"""Subscription states of addresses that no user has yet (docs: post_update_user_subscription_group_status_v2)."""
+"""Subscription states of addresses without a user (docs: post_update_user_subscription_group_status_v2)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ KEPT_SECONDS = 30 * 86_400.0
 
 
 class PendingSubscriptions:
-    """By kind of address and address. The global state of an email address is kept for good, those of groups 30 days.
+    """States by kind of address and address. Global email states are kept forever, group states for 30 days.
 
-    Whoever comes to have the address inherits them: documented for new profiles, and the same here for old ones.
+    The next user to get the address inherits them. This is documented for new profiles; the sandbox does the same for
+    existing ones.
     """
 
     def __init__(self) -> None:
@@ -22,15 +23,15 @@ class PendingSubscriptions:
         self._global: dict[str, str] = {}
 
     def group(self, kind: str, address: str, group: str, state: str) -> None:
-        """Remember the state of an address in a group."""
+        """Remember an address's state in a group."""
         self._groups.setdefault((kind, address.lower()), {})[group] = state, time.time() + KEPT_SECONDS
 
     def email(self, address: str, state: str) -> None:
-        """Remember the global state of an email address."""
+        """Remember an email address's global state."""
         self._global[address.lower()] = state
 
     def adopt(self, profile: Profile, kind: str, address: str) -> None:
-        """Move the remembered states to a profile that now has the address."""
+        """Move the remembered states to a profile that just got the address."""
         now = time.time()
         for group, (state, until) in self._groups.pop((kind, address.lower()), {}).items():
             if now < until:

@@ -1,4 +1,4 @@
-"""One user."""
+"""A single user profile."""
 
 from __future__ import annotations
 
@@ -18,47 +18,47 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Profile:
-    """A user. Times are aware datetimes in UTC."""
+    """A user. Times are timezone-aware datetimes in UTC."""
 
     braze_id: str
     external_id: str | None = None
     deprecated_external_ids: list[str] = field(default_factory=list)
-    """Former ids, which still find the user (docs: post_external_ids_rename)."""
+    """Former ids, which still match the user (docs: post_external_ids_rename)."""
     aliases: dict[str, str] = field(default_factory=dict)
-    """Label to name: one name per label (docs: post_user_alias)."""
+    """Maps label to name: one name per label (docs: post_user_alias)."""
     attributes: dict[str, Any] = field(default_factory=dict)
     """Standard fields."""
     custom_attributes: dict[str, Any] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
-    """`name`, `time`, `properties`, `app_id` of each event, in the order of arrival."""
+    """`name`, `time`, `properties`, and `app_id` of each event, in order of arrival."""
     purchases: list[dict[str, Any]] = field(default_factory=list)
-    """`product_id`, `currency`, `price`, `quantity`, `time`, `properties`, `app_id` of each purchase."""
+    """`product_id`, `currency`, `price`, `quantity`, `time`, `properties`, and `app_id` of each purchase."""
     observed: dict[str, Any] = field(default_factory=dict)
-    """Data from apps and messages (`devices`, `apps`, `campaigns_received` ...), as the exports show it."""
+    """Data from apps and messages (`devices`, `apps`, `campaigns_received` ...), in the format of exports."""
     created_at: datetime = field(default_factory=utc_now)
     updated: int = 0
-    """Counts the updates of all profiles: the larger, the more recent."""
+    """Value of an update counter shared by all profiles; larger is more recent."""
 
     @property
     def email(self) -> str | None:
-        """The address, as it was sent."""
+        """Return the email address as it was sent."""
         email: str | None = self.attributes.get("email")
         return email
 
     @property
     def phone(self) -> str | None:
-        """The number, with its plus sign where it could be read."""
+        """Return the phone number, with its plus sign if it could be parsed."""
         phone: str | None = self.attributes.get("phone")
         return phone
 
     @property
     def random_bucket(self) -> int:
-        """A number from 0 to 9999 that belongs to the user."""
+        """Return the user's fixed number from 0 to 9999."""
         return int(self.braze_id[-6:], 16) % 10_000
 
     @property
     def total_revenue(self) -> float:
-        """Price times quantity over all purchases; currencies are not converted."""
+        """Return price times quantity summed over all purchases, without currency conversion."""
         revenue: float = sum(bought["price"] * bought["quantity"] for bought in self.purchases)
         return round(revenue, 2) if isfinite(revenue) else float_info.max
 
@@ -82,7 +82,7 @@ class Profile:
 
 
 def plain(value: Json, stamp: Callable[[datetime], str] = iso) -> Json:
-    """Return a value with its times as ISO 8601 strings."""
+    """Return a value with its times converted to ISO 8601 strings."""
     if isinstance(value, datetime):
         return stamp(value)
     if isinstance(value, dict):

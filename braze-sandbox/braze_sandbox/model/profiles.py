@@ -1,4 +1,4 @@
-"""The user profiles: kept, indexed by every identifier, and matched as documented."""
+"""User profiles: stored, indexed by every identifier, and matched as documented."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 
 class Profiles:
-    """All users, found by any identifier; with a directory, kept in a file there.
+    """All users, findable by any identifier; stored in a file if a directory is given.
 
-    `seed` is called to make the first users, where no file has any.
+    `seed` is called to create the initial users if no file has any.
     """
 
     def __init__(self, workspace: Workspace, seed: Callable[[Profiles], None], directory: Path | None = None) -> None:
         self._file = _File(directory) if directory else None
         self.types: dict[str, str] = {}
-        """Custom attribute to the type that its first value gave it, for good (docs: managing_custom_data)."""
+        """Maps each custom attribute to the type that its first value fixed (docs: managing_custom_data)."""
         self.updates = 0
         self._clear(workspace)
         stored = self._file.load() if self._file else None
@@ -72,10 +72,10 @@ class Profiles:
         return len(self.by_braze_id)
 
     def find(self, kind: str, value: Json) -> Profile | None:
-        """Return the profile of an identifier: `external_id`, `braze_id`, `alias` (label, name), `email` or `phone`.
+        """Return an identifier's profile: `external_id`, `braze_id`, `alias` (label, name), `email`, or `phone`.
 
-        Of several with one address it is the most recently updated one that has an external id, or else the most
-        recently updated one (docs: user_attributes_object).
+        If several share an address, return the most recently updated one with an external id, or else the most recently
+        updated one (docs: user_attributes_object).
         """
         if kind == "external_id":
             return self._by_external_id.get(value)
@@ -86,12 +86,12 @@ class Profiles:
         return max(self.sharing(kind, value), key=lambda p: (p.external_id is not None, p.updated), default=None)
 
     def sharing(self, kind: str, value: str) -> list[Profile]:
-        """Return all profiles with an email address or a phone number; case does not matter (docs silent)."""
+        """Return all profiles with an email address or phone number, ignoring case (docs silent)."""
         return list(self._by_field[kind].get(value.lower(), {}).values())
 
     def create(self, kind: str | None = None, value: Json = None, *, external_id: str | None = None) -> Profile:
-        """Return a new profile with one identifier, or none."""
-        # Only ids that a restart has loaded can be taken.
+        """Return a new profile with at most one identifier."""
+        # Only ids loaded after a restart can be taken.
         while (braze_id := key("user", self._made).replace("-", "")[:24]) in self.by_braze_id:
             self._made += 1
         self._made += 1
@@ -109,7 +109,7 @@ class Profiles:
         return profile
 
     def remove(self, profile: Profile) -> None:
-        """Delete a profile; the states of addresses that nobody else has go with it (docs: v2 of the status page)."""
+        """Delete a profile and the states of addresses that no other profile has (docs: v2 of the status page)."""
         del self.by_braze_id[profile.braze_id]
         for external_id in (profile.external_id, *profile.deprecated_external_ids):
             self._by_external_id.pop(external_id or "", None)
@@ -121,7 +121,7 @@ class Profiles:
         self._dirty.pop(profile.braze_id, None)
 
     def add_alias(self, profile: Profile, label: str, name: str) -> None:
-        """Add an unused alias to a profile, replacing the one with that label."""
+        """Add an unused alias to a profile, replacing the profile's alias with the same label."""
         if (old := profile.aliases.get(label)) is not None:
             del self._by_alias[label, old]
         profile.aliases[label] = name
@@ -129,7 +129,7 @@ class Profiles:
         self.touch(profile)
 
     def name(self, profile: Profile, external_id: str) -> None:
-        """Set the external id of a profile; a present one becomes deprecated."""
+        """Set a profile's external id; deprecate any current one."""
         if profile.external_id is not None:
             profile.deprecated_external_ids.append(profile.external_id)
         profile.external_id = external_id
@@ -154,7 +154,7 @@ class Profiles:
                 index[value.lower()][profile.braze_id] = profile
 
     def readdress(self, profile: Profile, kind: str, value: str | None) -> None:
-        """Change or remove the `email` or `phone` of a profile."""
+        """Change or remove a profile's `email` or `phone`."""
         index = self._by_field[kind]
         if old := profile.attributes.pop(kind, None):
             index[old.lower()].pop(profile.braze_id, None)
@@ -171,25 +171,25 @@ class Profiles:
             self._dirty[profile.braze_id] = profile
 
     def save(self) -> None:
-        """Write what has changed to the file, if there is one."""
+        """Write changes to the file, if there is one."""
         if self._file and (self._dirty or self._gone):
             changed, self._dirty = list(self._dirty.values()), {}
             gone, self._gone = self._gone, set()
             self._file.save(changed, gone, self.types)
 
     def close(self) -> None:
-        """Save, and close the file."""
+        """Save and close the file."""
         self.save()
         if self._file:
             self._file.close()
 
 
 class _File:
-    """SQLite, one row of JSON per profile."""
+    """An SQLite file with one row of JSON per profile."""
 
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        # One thread makes it, the server's thread uses it, never both at once.
+        # Created in one thread and used in the server's thread, never in both at once.
         self._connection = sqlite3.connect(directory / "braze-sandbox.sqlite", check_same_thread=False)
         self._connection.execute("CREATE TABLE IF NOT EXISTS profiles (braze_id TEXT PRIMARY KEY, body TEXT)")
         self._connection.execute("CREATE TABLE IF NOT EXISTS types (name TEXT PRIMARY KEY, type TEXT)")
@@ -231,7 +231,7 @@ def _keep(value: object) -> object:
 
 def _revive(value: Json) -> Json:
     if isinstance(value, dict):
-        # No stored object has a key with a dollar sign: Braze refuses them.
+        # Stored objects never have keys with a dollar sign: Braze rejects them.
         if value.keys() == {"$time"} and (parsed := parse_iso(value["$time"])):
             return parsed[0]
         return {name: _revive(inner) for name, inner in value.items()}

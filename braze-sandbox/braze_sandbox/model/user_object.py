@@ -1,4 +1,4 @@
-"""User objects: profiles as the exports show them (docs: post_users_identifier, post_users_segment)."""
+"""User objects: profiles in the format of exports (docs: post_users_identifier, post_users_segment)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from braze_sandbox.model.profile import Profile
 
 RECENT = timedelta(days=90)
-"""Events and purchases that are older are left out."""
+"""Older events and purchases are left out."""
 
 _STANDARD = (
     "first_name",
@@ -37,7 +37,7 @@ SUBSCRIPTION_TIMES = {
     "email_subscribe": ("email_opted_in_at", "email_unsubscribed_at"),
     "push_subscribe": ("push_opted_in_at", "push_unsubscribed_at"),
 }
-"""What comes unasked with a field."""
+"""Fields that come along with a field without being requested."""
 
 FIELDS = frozenset(_STANDARD) | {
     "apps",
@@ -68,18 +68,18 @@ FIELDS = frozenset(_STANDARD) | {
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What an export shows of each user."""
+    """What an export includes for each user."""
 
     fields: frozenset[str]
     custom_attributes: frozenset[str] = frozenset()
-    """Custom attributes by name; without effect where `fields` has them all."""
+    """Custom attributes by name; ignored if `fields` includes all of them."""
     recorded: bool = True
-    """Whether times have milliseconds, and some empty fields are shown, as recorded."""
+    """Whether to write times with milliseconds and include some empty fields, as recorded."""
     id_name: str = "braze_id"
-    """`appboy_id`, as old recordings call it too."""
+    """`appboy_id`, the additional name in old recordings."""
 
     def show(self, profile: Profile, now: datetime) -> dict[str, Any]:
-        """Return the selected fields of a user, without those that are empty."""
+        """Return the selected fields of a user, leaving out empty ones."""
         found = user_object(profile, now, recorded=self.recorded)
         user = {name: value for name, value in found.items() if name in self.fields}
         if self.custom_attributes and "custom_attributes" not in self.fields:
@@ -90,7 +90,7 @@ class Selection:
 
 
 def user_object(profile: Profile, now: datetime, *, recorded: bool) -> dict[str, Any]:
-    """Return all fields of a user, without those that are empty."""
+    """Return all fields of a user, leaving out empty ones."""
     stamp = iso_milliseconds if recorded else iso
     sent = profile.attributes
     location = sent.get("current_location")
@@ -131,7 +131,7 @@ def _aggregates(
     now: datetime,
     stamp: Callable[[datetime], str],
 ) -> list[dict[str, Any]]:
-    """First, last and count by name, of what was sent and of what was counted before, without what is too old."""
+    """Return first, last, and count by name over sent and previously counted activity, leaving out what is too old."""
     rows = {row["name"]: {**row, **{end: _restamp(row[end], stamp) for end in ("first", "last")}} for row in observed}
     by_name: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for one in activity:
@@ -139,7 +139,7 @@ def _aggregates(
     for key, ones in by_name.items():
         times = [one["time"] for one in ones]
         first, last = stamp(min(times)), stamp(max(times))
-        # A purchase of three is three purchases (docs: purchase_object).
+        # A purchase with quantity 3 is three purchases (docs: purchase_object).
         count = sum(one.get("quantity", 1) for one in ones)
         if old := rows.get(key):
             first, last, count = min(first, old["first"]), max(last, old["last"]), count + old["count"]

@@ -1,4 +1,4 @@
-"""A workspace: its campaigns, Canvases, segments and cards, and where everything else is kept."""
+"""A workspace: its campaigns, Canvases, segments, and cards, plus containers for everything else."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Deletable = Literal[
 
 @dataclass(slots=True, kw_only=True)
 class Campaign:
-    """A campaign; its figures follow from its id, its messages and the days on which it was sent."""
+    """A campaign; its figures derive from its id, its messages, and its send days."""
 
     id: str
     name: str
@@ -61,7 +61,7 @@ class Campaign:
     updated_at: datetime
     channels: list[str]
     messages: dict[str, dict[str, Any]]
-    """By message variation id, as /campaigns/details shows them."""
+    """By message variation id, in the format of /campaigns/details."""
     description: str = ""
     schedule_type: str = "time_based"
     archived: bool = False
@@ -70,7 +70,7 @@ class Campaign:
     has_post_launch_draft: bool = False
     is_api_campaign: bool = False
     multivariate: bool = False
-    """Series name the variations instead of giving their ids, as in the multivariate sample of the docs."""
+    """Whether series use variation names instead of ids, as in the multivariate sample of the docs."""
     first_sent: datetime | None = None
     last_sent: datetime | None = None
     """None with a `first_sent`: still being sent."""
@@ -90,11 +90,11 @@ class Canvas:
     created_at: datetime
     updated_at: datetime
     variants: list[dict[str, Any]]
-    """As /canvas/details shows them: `name`, `id`, `first_step_ids`."""
+    """In the format of /canvas/details: `name`, `id`, `first_step_ids`."""
     steps: list[dict[str, Any]]
-    """As /canvas/details shows them."""
+    """In the format of /canvas/details."""
     deleted_steps: list[dict[str, Any]] = field(default_factory=list)
-    """Steps that only `include_deleted_step_data` shows."""
+    """Steps shown only with `include_deleted_step_data`."""
     description: str = ""
     schedule_type: str = "action_based"
     archived: bool = False
@@ -103,12 +103,12 @@ class Canvas:
     has_post_launch_draft: bool = False
     first_entry: datetime | None = None
     last_entry: datetime | None = None
-    """None with a `first_entry`: still being entered."""
+    """None with a `first_entry`: users still enter it."""
     channels: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     teams: list[str] = field(default_factory=list)
     conversions: int = 1
-    """How many conversion events it has."""
+    """Number of conversion events."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,24 +153,24 @@ class Card:
 
 @dataclass(slots=True, kw_only=True)
 class Workspace:
-    """Everything that the export endpoints read, by id; change it freely between requests."""
+    """Everything that the endpoints read, by id; change it freely between requests."""
 
     campaigns: dict[str, Campaign] = field(default_factory=dict)
     canvases: dict[str, Canvas] = field(default_factory=dict)
     segments: dict[str, Segment] = field(default_factory=dict)
     cards: dict[str, Card] = field(default_factory=dict)
     control_group: Segment | None = None
-    """The Global Control Group, which no list shows."""
+    """The Global Control Group, which appears in no list."""
     events: set[str] = field(default_factory=set)
     products: set[str] = field(default_factory=set)
     apps: dict[str, str] = field(default_factory=dict)
-    """App identifiers to app names."""
+    """Maps app identifiers to app names."""
     blocked_external_ids: set[str] = field(default_factory=set)
     """Users whose data is no longer accepted."""
     event_definitions: dict[str, CustomEvent] = field(default_factory=dict)
     """Descriptions of some of the `events`."""
     attribute_definitions: dict[str, CustomAttribute] = field(default_factory=dict)
-    """Described custom attributes, used or not; those that users have are listed even if they are missing here."""
+    """Described custom attributes, used or not. Attributes that users have are listed even if missing here."""
     blocked_attributes: set[str] = field(default_factory=set)
     """Custom attributes whose values are no longer accepted."""
     sends: dict[str, Send] = field(default_factory=dict)
@@ -188,48 +188,49 @@ class Workspace:
     sdk_keys: list[SdkKey] = field(default_factory=list)
     subscription_groups: dict[str, SubscriptionGroup] = field(default_factory=dict)
     multi_language: bool = True
-    """Whether the multi-language settings are turned on."""
+    """Whether multi-language settings are enabled."""
     locales: dict[str, Locale] = field(default_factory=dict)
     """By uuid."""
     translations: dict[str, Translation] = field(default_factory=dict)
-    """By the id of a message variation, a template or a Content Block; what is not here is not multi-language."""
+    """By id of a message variation, template, or Content Block; anything missing here is not multi-language."""
     messages: list[Message] = field(default_factory=list)
-    """What was sent through the API, oldest first."""
+    """Messages sent through the API, oldest first."""
     schedules: dict[str, Schedule] = field(default_factory=dict)
-    """What is still to be sent, by schedule id."""
+    """Dispatches still to be sent, by schedule id."""
     canvas_entries: list[tuple[str, str, datetime]] = field(default_factory=list)
-    """Canvas, variant and time of each entry through the API."""
+    """Canvas, variant, and time of each entry through the API."""
     external_send_ids: dict[str, datetime] = field(default_factory=dict)
-    """When a transactional email with such an id was last sent."""
+    """When a transactional email with each id was last sent."""
     live_activities: dict[str, LiveActivity] = field(default_factory=dict)
     """By activity id."""
     media: dict[str, MediaAsset] = field(default_factory=dict)
     dashboard_users: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """By id, as SCIM shows them."""
+    """By id, in SCIM format."""
     push_credentials: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """By app id and platform."""
     data_objects: dict[str, DataObjectType] = field(default_factory=dict)
-    """By name of the type."""
+    """By type name."""
     now: Callable[[], datetime] = field(default=utc_now, compare=False, repr=False)
     """The workspace's clock, in UTC."""
     restatements: Counter[tuple[str, str, date]] = field(default_factory=Counter)
 
     @property
     def tags(self) -> set[str]:
-        """The tags that any object has; a tag must exist before the API can use it."""
+        """Return the tags of all objects; the API accepts only existing tags."""
         kinds = (self.campaigns, self.canvases, self.segments, self.cards, self.templates, self.content_blocks)
         return {tag for objects in kinds for one in objects.values() for tag in one.tags}
 
     def restate(self, kind: Kind, key: str, day: date, by: int) -> None:
-        """Change the figure of a past day, as Braze does when late data comes in.
+        """Change the figure of a past day, as Braze does when late data arrives.
 
-        `key` is the id, event name or product; for `kpi` the metric (`dau`), for `sessions` it is `sessions`. What
-        moves: conversions of campaigns and Canvases, clicks of cards, and the one figure that the others have.
+        `key` is the id, event name, or product; for `kpi` it is the metric (`dau`), and for `sessions` it is
+        `sessions`. This changes conversions for campaigns and Canvases, clicks for cards, and the only figure of the
+        other kinds.
         """
         self.restatements[kind, key, day] += by
 
     def edit(self, kind: Editable, key: str, **changes: Any) -> None:  # noqa: ANN401 - any field
-        """Change fields of an object and set its time of last edit to now."""
+        """Change fields of an object and set its last-edited time to now."""
         objects: dict[str, Any] = getattr(self, kind)
         changes.setdefault("updated_at", self.now().replace(microsecond=0))
         objects[key] = replace(objects[key], **changes)
@@ -239,7 +240,7 @@ class Workspace:
         self.edit(kind, key, archived=True)
 
     def delete(self, kind: Deletable, key: str) -> None:
-        """Delete an object. A Content Block leaves a trace: its details say that it was deleted."""
+        """Delete an object. For a Content Block, the details still report it as deleted."""
         if kind == "content_blocks":
             self.content_blocks[key].deleted = True
         else:

@@ -1,1 +1,1 @@
-"""The web page at `/` for people: what the sandbox holds, live, and faults to switch. Programs use /sandbox/*."""
+"""The web UI at `/` for people: live sandbox contents and faults to toggle. Programs use /sandbox/*."""

@@ -1,4 +1,4 @@
-"""What each page shows, read from the instance; no HTML."""
+"""The content of each page, read from the instance; no HTML."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from braze_sandbox.state.recorder import Recorded
 
 ROWS = 100
-"""How many rows a list has."""
+"""Maximum rows in a list."""
 
 PRESETS: list[tuple[str, str, dict[str, Any]]] = [
     ("Braze is down", "Answer 503 to every request.", {"do": "status", "status": 503}),
@@ -28,36 +28,36 @@ PRESETS: list[tuple[str, str, dict[str, Any]]] = [
     ("Lost answers", "Do the work of /users/*, then close the connection.", {"do": "drop_after", "path": "/users/*"}),
     ("Answers that are not JSON", "Do the work, then answer with HTML.", {"do": "garbage"}),
 ]
-"""Name, explanation and rule of the faults that one click switches."""
+"""Name, explanation, and rule of each fault that can be toggled with one click."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """A page: the template of its live part, and what it shows."""
+    """A page: the template of its live part and the data for it."""
 
     template: str
     title: str
     values: dict[str, Any] = field(default_factory=dict)
     search: str = ""
-    """Label of the search field; empty: none."""
+    """Label of the search field; empty means no search field."""
     form: dict[str, Any] | None = None
-    """What the form above the live part needs."""
+    """Data for the form above the live part."""
 
 
 View = Callable[[Mapping[str, str], Mapping[str, Any]], "Content | None"]
-"""From query and path parameters to a page; None: there is no such thing."""
+"""Takes query and path parameters and returns a page, or None if it does not exist."""
 
 
 class Views:
-    """The views of one instance. Each takes the parameters of the query and of the path."""
+    """The views of one instance. Each takes the query and path parameters."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
-        # Requests are on the monotonic clock. Once, so that a request keeps the time that it shows.
+        # Requests use the monotonic clock. Convert once so that each request keeps its displayed time.
         self._epoch = time.time() - time.monotonic()
 
     def overview(self, _query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """Counts, and the latest of everything."""
+        """Show counts and the latest of everything."""
         instance = self._instance
         recorder, profiles = instance.recorder, instance.profiles
         tiles = [
@@ -80,7 +80,7 @@ class Views:
         )
 
     def users(self, query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """Users whose identifiers hold a text, the most recently updated first."""
+        """Show users with an identifier that contains a text, most recently updated first."""
         wanted = query.get("q", "").strip().lower()
         found = [profile for profile in self._instance.profiles if wanted in _searched(profile)]
         return Content(
@@ -91,7 +91,7 @@ class Views:
         )
 
     def user(self, _query: Mapping[str, str], path: Mapping[str, Any]) -> Content | None:
-        """Everything about one user."""
+        """Show everything about one user."""
         profile = self._instance.profiles.by_braze_id.get(path["braze_id"])
         if profile is None:
             return None
@@ -107,7 +107,7 @@ class Views:
         return Content(template="user.html", title=name_of(profile), values=values)
 
     def events(self, _query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """Events and purchases in the order in which they came, the newest first."""
+        """Show events and purchases in order of arrival, newest first."""
         return Content(
             template="events.html",
             title="Events and purchases",
@@ -115,7 +115,7 @@ class Views:
         )
 
     def requests(self, query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """The newest requests whose method, path or status holds a text."""
+        """Show the newest requests whose method, path, or status contains a text."""
         return Content(
             template="requests.html",
             title="Requests",
@@ -124,7 +124,7 @@ class Views:
         )
 
     def request(self, _query: Mapping[str, str], path: Mapping[str, Any]) -> Content | None:
-        """One request with its headers and its body."""
+        """Show one request with its headers and body."""
         recorder = self._instance.recorder
         index = path["number"] - (sum(recorder.totals.values()) - len(recorder.requests))
         if not 0 <= index < len(recorder.requests):
@@ -140,30 +140,30 @@ class Views:
         )
 
     def violations(self, _query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """What Braze would have dropped or changed, and notes, the newest first."""
+        """Show data that Braze would have dropped or changed, plus notes, newest first."""
         recorder = self._instance.recorder
         values = {"violations": _newest(recorder.violations, ROWS), "notes": _newest(recorder.notes, ROWS)}
         return Content(template="violations.html", title="Violations", values=values)
 
     def messages(self, _query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """Messages that users would have received, the newest first."""
+        """Show messages that users would have received, newest first."""
         numbered = list(enumerate(self._messages()))
         return Content(template="messages.html", title="Messages", values={"messages": numbered[: -ROWS - 1 : -1]})
 
     def message(self, _query: Mapping[str, str], path: Mapping[str, Any]) -> Content | None:
-        """One message."""
+        """Show one message."""
         messages = self._messages()
         if path["number"] >= len(messages):
             return None
         return Content(template="message.html", title="Message", values={"message": messages[path["number"]]})
 
     def catalogs(self, _query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """All catalogs."""
+        """Show all catalogs."""
         values = {"catalogs": list(self._instance.workspace.catalogs.values())}
         return Content(template="catalogs.html", title="Catalogs", values=values)
 
     def catalog(self, _query: Mapping[str, str], path: Mapping[str, Any]) -> Content | None:
-        """The first items of a catalog."""
+        """Show the first items of a catalog."""
         catalog = self._instance.workspace.catalogs.get(path["name"])
         if catalog is None:
             return None
@@ -171,7 +171,7 @@ class Views:
         return Content(template="catalog.html", title=catalog.name, values=values)
 
     def limits(self, _query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """Rate-limit pools, those in use first."""
+        """Show rate-limit pools, those in use first."""
         pools = [
             {
                 "name": name,
@@ -186,7 +186,7 @@ class Views:
         return Content(template="limits.html", title="Rate limits", values={"pools": pools})
 
     def faults(self, _query: Mapping[str, str], _path: Mapping[str, Any]) -> Content:
-        """The faults in force, and those that one click switches."""
+        """Show the active faults and the one-click presets."""
         rules = self._instance.faults.rules
         values = {
             "presets": [
@@ -198,7 +198,7 @@ class Views:
         return Content(template="faults.html", title="Faults", values=values, form={"kinds": get_args(Kind)})
 
     def switch(self, form: Mapping[str, str]) -> None:
-        """Do what a form of the page of faults says; ValueError if its rule is none.
+        """Apply a form of the faults page; raise ValueError if its rule is invalid.
 
         Args:
             form: `on` or `off` with the number of a preset, `remove` with the key of a rule, or the fields of a rule.
@@ -245,7 +245,7 @@ _NUMBERS = ("status", "times", "after", "latency_ms", "reset_in")
 
 
 def _number(text: str) -> int | str:
-    # The rule itself says what is wrong with text.
+    # The rule itself reports invalid text.
     return int(text) if text.isdecimal() and len(text) < 10 else text  # noqa: PLR2004 - far beyond any use
 
 
@@ -260,7 +260,7 @@ def _is(rule: Fault, preset: Mapping[str, Any]) -> bool:
 
 
 def _shown(rule: Fault) -> dict[str, Any]:
-    """Return what a rule says beside its action, its path and its defaults, all of which are empty."""
+    """Return a rule's fields other than its action, its path, and (empty) defaults."""
     names = ("method", "query", "contains", "after", "times", "status", "headers", "body", "latency_ms", "errors")
     return {name: value for name in names if (value := getattr(rule, name))}
 

@@ -1,4 +1,4 @@
-"""Routes and rendering of the web page: templates that escape everything, and polls that answer 204 without news."""
+"""Routes and rendering of the web UI: autoescaped templates, and polls that return 204 if nothing changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _HERE = Path(__file__).parent
 _FORM_BYTES = 100_000
 _SHOWN = 100_000
-"""Characters of one value that a page shows."""
+"""Maximum characters shown of one value."""
 
 _HEADERS = {
     "cache-control": "no-store",
@@ -36,7 +36,7 @@ _HEADERS = {
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
         "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
-    # Not "no-referrer", which turns the Origin of our own forms into null.
+    # Not "no-referrer", which would turn the Origin of our own forms into null.
     "referrer-policy": "same-origin",
     "x-content-type-options": "nosniff",
 }
@@ -64,7 +64,7 @@ def _json(value: object) -> str:
 
 
 class Web:
-    """The pages of one instance, without the guard that has to stand before them."""
+    """The pages of one instance; the caller must put the guard in front of them."""
 
     def __init__(self, instance: Instance) -> None:
         self._instance = instance
@@ -82,12 +82,12 @@ class Web:
 
     @property
     def root(self) -> Route:
-        """The page at `/`."""
+        """Return the page at `/`."""
         return Route("/", self._page(self._views.overview))
 
     @property
     def routes(self) -> list[Route]:
-        """The routes under /sandbox."""
+        """Return the routes under /sandbox."""
         views = self._views
         return [
             Route("/pages/users", self._page(views.users)),
@@ -133,11 +133,11 @@ class Web:
             error=error,
             instance=self._instance,
         )
-        # Text from requests may hold half a surrogate pair, which no encoding has.
+        # Text from requests may contain a lone surrogate, which cannot be encoded.
         return Response(page.encode("utf-8", "replace"), status, _HEADERS, media_type="text/html")
 
     async def _switch(self, request: Request) -> Response:
-        """Switch faults as a form says; the guard has checked the `Origin`, if there is one."""
+        """Toggle faults from a form; the guard has already checked any `Origin`."""
         if "origin" not in request.headers:
             return Response("A form of another origin? Programs use /sandbox/faults.", 403, _HEADERS)
         body = b""
