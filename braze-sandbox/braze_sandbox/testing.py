@@ -38,9 +38,9 @@ class Sandbox:
     """
 
     url: str
-    """Where it listens: `http://127.0.0.1:PORT`, or `https://` with `tls`."""
+    """Base URL: `http://127.0.0.1:PORT`, or `https://` with `tls`."""
     ca_file: Path | None = None
-    """With `tls`: the certificate authority that clients have to trust, for as long as the sandbox runs."""
+    """With `tls`: the certificate authority that clients must trust while the sandbox runs."""
 
     def __init__(self, *, seed: str = "small", **options: Any) -> None:  # noqa: ANN401 - the fields of Options
         self.instance = Instance(Options(seed=seed, **options))
@@ -80,7 +80,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[Recorded]:
-        """The requests so far, in the order they finished."""
+        """The requests so far, in the order in which they finished."""
         return list(self.instance.recorder.requests)
 
     @property
@@ -90,12 +90,12 @@ class Sandbox:
 
     @property
     def notes(self) -> list[dict[str, Any]]:
-        """Data outside the documentation that Braze was recorded to take without loss, such as numbers as ids."""
+        """Data outside the documentation that Braze was recorded to accept without loss, such as numbers as ids."""
         return list(self.instance.recorder.notes)
 
     @property
     def messages(self) -> list[Message]:
-        """Messages that users would have received through the API, oldest first, with what is due now."""
+        """Messages that users would have received through the API, oldest first, including any now due."""
         send_due(self.instance)
         return list(self.workspace.messages)
 
@@ -124,7 +124,7 @@ class Sandbox:
         phone: str | None = None,
         braze_id: str | None = None,
     ) -> Profile | None:
-        """Return the user with an alias (label, name), an address, a number or a Braze id."""
+        """Return the user with an alias (label, name), an email address, a phone number, or a Braze id."""
         given = {"alias": alias, "email": email, "phone": phone, "braze_id": braze_id}
         wanted = [(kind, value) for kind, value in given.items() if value is not None]
         if len(wanted) != 1:
@@ -136,7 +136,7 @@ class Sandbox:
         return list(self.instance.profiles)
 
     def fault(self, **rule: Any) -> None:  # noqa: ANN401 - the fields of a rule
-        """Put a fault rule in force: see `braze_sandbox.state.faults.Fault` for its fields."""
+        """Add a fault rule: see `braze_sandbox.state.faults.Fault` for its fields."""
         self.instance.faults.add(rule)
 
     def clear_faults(self) -> None:
@@ -146,7 +146,7 @@ class Sandbox:
     def after_request(self, path: str, callback: Callable[[Recorded], object], *, times: int | None = None) -> None:
         """Call a function after each request whose path matches a glob, before the response is sent.
 
-        Its changes to the workspace show in the next page, not in this one. `times` limits the calls; None: no limit.
+        Its workspace changes appear in the next page, not in this one. `times` limits the calls; None: no limit.
         """
         self.instance.hooks.add(path, callback, times)
 
@@ -155,5 +155,5 @@ class Sandbox:
         self.instance.add_key(key, permissions)
 
     def reset(self) -> None:
-        """Restore the seed; drop records, faults and keys."""
+        """Restore the seed; drop records, faults, and keys."""
         self.instance.reset()

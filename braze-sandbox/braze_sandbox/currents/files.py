@@ -1,6 +1,6 @@
 """Currents files: each hour's queued events as Avro, under Braze's keys (docs: Currents, storage).
 
-The events come from `currents_activity`; the same seed and window produce the same files, byte for byte.
+The events come from `currents.activity`; the same seed and window produce the same files, byte for byte.
 """
 
 from __future__ import annotations

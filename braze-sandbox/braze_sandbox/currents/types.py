@@ -32,7 +32,7 @@ _GROUPS = {
     "ENTERED": "BASE timezone? canvas_id canvas_name? canvas_variation_id canvas_variation_name? canvas_step_id?"
     " canvas_step_name?",
 }
-"""Fields that many types have. `name:type`; without a type it is a string, `?` allows null, `+` came later."""
+"""Fields shared by many types, as `name:type`. Default type: string; `?` allows null, and `+` marks later additions."""
 
 _TYPES = {
     "agentconsole.AgentExecuted": "CANV id invocation_id request_id duration:int prompt_tokens:int"

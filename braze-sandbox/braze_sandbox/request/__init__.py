@@ -1,1 +1,1 @@
-"""What endpoints are made of: the call they get, and how they read its query, body and pages."""
+"""Building blocks of endpoints: the call they receive, and how they read its query, body, and pages."""

@@ -1,4 +1,4 @@
-"""Checks that the bodies of write endpoints share: array sizes, addresses, users."""
+"""Checks shared by the bodies of write endpoints: array sizes, addresses, users."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from braze_sandbox.wire.answer import Json
 
 MOST = 50
-"""The maximum number of most things in a request."""
+"""The usual maximum number of items in a request."""
 
 
 def bad(text: str) -> Refusal:
@@ -25,7 +25,7 @@ def bad(text: str) -> Refusal:
 
 
 def array(call: Call, name: str, *, most: int = MOST) -> list[Any]:
-    """A required array of 1 to 50 elements. The docs name the limit; what exceeding it says is not documented."""
+    """Return a required array of 1 to 50 elements. The docs state the limit, but not what happens beyond it."""
     values = call.body.get(name)
     if not isinstance(values, list) or not values:
         raise bad(f"'{name}' is required and must be an array that is not empty")
@@ -36,13 +36,13 @@ def array(call: Call, name: str, *, most: int = MOST) -> list[Any]:
 
 
 def only(call: Call, known: Iterable[str]) -> None:
-    """Report the fields of a body that its endpoint does not have."""
+    """Report body fields that the endpoint does not have."""
     for name in sorted(call.body.keys() - set(known)):
         call.report("a field that the endpoint does not have is ignored", name, call.body[name])
 
 
 def each(work: Callable[..., None], rows: Iterable[tuple[Any, ...]]) -> Callable[[], None]:
-    """Return a function that does some work on one row after another."""
+    """Return a function that applies some work to each row in turn."""
 
     def run() -> None:
         for row in rows:
@@ -52,7 +52,7 @@ def each(work: Callable[..., None], rows: Iterable[tuple[Any, ...]]) -> Callable
 
 
 def texts(obj: Json, where: str, *names: str) -> tuple[str, ...]:
-    """Required strings of an object, not empty. Whether one bad object spoils all is not documented: here it does."""
+    """Return required, non-empty strings of an object. A bad object rejects the whole request (docs silent)."""
     if not isinstance(obj, dict):
         raise bad(f"{where} must be an object")
     found: list[str] = []
@@ -65,7 +65,7 @@ def texts(obj: Json, where: str, *names: str) -> tuple[str, ...]:
 
 
 def strings(value: Json, where: str, *, single: bool = False, most: int = MOST) -> list[str]:
-    """Return an array of 1 to 50 non-empty strings, or one string where that is allowed; ids may be whole numbers."""
+    """Return an array of 1 to 50 non-empty strings, or one string if allowed; ids may be whole numbers."""
     values = [value] if single and isinstance(value, (str, int)) else value
     if isinstance(values, list) and where.startswith("external_id"):
         values = [as_text(one) for one in values]
@@ -77,7 +77,7 @@ def strings(value: Json, where: str, *, single: bool = False, most: int = MOST) 
 
 
 def emails(values: Iterable[str], where: str) -> list[str]:
-    """Return checked email addresses."""
+    """Return validated email addresses."""
     try:
         return [check_email(value) for value in values]
     except Rejected:
@@ -96,7 +96,7 @@ def phones(values: Iterable[str], where: str, *, plus: bool = True) -> list[str]
 
 
 def prioritized(profiles: Profiles, kind: str, value: str, prioritization: list[str]) -> Profile | None:
-    """Return the one profile with an address that an ordered array of preferences leaves, if it leaves one."""
+    """Return the one profile with an address that the ordered preferences leave, or None."""
     found = profiles.sharing(kind, value)
     for preference in prioritization:
         if preference in ("identified", "unidentified"):
@@ -121,7 +121,7 @@ def prioritization(obj: dict[str, Any], where: str, allowed: Iterable[str] = PRE
 
 
 def mentioned(call: Call) -> set[Hashable]:
-    """Return all users that a body names in one way or another."""
+    """Return all users mentioned anywhere in a body."""
     profiles = call.instance.profiles
     users: set[Hashable] = set()
     for kind, value in _identifiers("", call.body):

@@ -1,4 +1,4 @@
-"""Endpoints, and the call that each handles."""
+"""Endpoints and the call passed to each handler."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Call:
-    """One request as a handler sees it."""
+    """One request as seen by a handler."""
 
     instance: Instance
     query: Mapping[str, str]
-    """Query parameters, the last of each name."""
+    """Query parameters; the last one wins if a name repeats."""
     body: Json = None
     """The decoded JSON object of a POST."""
     params: Mapping[str, str] = field(default_factory=dict)
-    """Values of the placeholders in the path."""
+    """Values of the path placeholders."""
     pairs: Sequence[tuple[str, str]] = ()
-    """All query parameters, for those that may come several times."""
+    """All query parameters, including repeated ones."""
     rejects: Mapping[tuple[str, int], str] = field(default_factory=dict)
-    """Objects that a fault rule has refused: (input array, index) to reason."""
+    """Objects that a fault rule has refused; maps (input array, index) to the reason."""
     users: set[Hashable] = field(default_factory=set)
-    """Users that the request affects, as far as its endpoint knows."""
+    """Users that the request affects, as far as its endpoint can determine."""
     fault: str | None = None
     """The action of a fault rule, for what the request starts."""
     raw_headers: Sequence[tuple[bytes, bytes]] = ()
 
     def header(self, name: bytes) -> str:
-        """Return a header of the request by its name in lower case; empty if it is not there."""
+        """Return a request header by its lowercase name, or an empty string if it is missing."""
         return next((value for given, value in self.raw_headers if given == name), b"").decode("latin-1")
 
     @property
     def recorded(self) -> bool:
-        """Whether to answer as recorded where that differs from the documentation."""
+        """Whether to follow the recordings where they differ from the documentation."""
         return self.instance.options.behavior == "recorded"
 
     def apply(self, work: Callable[[], object]) -> None:
@@ -55,22 +55,22 @@ class Call:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """A method and a path of the API with the permission it needs and the rate-limit pool it draws from."""
+    """A method and path of the API, with the permission it requires and its rate-limit pool."""
 
     method: str
     path: str
-    """May hold placeholders: `/catalogs/{name}`."""
+    """May contain placeholders: `/catalogs/{name}`."""
     permission: str | None
     """None: no key needed."""
     pool: str | Callable[[Call], str] | None
     """None: no limit."""
     handler: Callable[[Call], Answer]
     touches: Callable[[Call], set[Hashable]] | None = None
-    """Return the affected users, to detect overlapping requests about one user."""
+    """Returns the affected users, to detect concurrent requests about one user."""
     has_body: bool = True
-    """Whether a method other than GET comes with a JSON body."""
+    """Whether a method other than GET takes a JSON body."""
     uploads: bool = False
-    """Whether Braze takes files as multipart/form-data here, which the sandbox cannot."""
+    """Whether Braze accepts multipart/form-data files here, which the sandbox does not support."""
     body_bytes: int = BODY_BYTES
     too_large: int = 413
-    """The status of a body beyond that."""
+    """The status for a body over that limit."""

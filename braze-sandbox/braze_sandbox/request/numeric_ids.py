@@ -1,4 +1,4 @@
-"""Find ids that a body gives as whole numbers."""
+"""Find ids sent as whole numbers in a body."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _NAMES = frozenset(
 )
 _DATA = frozenset({"properties", "trigger_properties", "context", "attributes"})
 _SUSPECT = re.compile(rb'_ids?"\s*:\s*[\[\d-]')
-"""What such an id looks like in JSON; the search is fast because it begins with text, not with alternatives."""
+"""Matches such an id in JSON; the search is fast because the pattern begins with literal text, not alternatives."""
 
 
 def numeric_ids(raw: bytes, body: Json) -> Iterator[tuple[str, int]]:
-    """Yield the path and the value of each id in a body that is a whole number."""
-    # Most bodies have none, and walking them costs more than all else that is done with them.
+    """Yield the path and value of each whole-number id in a body."""
+    # Most bodies have none, and walking them costs more than all other processing.
     if _SUSPECT.search(raw):
         yield from _walk("", "", body)
 
@@ -36,7 +36,7 @@ def numeric_ids(raw: bytes, body: Json) -> Iterator[tuple[str, int]]:
 def _walk(path: str, name: str, value: Json) -> Iterator[tuple[str, int]]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            # What stands inside attributes and properties is data, not an id.
+            # The contents of attributes and properties are data, not ids.
             data = key in _DATA or (name in ("attributes", "items") and isinstance(inner, (dict, list)))
             if not data or (key == "attributes" and isinstance(inner, list)):
                 yield from _walk(f"{path}.{key}" if path else key, key, inner)

@@ -1,4 +1,4 @@
-"""Pages that are not numbered: cursors with a `Link` header, and `limit` with `offset`."""
+"""Paging without page numbers: cursors with a `Link` header, and `limit` with `offset`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _WORD = "skip:"
 
 
 def encode_cursor(skip: int) -> str:
-    """Return the cursor of a place in a list: an offset in base64, as in the samples of the docs."""
+    """Return the cursor of a position in a list: a base64 offset, as in the samples of the docs."""
     return base64.b64encode(f"{_WORD}{skip}".encode()).decode()
 
 
@@ -37,10 +37,10 @@ def _skip(cursor: str) -> int | None:
 def by_cursor(
     call: Call, path: str, items: Sequence[T], size: int, invalid: Callable[[str], Refusal]
 ) -> tuple[Sequence[T], Headers]:
-    """Return the page that `cursor` names, and its `Link` header with relative URLs.
+    """Return the page at `cursor` and its `Link` header with relative URLs.
 
-    There is no header if everything fits on one page, no `prev` without a cursor, no `next` on the last page (docs:
-    get_catalog_items_details_bulk). What a cursor past the end does is not documented: here its page is empty.
+    The header is missing if everything fits on one page; `prev` is missing without a cursor, and `next` on the last
+    page (docs: get_catalog_items_details_bulk). A cursor past the end returns an empty page (docs silent).
     """
     cursor = call.query.get("cursor")
     skip = 0 if cursor is None else _skip(cursor)
@@ -57,7 +57,7 @@ def by_cursor(
 
 
 def by_offset(call: Call, items: Sequence[T], highest: int) -> Sequence[T]:
-    """Return the page that `limit` (100 if it is missing) and `offset` name; one past the end is empty."""
+    """Return the page at `limit` (default 100) and `offset`; a page past the end is empty."""
     limit = integer(call, "limit", 100, 1, highest)
     offset = integer(call, "offset", 0, 0)
     return items[offset : offset + limit]

@@ -1,4 +1,4 @@
-"""Query parameters: read, checked, and refused with a 400 that names the parameter."""
+"""Query parameters: read and validated; errors are a 400 that names the parameter."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ def required(call: Call, name: str) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """Return the number that a text of ASCII digits stands for; None for other texts and for absurdly long ones."""
+    """Parse ASCII digits into a number; return None for any other text and for absurdly long numbers."""
     return int(text) if re.fullmatch(r"-?\d{1,18}", text, re.ASCII) else None
 
 
 def integer(call: Call, name: str, default: int | None, low: int, high: int | None = None) -> int:
-    """Return a whole number between bounds, both included; without a default it must be there."""
+    """Return a whole number within bounds, both inclusive; without a default, the parameter is required."""
     text = call.query.get(name)
     if text is None and default is not None:
         return default
@@ -45,7 +45,7 @@ def integer(call: Call, name: str, default: int | None, low: int, high: int | No
 
 
 def several(call: Call, name: str, most: int) -> list[str]:
-    """Return the values of a parameter that may come several times, as `name` or `name[]`; empty if it is missing."""
+    """Return the values of a repeatable parameter, `name` or `name[]`; empty if it is missing."""
     values = [value for given, value in call.pairs if given in (name, name + "[]") and value]
     if len(values) > most:
         raise Refusal(400, f"'{name}' may have at most {most} values")
@@ -61,7 +61,7 @@ def flag(call: Call, name: str) -> bool:
 
 
 def choice(call: Call, name: str, allowed: Sequence[str]) -> str:
-    """Return one of the allowed words; the first of them if it is missing."""
+    """Return one of the allowed words; the first one if the parameter is missing."""
     text = call.query.get(name, allowed[0])
     if text not in allowed:
         raise Refusal(400, f"'{name}' must be one of {', '.join(allowed)}")
@@ -69,7 +69,7 @@ def choice(call: Call, name: str, allowed: Sequence[str]) -> str:
 
 
 def moment(call: Call, name: str) -> datetime | None:
-    """Return an ISO 8601 date-time; UTC where it names no offset (docs silent)."""
+    """Return an ISO 8601 date-time; UTC if it has no offset (docs silent)."""
     text = call.query.get(name)
     if text is None:
         return None
@@ -91,12 +91,12 @@ def calendar_day(call: Call, name: str) -> datetime | None:
 
 
 def ending_at(call: Call, clock: Clock) -> datetime:
-    """Return the end of a series; the time of the request if it is missing."""
+    """Return the end of a series; by default, the time of the request."""
     return moment(call, "ending_at") or clock.now()
 
 
 def lookup(call: Call, name: str, objects: Mapping[str, T], text: str) -> T:
-    """Return the object that a parameter names. For an unknown one: 400 with `text` (docs silent)."""
+    """Return the object that a parameter refers to; if unknown, refuse with a 400 and `text` (docs silent)."""
     found = objects.get(required(call, name))
     if found is None:
         raise Refusal(400, text)
@@ -104,6 +104,6 @@ def lookup(call: Call, name: str, objects: Mapping[str, T], text: str) -> T:
 
 
 def paged(call: Call, items: Sequence[T], size: int) -> Sequence[T]:
-    """Return the requested page; pages count from 0, and one past the end is empty."""
+    """Return the requested page; page numbers start at 0, and a page past the end is empty."""
     page = integer(call, "page", 0, 0)
     return items[page * size : (page + 1) * size]

@@ -1,1 +1,1 @@
-"""What Braze accepts, changes or drops in the data of users; nothing about requests."""
+"""What Braze accepts, changes, or drops in user data; nothing about requests."""

@@ -1,4 +1,4 @@
-"""Attributes objects applied to profiles: standard fields and custom ones (docs: user_attributes_object)."""
+"""Apply attributes objects to profiles: standard and custom fields (docs: user_attributes_object)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _IMAGE_URL = 1024
 def apply_attributes(
     profiles: Profiles, profile: Profile, obj: dict[str, Any], report: Callable[[str, str], None]
 ) -> None:
-    """Apply a checked attributes object to a profile; what Braze drops or changes in silence goes to `report`."""
+    """Apply a validated attributes object to a profile; send what Braze silently drops or changes to `report`."""
     merge = obj.get("_merge_objects") is True
     for given, value in obj.items():
         if given in CONTROL:
@@ -79,7 +79,7 @@ def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, repo
     else:
         profile.attributes[name] = STANDARD[name](value, report)
         if name in SUBSCRIPTIONS and (kind := _SINCE.get(value)):
-            # In the exports these come unasked with the state.
+            # Exports include these with the state without being asked.
             profile.observed[f"{name.partition('_')[0]}_{kind}_at"] = iso_milliseconds(profiles.workspace.now())
 
 
@@ -99,7 +99,7 @@ def _country(profile: Profile, value: Json, report: Callable[[str], None]) -> No
     text = value.strip() if isinstance(value, str) else ""
     code = text.upper() if text.upper() in COUNTRIES else COUNTRY_NAMES.get(text.lower())
     if code is None:
-        # Braze sets NULL rather than to leave the old value alone.
+        # Braze sets NULL instead of keeping the old value.
         profile.attributes.pop("country", None)
         raise Discard("a country that Braze does not know becomes NULL")
     if code != value:
@@ -108,7 +108,7 @@ def _country(profile: Profile, value: Json, report: Callable[[str], None]) -> No
 
 
 def _subscribe(profiles: Profiles, profile: Profile, groups: list[dict[str, Any]]) -> None:
-    # A state reaches every profile with the same address (docs: user_attributes_object).
+    # A state applies to every profile with the same address (docs: user_attributes_object).
     same = profiles.sharing("email", profile.email) if profile.email else []
     for other in {p.braze_id: p for p in (profile, *same)}.values():
         states = other.attributes.setdefault("subscription_groups", {})

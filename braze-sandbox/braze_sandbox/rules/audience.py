@@ -1,4 +1,4 @@
-"""Connected audiences: filters on a user's attributes and subscriptions (docs: connected_audience)."""
+"""Connected audiences: filters on user attributes and subscriptions (docs: connected_audience)."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ REGULAR_EXPRESSIONS = frozenset({"matches_regex", "does_not_match_regex"})
 
 
 class AudienceError(ValueError):
-    """An audience that Braze would refuse; the text says why."""
+    """An audience that Braze would refuse; the message gives the reason."""
 
 
 class UnsupportedError(AudienceError):
-    """A comparison that Braze has and the sandbox lacks."""
+    """A comparison that Braze supports and the sandbox does not."""
 
 
 def compile_audience(value: Json) -> Filter:
-    """Return a function that decides whether a user is in an audience at a moment.
+    """Return a function that checks whether a user is in an audience at a given time.
 
     Raises:
-        AudienceError: it is none of the documented forms.
+        AudienceError: The audience has none of the documented forms.
     """
     if not isinstance(value, dict) or len(value) != 1:
         raise AudienceError("an audience must be an object with one filter, or with AND or OR")
@@ -112,7 +112,7 @@ def _dated(test: Callable[[datetime, datetime], bool]) -> Callable[[Json, Json, 
 
 
 _LONGEST = 1_000_000
-"""Days in either direction; more would be beyond the calendar."""
+"""Maximum days in either direction; more would overflow the calendar."""
 
 
 def _days(*, ahead: bool, less: bool) -> Callable[[Json, Json, datetime], bool]:

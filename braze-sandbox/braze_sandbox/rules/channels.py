@@ -1,4 +1,4 @@
-"""Whether a message of a channel can reach a user."""
+"""Whether a message on a channel can reach a user."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks that make Braze refuse an object of /users/track (docs: post_user_track, event_object, purchase_object)."""
+"""Checks that make Braze refuse a /users/track object (docs: post_user_track, event_object, purchase_object)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STATES = ("subscribed", "unsubscribed", "opted_in")
 
 
 def check_user(obj: Json, workspace: Workspace) -> Identity | None:
-    """Return the identifier of an object; None for the import of an anonymous push token."""
+    """Return an object's identifier; None for an import of an anonymous push token."""
     if not isinstance(obj, dict):
         raise Rejected("not an object")
     update_only = obj.get("_update_existing_only")
@@ -46,12 +46,12 @@ def check_user(obj: Json, workspace: Workspace) -> Identity | None:
 
 
 def check_attributes(obj: dict[str, Any], workspace: Workspace) -> None:
-    """Reject an attributes object with a field that has an error code: the whole object (docs silent)."""
+    """Reject the whole attributes object if a field has an error code (docs silent)."""
     for name, check in _FIELDS.items():
         if obj.get(name) is not None:
             check(obj[name], workspace)
     for name in ("email_subscribe", "push_subscribe"):
-        # null is no state either.
+        # null is not a valid state either.
         if name in obj and obj[name] not in _STATES:
             raise Rejected(f"BAD_{name.split('_')[0].upper()}_SUBSCRIPTION_STATE")
     if "email_subscription_info" in obj:
@@ -106,7 +106,7 @@ _FIELDS: dict[str, Callable[[object, Workspace], None]] = {
 
 
 def check_event(obj: dict[str, Any], now: datetime, report: Callable[[str, str], None]) -> dict[str, Any]:
-    """Return an event as it is stored, or Rejected."""
+    """Return an event in its stored form, or raise Rejected."""
     name = obj.get("name")
     if not isinstance(name, str) or not name.strip():
         raise Rejected("'name' is required and must be a non-empty string")
@@ -121,7 +121,7 @@ def check_event(obj: dict[str, Any], now: datetime, report: Callable[[str, str],
 
 
 def check_purchase(obj: dict[str, Any], now: datetime, report: Callable[[str, str], None]) -> dict[str, Any]:
-    """Return a purchase as it is stored, or Rejected."""
+    """Return a purchase in its stored form, or raise Rejected."""
     product = as_text(obj.get("product_id"))
     if not isinstance(product, str) or not 0 < len(product) <= STRING:
         raise Rejected(f"'product_id' is required and must be a string of 1 to {STRING} characters")
@@ -189,7 +189,7 @@ def _properties(
         raise Rejected("Invalid 'properties' field")
     kept = {}
     for name, value in properties.items():
-        # What becomes of a bad property is not documented; here it alone is lost.
+        # Handling of a bad property is not documented; here only that property is lost.
         if not name or len(name) > STRING or name.startswith("$"):
             report("a property name must have 1 to 255 characters and no leading dollar sign", f"properties.{name}")
         elif value is None:
@@ -198,7 +198,7 @@ def _properties(
             report("a property string over 255 characters is not stored", f"properties.{name}")
         else:
             kept[name] = value
-    # Measuring costs more than all else here, and most properties are scalars.
+    # Measuring costs more than everything else here, and most properties are scalars.
     if any(isinstance(value, (dict, list)) for value in kept.values()) or len(kept) > limit // 512:
         size = stored_bytes(kept)
         if size > limit:

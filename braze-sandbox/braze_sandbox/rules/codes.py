@@ -1,4 +1,4 @@
-"""The code lists that Braze checks values against: countries, languages, currencies."""
+"""The code lists that Braze validates against: countries, languages, currencies."""
 
 
 def _set(words: str) -> frozenset[str]:
@@ -41,7 +41,7 @@ COUNTRY_NAMES = {
     "united states": "US",
     "usa": "US",
 }
-"""Braze guesses at other spellings (docs: user_attributes_object); which ones is not documented."""
+"""Braze guesses other spellings (docs: user_attributes_object); which ones is not documented."""
 
 LANGUAGES = _set(
     """
@@ -89,4 +89,4 @@ TIME_ZONE_NAMES = frozenset(
     Samoa
     """.split(";")  # noqa: SIM905 - a list literal of 140 lines says no more
 )
-"""Names of time zones from Ruby on Rails, which Braze takes in addition to those of IANA."""
+"""Time zone names from Ruby on Rails, which Braze accepts in addition to IANA names."""

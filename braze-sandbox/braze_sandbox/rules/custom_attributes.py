@@ -1,4 +1,4 @@
-"""Custom attributes: values and operators applied to what is there (docs: user_attributes_object)."""
+"""Apply values and operators to existing custom attributes (docs: user_attributes_object)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class _Update(NamedTuple):
-    """What an operator works on."""
+    """The input of an operator."""
 
     kind: str | None
-    """The type that the attribute has had since its first value."""
+    """The attribute's type, fixed by its first value."""
     old: Json
     value: dict[str, Any]
     merge: bool
@@ -49,7 +49,7 @@ def apply_custom(
     if isinstance(value, dict):
         found, new = _from_object(_Update(kind, attributes.get(name), value, merge, report))
     elif isinstance(value, list):
-        # An empty array is an array of either sort.
+        # An empty array can be either kind of array.
         found = kind if not value and kind in ("array", "objects") else kind_of(value)
         _expect(kind, found)
         new = [nested(element) for element in value] if found == "objects" else elements(value, report)
@@ -91,7 +91,7 @@ def _inc(update: _Update) -> int:
     _expect(update.kind, "number")
     old, by = update.old, update.value["inc"]
     if isinstance(by, bool) or not isinstance(by, int) or not isinstance(old, (int, type(None))):
-        # The docs speak of integers; what becomes of others is not documented.
+        # The docs mention integers; handling of other numbers is not documented.
         raise Discard("inc on or by something that is no integer is ignored")
     return by + (old or 0)
 
@@ -107,7 +107,7 @@ def _add_remove(update: _Update) -> list[Json]:
 
 
 def _objects(update: _Update) -> list[dict[str, Any]]:
-    """$add, then $remove, then $update."""
+    """Apply `$add`, then `$remove`, then `$update`."""
     _expect(update.kind, "objects")
     value = update.value
     if not value.keys() <= {"$add", "$remove", "$update"} or not all(isinstance(v, list) for v in value.values()):

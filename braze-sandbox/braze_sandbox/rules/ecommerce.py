@@ -62,7 +62,7 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
 
 
 def check_ecommerce(name: str, properties: dict[str, Any], report: Callable[[str, str], None]) -> None:
-    """Refuse an event that does not keep its schema; a name without a schema is an ordinary event."""
+    """Refuse an event that violates its schema; a name without a schema is an ordinary event."""
     schema = SCHEMAS.get(name)
     if schema is None:
         report("a name in ecommerce.* that Braze does not know is an ordinary custom event", "name")

@@ -1,7 +1,7 @@
-"""Error texts of refused objects: the codes of the documentation, and the recorded sentences."""
+"""Error texts of refused objects: documented codes and recorded sentences."""
 
 ALL_REFUSED = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
-"""The message of a request to /users/track that holds no object Braze accepts."""
+"""The message for a /users/track request without any object that Braze accepts."""
 
 _SENTENCES = {
     "BAD_EMAIL_SUBSCRIPTION_STATE": "'email_subscribe' must be 'subscribed', 'unsubscribed', or 'opted_in'",
@@ -11,5 +11,5 @@ _SENTENCES = {
 
 
 def recorded_text(code: str) -> str:
-    """Return the sentence that was recorded for a documented code, or the code where no recording has one."""
+    """Return the recorded sentence for a documented code, or the code if there is no recording."""
     return _SENTENCES.get(code, code)

@@ -1,4 +1,4 @@
-"""Identifiers of users: read, check and match them with profiles (docs: user_attributes_object)."""
+"""User identifiers: read, check, and match them with profiles (docs: user_attributes_object)."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ _EMAIL = re.compile(r"[^@\s,;<>()]+@[^@\s,;<>()]+\.[^@\s.,;<>()]+")
 
 
 class Rejected(Exception):  # noqa: N818 - what Braze does with the object
-    """An object that Braze refuses while it takes the rest of the request; the text is the error's `type`."""
+    """An object that Braze refuses while accepting the rest of the request; the message is the error's `type`."""
 
 
 class Identity(NamedTuple):
-    """An identifier: `external_id`, `alias`, `braze_id`, `email` or `phone`, and its value."""
+    """An identifier: `external_id`, `alias`, `braze_id`, `email`, or `phone`, and its value."""
 
     kind: str
     value: Json
 
 
 def as_text(value: Json) -> Json:
-    """Return an id that was sent as a whole number as text, as Braze stores it; anything else as it is."""
+    """Return a whole-number id as text, as Braze stores it; return anything else unchanged."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def normal_phone(text: str) -> str | None:
-    """Return a number in E.164 form, or None: ten digits without a plus sign are American, punctuation is dropped."""
+    """Return a number in E.164 form, or None. Ten digits without a plus sign are American; punctuation is dropped."""
     digits = re.sub(r"[\s().\-/]", "", text)
     if re.fullmatch(r"\d{10}", digits, re.ASCII):
         return "+1" + digits
@@ -53,9 +53,9 @@ def check_email(value: object) -> str:
 
 
 def identify(obj: dict[str, Any]) -> Identity:
-    """Return the identifier of an object: exactly one of the primary ones, or else `email`, or else `phone`.
+    """Return an object's identifier: exactly one primary one, or else `email`, or else `phone`.
 
-    What Braze says of an identifier of the wrong type, or an empty one, is not documented: here it is rejected.
+    Braze's response to an empty identifier, or one of the wrong type, is not documented: here it is rejected.
     """
     given = [name for name in ("external_id", "user_alias", "braze_id") if obj.get(name) is not None]
     if len(given) > 1:
@@ -73,7 +73,7 @@ def identify(obj: dict[str, Any]) -> Identity:
 
 
 def check_alias(value: object) -> Identity:
-    """Return the identity that an alias object stands for (docs: user_alias_object)."""
+    """Return the identity for an alias object (docs: user_alias_object)."""
     if not isinstance(value, dict):
         raise Rejected("'user_alias' must be an object with alias_name and alias_label")
     label, name = value.get("alias_label"), value.get("alias_name")
@@ -95,7 +95,7 @@ def _secondary(obj: dict[str, Any]) -> Identity:
 
 
 def users_of(profiles: Profiles, body: Json) -> set[Hashable]:
-    """All users that a request is about, by profile where there is one and by identifier where there is none yet."""
+    """Return all users in a request: by profile if there is one, otherwise by identifier."""
     users: set[Hashable] = set()
     if not isinstance(body, dict):
         return users
@@ -109,6 +109,6 @@ def users_of(profiles: Profiles, body: Json) -> set[Hashable]:
             if identity:
                 profile: Profile | None = profiles.find(*identity)
                 users.add(f"braze_id={profile.braze_id}" if profile else f"{identity.kind}={identity.value}")
-                # A profile that the other request is about to make is known by this name only.
+                # A profile that the other request is about to create is known only by this name.
                 users.add(f"{identity.kind}={identity.value}")
     return users

@@ -1,4 +1,4 @@
-"""Attribute values: detect their type, coerce them to the attribute's, drop what Braze does not store."""
+"""Attribute values: detect their type, coerce them to the attribute's type, and drop what Braze does not store."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _WORDY = re.compile(r"[A-Z][a-z]{2} (\d\d) (\d\d) (\d\d:\d\d:\d\d)\.?\s?(Z|UTC|[
 
 
 class Discard(Exception):  # noqa: N818 - what Braze does with the update
-    """A value that Braze throws away without an error; the text says why."""
+    """A value that Braze discards without an error; the message gives the reason."""
 
 
 def parse_time(text: str) -> tuple[datetime, str] | None:
-    """Return a time in one of the documented formats, and what is doubtful about it (docs: data_types)."""
+    """Parse a time in a documented format; return it with any doubt about it (docs: data_types)."""
     parsed = parse_iso(text)
     if parsed:
         moment, zoned = parsed
@@ -45,7 +45,7 @@ def parse_time(text: str) -> tuple[datetime, str] | None:
 
 
 def kind_of(value: Json) -> str:
-    """Return the type that Braze detects in a first value."""
+    """Return the type that Braze detects from a first value."""
     if isinstance(value, bool):
         return "boolean"
     if isinstance(value, (int, float)):
@@ -60,7 +60,7 @@ def kind_of(value: Json) -> str:
 
 
 def scalar(kind: str, value: Json, report: Callable[[str], None]) -> Json:  # noqa: C901, PLR0912 - one case per pair of types
-    """Return a scalar as the type that the attribute has; Discard if it cannot be that (docs: managing_custom_data)."""
+    """Return a scalar as the attribute's type; raise Discard if it cannot be converted (docs: managing_custom_data)."""
     if kind == "string":
         if isinstance(value, str):
             text = value
@@ -103,7 +103,7 @@ def scalar(kind: str, value: Json, report: Callable[[str], None]) -> Json:  # no
 
 
 def elements(values: list[Any], report: Callable[[str], None]) -> list[Any]:
-    """Return a scalar array as it is stored: unique, the newest 500; times stay strings."""
+    """Return a scalar array in its stored form: unique, newest 500 elements; times stay strings."""
     kept: dict[tuple[str, Any], Any] = {}
     for value in values:
         if value is None or isinstance(value, (dict, list)):
@@ -121,10 +121,10 @@ def elements(values: list[Any], report: Callable[[str], None]) -> list[Any]:
 
 
 def nested(value: Json) -> Json:
-    """Return a value inside an object or an array of objects as it is stored; Discard throws the whole update away.
+    """Return a value nested in an object or object array in its stored form; Discard drops the whole update.
 
-    Docs: nested_custom_attribute_support. What a bad key or an over-long string does is not documented; here they count
-    as much as a null.
+    Docs: nested_custom_attribute_support. Handling of a bad key or an over-long string is not documented; here both are
+    treated like null.
     """
     if value is None:
         raise Discard("a null inside a nested value discards the whole update")
@@ -149,5 +149,5 @@ def nested(value: Json) -> Json:
 
 
 def stored_bytes(value: object) -> int:
-    """Return the size of a stored value."""
+    """Return a value's stored size."""
     return len(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str).encode())

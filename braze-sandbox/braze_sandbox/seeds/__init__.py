@@ -1,1 +1,1 @@
-"""Demo data, the same every time."""
+"""Demo data, the same on every run."""

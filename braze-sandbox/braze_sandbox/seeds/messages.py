@@ -1,4 +1,4 @@
-"""Message bodies of the seed data, one form per channel (docs: get_campaign_details)."""
+"""Message bodies of the seed data, one format per channel (docs: get_campaign_details)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ GROUP = "7c4f0e6b-52f3-4a6e-9a2e-1d5a8c3b0f11"
 
 
 def message(channel: str, name: str, number: int) -> dict[str, Any]:
-    """Return the message of a variation as /campaigns/details shows it."""
+    """Return a variation's message in the format of /campaigns/details."""
     base: dict[str, Any] = {"channel": channel, "name": name}
     if channel.endswith("_push"):
         return base | {

@@ -1,4 +1,4 @@
-"""Seed data of objects: templates, catalogs, definitions, lists, integrations; not campaigns, not users."""
+"""Seed data for objects: templates, catalogs, definitions, lists, integrations; no campaigns or users."""
 
 from __future__ import annotations
 
@@ -37,23 +37,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much a seed holds."""
+    """The size of a seed."""
 
     templates: int = 3
     content_blocks: int = 3
     catalogs: tuple[int, ...] = (5, 0)
-    """How many items each catalog has."""
+    """Number of items in each catalog."""
     attributes: int = 6
     preference_centers: int = 1
     broadcasts: int = 2
     suppressed: int = 0
-    """Of 256 hours since the beginning of 2025, how many saw an address suppressed; 0: three in March 2026."""
+    """Of 256 hours since the beginning of 2025, how many had an address suppressed; 0: three in March 2026."""
     integrations: tuple[int, ...] = (3, 0)
-    """How many syncs each integration had."""
+    """Number of syncs of each integration."""
     sends: int = 1
     groups: int = 2
     odd: bool = False
-    """Whether some are oddly named, hidden or deleted."""
+    """Whether some are oddly named, hidden, or deleted."""
 
 
 PLANS = {
@@ -76,7 +76,7 @@ PLANS = {
 
 
 def furnish(workspace: Workspace, seed: str, now: datetime) -> None:
-    """Put a seed's objects into its workspace. Sends and broadcasts lie around `now`; all else has fixed dates."""
+    """Add a seed's objects to its workspace. Sends and broadcasts lie around `now`; everything else has fixed dates."""
     plan = PLANS.get(seed)
     if plan is None:
         return
@@ -133,7 +133,7 @@ def _attribute(number: int) -> tuple[str, CustomAttribute]:
 
 
 def _template(number: int) -> Template:
-    # Microseconds, for the bounds of the list are that fine; pairs of templates share a time of change.
+    # Microseconds, because list bounds have that precision; pairs of templates share a time of change.
     created = BEGINNING + timedelta(days=number % 83 * 8, minutes=number, microseconds=number * 1001)
     changed = BEGINNING + timedelta(days=700 + number // 2 % 60, microseconds=123_456 + number // 2)
     return Template(
@@ -234,9 +234,9 @@ _FIRST_DAY = date(2025, 1, 1)
 
 
 def _suppressed(kind: Literal["bounce", "unsubscribe", "number"], plan: Plan, now: datetime) -> Iterator[Suppressed]:
-    """Yield entries from a hash of the day, so that history grows from day to day without changing."""
+    """Yield entries from a hash of the day, so that history grows daily without changing."""
     if not plan.suppressed:
-        # The second one stands on the edge of a day.
+        # The second one falls on the edge of a day.
         moments = [datetime(2026, 3, day, hour, tzinfo=timezone.utc) for day, hour in ((2, 10), (6, 0), (18, 15))]
         for number, moment in enumerate(moments):
             yield _entry(kind, number, moment)
@@ -249,7 +249,7 @@ def _suppressed(kind: Literal["bounce", "unsubscribe", "number"], plan: Plan, no
             moment = datetime.combine(_FIRST_DAY, time(hour), timezone.utc) + timedelta(days=day, seconds=second * 14)
             if moment > now:
                 continue
-            # Some come together: a page may end between two of the same second.
+            # Some coincide: a page may end between two entries of the same second.
             for twin in range(2 if second % 4 == 0 else 1):
                 yield _entry(kind, (day * 24 + hour) * 2 + twin, moment)
 
@@ -327,7 +327,7 @@ GROUPS = [
 
 
 def _schedule(workspace: Workspace, plan: Plan, midnight: datetime) -> None:
-    """Add sends of the last weeks, some too old for the API, and broadcasts of the coming weeks."""
+    """Add sends from recent weeks, some too old for the API, and broadcasts for the coming weeks."""
     tracked = [campaign for campaign in workspace.campaigns.values() if campaign.is_api_campaign]
     for number in range(plan.sends):
         send = Send(
@@ -362,7 +362,7 @@ _LOCALES = (("es-MX", "MX", "es"), ("fr-CA", "CA", "fr"), ("zh-HK", "HK", "zh"))
 
 
 def _translate(workspace: Workspace, plan: Plan) -> None:
-    """Translations of the first campaign, of a Canvas step, and of every tenth template and block."""
+    """Translate the first campaign, a Canvas step, and every tenth template and block."""
     locales = [
         Locale(uuid=key("locale", name), name=name, country=country, language=language)
         for name, country, language in _LOCALES
@@ -377,7 +377,7 @@ def _translate(workspace: Workspace, plan: Plan) -> None:
         *(key("content block", number) for number in range(0, plan.content_blocks, 10)),
     ]
     for one in keys:
-        # The last locale is set up and translated nowhere.
+        # The last locale is set up but has no translations.
         workspace.translations[one] = Translation(
             source={"id_0": "Hello!", "id_1": "Where is the library?"},
             locales={

@@ -1,4 +1,4 @@
-"""Seed data of users: with and without identifiers, and with all that an export can show of them."""
+"""Seed data for users: with and without identifiers, and with everything an export can include."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ZONES = ["Africa/Lagos", "Europe/Stockholm", "Europe/Rome", "Europe/Sofia", "As
 
 
 def populate(profiles: Profiles, count: int, now: datetime) -> None:
-    """Create a workspace's users. Recent activity ends before the UTC day of `now`; all else has fixed dates."""
+    """Create a workspace's users. Recent activity ends before the UTC day of `now`; everything else has fixed dates."""
     identified = count - count // UNIDENTIFIED
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     for number in range(count):
@@ -37,7 +37,7 @@ def populate(profiles: Profiles, count: int, now: datetime) -> None:
         profile.created_at = min(CREATED + timedelta(days=number % 300, milliseconds=number), midnight)
         apply_attributes(profiles, profile, attributes, lambda _reason, _path: None)
         if number % 6 == 0:
-            # From before attributes had one type for good: a number for some, a text for others.
+            # From before attribute types became permanent: a number for some users, a text for others.
             profile.custom_attributes["legacy_score"] = number if number % 12 else f"{number} points"
         profile.observed = _observed(profile, profiles.workspace, number, midnight)
         profiles.touch(profile)
@@ -81,7 +81,7 @@ def _attributes(number: int) -> dict[str, Any]:
 
 
 def _observed(profile: Profile, workspace: Workspace, number: int, midnight: datetime) -> dict[str, Any]:
-    """Add what a user did and received before `midnight` of today."""
+    """Add a user's activity and received messages before today's `midnight`."""
     recent = midnight - timedelta(days=1 + number % 60) + timedelta(hours=number % 24, seconds=number % 3600)
     apps = list(workspace.apps.values())
     observed = {
@@ -104,7 +104,7 @@ def _observed(profile: Profile, workspace: Workspace, number: int, midnight: dat
 
 
 def _counted(names: list[str], number: int, many: int, recent: datetime) -> list[dict[str, Any]]:
-    """Return some of the events or products of these names. The last of three is so old that no export shows it."""
+    """Return some of the events or products with these names. The last of three is too old for any export."""
     rows = []
     for step in range(many if names else 0):
         last = recent - timedelta(days=[0, 1, 200][step])
@@ -125,7 +125,7 @@ def _on_a_device(app: str, number: int, recent: datetime, profile: Profile) -> d
                 "name": app,
                 "platform": platform,
                 "version": f"{1 + number % 4}.{number % 10}",
-                # Their type differs from page to page of the docs.
+                # Their type differs between pages of the docs.
                 "sessions": 1 + number % 40 if number % 2 else f"{1 + number % 40}",
                 "first_used": iso(CREATED + timedelta(days=number % 300)),
                 "last_used": iso(recent),
@@ -205,7 +205,7 @@ def _canvases(canvases: list[Canvas], number: int, recent: datetime) -> list[dic
     row: dict[str, Any] = {
         "name": canvas.name,
         "api_canvas_id": canvas.id,
-        # One moment with Z, one with +00:00, as in the sample of the docs.
+        # One time with Z and one with +00:00, as in the sample of the docs.
         "last_entered": iso(recent - timedelta(hours=2)),
         "last_exited": (recent + timedelta(minutes=5)).isoformat() if number % 2 else None,
         "variation_name": variant["name"],

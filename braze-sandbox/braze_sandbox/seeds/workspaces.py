@@ -1,4 +1,4 @@
-"""Seed data of workspaces: campaigns, Canvases, segments, cards, names; the same every time."""
+"""Seed data for workspaces: campaigns, Canvases, segments, cards, names; the same on every run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ODD_EVENTS = [
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much a seed holds."""
+    """The size of a seed."""
 
     campaigns: int = 0
     canvases: int = 0
@@ -44,7 +44,7 @@ class Plan:
     products: int = 0
     users: int = 0
     odd: bool = False
-    """Whether some objects are archived, drafts, never sent or oddly named."""
+    """Whether some objects are archived, drafts, never sent, or oddly named."""
 
 
 SEEDS = {
@@ -56,7 +56,7 @@ SEEDS = {
 
 
 def plant(name: str) -> Workspace:
-    """Return a seed's workspace, without its users and the objects of `seed_objects`."""
+    """Return a seed's workspace, without its users and the objects of `seeds/objects.py`."""
     if name not in SEEDS:
         raise ValueError(f"there is no seed {name!r}, only {', '.join(SEEDS)}")
     plan = SEEDS[name]
@@ -204,7 +204,7 @@ def _segment(number: int) -> Segment:
         analytics_tracking_enabled=number % 4 != 3,  # noqa: PLR2004 - one in four is without
         tags=["seed"] if number % 2 else [],
         teams=["Lifecycle"] if number % 3 else [],
-        # The first one holds everybody.
+        # The first one includes everyone.
         share=1 / (1 + number % 4),
     )
 

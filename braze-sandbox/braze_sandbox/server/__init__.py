@@ -1,1 +1,1 @@
-"""A request's way: from the socket to an endpoint and back, and the pages under /sandbox."""
+"""Request handling: from the socket to an endpoint and back, and the pages under /sandbox."""

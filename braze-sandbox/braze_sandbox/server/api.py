@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from braze_sandbox.wire.answer import Json
 
 _NO_LIMITS = tuple((name, b"") for name in (b"x-ratelimit-limit", b"x-ratelimit-remaining", b"x-ratelimit-reset"))
-"""The headers of an answer to a wrong key: recorded as there, and empty."""
+"""Headers of the response to an invalid key: recorded as present but empty."""
 
 DEPTH = 100
-"""How deep arrays and objects may be nested. Braze's limit is not documented."""
+"""Maximum nesting of arrays and objects. Braze's limit is not documented."""
 
 
 class Api:
@@ -50,7 +50,7 @@ class Api:
         self._patterns = [(compile_path(path)[0], methods) for path, methods in patterns.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or drop it."""
+        """Handle a request, or drop it."""
         instance = self._instance
         started = time.monotonic()
         method, path = scope["method"], scope["path"]
@@ -81,7 +81,7 @@ class Api:
             raw=raw or None,
             raw_headers=scope["headers"],
         )
-        # Before the answer goes out: whoever has it may look for the record at once.
+        # Record before sending the response: the client may look for the record at once.
         instance.recorder.add(request)
         instance.hooks.run(request)
         if not complete:
@@ -97,7 +97,7 @@ class Api:
     async def _work(
         self, scope: Scope, pairs: list[tuple[str, str]], raw: bytes, fault: Fault | None, wait: float
     ) -> tuple[Answer, tuple[tuple[bytes, bytes], ...]]:
-        """Return what Braze would: the answer, and its rate-limit headers."""
+        """Return what Braze would: the response and its rate-limit headers."""
         instance = self._instance
         headers: tuple[tuple[bytes, bytes], ...] = ()
         waited = False
@@ -113,12 +113,12 @@ class Api:
                 pool = instance.limits[name]
                 allowed = pool.take()
                 form = instance.options.track_reset if name.startswith("track") else instance.options.reset
-                # On MAU contracts a 429 has the wait alone (docs: api_limits).
+                # On MAU contracts, a 429 has only the wait (docs: api_limits).
                 headers = pool.headers("retry-after" if form == "seconds" and not allowed else form)
                 if not allowed:
                     raise Refusal(429, "Rate Limited")  # noqa: TRY301 - one way out for all refusals
             if refusal:
-                # Not before, for every answer has the headers of its pool.
+                # Not earlier: every response needs its pool's headers.
                 raise refusal
             self._note_numeric_ids(raw, call)
             send_due(instance)
@@ -143,12 +143,12 @@ class Api:
         if methods is None and path.rstrip("/") in self._exact:
             raise Refusal(403, "Forbidden", ["no slash at the end of the path"])
         if methods is None or scope["method"] not in methods:
-            # Another method: docs silent.
+            # Wrong method: docs silent.
             raise Refusal(404, "Not Found")
         return methods[scope["method"]]
 
     def _note_numeric_ids(self, raw: bytes, call: Call) -> None:
-        """Note ids that are whole numbers: documented as text, recorded as accepted and kept as text."""
+        """Note whole-number ids: documented as text, but recorded as accepted and stored as text."""
         recorder = self._instance.recorder
         for path, value in numeric_ids(raw, call.body):
             if call.recorded:
@@ -170,7 +170,7 @@ class Api:
 
 
 async def _read(receive: Receive) -> tuple[bytes, int, bool]:
-    """Read a body: what is kept of it, its size, and whether it has come to its end."""
+    """Read a body; return its kept part, its size, and whether it is complete."""
     message = await receive()
     kept: bytes = message.get("body", b"")
     size = len(kept)
@@ -180,14 +180,14 @@ async def _read(receive: Receive) -> tuple[bytes, int, bool]:
     while message.get("more_body") and size <= READ_BYTES:
         message = await receive()
         chunk: bytes = message.get("body", b"")
-        # One byte more than any endpoint takes is enough to refuse it.
+        # One byte over the highest limit of any endpoint is enough to refuse it.
         chunks.append(chunk[: max(0, BODY_BYTES + 1 - size)])
         size += len(chunk)
     return b"".join(chunks), size, not message.get("more_body")
 
 
 def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal | None:
-    """Set the body of the call, or return why it cannot be set."""
+    """Set the call's body, or return why it cannot be set."""
     content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     kind = content_type.partition(b";")[0].strip().lower()
     if kind != b"application/json":
@@ -201,7 +201,7 @@ def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal
         if b"\\ud" in raw or b"\\uD" in raw:
             encode(body)
     except (ValueError, RecursionError) as error:
-        # Half a surrogate pair is no text, which shows as it is encoded.
+        # A lone surrogate is not valid text, which shows only when it is encoded.
         return Refusal(400, "Bad Request", [f"the body is not JSON: {error}"])
     if not isinstance(body, dict):
         return Refusal(400, "Bad Request", ["the body must be a JSON object"])
@@ -237,11 +237,11 @@ def _no_constant(name: str) -> None:
 
 
 async def _drop(scope: Scope, receive: Receive) -> None:
-    """Close the connection without an answer."""
+    """Close the connection without a response."""
     drop = scope.get(DROP)
     if drop is None:
         raise RuntimeError("only braze-sandbox's own server can drop connections")
     drop()
-    # Returning earlier would make the server answer with a 500 of its own.
+    # Returning earlier would make the server send its own 500.
     while (await receive())["type"] != "http.disconnect":
         pass

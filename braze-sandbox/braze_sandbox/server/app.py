@@ -1,4 +1,4 @@
-"""The Starlette application: Braze's API, and /sandbox/* to look at what it holds."""
+"""The Starlette application: Braze's API, plus /sandbox/* to inspect the sandbox."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ def create_server(
     wrapped: Callable[[ASGIApp], ASGIApp] = lambda app: app,
     certificate: Path | None = None,
 ) -> server.Server:
-    """Return the server of an instance, with another protocol or an application around its own if that is wanted."""
+    """Return an instance's server, optionally with another protocol or an outer application."""
     return server.make(wrapped(create_app(instance)), http, certificate)
 
 
 def create_app(instance: Instance) -> Starlette:
-    """Return the application of an instance."""
+    """Return an instance's application."""
     api, web = Api(instance), Web(instance)
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ def create_app(instance: Instance) -> Starlette:
 
     app = Starlette(
         routes=[
-            # Downloads are requests of the client under test: they meet faults and are recorded.
+            # Downloads are requests of the client under test, so faults apply to them and they are recorded.
             Mount("/sandbox/exports", app=api),
             Route("/openapi.json", _openapi),
             Route("/", Guard(Router([web.root]))),
@@ -67,7 +67,7 @@ def create_app(instance: Instance) -> Starlette:
         ],
         lifespan=lifespan,
     )
-    # Not a mount, whose pattern would leave out paths with a line break.
+    # Not a mount: its pattern would miss paths with a line break.
     app.router.default = api
     return app
 

@@ -1,4 +1,4 @@
-"""Ids and names of what a workspace holds, which requests need and which Braze shows in its dashboard only."""
+"""Ids and names of workspace objects, which requests need and Braze shows only in its dashboard."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _BY_ID = (
     "integrations",
     "subscription_groups",
 )
-"""Objects with an `id` and a `name`; a card's is its title."""
+"""Objects with an `id` and a `name`; for a card, the name is its title."""
 
 
 def apps(workspace: Workspace) -> list[dict[str, str]]:
-    """Return `id` and `name` of each app; the id is the `app_id` of requests."""
+    """Return each app's `id` and `name`; the id is the `app_id` of requests."""
     return [{"id": key, "name": name} for key, name in workspace.apps.items()]
 
 
 def directory(workspace: Workspace) -> dict[str, Any]:
     """Return the ids and names of everything in a workspace, by kind.
 
-    Campaigns come with the ids of their message variations, Canvases with those of their variants and steps.
+    Campaigns include the ids of their message variations, and Canvases those of their variants and steps.
     """
     found: dict[str, Any] = {"apps": apps(workspace)}
     for kind in _BY_ID:

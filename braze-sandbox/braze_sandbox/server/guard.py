@@ -1,7 +1,7 @@
-"""Keeps web sites out of /sandbox/*, which needs no key.
+"""Keep websites out of /sandbox/*, which needs no key.
 
-A browser on this machine sends what any web site asks it to send. Such a request names the site in `Origin` or, after
-DNS rebinding, in `Host`.
+Any website can make a local browser send requests. The browser names the site in `Origin` or, after DNS rebinding, in
+`Host`.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _OWN_DOMAINS = (".localhost", ".internal", ".test")
-"""Top-level domains that no web site can have (RFC 6761 and RFC 2606, and ICANN's of 2024 for private use)."""
+"""Top-level domains that no website can have (RFC 6761 and RFC 2606, and the one ICANN reserved in 2024)."""
 
 
 class Guard:
-    """An application that only requests from this machine, or from a program elsewhere, reach."""
+    """An application reachable from this machine and from programs elsewhere, but not from websites."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer 403 to what a web site may have sent."""
+        """Return 403 for requests that a website may have sent."""
         if scope["type"] == "http" and (why := _foreign(scope)):
             await send_answer(send, Refusal(403, "Forbidden", [why]).answer())
         else:
@@ -34,9 +34,9 @@ class Guard:
 
 
 def _foreign(scope: Scope) -> str:
-    """Return what is foreign about a request; empty if nothing is."""
+    """Return why a request looks foreign; empty if it does not."""
     headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-    # HTTP/1.0 does without a Host; a browser does not.
+    # HTTP/1.0 does not require a Host; a browser always sends one.
     host, origin = headers.get(b"host", ""), headers.get(b"origin")
     if host and not _is_own(host):
         return "the Host header names another host; use localhost, an IP address or a name without dots"
@@ -46,13 +46,13 @@ def _foreign(scope: Scope) -> str:
 
 
 def _is_own(host: str) -> bool:
-    """Return whether no web site can have a host: an address, or a name that the public DNS does not know."""
+    """Return whether a host cannot be a website: an address, or a name outside the public DNS."""
     try:
         name = (urlsplit(f"//{host}").hostname or "").rstrip(".")
     except ValueError:
         return False
     if name and "." not in name and ":" not in name:
-        # A machine, a container, or a service of docker-compose.
+        # A machine, a container, or a docker-compose service.
         return True
     if name.endswith(_OWN_DOMAINS):
         return True

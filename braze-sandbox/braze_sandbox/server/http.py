@@ -1,4 +1,4 @@
-"""uvicorn, with connections that can be dropped and a socket that is bound before it starts."""
+"""uvicorn with connections that can be dropped and a socket bound before startup."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 DROP = "braze_sandbox.drop"
-"""The key of the scope under which the server puts a function that closes the connection."""
+"""Scope key of the server's function that closes the connection."""
 
 _connections: dict[Any, Callable[[], None]] = {}
 
 
 class Protocol(H11Protocol):
-    """HTTP/1.1, remembering each connection so that a fault rule can cut it."""
+    """HTTP/1.1 that keeps track of connections so that a fault rule can cut them."""
 
     def connection_made(  # type: ignore[explicit-override, override] # typing has no override on 3.10
         self, transport: asyncio.Transport
     ) -> None:
-        """Remember the connection by both its ends."""
+        """Remember the connection by both endpoints."""
         super().connection_made(transport)
         self._ends = _ends(self.client, self.server)
-        # Not `abort`, which would throw away what was written before the cut.
+        # Not `abort`, which would discard data written before the cut.
         _connections[self._ends] = transport.close
 
     def connection_lost(self, exc: Exception | None) -> None:  # type: ignore[explicit-override] # as above
@@ -44,7 +44,7 @@ def _ends(client: tuple[str, int] | None, server: tuple[str, int | None] | None)
 
 
 def droppable(app: ASGIApp) -> ASGIApp:
-    """Return an application whose scopes hold the function that closes their connection."""
+    """Return an application whose scopes contain the function that closes their connection."""
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -52,7 +52,7 @@ def droppable(app: ASGIApp) -> ASGIApp:
         try:
             await app(scope, receive, send)
         except asyncio.CancelledError:
-            # Only a server that stops cancels requests, and only those whose connection it has cut.
+            # Requests are canceled only when the server stops, and only if it has cut their connection.
             if scope["type"] != "http":
                 raise
 
@@ -60,9 +60,9 @@ def droppable(app: ASGIApp) -> ASGIApp:
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Return a listening socket; OSError if the port is taken."""
+    """Return a listening socket; raise OSError if the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # Only for sockets that name their protocol does asyncio turn off Nagle's algorithm, which costs 40 ms an answer.
+    # asyncio disables Nagle's algorithm, which costs 40 ms per response, only for sockets with an explicit protocol.
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -75,7 +75,7 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 class Server(uvicorn.Server):
-    """uvicorn, stopping at once: requests that still wait for their latency get no answer."""
+    """A uvicorn server that stops at once: requests still waiting for their latency get no response."""
 
     async def shutdown(  # type: ignore[explicit-override] # as above
         self, sockets: list[socket.socket] | None = None
@@ -89,9 +89,9 @@ class Server(uvicorn.Server):
 
 
 def make(app: ASGIApp, http: type[Protocol] = Protocol, certificate: Path | None = None) -> Server:
-    """Return a server that logs nothing and does not wait for idle connections when it stops.
+    """Return a server that does not log and does not wait for idle connections on shutdown.
 
-    With the file of a certificate and its key it serves https.
+    With a certificate file and its key, it serves https.
     """
     config = uvicorn.Config(
         droppable(app),
@@ -102,7 +102,7 @@ def make(app: ASGIApp, http: type[Protocol] = Protocol, certificate: Path | None
         log_level="error",
         access_log=False,
         server_header=False,
-        date_header=False,  # answers have that of the clock of the rate limits
+        date_header=False,  # Responses use the rate limits' clock instead.
         proxy_headers=False,
         timeout_graceful_shutdown=1,
         timeout_keep_alive=75,

@@ -1,4 +1,4 @@
-"""/sandbox/*: inspect the sandbox, set faults and reset it, without a key."""
+"""/sandbox/*: inspect the sandbox, set faults, and reset it, without a key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def _body(request: Request) -> bytes | None:
-    """Return the body of a request, or None if it is too large to be one of fault rules."""
+    """Return a request's body, or None if it is too large for fault rules."""
     body, size = b"", 0
     async for chunk in request.stream():
         size += len(chunk)
@@ -33,7 +33,7 @@ async def _body(request: Request) -> bytes | None:
 
 
 def _json(value: object, status: int = 200) -> Response:
-    # ASCII, because a request that was refused may hold half a surrogate pair, which no encoding has.
+    # ASCII, because a refused request may contain a lone surrogate, which cannot be encoded.
     return Response(json.dumps(value, separators=(",", ":")), status, media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""`/openapi.json`: the endpoints as registered, in OpenAPI 3.1."""
+"""`/openapi.json`: the registered endpoints in OpenAPI 3.1."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _MESSAGE = {"type": "object", "properties": {"message": {"type": "string"}}}
 
 
 def describe(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
-    """Return the OpenAPI document of some endpoints.
+    """Return the OpenAPI document for some endpoints.
 
-    The permission of an endpoint is its `x-braze-permission`, the pool of its rate limit its `x-rate-limit-pool`, where
-    it does not depend on the request.
+    `x-braze-permission` is an endpoint's permission; `x-rate-limit-pool` is its rate-limit pool, unless it depends on
+    the request.
     """
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:

@@ -1,4 +1,4 @@
-"""A certificate for https, made at each start by a certificate authority that exists for that start alone."""
+"""A certificate for https, issued at each start by a single-use certificate authority."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _NAMES = ("localhost", "127.0.0.1", "::1")
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Files in the PEM format."""
+    """PEM files."""
 
     server_file: Path
-    """Private key and certificate of the server."""
+    """The server's private key and certificate."""
     ca_file: Path
-    """The certificate that clients have to trust. Its key is kept nowhere."""
+    """The certificate that clients must trust. Its key is never stored."""
 
 
 @contextmanager
@@ -43,7 +43,7 @@ def certificate(host: str = "127.0.0.1", folder: Path | None = None) -> Iterator
         raise ModuleNotFoundError("--tls needs trustme: pip install 'braze-sandbox[tls]'") from None
     names = [*_NAMES, *([] if host in _NAMES or _is_wildcard(host) else [host])]
     authority = trustme.CA()
-    # Nobody else can read it: `mkdtemp` makes it so.
+    # Private to this user: `mkdtemp` creates it that way.
     with tempfile.TemporaryDirectory(prefix="braze-sandbox-") as private:
         made = Certificate(Path(private, "server.pem"), (folder or Path(private)) / "ca.pem")
         made.ca_file.parent.mkdir(parents=True, exist_ok=True)

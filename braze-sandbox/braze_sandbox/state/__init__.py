@@ -1,1 +1,1 @@
-"""A running sandbox: its options and the state that requests share."""
+"""A running sandbox: its options and the state shared by requests."""

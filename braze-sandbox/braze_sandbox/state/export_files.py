@@ -1,4 +1,4 @@
-"""The files of an export: JSON lines in a zip to download, or in objects that are put into a bucket one by one."""
+"""Export files: JSON lines in a zip to download, or in objects written to a bucket one by one."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)
-"""The earliest time that a zip can give its files: the same export has the same bytes."""
+"""The earliest timestamp a zip can hold, so that equal exports have equal bytes."""
 
 
 class Archive:
-    """A zip in memory that grows file by file."""
+    """An in-memory zip that grows file by file."""
 
     def __init__(self) -> None:
         self._bytes = io.BytesIO()
         self._zip = zipfile.ZipFile(self._bytes, "w")
 
     def add(self, name: str, lines: bytes) -> None:
-        """Put in a file of JSON lines."""
+        """Add a file of JSON lines."""
         self._zip.writestr(zipfile.ZipInfo(f"{name}.json", FIRST_DAY), lines, zipfile.ZIP_DEFLATED, 1)
 
     def close(self) -> bytes:
-        """Return all of the zip."""
+        """Return the complete zip."""
         self._zip.close()
         return self._bytes.getvalue()
 
 
 def packed(name: str, lines: bytes, suffix: str) -> bytes:
-    """Return one object: `gz` is the compressed lines themselves, `zip` holds one file."""
+    """Return one object: `gz` compresses the lines themselves, `zip` holds one file."""
     if suffix == "gz":
         return gzip.compress(lines, 1, mtime=0)
     archive = Archive()
@@ -50,15 +50,16 @@ def truncated(content: bytes) -> bytes:
 
 
 def with_a_broken_line(lines: bytes) -> bytes:
-    """Return the same lines, but of the first one only half."""
+    """Return the same lines, with only half of the first one."""
     first, _, rest = lines.partition(b"\n")
     return first[: len(first) // 2] + b"\n" + rest
 
 
 class Bucket:
-    """A place for objects by an fsspec URL, or a path, with the options of its kind of storage.
+    """A place for objects by fsspec URL or path, with the storage's options.
 
-    ValueError: there is no such kind, or nothing is installed that knows it.
+    Raises:
+        ValueError: The kind of storage is unknown, or its package is not installed.
     """
 
     def __init__(self, url: str, storage: Mapping[str, Any]) -> None:
@@ -69,12 +70,12 @@ class Bucket:
         self._root = root.rstrip("/")
 
     def put(self, key: str, content: bytes) -> None:
-        """Write an object, which is there wholly or not at all."""
+        """Write an object atomically."""
         path = f"{self._root}/{key}"
         if not isinstance(self._storage, LocalFileSystem):
             self._storage.pipe_file(path, content)
             return
-        # In a folder half a file could be seen.
+        # In a folder, a reader could otherwise see half a file.
         unfinished = f"{self._root}/.{PurePosixPath(key).name}"
         self._storage.makedirs(self._storage._parent(path), exist_ok=True)  # noqa: SLF001 - fsspec has no other way
         self._storage.pipe_file(unfinished, content)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from braze_sandbox.state.recorder import Recorder
 
 RUNNING = 100
-"""Exports of a company at a time."""
+"""Maximum concurrent exports of a company."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,31 +39,31 @@ class Export:
     users: list[Profile]
     selection: Selection
     suffix: str
-    """`zip` or `gz`: what objects in a bucket are. A download is a zip always (docs: post_users_segment)."""
+    """Format of objects in a bucket: `zip` or `gz`. A download is always a zip (docs: post_users_segment)."""
     fault: str | None
-    """How a fault rule spoils it: `export_fails`, `export_truncated` or `export_bad_line`."""
+    """How a fault rule breaks it: `export_fails`, `export_truncated`, or `export_bad_line`."""
     callback: str | None
     url: str = ""
-    """Where the one file can be fetched from; empty with cloud storage."""
+    """Download URL of the single file; empty with cloud storage."""
     started: int = field(default_factory=lambda: int(time.time()))
     content: bytes | None = None
-    """That file, once it is ready."""
+    """That file, once ready."""
     expires: float = 0.0
-    """When the file is gone, on the monotonic clock."""
+    """When the file expires, on the monotonic clock."""
 
     @property
     def prefix(self) -> str:
-        """What the response calls `object_prefix`."""
+        """Return the `object_prefix` of the response."""
         return f"{self.id}-{self.started}"
 
     @property
     def expired(self) -> bool:
-        """Whether the file has been ready and is gone."""
+        """Return whether the file was ready and has expired."""
         return self.content is not None and time.monotonic() >= self.expires
 
 
 class Exports:
-    """All exports since the start or the last reset. They take real time, even where time is held still."""
+    """All exports since the start or the last reset. They take real time, even if the clock is frozen."""
 
     def __init__(self, options: Options, clock: Clock, recorder: Recorder) -> None:
         self._options = options
@@ -74,14 +74,14 @@ class Exports:
         self.reset()
 
     def reset(self) -> None:
-        """Forget all exports; those under way end before their next file."""
+        """Forget all exports; running ones end before their next file."""
         self._exports: dict[str, Export] = {}
         self._started = 0
         self._running: dict[str, Export] = {}
         """By segment id."""
 
     def close(self) -> None:
-        """Stop what is under way."""
+        """Stop running exports."""
         for task in self._tasks:
             task.cancel()
 
@@ -96,7 +96,7 @@ class Exports:
         callback: str | None,
         host: str,
     ) -> Export:
-        """Begin an export; refused with 429 while the segment has one, or the company too many (code: docs silent)."""
+        """Begin an export; refuse with 429 if the segment has one, or the company too many (code: docs silent)."""
         if segment_id in self._running:
             raise Refusal(429, "An export of this segment is already running")
         if len(self._running) >= RUNNING:
@@ -121,12 +121,12 @@ class Exports:
         return export
 
     def cancel(self, segment_id: str) -> None:
-        """End the export of a segment that is under way, if there is one, before its next file."""
+        """Stop the segment's running export, if there is one, before its next file."""
         if export := self._running.pop(segment_id, None):
             del self._exports[export.id]
 
     def find(self, name: str, signature: str) -> Export | None:
-        """Return the export whose download has a name, if the signature of the URL is right."""
+        """Return the export with a download name, if the signature of the URL is correct."""
         export = self._exports.get(name.partition(".")[0])
         return export if export and export.url and signature == _signature(export) else None
 
@@ -172,9 +172,9 @@ class Exports:
         return done
 
     async def _files(self, export: Export) -> AsyncIterator[tuple[str, bytes, bool]]:
-        """Yield the files of an export when their time comes: name, JSON lines, and whether it is the last one.
+        """Yield an export's files when they are due: name, JSON lines, and whether it is the last one.
 
-        Users are shown as they are at that moment. A segment without users has one file without lines (docs silent).
+        Users are exported in their state at that moment. A segment without users has one empty file (docs silent).
         """
         size, users = self._options.export_file_users, export.users
         starts = range(0, max(len(users), 1), size)

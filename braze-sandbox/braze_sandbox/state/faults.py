@@ -46,18 +46,18 @@ MESSAGES = {
 
 @dataclass(slots=True, kw_only=True)
 class Fault:
-    """A rule. Of several that match a request the oldest is taken; `latency` rules add up with it."""
+    """A fault rule. If several match a request, the oldest wins; `latency` rules add to it."""
 
     do: Kind
     path: str = "*"
     method: str | None = None
     query: Mapping[str, str] = field(default_factory=dict)
     contains: str = ""
-    """Only requests whose body holds this text; `refuse_if` answers them with a 400 that does not say why."""
+    """Match only bodies that contain this text; `refuse_if` refuses them with a 400 without a reason."""
     times: int | None = None
-    """How often the rule acts; None: always."""
+    """How often the rule applies; None: always."""
     after: int = 0
-    """How many matching requests pass first."""
+    """How many matching requests to let through first."""
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: Any = None
@@ -65,9 +65,9 @@ class Fault:
     errors: list[dict[str, Any]] = field(default_factory=list)
     """For `partial_errors`, `refuse_named`: `input_array`, `index` or `contains`, and `type` of what to refuse."""
     reset: ResetForm = "epoch"
-    """For status 429: which of the three header forms says when to come back."""
+    """For status 429: which of the three header forms gives the retry time."""
     reset_in: float = 1.0
-    """For status 429: in how many seconds."""
+    """For status 429: retry delay in seconds."""
     hits: int = 0
 
     def __post_init__(self) -> None:
@@ -84,7 +84,7 @@ class Fault:
             raise ValueError("times is less than 1")
 
     def _check_types(self) -> None:
-        """Refuse what would fail only once a request met the rule."""
+        """Reject values that would otherwise fail only when a request matches."""
         for name, (is_right, what) in _TYPES.items():
             if not is_right(getattr(self, name)):
                 raise ValueError(f"{name} must be {what}")
@@ -98,7 +98,7 @@ class Fault:
                 raise ValueError("the type of an error must be a string")
 
     def matches(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> bool:
-        """Return whether the rule is about this request, spent or not."""
+        """Return whether the rule applies to this request, even if used up."""
         return (
             (self.method is None or self.method.upper() == method)
             and fnmatchcase(path, self.path)
@@ -108,7 +108,7 @@ class Fault:
 
     @property
     def spent(self) -> bool:
-        """Whether the rule has acted as often as it should."""
+        """Return whether the rule has been applied its maximum number of times."""
         return self.times is not None and self.hits >= self.after + self.times
 
     def rejects(self, body: Json) -> dict[tuple[str, int], str]:
@@ -127,7 +127,7 @@ class Fault:
 
     @property
     def given_headers(self) -> Headers:
-        """The headers of the rule, as they are sent."""
+        """Return the rule's headers in the form in which they are sent."""
         return tuple((name.lower().encode(), str(value).encode()) for name, value in self.headers.items())
 
     def answer(self) -> Answer:
@@ -147,7 +147,7 @@ class Fault:
 
     @classmethod
     def parse(cls, rule: Json) -> Fault:
-        """Return a rule from JSON; ValueError names what is wrong with it."""
+        """Return a rule from JSON; raise ValueError with the reason if it is invalid."""
         if not isinstance(rule, dict):
             raise ValueError("a rule must be an object")
         known = {item.name for item in fields(cls)} - {"hits"}
@@ -159,7 +159,7 @@ class Fault:
 
 
 def _is_text(value: Json) -> bool:
-    # Half a surrogate pair cannot be encoded.
+    # A lone surrogate cannot be encoded.
     return isinstance(value, str) and bool(encode(value))
 
 
@@ -204,28 +204,28 @@ _TYPES: dict[str, tuple[Callable[[Any], object], str]] = {
 
 @lru_cache
 def _forms(text: str) -> tuple[bytes, ...]:
-    """Return the forms in which JSON may write some text."""
+    """Return the ways in which JSON may encode a text."""
     return tuple({json.dumps(text, ensure_ascii=ascii_only)[1:-1].encode() for ascii_only in (True, False)})
 
 
 class Faults:
-    """The rules in force."""
+    """The active rules."""
 
     def __init__(self) -> None:
         self.rules: list[Fault] = []
 
     def add(self, rule: Mapping[str, Any]) -> Fault:
-        """Put a rule in force."""
+        """Add a rule."""
         fault = Fault.parse(json.loads(json.dumps(rule)))
         self.rules.append(fault)
         return fault
 
     def clear(self) -> None:
-        """Lift all rules."""
+        """Remove all rules."""
         self.rules.clear()
 
     def match(self, method: str, path: str, query: Mapping[str, str], raw: bytes) -> tuple[Fault | None, float]:
-        """Return the fault that a request meets, if any, and the milliseconds it has to wait."""
+        """Return the fault for a request, if any, and its delay in milliseconds."""
         taken: Fault | None = None
         latency = 0.0
         for fault in self.rules:

@@ -1,4 +1,4 @@
-"""Functions that a test runs after requests, such as to change the workspace between two pages."""
+"""Functions that a test runs after requests, for example to change the workspace between two pages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Hook:
-    """A function for the requests whose paths match."""
+    """A function for requests with matching paths."""
 
     path: str
     callback: Callable[[Recorded], object]
@@ -23,7 +23,7 @@ class Hook:
 
 
 class Hooks:
-    """The functions in force."""
+    """The active functions."""
 
     def __init__(self) -> None:
         self._hooks: list[Hook] = []
@@ -32,15 +32,15 @@ class Hooks:
         return bool(self._hooks)
 
     def add(self, path: str, callback: Callable[[Recorded], object], times: int | None) -> None:
-        """Have a function called after requests: `times` times, or always."""
+        """Register a function to run after requests: `times` times, or always."""
         self._hooks.append(Hook(path, callback, times))
 
     def clear(self) -> None:
-        """Forget all functions."""
+        """Remove all functions."""
         self._hooks.clear()
 
     def run(self, request: Recorded) -> None:
-        """Call what waits for this request, which has been carried out and not answered yet."""
+        """Run the functions for this request, which has been processed but not yet answered."""
         for hook in self._hooks:
             if (hook.times is None or hook.hits < hook.times) and fnmatchcase(request.path, hook.path):
                 hook.hits += 1

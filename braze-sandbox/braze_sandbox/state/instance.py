@@ -1,4 +1,4 @@
-"""A running sandbox: workspace, profiles, clock, limits and records, built from one set of options."""
+"""A running sandbox: workspace, profiles, clock, limits, and records, built from one set of options."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ class Instance:
         populate(profiles, SEEDS[self.options.seed].users if given is None else given, self.clock.utc_now())
 
     def add_key(self, key: str, permissions: Iterable[str]) -> None:
-        """Make another API key with some permissions (docs: basics)."""
+        """Create another API key with some permissions (docs: basics)."""
         self.keys[key] = frozenset(permissions)
 
     def reset(self) -> None:
-        """Restore users, workspace, records, faults, limits and keys to the seed; drop waiting writes and exports."""
+        """Restore users, workspace, records, faults, limits, and keys to the seed; drop waiting writes and exports."""
         self.write_lag.forget()
         self.exports.reset()
         self.keys = {self.options.api_key: ALL}

@@ -47,17 +47,17 @@ DEFAULTS: Mapping[str, tuple[int, float]] = {
 }
 """Requests and seconds of each pool: `a` the big shared one, `b` campaign series, `c` event and product names.
 
-`identity` is shared by aliases, identify, merge and delete; `catalog_item` by the synchronous endpoints of items,
-`catalog_items` by the asynchronous ones. Whether the endpoints of preference centers and those of translations share
-one pool each is not documented: they do here.
+Aliases, identify, merge, and delete share `identity`; the synchronous item endpoints share `catalog_item`, and the
+asynchronous ones `catalog_items`. Whether the preference center endpoints share a pool, and the translation endpoints
+another, is not documented: here they do.
 """
 
 
 def reset_headers(form: ResetForm, limit: int, remaining: int, seconds_left: float) -> Headers:
     """Return the headers of a window that ends in `seconds_left`.
 
-    `epoch` is the form of ordinary contracts. On MAU contracts /users/track gives the `seconds` left, and on 429
-    only the wait (`retry-after`).
+    Ordinary contracts use `epoch`. On MAU contracts, /users/track returns the `seconds` left, and a 429 only the wait
+    (`retry-after`).
     """
     if form == "retry-after":
         return ((b"x-ratelimit-retry-after", b"%d" % math.ceil(seconds_left)),)
@@ -71,7 +71,7 @@ def reset_headers(form: ResetForm, limit: int, remaining: int, seconds_left: flo
 
 
 class Pool:
-    """A number of requests per window; windows are aligned to the clock, they do not roll."""
+    """A number of requests per window; windows are fixed to the clock and do not roll."""
 
     def __init__(self, limit: int, window: float) -> None:
         self.limit = limit
@@ -80,7 +80,7 @@ class Pool:
         self._ends = 0.0
 
     def take(self) -> bool:
-        """Count a request; False if the window is used up."""
+        """Count a request; return False if the window is used up."""
         self._turn()
         if self._used >= self.limit:
             return False
@@ -88,19 +88,19 @@ class Pool:
         return True
 
     def headers(self, form: ResetForm) -> Headers:
-        """Return the headers as they stand now."""
+        """Return the current headers."""
         left = self._turn()
         return reset_headers(form, self.limit, self.limit - self._used, left)
 
     @property
     def used(self) -> int:
-        """Requests in the present window."""
+        """Return the number of requests in the current window."""
         self._turn()
         return self._used
 
     @property
     def ends(self) -> float:
-        """When the present window ends, in seconds since 1970."""
+        """Return when the current window ends, in seconds since 1970."""
         self._turn()
         return self._ends
 
@@ -127,5 +127,5 @@ class Limits:
         return list(self._pools.items())
 
     def reset(self) -> None:
-        """Start all windows afresh."""
+        """Restart all windows."""
         self._pools = {name: Pool(limit, window) for name, (limit, window) in self._settings.items()}

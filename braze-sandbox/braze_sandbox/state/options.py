@@ -1,4 +1,4 @@
-"""How a sandbox is set up."""
+"""The options of a sandbox."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ class Options:
 
     seed: str = "demo"
     behavior: Literal["recorded", "documented"] = "recorded"
-    """Which answers to give where Braze was recorded to differ from its documentation."""
+    """Which responses to give where recordings of Braze differ from its documentation."""
     users: int | None = None
-    """Number of users to start with; None: as many as the seed has."""
+    """Number of initial users; None: the seed's default."""
     data: Path | None = None
-    """Directory that keeps users across restarts; its `segments.json`, if any, lists the members of segments."""
+    """Directory that keeps users across restarts; its `segments.json`, if any, lists segment members."""
     tls: bool = False
-    """Whether to serve https, with a certificate made at start."""
+    """Whether to serve https, with a certificate created at start."""
     api_key: str = "sandbox-key"
-    """Has all permissions."""
+    """This key has all permissions."""
     time_zone: str = "UTC"
-    """The company's, by IANA name."""
+    """The company's time zone, as an IANA name."""
     today: date | str | None = None
-    """Hold time still at the end of this day, a date or text in the form YYYY-MM-DD; None: the real time."""
+    """Freeze time at the end of this day, a date or a YYYY-MM-DD string; None: real time."""
     latency_ms: float = 0
     """Minimum time per response, in milliseconds."""
     ending_day_included: bool = True
@@ -39,13 +39,13 @@ class Options:
     zero_rows: bool = True
     """Whether a series has rows for days without activity (docs silent)."""
     row_order: Literal["asc", "desc"] = "asc"
-    """Oldest or newest row first in a series (docs silent)."""
+    """Whether a series starts with its oldest or newest row (docs silent)."""
     limits: Mapping[str, tuple[int, float]] = field(default_factory=dict)
-    """Rate limits that differ from the documented ones: pool to requests and seconds."""
+    """Overrides of the documented rate limits: pool to requests and seconds."""
     link_aliasing: bool = True
-    """Whether the workspace has link aliasing turned on: otherwise no key has the permission for its endpoints."""
+    """Whether link aliasing is enabled in the workspace; otherwise no key has the permission for its endpoints."""
     reset: ResetForm = "epoch"
-    """Form of the rate-limit headers of all other endpoints: the documented `epoch`, or one of MAU contracts."""
+    """Form of the rate-limit headers of all other endpoints: the documented `epoch`, or one used on MAU contracts."""
     track_reset: ResetForm = "epoch"
     """Form of the rate-limit headers of /users/track: `epoch` on ordinary contracts, `seconds` on MAU contracts."""
     lag_ms: float = 0
@@ -59,9 +59,9 @@ class Options:
     beta_refusal: Literal[403, 404] | None = None
     """Status of /users/track/bulk and /users/track/sync for an account outside their betas (docs silent)."""
     unknown_groups: Literal["refused", "kept"] = "refused"
-    """Whether /subscription/status/set takes subscription groups that the workspace does not have."""
+    """Whether /subscription/status/set accepts subscription groups that are not in the workspace."""
     fields_required: bool = True
-    """Whether exports need `fields_to_export`: accounts from before August 2024 do without."""
+    """Whether exports require `fields_to_export`; accounts from before August 2024 do not need it."""
     export_seconds: float = 0.2
     """Duration of a segment export."""
     export_file_users: int = 5000
@@ -69,6 +69,6 @@ class Options:
     export_url_seconds: float = 4 * 3600
     """Lifetime of a download URL."""
     export_to: str | None = None
-    """Folder or fsspec URL of a bucket to export to, as with cloud storage connected to Braze; None: a download."""
+    """Folder or fsspec URL of a bucket to export to, as if cloud storage were connected to Braze; None: a download."""
     export_storage: Mapping[str, Any] = field(default_factory=dict)
     """fsspec options of that storage: `endpoint_url`, `key`, `secret` for S3."""

@@ -1,4 +1,4 @@
-"""Records of requests, and of data that Braze would have dropped silently."""
+"""Records of requests and of data that Braze would have dropped silently."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ KEPT_ARRIVALS = 1_000
 
 @dataclass(slots=True)
 class Recorded:
-    """A request and how it ended."""
+    """A request and its outcome."""
 
     method: str
     path: str
     query: Mapping[str, str]
     status: int | None
-    """None: the connection was closed without an answer."""
+    """None: the connection was closed without a response."""
     started: float
     finished: float
-    """Both on the monotonic clock."""
+    """Both are on the monotonic clock."""
     body_size: int
     raw: bytes | None
-    """None once the body was too old to keep."""
+    """None once the body is too old to keep."""
     raw_headers: list[tuple[bytes, bytes]]
 
     @property
     def body(self) -> Json:
-        """The decoded body; None if there is none or if it is not JSON."""
+        """Return the decoded body; None if it is missing or not JSON."""
         try:
             return json.loads(self.raw) if self.raw else None
         except (ValueError, RecursionError):
@@ -48,7 +48,7 @@ class Recorded:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Request headers, names in lower case, the API key left out."""
+        """Return the request headers with lowercase names, without the API key."""
         return {
             name.decode("latin-1").lower(): value.decode("latin-1")
             for name, value in self.raw_headers
@@ -70,25 +70,25 @@ class Recorded:
 
 
 class Recorder:
-    """Requests, newest last, violations and notes."""
+    """Requests (newest last), violations, and notes."""
 
     def __init__(self) -> None:
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything but the requests that are under way."""
+        """Forget everything except requests in progress."""
         self.requests: deque[Recorded] = deque(maxlen=KEPT_REQUESTS)
         self.violations: deque[dict[str, Any]] = deque(maxlen=KEPT_VIOLATIONS)
         self.notes: deque[dict[str, Any]] = deque(maxlen=KEPT_NOTES)
         self.arrivals: deque[tuple[Profile, dict[str, Any]]] = deque(maxlen=KEPT_ARRIVALS)
-        """Users with events and purchases as they came through the API, newest last."""
+        """Users with events and purchases received through the API, newest last."""
         self.totals: Counter[str] = Counter()
         self._with_body: deque[Recorded] = deque()
         self._body_bytes = 0
         self._under_way: Counter[Hashable] = Counter()
 
     def add(self, request: Recorded) -> None:
-        """Remember a request; the bodies of the oldest make room."""
+        """Store a request; the oldest bodies are dropped to make room."""
         self.requests.append(request)
         self.totals[f"{request.method} {request.path}"] += 1
         if request.raw:
@@ -104,19 +104,19 @@ class Recorder:
         self.violations.append({"reason": reason, "path": path, "object": obj})
 
     def note(self, reason: str, path: str, obj: object) -> None:
-        """Record data that the documentation rules out and Braze was recorded to take without loss."""
+        """Record data that the documentation rules out but that Braze was recorded to accept without loss."""
         self.notes.append({"reason": reason, "path": path, "object": obj})
 
     @property
     def is_busy(self) -> bool:
-        """Whether anything that affects a user is still under way."""
+        """Return whether anything that affects a user is in progress."""
         return bool(self._under_way)
 
     @contextmanager
     def under_way(self, path: str, users: set[Hashable]) -> Iterator[None]:
-        """Record a violation if another request under way affects one of these users.
+        """Record a violation if another request in progress affects one of these users.
 
-        Braze promises no order between requests (docs: post_user_track): they may apply either way round.
+        Braze does not guarantee an order between requests (docs: post_user_track): either may apply first.
         """
         counts = self._under_way
         if shared := sorted(str(user) for user in users if counts[user]):
@@ -130,11 +130,11 @@ class Recorder:
             self.release(users)
 
     def hold(self, users: set[Hashable]) -> None:
-        """Mark users as affected by something that is under way."""
+        """Mark users as affected by something in progress."""
         self._under_way.update(users)
 
     def release(self, users: set[Hashable]) -> None:
-        """Unmark users: it is done."""
+        """Unmark users when it is done."""
         for user in users:
             self._under_way[user] -= 1
             if self._under_way[user] <= 0:

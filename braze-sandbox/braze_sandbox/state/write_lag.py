@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class WriteLag:
     """The queue between an asynchronous endpoint and what it changes.
 
-    With a lag, each write makes one place in time at which some write takes effect: the oldest that waits or, under a
-    shuffle, any.
+    With a lag, each write schedules one time at which some write takes effect: the oldest one waiting or, when
+    shuffling, any.
     """
 
     def __init__(self, recorder: Recorder, lag: float, shuffle: int | None) -> None:
@@ -30,11 +30,11 @@ class WriteLag:
 
     @property
     def lags(self) -> bool:
-        """Whether writes wait at all."""
+        """Return whether writes wait at all."""
         return self._lag > 0
 
     def do(self, work: Callable[[], object], users: set[Hashable]) -> None:
-        """Apply a write about some users, now or after the lag."""
+        """Apply a write that affects some users, now or after the lag."""
         if not self.lags:
             work()
             return

@@ -1,1 +1,1 @@
-"""JSON and answers as they go over the wire; nothing about Braze's rules."""
+"""JSON and responses as sent over the wire; nothing about Braze's rules."""

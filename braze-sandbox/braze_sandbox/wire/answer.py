@@ -1,4 +1,4 @@
-"""JSON and answers as they go over the wire."""
+"""JSON and responses as sent over the wire."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 
 
 BODY_BYTES = 4_000_000
-"""Braze says 4 MB; whether decimal or binary is not documented, so the stricter."""
+"""Braze documents 4 MB; decimal or binary is not documented, so use the stricter one."""
 
 READ_BYTES = 4 * BODY_BYTES
-"""How much of a body is read before the answer goes out and the connection is closed."""
+"""How much of a body to read before responding and closing the connection."""
 
 Json: TypeAlias = Any
-"""Whatever JSON can hold."""
+"""Any JSON value."""
 
 
 def encode(value: object) -> bytes:
-    """Return a value as compact JSON."""
+    """Encode a value as compact JSON."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response: a status, a body of JSON, and headers beyond those that every response has."""
+    """A response: a status, a JSON body, and headers beyond those of every response."""
 
     body: bytes
     status: int = 200
@@ -40,12 +40,12 @@ class Answer:
 
 
 def success(payload: Mapping[str, Any], status: int = 200) -> Answer:
-    """Return the envelope of a success: the payload and `message` (docs: errors)."""
+    """Return a success envelope: the payload and `message` (docs: errors)."""
     return Answer(encode({**payload, "message": "success"}), status)
 
 
 class Refusal(Exception):  # noqa: N818 - the word for what Braze does with a request
-    """A request that Braze does not process at all: a status and the text of `message` (docs: errors)."""
+    """A request that Braze does not process at all: a status and the `message` text (docs: errors)."""
 
     def __init__(
         self, status: int, message: str, errors: Iterable[object] = (), headers: tuple[tuple[bytes, bytes], ...] = ()
@@ -87,7 +87,7 @@ async def send_answer(
 
 
 def date_header() -> bytes:
-    """Return the value of the Date header, by the same clock as the resets."""
+    """Return the value of the Date header, using the clock of the rate-limit resets."""
     return _date(int(time.time()))
 
 
