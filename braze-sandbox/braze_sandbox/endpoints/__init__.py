@@ -1,1 +1,1 @@
-"""Braze's endpoints, one folder per family of its documentation."""
+"""Braze's endpoints, one folder per family in its documentation."""

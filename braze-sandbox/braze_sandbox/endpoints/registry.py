@@ -1,4 +1,4 @@
-"""All endpoints: a family is registered by one line."""
+"""All endpoints; register a family with one line."""
 
 from __future__ import annotations
 

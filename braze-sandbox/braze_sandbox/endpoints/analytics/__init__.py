@@ -1,1 +1,1 @@
-"""Endpoints that read figures and definitions: series, KPIs, events, segments."""
+"""Endpoints for figures and definitions: series, KPIs, events, segments."""

@@ -24,14 +24,14 @@ DATA_TYPES = {
     "object": "Object",
     "objects": "Object Array",
 }
-"""The docs show `Number` alone; the others follow its spelling and the names of the dashboard's types."""
+"""The docs show only `Number`; the others follow its spelling and the dashboard's type names."""
 
 BLOCKLISTED = "Blocklisted"
-"""Beside `Active` the docs name no status; this is the dashboard's word."""
+"""The docs name no status other than `Active`; this is the dashboard's word."""
 
 
 def _page(call: Call, key: str, rows: list[dict[str, Any]]) -> Answer:
-    """Return rows by name, 50 at a time. What a bad cursor gets here is not documented: 400, as elsewhere."""
+    """Return rows by name, 50 at a time. A bad cursor is a 400, as elsewhere (docs silent)."""
     rows.sort(key=lambda row: row["name"])
     page, headers = by_cursor(call, f"/{key}", rows, PAGE, lambda _: Refusal(400, "Invalid cursor"))
     name = "attributes" if key == "custom_attributes" else key
@@ -60,7 +60,7 @@ def events(call: Call) -> Answer:
 
 
 def attributes(call: Call) -> Answer:
-    """GET /custom_attributes: those that are defined and those that users have had."""
+    """GET /custom_attributes: both defined attributes and those that users have had."""
     workspace, types = call.instance.workspace, call.instance.profiles.types
     rows = [
         _attribute(workspace, name, types.get(name))
@@ -88,7 +88,7 @@ def _attribute(workspace: Workspace, name: str, kind: str | None) -> dict[str, A
     }
 
 
-# Both print the notice of pool C on their pages, the limits page leaves them out.
+# Both pages show the notice of pool C; the limits page omits them.
 ENDPOINTS = [
     Endpoint(method="GET", path="/events", permission="events.get", pool="c", handler=events),
     Endpoint(method="GET", path="/custom_attributes", permission="custom_attributes.get", pool="c", handler=attributes),

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PAGE = 250
-"""Of /events/list; that of the products is not documented, so it is the same here, counted from 0."""
+"""The page size of /events/list. For products it is not documented, so it is the same here; pages start at 0."""
 
 
 def names(call: Call, key: str) -> Answer:
-    """GET /events/list and /purchases/product_list: bare names, alphabetical."""
+    """GET /events/list and /purchases/product_list: names only, alphabetical."""
     known: Iterable[str] = getattr(call.instance.workspace, key)
     return success({key: paged(call, sorted(known), PAGE)})
 
@@ -31,7 +31,7 @@ _COUNT = Shape({"count": Figure(1.0, late=True)})
 def event_series(call: Call) -> Answer:
     """GET /events/data_series.
 
-    A name that no event has: 400 (docs silent), which shows when a name was badly encoded.
+    An event name that does not exist is a 400 (docs silent), which exposes a badly encoded name.
     """
     event = required(call, "event")
     if event not in call.instance.workspace.events:
@@ -48,7 +48,7 @@ def event_series(call: Call) -> Answer:
 
 
 def purchase_series(call: Call, shape: Shape) -> Answer:
-    """GET /purchases/revenue_series and /purchases/quantity_series, of one product or of all. Unknown product: 400."""
+    """GET /purchases/revenue_series and /purchases/quantity_series, of one product or all. Unknown product: 400."""
     product = call.query.get("product")
     if product is not None and product not in call.instance.workspace.products:
         raise Refusal(400, "Invalid Product")
@@ -74,7 +74,7 @@ ENDPOINTS = [
         pool="c",
         handler=partial(names, key="products"),
     ),
-    # On neither list of the limits page; their own pages print the notice of pool C.
+    # On neither list of the limits page; their own pages show the notice of pool C.
     Endpoint(
         method="GET",
         path="/purchases/quantity_series",
@@ -87,7 +87,7 @@ ENDPOINTS = [
         path="/purchases/revenue_series",
         permission="purchases.revenue_series",
         pool="c",
-        # Typed int on its page, money everywhere else: cents are the reading that catches more.
+        # Typed int on its page, money everywhere else: cents are the interpretation that catches more bugs.
         handler=partial(purchase_series, shape=Shape({"revenue": Figure(25.0, money=True, late=True)})),
     ),
 ]

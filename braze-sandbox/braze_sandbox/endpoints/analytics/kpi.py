@@ -1,4 +1,4 @@
-"""Series of the whole workspace: KPIs and sessions (docs: get_kpi_…, get_sessions_analytics)."""
+"""Workspace-wide series: KPIs and sessions (docs: get_kpi_…, get_sessions_analytics)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Segments: list, details and size by day (docs: get_segment, get_segment_details, get_segment_analytics)."""
+"""Segments: list, details, and size by day (docs: get_segment, get_segment_details, get_segment_analytics)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SHAPE = Shape({"size": Figure(1.0, late=True)})
 
 
 def list_(call: Call) -> Answer:
-    """GET /segments/list; archived ones are never in it."""
+    """GET /segments/list; never includes archived segments."""
     descending = choice(call, "sort_direction", ("asc", "desc")) == "desc"
     kept = [segment for segment in call.instance.workspace.segments.values() if not segment.archived]
     kept.sort(key=lambda segment: (segment.created_at, segment.id), reverse=descending)

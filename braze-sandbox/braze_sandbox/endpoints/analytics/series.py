@@ -1,4 +1,4 @@
-"""Figures by day: made from a hash of the object and the day, so that every window tells the same story."""
+"""Daily figures from a hash of the object and the day, so that all windows agree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NOISE = 64
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number of a row, as a share of the day's volume."""
+    """A number in a row, as a share of the day's volume."""
 
     share: float
     money: bool = False
@@ -26,7 +26,7 @@ class Figure:
 
 
 class Shape:
-    """The form of a row: nested JSON with figures for leaves, compiled to a template that is filled per day."""
+    """The form of a row: nested JSON with figures as leaves, compiled to a template that is filled per day."""
 
     def __init__(self, row: dict[str, Any]) -> None:
         self._figures: list[tuple[float, int, bool]] = []
@@ -34,8 +34,8 @@ class Shape:
 
     def _compile(self, node: object, path: str) -> str:
         if isinstance(node, Figure):
-            # The noise of a figure depends on its name, not on its place, so that a row with breakdowns and one
-            # without agree on what they share.
+            # A figure's noise depends on its name, not its position, so that rows with and without breakdowns
+            # agree on what they share.
             self._figures.append((node.share, zlib.crc32(path.encode()) % _NOISE, node.late))
             return "%.2f" if node.money else "%d"
         if isinstance(node, dict):
@@ -46,10 +46,10 @@ class Shape:
         return _text(node)
 
     def row(self, time: str, volume: float, noise: bytes, late: int) -> str:
-        """Return the JSON of a row."""
+        """Return a row's JSON."""
         if not volume and not late:
             return self._template % (time, *([0] * len(self._figures)))
-        # A figure moves by an eighth at most: shares that are further apart keep their order (opens <= delivered).
+        # A figure varies by at most an eighth: shares that are further apart keep their order (opens <= delivered).
         figures = [volume * share * (0.875 + noise[at] / 1024) for share, at, _ in self._figures]
         if late:
             moved = zip(figures, self._figures, strict=True)
@@ -69,14 +69,14 @@ class Line:
     """The daily volume of one object."""
 
     def __init__(self, key: str, *, quiet: int = 0, steady: bool = False) -> None:
-        """`quiet`: of 256 days, how many are without activity; `steady`: levels such as a segment's size."""
+        """`quiet`: how many of 256 days have no activity; `steady`: levels such as a segment's size."""
         self._key = key.encode()
         self._quiet = quiet
         self._steady = steady
         self._scale = 40 + int.from_bytes(blake2b(self._key, digest_size=2).digest(), "big") % 9000
 
     def day(self, number: int) -> tuple[float, bytes]:
-        """Return the volume of a day (its ordinal), and the noise for its figures."""
+        """Return the volume of a day (given by ordinal) and the noise for its figures."""
         noise = blake2b(self._key + b"%d" % number, digest_size=_NOISE).digest()
         if noise[0] < self._quiet:
             return 0.0, noise
@@ -87,12 +87,12 @@ class Line:
 
     @property
     def scale(self) -> int:
-        """The order of magnitude of a day."""
+        """Return the order of magnitude of a day's volume."""
         return self._scale
 
 
 def fraction(*keys: str) -> float:
-    """Return a share between 0.1 and 0.5 that belongs to the keys: of an app, of a segment."""
+    """Return a fixed share between 0.1 and 0.5 for some keys, such as an app or a segment."""
     return 0.1 + blake2b("/".join(keys).encode(), digest_size=1).digest()[0] / 640
 
 
@@ -106,7 +106,7 @@ def by_day(
     share: float = 1.0,
     zero_rows: bool = True,
 ) -> list[str]:
-    """Return rows of days, oldest first. `active` bounds the days that have a volume, None means that none has."""
+    """Return daily rows, oldest first. Only days within `active` have a volume; None means no days."""
     rows = []
     for day in days:
         inside = active is not None and active[0] <= day <= active[1]
@@ -120,7 +120,7 @@ def by_day(
 def by_hour(
     shape: Shape, line: Line, hours: Sequence[datetime], *, share: float = 1.0, zero_rows: bool = True
 ) -> list[str]:
-    """Return rows of hours, oldest first, stamped with the company's offset (docs silent on the zone)."""
+    """Return hourly rows, oldest first, with timestamps in the company's offset (docs silent on the zone)."""
     rows = []
     for hour in hours:
         volume, noise = line.day(hour.toordinal())

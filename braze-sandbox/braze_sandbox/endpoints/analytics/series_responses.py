@@ -1,4 +1,4 @@
-"""Answers that several families of endpoints share: lists of series rows."""
+"""Responses shared by several endpoint families: lists of series rows."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from braze_sandbox.request.endpoint import Call
 
 DAYS = 100
-"""The longest series (docs: the pages of all data_series but those of Canvas)."""
+"""Maximum length of a series (docs: the pages of all data_series except those of Canvas)."""
 
 
 def late_days(call: Call, kind: str, key: str) -> dict[date, int]:
-    """Return what was added to each day of an object afterwards."""
+    """Return the amounts added to each day of an object later."""
     restated = call.instance.workspace.restatements
     if not restated:
         return {}
@@ -26,17 +26,17 @@ def late_days(call: Call, kind: str, key: str) -> dict[date, int]:
 
 
 def ordered(call: Call, rows: list[str]) -> list[str]:
-    """Return rows in the order that the sandbox was set up with."""
+    """Return rows in the order set in the sandbox's options."""
     return rows[::-1] if call.instance.options.row_order == "desc" else rows
 
 
 def series(call: Call, rows: list[str]) -> Answer:
-    """Return a series in its envelope."""
+    """Return a series response."""
     return Answer(f'{{"data":[{",".join(ordered(call, rows))}],"message":"success"}}'.encode())
 
 
 def share_of_filters(call: Call) -> float:
-    """Return the share of users under `app_id` and `segment_id`. Unknown ones: 400 (docs silent)."""
+    """Return the share of users under `app_id` and `segment_id`. Unknown ones are a 400 (docs silent)."""
     share = 1.0
     workspace = call.instance.workspace
     if (app := call.query.get("app_id")) is not None:
@@ -56,7 +56,7 @@ def share_of_filters(call: Call) -> float:
 def plain_series(
     call: Call, shape: Shape, line: Line, *, late: dict[date, int], hourly: bool, active: tuple[date, date] | None
 ) -> Answer:
-    """Return a series with one row per day or, where `hourly` allows it and `unit` asks for it, per hour."""
+    """Return a series with one row per day, or per hour if `hourly` allows it and `unit` requests it."""
     options, clock = call.instance.options, call.instance.clock
     length = integer(call, "length", None, 1, DAYS)
     end = ending_at(call, clock)

@@ -1,1 +1,1 @@
-"""Endpoints of catalogs, their fields and their items."""
+"""Endpoints for catalogs, their fields, and their items."""

@@ -17,24 +17,24 @@ PAGE = 50
 
 
 class CatalogRefusal(Refusal):
-    """A refusal as catalogs word it: `message` is always the same, the reason is an object with an id."""
+    """A refusal in the format of catalogs: `message` is always the same; the reason is an object with an id."""
 
     def __init__(self, status: int, slug: str, text: str, parameter: str, value: str) -> None:
         super().__init__(status, "Invalid Request")
         self._error = {"id": slug, "message": text, "parameters": [parameter], "parameter_values": [value]}
 
     def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """Return the response that carries the refusal."""
+        """Return the response for the refusal."""
         return Answer(encode({"errors": [self._error], "message": self.message}), self.status)
 
 
 def _stamp(when: datetime) -> str:
-    """Return milliseconds and an offset, as in the sample."""
+    """Format a moment with milliseconds and an offset, as in the sample."""
     return when.isoformat(timespec="milliseconds")
 
 
 def list_row(catalog: Catalog, *, recorded: bool) -> dict[str, Any]:
-    """Return a catalog without its items; the recorded form has more than the documented one."""
+    """Return a catalog without its items. The recorded form has more fields than the documented one."""
     row = {
         "description": catalog.description,
         "fields": catalog.fields,
@@ -43,7 +43,7 @@ def list_row(catalog: Catalog, *, recorded: bool) -> dict[str, Any]:
         "updated_at": _stamp(catalog.updated_at),
     }
     if recorded:
-        # Tokens count from -1, which is the id's.
+        # Tokens count from -1, the token of the id.
         row["fields"] = [{**column, "token": str(number - 1)} for number, column in enumerate(catalog.fields)]
         row |= {
             "source": "Braze",
@@ -55,13 +55,13 @@ def list_row(catalog: Catalog, *, recorded: bool) -> dict[str, Any]:
 
 
 def list_(call: Call) -> Answer:
-    """GET /catalogs: all of them, in the order in which they were made (docs silent)."""
+    """GET /catalogs: all of them, in creation order (docs silent)."""
     catalogs = call.instance.workspace.catalogs.values()
     return success({"catalogs": [list_row(catalog, recorded=call.recorded) for catalog in catalogs]})
 
 
 def named(call: Call) -> Catalog:
-    """Return the catalog that the path names."""
+    """Return the catalog in the path."""
     name = call.params["name"]
     catalog = call.instance.workspace.catalogs.get(name)
     if catalog is None:
@@ -74,7 +74,7 @@ def _bad_cursor(cursor: str) -> Refusal:
 
 
 def items(call: Call) -> Answer:
-    """GET /catalogs/{catalog_name}/items: 50 at a time, in the order in which they came (docs silent)."""
+    """GET /catalogs/{catalog_name}/items: 50 at a time, in order of arrival (docs silent)."""
     catalog = named(call)
     page, headers = by_cursor(call, f"/catalogs/{catalog.name}/items", list(catalog.items.values()), PAGE, _bad_cursor)
     return Answer(encode({"items": page, "message": "success"}), headers=headers)

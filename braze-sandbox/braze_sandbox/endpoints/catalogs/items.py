@@ -1,7 +1,8 @@
-"""Items of catalogs written: many later, or one at once (docs: the pages of catalog_items).
+"""Write catalog items: many asynchronously, or one immediately (docs: the pages of catalog_items).
 
-Whether the good siblings of a bad item are taken is not documented: here none is, and `errors` has an entry for each
-bad item. Nor is what becomes of items that exist, or do not, where an asynchronous request expects otherwise: nothing.
+If one item is bad, Braze's handling of the good ones is not documented: here none is accepted, and `errors` has an
+entry for each bad item. If an asynchronous request expects an item to exist, or not to, and it is otherwise, nothing
+happens (docs silent).
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TEXTS = {
     "too-deep-nesting-in-value-object": "Objects cannot have more than 50 levels",
     "unable-to-coerce-value": "A value cannot be converted to the type of its field",
 }
-"""The docs print the text of `invalid-fields` alone."""
+"""The docs show only the text of `invalid-fields`."""
 
 Item = dict[str, Any]
 
@@ -70,7 +71,7 @@ def _array(call: Call, most: int) -> list[Item]:
 
 
 def _refuse(errors: Sequence[tuple[str, object]]) -> None:
-    """Refuse a request for the sake of some items."""
+    """Refuse a request because of some items."""
     if errors:
         entries = [
             {"id": slug, "message": _TEXTS.get(slug, slug), "parameters": ["id"], "parameter_values": [key]}
@@ -109,7 +110,7 @@ def _fit_all(call: Call, catalog: Catalog, items: list[Item], method: str) -> li
 
 
 def _fit(call: Call, catalog: Catalog, item: Item, method: str) -> Item:
-    """An item with its values as their fields have them; those of operators stay as they are until they are applied."""
+    """Return an item with its values coerced to their fields' types; operator values stay as sent until applied."""
     types = {field["name"]: field["type"] for field in catalog.fields}
     if not item.keys() <= types.keys():
         raise Unfit("invalid-fields")
@@ -142,7 +143,7 @@ def _apply(call: Call, name: str, method: str, items: list[Item]) -> None:
 
 
 def _write(catalog: Catalog, method: str, item: Item) -> None:
-    """What is left out of a replacement is cleared (docs silent)."""
+    """Write an item; a replacement clears omitted fields (docs silent)."""
     if method == "DELETE":
         catalog.items.pop(item["id"], None)
         return
@@ -179,7 +180,7 @@ def write_one(call: Call, method: str) -> Answer:
 
 
 def delete_one(call: Call) -> Answer:
-    """DELETE /catalogs/{catalog_name}/items/{item_id}: 202, though it stands among the synchronous ones."""
+    """DELETE /catalogs/{catalog_name}/items/{item_id}: 202, although it is listed among the synchronous endpoints."""
     catalog, key = named(call), call.params["item"]
     if catalog.items.pop(key, None) is None:
         raise CatalogRefusal(404, "item-not-found", "Could not find item", "item_id", key)

@@ -1,4 +1,4 @@
-"""Catalog selections, created and deleted (docs: the catalog_selections pages)."""
+"""Create and delete catalog selections (docs: the catalog_selections pages)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 FILTERS = 4
 RESULTS = 50
 SELECTIONS = 30
-"""The maximum per catalog. The API page names a limit without a number; this one is a guess."""
+"""The maximum per catalog. The API page mentions a limit without a number; this one is a guess."""
 
 _OPERATORS = {
     "string": ("equals", "does not equal"),
@@ -31,7 +31,7 @@ def _refusal(slug: str, text: str, parameter: str, value: object) -> CatalogRefu
 
 
 def create(call: Call) -> Answer:
-    """POST /catalogs/{catalog_name}/selections: later. The error texts are ours (docs silent)."""
+    """POST /catalogs/{catalog_name}/selections: asynchronous. The error texts are ours (docs silent)."""
     catalog, given = named(call), call.body.get("selection")
     if not isinstance(given, dict):
         raise _refusal("invalid-selection", "'selection' must be an object", "selection", given)
@@ -88,7 +88,7 @@ def _add(call: Call, name: str, given: dict[str, Any]) -> None:
 
 
 def delete(call: Call) -> Answer:
-    """DELETE /catalogs/{catalog_name}/selections/{selection_name}: later. An unknown selection: 404 (docs silent)."""
+    """DELETE /catalogs/{catalog_name}/selections/{selection_name}: asynchronous. If unknown: 404 (docs silent)."""
     catalog, name = named(call), call.params["selection"]
     if name not in catalog.selections:
         raise CatalogRefusal(404, "invalid-selection", "The selection name is not valid", "selection_name", name)

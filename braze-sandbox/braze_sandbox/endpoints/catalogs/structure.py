@@ -1,4 +1,4 @@
-"""Catalogs made, given fields, and deleted.
+"""Create and delete catalogs and their fields.
 
 Docs: post_create_catalog, delete_catalog, post_create_catalog_fields, delete_catalog_field.
 """
@@ -26,7 +26,7 @@ _NAME = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def create(call: Call) -> Answer:
-    """Create a catalog at once. Of the error texts only that of a taken name is documented."""
+    """Create a catalog immediately. The only documented error text is that of a taken name."""
     catalogs = call.body.get("catalogs")
     if not isinstance(catalogs, list) or not catalogs or not all(isinstance(one, dict) for one in catalogs):
         raise CatalogRefusal(400, "catalog-array-invalid", "'catalogs' must be an array of objects", "catalogs", "")
@@ -42,7 +42,7 @@ def create(call: Call) -> Answer:
     if name in call.instance.workspace.catalogs:
         text = "A catalog with that name already exists"
         raise CatalogRefusal(400, "catalog-name-already-exists", text, "name", name)
-    # Required; which id its absence has is not documented.
+    # Required; the error id if it is missing is not documented.
     if not isinstance(description, str) or len(description) > DESCRIPTION:
         raise CatalogRefusal(
             400,
@@ -62,7 +62,7 @@ def create(call: Call) -> Answer:
 
 
 def _fields(fields: Json, taken: set[str]) -> list[dict[str, str]]:
-    """Return checked fields whose names are not taken."""
+    """Return validated fields whose names are not taken."""
     shaped = isinstance(fields, list) and fields and all(_is_field(one) for one in fields)
     if not shaped:
         raise CatalogRefusal(400, "invalid-fields", "'fields' must be objects with name and type", "fields", "")
@@ -86,13 +86,13 @@ def _is_field(one: Json) -> bool:
 
 
 def delete(call: Call) -> Answer:
-    """Delete a catalog, at once."""
+    """Delete a catalog immediately."""
     del call.instance.workspace.catalogs[named(call).name]
     return success({})
 
 
 def add_fields(call: Call) -> Answer:
-    """Add fields to a catalog, later. Bad names and types have the ids of catalog creation (docs silent)."""
+    """Add fields to a catalog asynchronously. Bad names and types use the ids of catalog creation (docs silent)."""
     catalog = named(call)
     fields = _fields(call.body.get("fields"), {column["name"] for column in catalog.fields})
     if len(fields) > NEW_FIELDS:
@@ -119,15 +119,15 @@ def _add(call: Call, name: str, fields: list[dict[str, str]]) -> None:
 
 
 def delete_field(call: Call) -> Answer:
-    """Remove a field and its values from a catalog, later. `id` is no field that can go (docs silent)."""
+    """Remove a field and its values from a catalog asynchronously. `id` cannot be removed (docs silent)."""
     catalog, field = named(call), call.params["field"]
     if field == "id" or field not in {column["name"] for column in catalog.fields}:
-        # The page knows no other statuses than 202 and 404.
+        # The page lists no statuses other than 202 and 404.
         raise CatalogRefusal(404, "invalid-field-name", "The field name is not valid", "field_name", field)
     if any(
         field in (one.get("field") for one in selection.get("filters", ())) for selection in catalog.selections.values()
     ):
-        # Documented as refused; the id is ours.
+        # Documented as refused; the error id is ours.
         raise CatalogRefusal(400, "field-in-use", "The field is used by a selection", "field_name", field)
     call.apply(lambda: _delete_field(call, catalog.name, field))
     return success({}, 202)

@@ -1,4 +1,4 @@
-"""Values of catalog items: brought to the type of their field, or refused (docs: put_update_catalog_items)."""
+"""Values of catalog items: coerced to their field's type or refused (docs: put_update_catalog_items)."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _NUMBER = re.compile(r"-?\d+(\.\d+)?([eE][+-]?\d+)?", re.ASCII)
 
 
 class Unfit(Exception):  # noqa: N818 - what the value is
-    """A value that a field cannot have; the text is the id of the error."""
+    """A value that a field cannot hold; the message is the error id."""
 
 
 def coerce(kind: str, value: Json) -> Json:
-    """Return a value as a field of a type has it; null stays null (docs silent)."""
+    """Return a value as a field type; null stays null (docs silent)."""
     if value is None:
         return None
     fitted = _COERCE[kind](value)
-    # Whether values that are no strings count by their JSON is not documented.
+    # Whether non-string values are measured by their JSON is not documented.
     size = len(fitted) if isinstance(fitted, str) else len(json.dumps(fitted, ensure_ascii=False))
     if size > CHARACTERS:
         raise Unfit("items-too-large")
@@ -47,7 +47,7 @@ def edited(value: dict[str, Any], old: Json) -> list[str]:
 
 
 def _string(value: Json) -> str:
-    # Numbers alone become strings: what else can be converted is not documented.
+    # Only numbers become strings; which other conversions exist is not documented.
     if isinstance(value, (bool, dict, list)):
         raise Unfit("unable-to-coerce-value")
     return value if isinstance(value, str) else json.dumps(value)
@@ -69,7 +69,7 @@ def _boolean(value: Json) -> bool:
 
 
 def _time(value: Json) -> str:
-    """Return ISO 8601 or seconds since 1970, shown as in the samples."""
+    """Convert ISO 8601 or seconds since 1970 to the format of the samples."""
     parsed = parse_iso(value) if isinstance(value, str) else None
     if parsed:
         moment = parsed[0]

@@ -1,1 +1,1 @@
-"""Endpoints of Data Objects (early access): types, records, and their links to users and to each other."""
+"""Endpoints of Data Objects (early access): types, records, and their links to users and each other."""

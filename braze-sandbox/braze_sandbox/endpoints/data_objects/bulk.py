@@ -1,6 +1,6 @@
-"""The bulk endpoints of Data Objects, which the sandbox lacks: 501.
+"""The bulk endpoints of Data Objects, which the sandbox does not implement: 501.
 
-Of the user relationships the path is inferred from its siblings.
+The path of the user relationships is inferred from its siblings.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from braze_sandbox.wire.answer import Answer, NotInSandbox
 
 
 def lacking(_call: Call) -> Answer:
-    """Say that the sandbox lacks the endpoint."""
+    """Report that the sandbox does not implement the endpoint."""
     raise NotInSandbox("the bulk endpoints of Data Objects")
 
 

@@ -1,4 +1,4 @@
-"""Data objects: listed, read, created, replaced, updated and deleted (docs: data_objects/objects)."""
+"""List, read, create, replace, update, and delete data objects (docs: data_objects/objects)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def shown(kind: DataObjectType, key: str) -> dict[str, Any]:
-    """Return an object as the API shows it."""
+    """Return an object in the API's format."""
     return {"type_name": kind.name, "external_id": key, "attributes": kind.records[key]}
 
 
@@ -58,13 +58,13 @@ def create(call: Call) -> Answer:
 
 
 def replace(call: Call) -> Answer:
-    """PUT /data_objects/objects/{type_name}/{external_id}: fields that are left out are cleared."""
+    """PUT /data_objects/objects/{type_name}/{external_id}: clears omitted fields."""
     kind = type_of(call)
     return _store(call, kind, call.params["id"], checked(call.body.get("attributes"), kind.fields), 200)
 
 
 def update(call: Call) -> Answer:
-    """PATCH /data_objects/objects/{type_name}/{external_id}: fields that are left out stay."""
+    """PATCH /data_objects/objects/{type_name}/{external_id}: keeps omitted fields."""
     kind, key = record_of(call)
     given = call.body.get("attributes")
     attributes = checked(given, kind.fields)
@@ -73,7 +73,7 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """DELETE /data_objects/objects/{type_name}/{external_id}: its links go with it (docs silent)."""
+    """DELETE /data_objects/objects/{type_name}/{external_id}: also deletes its links (docs silent)."""
     kind, key = record_of(call)
     del kind.records[key], kind.display_names[key]
     kind.users = {link: kept for link, kept in kind.users.items() if link[0] != key}

@@ -1,6 +1,6 @@
-"""Links of data objects to users and to each other (docs: user_relationships, object_relationships).
+"""Links from data objects to users and to each other (docs: user_relationships, object_relationships).
 
-A PUT creates or replaces a link, with 200; a PATCH needs one that is there.
+A PUT creates or replaces a link and returns 200; a PATCH requires an existing one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Of = Literal["user", "object"]
 
 @dataclass(frozen=True, slots=True)
 class _Link:
-    """A link that a request names: where it is kept, under which key, with which schema, and how it is shown."""
+    """The link in a request: its container, its key, its schema, and its display format."""
 
     kept: dict[Any, dict[str, Any]]
     key: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""Types of Data Objects, which the dashboard makes, and what all their endpoints share (docs: data_objects)."""
+"""Types of Data Objects, created in the dashboard, and helpers shared by all their endpoints (docs: data_objects)."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ READ, WRITE = "data_objects_read", "data_objects_write"
 
 
 class DataObjectRefusal(Refusal):
-    """A refusal as these endpoints word it: one text for 400, else objects with an id."""
+    """A refusal in the format of these endpoints: one text for 400, otherwise objects with an id."""
 
     def __init__(self, status: int, slug: str, text: str) -> None:
         super().__init__(status, text)
         self._slug = slug
 
     def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """Return the response that carries the refusal."""
+        """Return the response for the refusal."""
         error: dict[str, Any] = {"errors": [{"id": self._slug, "message": self.message}]}
         return Answer(encode({"error": self.message} if self.status == 400 else error), self.status)  # noqa: PLR2004
 
@@ -39,7 +39,7 @@ def invalid(text: str) -> DataObjectRefusal:
 
 
 def type_of(call: Call, name: str | None = None) -> DataObjectType:
-    """Return the type that the path names, or another one."""
+    """Return the type in the path, or another one by name."""
     found = call.instance.workspace.data_objects.get(name or call.params["type"])
     if found is None:
         raise DataObjectRefusal(404, "data-object-type-not-found", "Could not find the data object type")
@@ -47,7 +47,7 @@ def type_of(call: Call, name: str | None = None) -> DataObjectType:
 
 
 def record_of(call: Call) -> tuple[DataObjectType, str]:
-    """Return the type and the id of the object that the path names."""
+    """Return the type and id of the object in the path."""
     kind, key = type_of(call), call.params["id"]
     if key not in kind.records:
         raise DataObjectRefusal(404, "data-object-not-found", "Could not find the data object")
@@ -55,7 +55,7 @@ def record_of(call: Call) -> tuple[DataObjectType, str]:
 
 
 def anchor_of(given: Json) -> str:
-    """Return a checked `anchor`; `source` if it is missing."""
+    """Return the validated `anchor`; by default, `source`."""
     if given not in (None, *ANCHORS):
         raise invalid("'anchor' must be source or target")
     return given or "source"
@@ -75,7 +75,7 @@ _SCHEMAS = {name: {"type": name} for name in _TYPES} | {"time": {"type": "string
 
 
 def checked(attributes: Json, fields: dict[str, str]) -> dict[str, Any]:
-    """Return attributes whose names and types are in a schema. A null clears a field (docs silent)."""
+    """Return attributes validated against a schema's names and types. A null clears a field (docs silent)."""
     if not isinstance(attributes, dict):
         raise invalid("'attributes' must be an object")
     for name, value in attributes.items():
@@ -87,7 +87,7 @@ def checked(attributes: Json, fields: dict[str, str]) -> dict[str, Any]:
 
 
 def page(call: Call, items: Sequence[Any]) -> Answer:
-    """Return the page that `limit` and `offset` name; values beyond their bounds are clamped."""
+    """Return the page at `limit` and `offset`; values out of bounds are clamped."""
     numbers = []
     for name, default in (("limit", PAGE), ("offset", 0)):
         number = whole_number(call.query.get(name, str(default)))

@@ -1,1 +1,1 @@
-"""Endpoints of addresses and numbers that get nothing more."""
+"""Endpoints for suppressed email addresses and phone numbers."""

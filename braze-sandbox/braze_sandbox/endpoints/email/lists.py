@@ -1,4 +1,4 @@
-"""Addresses and numbers that get nothing more, read.
+"""Read lists of suppressed addresses and numbers.
 
 Docs: get_list_hard_bounces, get_query_unsubscribed_email_addresses, get_query_invalid_numbers.
 """
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 LIMIT = 500
 NUMBERS = 500
-"""How many `phone_numbers` one may ask for: docs silent."""
+"""Maximum `phone_numbers` per request: docs silent."""
 
 
 def _spaced(when: datetime) -> str:
-    """Return the form of the samples; newer revisions of the pages only say ISO 8601."""
+    """Format a moment as in the samples; newer revisions of the pages only mention ISO 8601."""
     return when.strftime("%Y-%m-%d %H:%M:%S +0000")
 
 
 def _between(entries: Sequence[Suppressed], start: datetime, end: datetime) -> list[Suppressed]:
-    """Return the entries of whole days in UTC: `start` is in, `end` is out (docs silent)."""
+    """Return the entries of whole UTC days: `start` is inclusive, `end` is exclusive (docs silent)."""
     if start >= end:
         raise Refusal(400, "'start_date' must be earlier than 'end_date'")
     return [entry for entry in entries if start <= entry.at < end]
@@ -41,7 +41,7 @@ def _sorted(entries: list[Suppressed], *, newest_first: bool = True) -> list[Sup
 
 
 def _emails(call: Call, entries: Sequence[Suppressed]) -> list[Suppressed]:
-    """What `email`, or else the dates, ask for. `end_date` is required with either, as the notes on the pages say."""
+    """Return entries matching `email` or else the dates. Either requires `end_date`, per the notes on the pages."""
     start, end = calendar_day(call, "start_date"), calendar_day(call, "end_date")
     email = call.query.get("email")
     if end is None:
@@ -61,7 +61,7 @@ def hard_bounces(call: Call) -> Answer:
 
 
 def unsubscribes(call: Call) -> Answer:
-    """GET /email/unsubscribes, newest first unless asked otherwise."""
+    """GET /email/unsubscribes, newest first unless requested otherwise."""
     newest_first = choice(call, "sort_direction", ("desc", "asc")) == "desc"
     found = _sorted(_emails(call, call.instance.workspace.unsubscribes), newest_first=newest_first)
     rows = [{"email": entry.address, "unsubscribed_at": _spaced(entry.at)} for entry in by_offset(call, found, LIMIT)]
@@ -69,12 +69,12 @@ def unsubscribes(call: Call) -> Answer:
 
 
 def invalid_phone_numbers(call: Call) -> Answer:
-    """GET /sms/invalid_phone_numbers, newest first; `phone_numbers` win over dates."""
+    """GET /sms/invalid_phone_numbers, newest first; `phone_numbers` override dates."""
     entries = call.instance.workspace.invalid_phone_numbers
     start, end = calendar_day(call, "start_date"), calendar_day(call, "end_date")
     numbers = several(call, "phone_numbers", NUMBERS)
     if numbers:
-        # The sample asks without a plus sign.
+        # The sample request omits the plus sign.
         wanted = {number.strip().lstrip("+") for number in numbers}
         found = [entry for entry in entries if entry.address.lstrip("+") in wanted]
     elif start is None or end is None:

@@ -1,8 +1,10 @@
 """POST /email/status, /email/blocklist, /email/bounce/remove, /email/spam/remove, /sms/invalid_phone_numbers/remove.
 
 Docs: post_email_subscription_status, post_blocklist, post_remove_hard_bounces, post_remove_spam,
-post_remove_invalid_numbers. What they answer is not documented: here 201 and the message. Nor is what one bad address
-does: here it spoils the request. Nor whether they are asynchronous: here the two that change users are.
+post_remove_invalid_numbers.
+
+Not documented: the responses (here 201 and the message), the effect of one bad address (here it rejects the whole
+request), and whether they are asynchronous (here the two that change users are).
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ def _addresses(call: Call, *others: str) -> list[str]:
 
 
 def status(call: Call) -> Answer:
-    """Set the global state of email addresses; those that no user has yet are remembered."""
+    """Set the global state of email addresses; states of addresses without a user are remembered."""
     addresses = _addresses(call, "subscription_state")
     state = call.body.get("subscription_state")
     if state not in STATES:
@@ -66,14 +68,14 @@ def _drop(entries: list[Suppressed], address: str) -> None:
 
 
 def remove(call: Call, entries: str) -> Answer:
-    """Take addresses from a list; those that are not on it do no harm (docs silent)."""
+    """Remove addresses from a list; ignore those not on it (docs silent)."""
     for address in _addresses(call):
         _drop(getattr(call.instance.workspace, entries), address)
     return success({}, 201)
 
 
 def remove_numbers(call: Call) -> Answer:
-    """Take numbers from the list of invalid ones. The example of the page leaves the plus sign out."""
+    """Remove numbers from the list of invalid ones. The page's example omits the plus sign."""
     only(call, {"phone_numbers"})
     for number in phones(strings(call.body.get("phone_numbers"), "phone_numbers"), "phone_numbers", plus=False):
         _drop(call.instance.workspace.invalid_phone_numbers, number)

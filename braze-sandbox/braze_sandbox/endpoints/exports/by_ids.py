@@ -37,14 +37,14 @@ def export_ids(call: Call) -> Answer:
 
 
 def _wanted(body: dict[str, Any]) -> list[tuple[str, Json, Json]]:
-    """Return the identifiers of a request: kind, value, and how `invalid_user_ids` calls it."""
+    """Return the identifiers of a request: kind, value, and its format in `invalid_user_ids`."""
     external, aliases = body.get("external_ids", []), body.get("user_aliases", [])
     if not _all(external, lambda one: isinstance(as_text(one), str)):
         raise Refusal(400, "'external_ids' must be an array of strings")
     if not _all(aliases, _is_alias):
         raise Refusal(400, "'user_aliases' must be an array of objects with alias_name and alias_label")
     if len(external) + len(aliases) > IDS:
-        # "Ids or aliases": the docs do not say whether they count together.
+        # "Ids or aliases": whether they share one limit is not documented.
         raise Refusal(400, f"more than {IDS} external_ids and user_aliases")
     single = [name for name in ("device_id", "email_address", "phone") if name in body]
     if len(single) > 1:
@@ -87,7 +87,7 @@ def _found(profiles: Profiles, kind: str, value: Json) -> list[Profile]:
 
 
 def pool(call: Call) -> str:
-    """Return the pool of a request: naming light fields buys a faster one (docs: api_limits)."""
+    """Return a request's pool: requesting only light fields uses a faster one (docs: api_limits)."""
     fields = call.body.get("fields_to_export") if isinstance(call.body, dict) else None
     light = isinstance(fields, list) and not {"campaigns_received", "canvases_received"} & set(map(str, fields))
     return "export_ids_fields" if light else "export_ids"

@@ -1,4 +1,4 @@
-"""Exports of a segment's users, or of the Global Control Group's (docs: post_users_segment, post_users_global_…)."""
+"""Exports of a segment's users or of the Global Control Group (docs: post_users_segment, post_users_global_…)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOT_OF_THE_CONTROL_GROUP = frozenset(
         "push_tokens",
     }
 )
-"""Fields that the page of the control group does not list; here they are asked for in vain (docs silent)."""
+"""Fields that the control group's page does not list; requests for them return nothing here (docs silent)."""
 
 
 def export_segment(call: Call) -> Answer:
@@ -79,7 +79,7 @@ def _start(call: Call, segment: Segment, selection: Selection) -> Answer:
 
 
 def download(call: Call) -> Answer:
-    """GET the file of an export, as S3 answers for a pre-signed URL."""
+    """GET an export's file, as S3 serves a pre-signed URL."""
     if call.header(b"authorization"):
         call.report(
             "the API key was sent to a download URL, which is not Braze's", "Authorization", call.params["name"]
@@ -94,7 +94,7 @@ def download(call: Call) -> Answer:
 
 
 def _part(content: bytes, wanted: str) -> Answer:
-    """Return the file, or what a header `Range` of one range asks for; other forms are ignored, as S3 does."""
+    """Return the file, or the part in a single-range `Range` header; other forms are ignored, as in S3."""
     headers = ((b"content-type", b"application/zip"), (b"accept-ranges", b"bytes"))
     match = re.fullmatch(r"bytes=(\d{1,18})-(\d{0,18})", wanted)
     if match is None:
@@ -114,7 +114,7 @@ def _s3(status: int, code: str, message: str) -> Answer:
 
 
 def cancel(call: Call) -> Answer:
-    """POST /export/segment/cancel. A segment without an export is no error (docs silent)."""
+    """POST /export/segment/cancel. A segment without an export is not an error (docs silent)."""
     segment = call.instance.workspace.segments.get(str(call.body.get("segment_id")))
     if segment is None:
         raise Refusal(400, UNKNOWN)

@@ -1,4 +1,4 @@
-"""What a request for an export asks for."""
+"""The selection in an export request."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from braze_sandbox.request.endpoint import Call
 
 EXPORTED = {True: 201, False: 200}
-"""The status of an export, as recorded or not."""
+"""The status of an export, with or without recorded behavior."""
 
 
 def selection_of(call: Call, custom_attributes: Iterable[str] = ()) -> Selection:
-    """Return what a request asks for; `fields_to_export` is required, as for every customer since August 2024."""
+    """Return a request's selection; `fields_to_export` is required, as for every customer since August 2024."""
     fields = call.body.get("fields_to_export")
     if fields is None and not call.instance.options.fields_required:
         fields = list(FIELDS)

@@ -1,1 +1,1 @@
-"""Endpoints that read campaigns, Canvases and what they send."""
+"""Endpoints for campaigns, Canvases, and their messages."""

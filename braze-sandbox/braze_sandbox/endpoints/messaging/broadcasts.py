@@ -1,4 +1,4 @@
-"""Campaigns and Canvases that are scheduled (docs: get_messages_scheduled)."""
+"""Scheduled campaigns and Canvases (docs: get_messages_scheduled)."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def _next(broadcast: Broadcast, clock: Clock) -> datetime:
-    """When a broadcast goes out next, in the company's zone; in the past if it is over."""
+    """Return when a broadcast next goes out, in the company's zone; a past time if it is over."""
     when, now = broadcast.next_send_time.astimezone(clock.zone), clock.now()
     if broadcast.daily:
-        # At the same time of the company's day, whatever its zone does to the clock.
+        # At the same local time of the company's day, across DST changes.
         when = datetime.combine(now.date(), when.time(), clock.zone)
         if when < now:
             when = datetime.combine(now.date() + timedelta(days=1), when.time(), clock.zone)
@@ -32,16 +32,16 @@ def _row(broadcast: Broadcast, when: datetime, clock: Clock) -> dict[str, Any]:
         "id": broadcast.id,
         "type": broadcast.type,
         "tags": broadcast.tags,
-        # Only company time has a zone to name.
+        # Only company time has a zone name.
         "next_send_time": when.replace(tzinfo=None).isoformat() if local else when.isoformat(),
         "schedule_type": broadcast.schedule_type if local else clock.zone.key,
     }
 
 
 def scheduled(call: Call) -> Answer:
-    """GET /messages/scheduled_broadcasts: from now to the midnight (UTC) that begins the day of `end_time`.
+    """GET /messages/scheduled_broadcasts: from now to the midnight (UTC) at the start of the day of `end_time`.
 
-    By time of sending, and the midnight itself is out (docs silent on both); no `message` (sample).
+    Sorted by send time, excluding midnight itself (docs silent on both); no `message` (sample).
     """
     required(call, "end_time")
     given = moment(call, "end_time")

@@ -1,4 +1,4 @@
-"""Campaigns: list, details and series (docs: get_campaigns, get_campaign_details, get_campaign_analytics)."""
+"""Campaigns: list, details, and series (docs: get_campaigns, get_campaign_details, get_campaign_analytics)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNKNOWN = "campaign_id must be a string of the campaign api identifier"
 
 
 def listed(call: Call, objects: list[Any]) -> list[Any]:
-    """Return what a list of campaigns or Canvases shows: archived and edited-since filters, by time of creation."""
+    """Return list rows of campaigns or Canvases: archived and edited-since filters, by creation time."""
     archived = flag(call, "include_archived")
     since = moment(call, "last_edit.time[gt]")
     descending = choice(call, "sort_direction", ("asc", "desc")) == "desc"
@@ -49,19 +49,19 @@ def list_(call: Call) -> Answer:
 
 
 def last_active(first: datetime | None, last: datetime | None, now: datetime) -> datetime | None:
-    """When something that has begun was active last: now, unless it has ended."""
+    """Return when something that has begun was last active: now, unless it has ended."""
     return None if first is None or first > now else last or now.replace(minute=0, second=0, microsecond=0)
 
 
 def with_translatable(call: Call, messages: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Return messages with the flag that `include_has_translatable_content` asks for."""
+    """Return messages with the flag requested by `include_has_translatable_content`."""
     if not flag(call, "include_has_translatable_content"):
         return messages
     return {key: {**message, "has_translatable_content": False} for key, message in messages.items()}
 
 
 def details(call: Call) -> Answer:
-    """GET /campaigns/details. A campaign that was never sent has null for first and last (docs silent)."""
+    """GET /campaigns/details. For a campaign that was never sent, first and last are null (docs silent)."""
     campaign = lookup(call, "campaign_id", call.instance.workspace.campaigns, UNKNOWN)
     pending = flag(call, "post_launch_draft_version") and campaign.has_post_launch_draft
     last = last_active(campaign.first_sent, campaign.last_sent, call.instance.clock.now())
@@ -128,7 +128,7 @@ def active_days(call: Call, first: datetime | None, last: datetime | None) -> tu
 
 
 def data_series(call: Call) -> Answer:
-    """GET /campaigns/data_series. Archived campaigns and drafts answer too (docs silent)."""
+    """GET /campaigns/data_series. Archived campaigns and drafts work too (docs silent)."""
     campaign = lookup(call, "campaign_id", call.instance.workspace.campaigns, UNKNOWN)
     length = integer(call, "length", None, 1, DAYS)
     clock = call.instance.clock

@@ -42,7 +42,7 @@ def list_(call: Call) -> Answer:
 
 
 def details(call: Call) -> Answer:
-    """GET /canvas/details. A Canvas that nobody entered has null for first and last (docs silent)."""
+    """GET /canvas/details. For a Canvas without entries, first and last are null (docs silent)."""
     canvas = lookup(call, "canvas_id", call.instance.workspace.canvases, UNKNOWN)
     pending = flag(call, "post_launch_draft_version") and canvas.has_post_launch_draft
     last = last_active(canvas.first_entry, canvas.last_entry, call.instance.clock.now())
@@ -85,7 +85,7 @@ def _stats(canvas: Canvas, share: float, *, entries: bool, late: bool = False) -
 
 
 def shape(canvas: Canvas, *, variants: bool, steps: bool, deleted: bool, recorded: bool) -> Shape:
-    """Return the form of a Canvas's rows, with the breakdowns that were asked for."""
+    """Return the form of a Canvas's rows, with the requested breakdowns."""
     row: dict[str, Any] = {"total_stats": _stats(canvas, 1.0, entries=True, late=True)}
     if variants:
         split = 1 / max(1, len(canvas.variants))
@@ -107,7 +107,7 @@ def shape(canvas: Canvas, *, variants: bool, steps: bool, deleted: bool, recorde
 
 
 def _messages(step: dict[str, Any], *, recorded: bool) -> dict[str, list[dict[str, Figure]]]:
-    # Elements carry neither id nor name of the variation (docs: get_canvas_analytics).
+    # Elements have neither the id nor the name of the variation (docs: get_canvas_analytics).
     channels: dict[str, list[dict[str, Figure]]] = {}
     for message in step["messages"].values():
         channel = message["channel"]
@@ -117,7 +117,7 @@ def _messages(step: dict[str, Any], *, recorded: bool) -> dict[str, list[dict[st
 
 
 def _days(call: Call) -> list[date]:
-    """Return the window: `ending_at`, marked required, with `starting_at` or else `length` (of both: docs silent)."""
+    """Return the window: `ending_at`, marked required, with `starting_at` or else `length` (if both: docs silent)."""
     clock = call.instance.clock
     required(call, "ending_at")
     end, start = moment(call, "ending_at"), moment(call, "starting_at")
@@ -153,7 +153,7 @@ def _rows(call: Call, canvas: Canvas) -> list[str]:
 
 
 def data_series(call: Call) -> Answer:
-    """GET /canvas/data_series. Archived Canvases answer too (docs silent)."""
+    """GET /canvas/data_series. Archived Canvases work too (docs silent)."""
     canvas = lookup(call, "canvas_id", call.instance.workspace.canvases, UNKNOWN)
     name = json.dumps(canvas.name, ensure_ascii=False)
     rows = ",".join(ordered(call, _rows(call, canvas)))
@@ -161,7 +161,7 @@ def data_series(call: Call) -> Answer:
 
 
 def data_summary(call: Call) -> Answer:
-    """GET /canvas/data_summary: the sum of the window's days, undated."""
+    """GET /canvas/data_summary: the sum of the window's days, without dates."""
     canvas = lookup(call, "canvas_id", call.instance.workspace.canvases, UNKNOWN)
     total: dict[str, Any] = {}
     for row in _rows(call, canvas):

@@ -68,7 +68,7 @@ def data_series(call: Call) -> Answer:
     )
 
 
-# The pages speak of the default limit, the list of its endpoints leaves them out (docs: api_limits).
+# The pages mention the default limit; the limits page does not list them (docs: api_limits).
 ENDPOINTS = [
     Endpoint(method="GET", path="/feed/list", permission="feed.list", pool="a", handler=list_),
     Endpoint(method="GET", path="/feed/details", permission="feed.details", pool="a", handler=details),

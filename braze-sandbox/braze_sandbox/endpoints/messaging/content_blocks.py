@@ -1,4 +1,4 @@
-"""Content Blocks: read, created and updated (docs: the content_blocks_templates pages)."""
+"""Read, create, and update Content Blocks (docs: the content_blocks_templates pages)."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ def _liquid_tag(name: str) -> str:
 
 
 def list_(call: Call) -> Answer:
-    """GET /content_blocks/list: by time of creation (docs silent), both bounds included; no `message` (sample).
+    """GET /content_blocks/list: by creation time (docs silent), both bounds inclusive; no `message` (sample).
 
-    `offset=0` is refused, as the list of its errors has it, though a sample request sends it. `count` is that of the
-    page (docs silent).
+    `offset=0` is refused, following the list of errors, although a sample request sends it. `count` is that of the page
+    (docs silent).
     """
     after, before = _time(call, "modified_after", "after"), _time(call, "modified_before", "before")
     if after and before and after > before:
@@ -109,7 +109,7 @@ def info(call: Call) -> Answer:
 
 
 def _inclusions(call: Call, block: ContentBlock) -> list[Any]:
-    """Return where a block is used: recorded as objects, documented as the ids of message variations."""
+    """Return where a block is used: recorded as objects, documented as message variation ids."""
     return [one if call.recorded else one["message_variation_id"] for one in block.included_in]
 
 
@@ -137,7 +137,7 @@ def _name(call: Call, block: ContentBlock | None) -> str:
 
 
 def _changes(call: Call, block: ContentBlock | None) -> dict[str, Any]:
-    """Return the fields of a block that a body gives, checked."""
+    """Return the validated block fields in a body."""
     changes: dict[str, Any] = {}
     if "name" in call.body:
         changes["name"] = _name(call, block)
@@ -170,13 +170,13 @@ def _content(call: Call, name: str | None) -> str:
 
 
 def _written(block: ContentBlock) -> Answer:
-    """Return the answer to a write. Status 201 (docs silent)."""
+    """Return the response to a write. Status 201 (docs silent)."""
     answer = {"content_block_id": block.id, "liquid_tag": _liquid_tag(block.name), "created_at": iso(block.created_at)}
     return success(answer, 201)
 
 
 def create(call: Call) -> Answer:
-    """POST /content_blocks/create. Liquid is not parsed, so malformed Liquid is not refused."""
+    """POST /content_blocks/create. Liquid is not parsed, so malformed Liquid is accepted."""
     for name, says in (("name", "Content Block name cannot be blank"), ("content", "Content cannot be blank")):
         if call.body.get(name) is None:
             raise Refusal(400, says)

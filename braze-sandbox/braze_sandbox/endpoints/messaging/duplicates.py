@@ -1,4 +1,4 @@
-"""Copies of campaigns and Canvases (docs: the duplicate_messages pages)."""
+"""Duplicate campaigns and Canvases (docs: the duplicate_messages pages)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ID: dict[Kind, tuple[str, str]] = {
 
 
 def duplicate(call: Call, kind: Kind) -> Answer:
-    """Copy something as a draft, later: a copy of the dashboard is one, too (docs silent). Unknown tags: 400."""
+    """Copy an object as a draft, asynchronously, like a dashboard copy (docs silent). Unknown tags: 400."""
     name, unknown = _ID[kind]
     objects = getattr(call.instance.workspace, kind)
     found = objects.get(str(call.body.get(name)))

@@ -9,13 +9,13 @@ from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.wire.answer import Answer, Refusal, success
 
 LINKS = 3
-"""How many links a message has."""
+"""Number of links in a message."""
 
 _VARIANT = "Missing/Invalid Message Variant ID"
 
 
 def links(variation: str) -> list[dict[str, Any]]:
-    """Return the links of a message variation."""
+    """Return a message variation's links."""
     found = []
     for number in range(LINKS):
         lid = blake2b(f"{variation}/{number}".encode(), digest_size=6).hexdigest()
@@ -32,7 +32,7 @@ def links(variation: str) -> list[dict[str, Any]]:
 
 
 def _switched_on(call: Call) -> None:
-    # Workspaces without link aliasing do not have the permission to give (docs: basics), so no key carries it.
+    # Workspaces without link aliasing cannot grant the permission (docs: basics), so no key has it.
     if not call.instance.options.link_aliasing:
         raise Refusal(403, "Access Denied", ["link aliasing is not turned on for this workspace"])
 
@@ -40,7 +40,7 @@ def _switched_on(call: Call) -> None:
 def _answer(call: Call, messages: dict[str, dict[str, Any]]) -> Answer:
     variation = call.query.get("message_variation_id", "")
     message = messages.get(variation)
-    # Only emails have aliases; what others get is not documented.
+    # Only emails have aliases; responses for other messages are not documented.
     if message is None or message["channel"] != "email" or message.get("type") == "control":
         raise Refusal(400, _VARIANT)
     wanted = call.query.get("includes_link_id")
@@ -58,7 +58,7 @@ def campaign_links(call: Call) -> Answer:
 
 
 def canvas_links(call: Call) -> Answer:
-    """GET /canvas/url_info/details, by `canvas_step_id`, although the sample of its page has a `campaign_id`."""
+    """GET /canvas/url_info/details, by `canvas_step_id`, although its page's sample has a `campaign_id`."""
     _switched_on(call)
     wanted = call.query.get("canvas_step_id", "")
     for canvas in call.instance.workspace.canvases.values():

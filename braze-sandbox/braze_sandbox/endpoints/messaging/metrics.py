@@ -1,4 +1,4 @@
-"""The metrics that series have of each channel, as shares of what was sent; the set is open in the real Braze."""
+"""Metrics of each channel in series, as shares of the sends; in the real Braze, the set is open-ended."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     Metrics = Mapping[str, Mapping[str, float]]
 
 CONVERSIONS = 4
-"""How many conversion events the documentation knows; recordings have more."""
+"""Number of conversion events in the documentation; recordings have more."""
 
 SERIES_KEY = {"in_app_message": "trigger_in_app_message"}
-"""Channels that the series call something else than the details do."""
+"""Channels with different names in series and in details."""
 
 _PUSHES = ("ios_push", "android_push", "web_push", "kindle_push")
 _PUSH = {"sent": 1.0, "direct_opens": 0.08, "total_opens": 0.14, "bounces": 0.01, "body_clicks": 0.05}
@@ -59,15 +59,15 @@ _CAMPAIGN: dict[str, dict[str, float]] = {
         "first_button_clicks": 0.07,
         "second_button_clicks": 0.03,
     },
-    # Documented nowhere: what the recordings do not name is a guess.
+    # Not documented: anything missing from the recordings is a guess.
     "banners": {"impressions": 0.9, "clicks": 0.05},
 }
 _SENT_PUSH = {**_PUSH, "delivered": 0.97, "undelivered": 0.03, "delivery_failed": 0.01}
 _SEND = _CAMPAIGN | dict.fromkeys(_PUSHES, _SENT_PUSH)
-"""The docs show iOS push alone; other channels count what they count for campaigns."""
+"""The docs show only iOS push; other channels count the same metrics as in campaigns."""
 _STEP_PUSH = {"sent": 1.0, "opens": 0.14, "influenced_opens": 0.2, "bounces": 0.01}
 _STEP = _CAMPAIGN | dict.fromkeys(_PUSHES, _STEP_PUSH)
-"""Push steps count other things than push campaigns do."""
+"""Push steps count different metrics than push campaigns."""
 
 _CLICKS = {"notif_button_1_Track_click": 0.02, "carousel_slide_1_Parcel_click": 0.01}
 _RECORDED: dict[str, dict[str, float]] = {
@@ -76,7 +76,7 @@ _RECORDED: dict[str, dict[str, float]] = {
     "android_push": _CLICKS,
     "banners": {"dismissals": 0.02, "unique_daily_impressions": 0.5},
 }
-"""Metrics that only recordings have, in every entry."""
+"""Metrics found only in recordings, in every entry."""
 
 
 def _with_recorded(metrics: Metrics) -> Metrics:
@@ -91,12 +91,12 @@ _BOTH = {
 
 
 def metrics(of: str, channel: str, *, recorded: bool) -> Mapping[str, float]:
-    """Return the shares of a channel's metrics in the series of a `campaign`, a `send` or a Canvas `step`."""
+    """Return the shares of a channel's metrics in the series of a `campaign`, a `send`, or a Canvas `step`."""
     return _BOTH[of][recorded].get(channel, {"sent": 1.0})
 
 
 def conversions(count: int, share: float, *, recorded: bool, late: bool = False) -> dict[str, Figure]:
-    """Return conversions of the first few conversion events, by day of conversion and by day of sending."""
+    """Return the first few conversion events' conversions, by conversion day and by send day."""
     figures = {}
     for number in range(count if recorded else min(count, CONVERSIONS)):
         name = f"conversions{number or ''}"

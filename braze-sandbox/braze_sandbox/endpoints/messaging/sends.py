@@ -35,7 +35,7 @@ def shape(campaign: Campaign, *, recorded: bool) -> Shape:
                 "variation_name": message.get("name", "Control"),
                 **{name: Figure(share / split) for name, share in shares.items()},
                 "revenue": Figure(0.4 / split, money=True),
-                # Of the whole campaign, in every variation.
+                # For the whole campaign, in every variation.
                 "unique_recipients": Figure(0.95),
                 **conversions(count, 0.04 / split, recorded=recorded),
             }
@@ -53,8 +53,8 @@ def shape(campaign: Campaign, *, recorded: bool) -> Shape:
 def data_series(call: Call) -> Answer:
     """GET /sends/data_series.
 
-    Docs silent: a send of another campaign and a campaign that is no API campaign are a 400; a send of more than 14
-    days ago has no rows at all.
+    Docs silent: a send of another campaign, or a campaign that is not an API campaign, is a 400; a send from more than
+    14 days ago has no rows.
     """
     workspace, clock = call.instance.workspace, call.instance.clock
     campaign = lookup(call, "campaign_id", workspace.campaigns, UNKNOWN_CAMPAIGN)

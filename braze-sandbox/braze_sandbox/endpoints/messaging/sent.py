@@ -1,4 +1,4 @@
-"""Add to series what was sent through the API."""
+"""Add messages sent through the API to series."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _COUNTED = ("sent", "delivered", "sent_to_carrier")
 
 
 def with_messages(call: Call, rows: list[str], campaign: Campaign, messages: Iterable[Message]) -> list[str]:
-    """Return the rows of a campaign or a send with messages counted on the company's days on which they were sent."""
+    """Return the rows of a campaign or send, counting messages on the company's days on which they were sent."""
     by_day = _by_day(call, messages)
     if not by_day:
         return rows
@@ -42,7 +42,7 @@ def _with_campaign(text: str, order: dict[str, tuple[str, int]], by_day: dict[st
 
 
 def with_entries(call: Call, rows: list[str], canvas: Canvas) -> list[str]:
-    """Return the rows of a Canvas with its entries and messages through the API counted."""
+    """Return a Canvas's rows, counting its entries and messages through the API."""
     workspace, zone = call.instance.workspace, call.instance.clock.zone
     entries: dict[str, list[str]] = {}
     for key, variant, at in workspace.canvas_entries:

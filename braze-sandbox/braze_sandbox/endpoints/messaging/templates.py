@@ -1,4 +1,4 @@
-"""Email templates: read, created and updated (docs: the email_templates pages)."""
+"""Read, create, and update email templates (docs: the email_templates pages)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ UNKNOWN = "Invalid Email Template ID"
 
 
 def zoneless(when: datetime) -> str:
-    """A moment with microseconds and without a zone, the form of the samples of templates and Content Blocks: UTC."""
+    """Format a moment in UTC with microseconds and no zone, as in the samples of templates and Content Blocks."""
     return when.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
 def list_(call: Call) -> Answer:
-    """GET /templates/email/list: by time of creation (docs silent), both bounds included; no `message` (sample)."""
+    """GET /templates/email/list: by creation time (docs silent), both bounds inclusive; no `message` (sample)."""
     after, before = moment(call, "modified_after"), moment(call, "modified_before")
     kept = [
         template
@@ -49,8 +49,8 @@ def list_(call: Call) -> Answer:
 def info(call: Call) -> Answer:
     """GET /templates/email/info.
 
-    Docs silent: a template of the drag-and-drop editor is a 400. `tags` is an array, as everywhere else, though its
-    page calls it a string.
+    Docs silent: a drag-and-drop editor template is a 400. `tags` is an array, as everywhere else, although its page
+    calls it a string.
     """
     template = lookup(call, "email_template_id", call.instance.workspace.templates, UNKNOWN)
     if template.drag_and_drop:
@@ -77,7 +77,7 @@ _OPTIONAL = {"plaintext_body": "plaintext_body", "preheader": "preheader"}
 
 
 def checked_tags(call: Call) -> list[str]:
-    """Return the `tags` of a body, which must exist."""
+    """Return the `tags` of a body, all of which must exist."""
     tags = call.body.get("tags", [])
     if not isinstance(tags, list):
         raise Refusal(400, "Tags must be an array")
@@ -89,7 +89,7 @@ def checked_tags(call: Call) -> list[str]:
 
 
 def _changes(call: Call) -> dict[str, Any]:
-    """Return the fields of a template that a body gives, checked."""
+    """Return the validated template fields in a body."""
     body = call.body
     changes: dict[str, Any] = {}
     for given, name in {**_TEXTS, **_OPTIONAL}.items():
@@ -125,7 +125,7 @@ def create(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """POST /templates/email/update: the id and at least one field."""
+    """POST /templates/email/update: requires the id and at least one field."""
     template = call.instance.workspace.templates.get(str(call.body.get("email_template_id")))
     if template is None:
         raise Refusal(400, UNKNOWN)

@@ -1,4 +1,4 @@
-"""Translations of messages, templates and Content Blocks (docs: the translation endpoints, early access)."""
+"""Translations of messages, templates, and Content Blocks (docs: the translation endpoints, early access)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from braze_sandbox.model.objects import Locale, Translation
 
 CHANNELS = frozenset({"email", "ios_push", "android_push", "web_push", "kindle_push", "in_app_message"})
-"""What can be translated: email, push and in-app messages."""
+"""Translatable channels: email, push, and in-app messages."""
 
 
 class TranslationRefusal(Refusal):
-    """A refusal as these endpoints word it: objects in `errors`, and no `message`."""
+    """A refusal in the format of these endpoints: objects in `errors`, and no `message`."""
 
     def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """Return the response that carries the refusal."""
+        """Return the response for the refusal."""
         return Answer(encode({"errors": [{"message": self.message}]}), self.status)
 
 
@@ -51,7 +51,7 @@ def _of_campaign(call: Call) -> str:
 
 
 def _of_canvas(call: Call) -> str:
-    # The pages of Canvas speak of a campaign id, too.
+    # The Canvas pages mention a campaign id, too.
     canvas = call.instance.workspace.canvases.get(_given(call, "workflow_id", "INVALID_CAMPAIGN_ID"))
     if canvas is None:
         raise TranslationRefusal(400, "INVALID_CAMPAIGN_ID")
@@ -78,10 +78,11 @@ def _of_content_block(call: Call) -> str:
 
 
 def _find(call: Call, owner: Callable[[Call], str]) -> Translation:
-    """Return the translation that is asked for, or a refusal.
+    """Return the requested translation, or a refusal.
 
-    The tables of errors have ids, the samples have prose: both samples are used, ids where there is no sample. Which
-    are 400 and which 404 is not documented: what is not found is 404, but for the locale, whose sample is a 400.
+    The error tables have ids and the samples have prose: use both samples, and ids where there is no sample. Which
+    errors are 400 and which are 404 is not documented: anything not found is a 404, except the locale, whose sample is
+    a 400.
     """
     workspace = call.instance.workspace
     if not workspace.multi_language:
@@ -130,7 +131,7 @@ def translations(call: Call, owner: Callable[[Call], str]) -> Answer:
 
 
 def source(call: Call, owner: Callable[[Call], str]) -> Answer:
-    """Return the texts that are translated: an object, not an array."""
+    """Return the source texts: an object, not an array."""
     flag(call, "post_launch_draft_version")
     translation = _find(call, owner)
     _wanted(call, translation)
@@ -138,9 +139,9 @@ def source(call: Call, owner: Callable[[Call], str]) -> Answer:
 
 
 def update(call: Call, owner: Callable[[Call], str]) -> Answer:
-    """Merge texts into a locale: ids that the message does not have are a 400 (docs silent on the text).
+    """Merge texts into a locale; ids missing from the message are a 400 (text: docs silent).
 
-    The page of templates calls the map `translations_map` in its table and `translation_map` in its sample.
+    The template page calls the map `translations_map` in its table and `translation_map` in its sample.
     """
     translation = _find(call, owner)
     wanted = _given(call, "locale_id", "INVALID_LOCALE_ID")
@@ -178,7 +179,7 @@ ENDPOINTS = [
         )
         for end in ([""] if owner is _of_content_block else ["", "/"])
     ),
-    # Some pages end these paths with a slash, others do not.
+    # Some pages end these paths with a slash; others do not.
     *(
         _endpoint(path + end, permission, translations, owner)
         for path, permission, owner in (
@@ -188,7 +189,7 @@ ENDPOINTS = [
         )
         for end in ("", "/")
     ),
-    # The other path of templates.
+    # The other path for templates.
     _endpoint("/templates/translations/email", "templates.translations.get", translations, _of_template),
     _endpoint("/content_blocks/translations", "content_blocks.translations.get", translations, _of_content_block),
     _endpoint("/campaigns/translations/source", "campaigns.translations.get", source, _of_campaign),

@@ -1,1 +1,1 @@
-"""Endpoints that send: at once, by trigger, on a schedule. Nothing leaves the sandbox."""
+"""Endpoints that send: immediately, by trigger, or on a schedule. Nothing leaves the sandbox."""

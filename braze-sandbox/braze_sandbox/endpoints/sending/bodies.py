@@ -1,4 +1,4 @@
-"""Checks of what the sending endpoints share: who gets a message, and when."""
+"""Checks shared by the sending endpoints: recipients and schedules."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NO_RECIPIENTS = "No Recipients"
 
 
 def is_broadcast(call: Call) -> bool:
-    """Return whether a request addresses a whole audience."""
+    """Return whether a request targets a whole audience."""
     given = call.body.get("broadcast", False)
     if not isinstance(given, bool):
         raise bad("'broadcast' must be true or false")
@@ -29,19 +29,19 @@ def is_broadcast(call: Call) -> bool:
 
 
 def pool(call: Call) -> str:
-    """Return the rate-limit pool: broadcasts have one of their own (docs: api_limits)."""
+    """Return the rate-limit pool: broadcasts have their own (docs: api_limits)."""
     return "broadcasts" if call.body and call.body.get("broadcast") is True else "a"
 
 
 def objects(call: Call, *names: str) -> None:
-    """Check that fields are objects where they are there."""
+    """Check that the given fields are objects if present."""
     for name in names:
         if not isinstance(call.body.get(name, {}), dict):
             raise bad(f"'{name}' must be an object")
 
 
 def check_audience(audience: Json) -> None:
-    """Refuse an audience that is none; answer 501 for what the sandbox cannot evaluate."""
+    """Refuse an invalid audience; return 501 if the sandbox cannot evaluate it."""
     try:
         compile_audience(audience)
     except UnsupportedError as why:
@@ -51,7 +51,7 @@ def check_audience(audience: Json) -> None:
 
 
 def check_users(call: Call, segment: str = "segment_id", audience: str = "audience") -> None:
-    """Check `external_user_ids`, `user_aliases`, the segment and the audience of a message without a trigger."""
+    """Check `external_user_ids`, `user_aliases`, the segment, and the audience of a message without a trigger."""
     body = call.body
     ids, aliases = body.get("external_user_ids", []), body.get("user_aliases", [])
     if not isinstance(ids, list) or not all(isinstance(as_text(one), str) and as_text(one) for one in ids):
@@ -77,7 +77,7 @@ def check_users(call: Call, segment: str = "segment_id", audience: str = "audien
 
 
 def check_recipients(call: Call, properties: str) -> None:
-    """Check `recipients` and the audience of a trigger; `properties` is what each recipient's data is called."""
+    """Check `recipients` and the audience of a trigger; `properties` is the field with each recipient's data."""
     body, recipients = call.body, call.body.get("recipients")
     objects(call, properties)
     if "audience" in body:
@@ -131,9 +131,9 @@ def _check_identifier(name: str, value: Json) -> None:
 
 
 def schedule_time(call: Call, given: Json) -> datetime:
-    """Return the moment of a schedule object in UTC (docs: schedule_object).
+    """Return the time of a schedule object in UTC (docs: schedule_object).
 
-    Local and optimal time differ from user to user in Braze; here the company's zone stands for all of them.
+    In Braze, local and optimal time differ from user to user; here the company's zone applies to all of them.
     """
     if not isinstance(given, dict):
         raise bad("'schedule' is required and must be an object")
@@ -150,7 +150,7 @@ def schedule_time(call: Call, given: Json) -> datetime:
 
 
 def known(objects_by_id: dict[str, Any], key: Json, text: str) -> Any:  # noqa: ANN401 - what the mapping holds
-    """Return an object by its id, or refuse the request with a text."""
+    """Return an object by its id; if unknown, refuse the request with a text."""
     found = objects_by_id.get(key) if isinstance(key, str) else None
     if found is None:
         raise bad(text)

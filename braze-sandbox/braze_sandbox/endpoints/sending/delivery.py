@@ -1,4 +1,4 @@
-"""Deliver dispatches: into profiles, and into the messages that statistics and Currents count."""
+"""Deliver dispatches: to profiles, and to the messages counted by statistics and Currents."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ CHANNELS = {
     "webhook": "webhook",
     "content_card": "content_cards",
 }
-"""Messages of a request to the channels of campaign details."""
+"""Maps a request's messages to channels of campaign details."""
 _ALIASES = ("trigger_properties", "context", "canvas_entry_properties")
 
 
 def send_due(instance: Instance) -> None:
-    """Send what is scheduled for now or before, oldest first."""
+    """Send everything scheduled for now or earlier, oldest first."""
     schedules = instance.workspace.schedules
     if not schedules:
         return
@@ -54,7 +54,7 @@ def send_due(instance: Instance) -> None:
 
 
 class Delivery:
-    """One dispatch on its way to its recipients."""
+    """A dispatch on its way to its recipients."""
 
     def __init__(self, instance: Instance, dispatch: Dispatch) -> None:
         self._instance = instance
@@ -64,7 +64,7 @@ class Delivery:
         self._now = instance.clock.utc_now()
 
     def run(self) -> None:
-        """Deliver to every recipient that each message can reach."""
+        """Deliver each message to every reachable recipient."""
         send = {"message": self._message, "campaign": self._campaign, "canvas": self._canvas}.get(self._dispatch.source)
         if send:
             send()
@@ -153,7 +153,7 @@ class Delivery:
         return True
 
     def _users(self, audience: str) -> Iterator[Recipient]:
-        """Yield who a message without a trigger is for: named users who are in the segment and the audience, if any."""
+        """Yield the users of a message without a trigger: named users within the segment and the audience, if any."""
         find, body = self._instance.profiles.find, self._body
         named = [find("external_id", as_text(one)) for one in body.get("external_user_ids", ())]
         named += [find("alias", (one["alias_label"], one["alias_name"])) for one in body.get("user_aliases", ())]
@@ -168,7 +168,7 @@ class Delivery:
         yield from ((one, {}) for one in self._in_audience(chosen, body.get(audience)))
 
     def _recipients(self) -> Iterator[Recipient]:
-        """Yield who a trigger is for, with the properties of each; their attributes are applied first."""
+        """Yield a trigger's recipients with their properties, after applying their attributes."""
         shared = self._properties(self._body)
         recipients = self._body.get("recipients")
         if recipients is None:
@@ -242,7 +242,7 @@ class Delivery:
 
 
 def track_send(instance: Instance, campaign_id: str, send_id: str) -> None:
-    """Make a send id known, so that its statistics can be asked for."""
+    """Make a send id known so that its statistics can be requested."""
     known = Send(id=send_id, campaign_id=campaign_id, sent_at=instance.clock.utc_now())
     instance.workspace.sends.setdefault(send_id, known)
 
@@ -252,7 +252,7 @@ def _draw(name: str, count: int) -> int:
 
 
 def _variations(messages: dict[str, dict[str, Any]], profile: Profile, *, together: bool) -> dict[str, dict[str, Any]]:
-    """Pick the variation that a user gets: one per channel, or one of all (`together`) in a multivariate campaign."""
+    """Pick a user's variation: one per channel, or one of all (`together`) in a multivariate campaign."""
     channels: dict[str, list[str]] = {}
     for variation, message in messages.items():
         channels.setdefault("" if together else message["channel"], []).append(variation)

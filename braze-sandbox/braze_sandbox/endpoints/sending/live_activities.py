@@ -1,4 +1,4 @@
-"""Live Activities: started and updated (docs: the live_activity pages)."""
+"""Start and update Live Activities (docs: the live_activity pages)."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def start(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """POST /messages/live_activity/update. An activity that an app has started itself is not known: accepted, too."""
+    """POST /messages/live_activity/update. An activity started by an app is unknown here and also accepted."""
     app, activity = _check(call)
     if not isinstance(call.body.get("end_activity", False), bool):
         raise bad("'end_activity' must be true or false")

@@ -1,6 +1,6 @@
-"""Messages, campaigns and Canvases for later (docs: the schedule_messages pages).
+"""Schedule messages, campaigns, and Canvases (docs: the schedule_messages pages).
 
-What is due is sent when the next request comes in, or when the messages are looked at.
+Due messages are sent when the next request arrives or when messages are inspected.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _OWNERS: dict[Source, str] = {"campaign": "campaign_id", "canvas": "canvas_id"}
 
 
 def create(call: Call, source: Source) -> Answer:
-    """Schedule a dispatch. A time that is past is sent at once (docs silent)."""
+    """Schedule a dispatch. If the time is past, send it at once (docs silent)."""
     _CHECKS[source](call)
     at = schedule_time(call, call.body.get("schedule"))
     made = Schedule(id=uuid4().hex, dispatch=dispatch(call, source), at=at)
@@ -40,7 +40,7 @@ def create(call: Call, source: Source) -> Answer:
 
 
 def _schedule(call: Call, source: Source) -> Schedule:
-    """Return the schedule of a request. Unknown, sent already, or another's: 400 with a text of ours (docs silent)."""
+    """Return a request's schedule. Unknown, already sent, or another source's: 400 with our own text (docs silent)."""
     found = call.instance.workspace.schedules.get(str(call.body.get("schedule_id")))
     if found is None or found.dispatch.source != source:
         raise bad("Invalid Schedule ID")
@@ -51,14 +51,14 @@ def _schedule(call: Call, source: Source) -> Schedule:
 
 
 def update(call: Call, source: Source) -> Answer:
-    """Change when something is sent and, of messages without a campaign, what is sent."""
+    """Change the send time and, for messages without a campaign, the content."""
     found = _schedule(call, source)
     changes = call.body.keys() & {"schedule", "messages"}
     if not changes or (source != "message" and "schedule" not in changes):
         raise bad("'schedule' is required" if source != "message" else "'schedule' or 'messages' is required")
     at = schedule_time(call, call.body["schedule"]) if "schedule" in changes else found.at
     if source == "message" and "messages" in changes:
-        # Checked against the campaign of the schedule, which the request does not name again.
+        # Checked against the schedule's campaign, which the request does not repeat.
         messages_of(replace(call, body=found.dispatch.body), call.body["messages"])
         found.dispatch.body["messages"] = call.body["messages"]
     found.at = at
@@ -66,7 +66,7 @@ def update(call: Call, source: Source) -> Answer:
 
 
 def delete(call: Call, source: Source) -> Answer:
-    """Cancel something before it is sent."""
+    """Cancel a scheduled dispatch before it is sent."""
     del call.instance.workspace.schedules[_schedule(call, source).id]
     return success({}, 201)
 

@@ -1,4 +1,4 @@
-"""Send at once: messages of a request, campaigns, Canvases and transactional email (docs: the send_messages pages)."""
+"""Send immediately: request messages, campaigns, Canvases, transactional email (docs: the send_messages pages)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ INVALID_CAMPAIGN = "Invalid Campaign ID"
 
 
 def messages_of(call: Call, messages: Json) -> None:
-    """Check the `messages` of a request against the campaign that it counts for."""
+    """Check a request's `messages` against the campaign that they count toward."""
     if not isinstance(messages, dict) or not messages:
         raise bad("No message to send")
     for name, content in messages.items():
@@ -50,7 +50,7 @@ def messages_of(call: Call, messages: Json) -> None:
 
 
 def check_message(call: Call) -> None:
-    """Check a message that the request itself holds."""
+    """Check a message included in the request."""
     if call.body.get("campaign_id") is not None:
         campaign = known(call.instance.workspace.campaigns, call.body["campaign_id"], INVALID_CAMPAIGN)
         if not campaign.is_api_campaign:
@@ -62,7 +62,7 @@ def check_message(call: Call) -> None:
 
 
 def check_campaign(call: Call) -> Campaign:
-    """Check a trigger of a campaign, and return the campaign."""
+    """Check a campaign trigger and return the campaign."""
     campaign: Campaign = known(call.instance.workspace.campaigns, call.body.get("campaign_id"), UNKNOWN_CAMPAIGN)
     if campaign.schedule_type != "api_triggered":
         raise bad(INVALID_CAMPAIGN)
@@ -71,18 +71,18 @@ def check_campaign(call: Call) -> Campaign:
 
 
 def check_canvas(call: Call) -> Canvas:
-    """Check a trigger of a Canvas, and return the Canvas."""
+    """Check a Canvas trigger and return the Canvas."""
     canvas: Canvas = known(call.instance.workspace.canvases, call.body.get("canvas_id"), UNKNOWN_CANVAS)
     if canvas.schedule_type != "api_triggered":
         raise bad("Invalid Canvas ID")
-    # The older name of `context` still works (docs: context_object).
+    # `context` also works under its older name (docs: context_object).
     objects(call, "canvas_entry_properties")
     check_recipients(call, "context")
     return canvas
 
 
 def dispatch(call: Call, source: Source, body: dict[str, Any] | None = None) -> Dispatch:
-    """Return a dispatch of the request, with a send id of its own if it is a broadcast of a campaign (docs: errors)."""
+    """Return the request's dispatch, with its own send id if it broadcasts a campaign (docs: errors)."""
     body = dict(call.body if body is None else body)
     if body.get("campaign_id") is not None:
         if body.get("broadcast") is True:
@@ -93,7 +93,7 @@ def dispatch(call: Call, source: Source, body: dict[str, Any] | None = None) -> 
 
 
 def send_now(call: Call, source: Source, notice: str = "") -> Answer:
-    """Deliver what a checked request says, now or after the write lag."""
+    """Deliver a validated request now, or after the write lag."""
     made = dispatch(call, source)
     call.apply(Delivery(call.instance, made).run)
     answer = {"dispatch_id": made.id} | ({"notice": notice} if notice else {})
@@ -103,7 +103,7 @@ def send_now(call: Call, source: Source, notice: str = "") -> Answer:
 
 
 def notice_of(kind: str, thing: Campaign | Canvas) -> str:
-    """Return the notice about something that will not be sent; empty if it will."""
+    """Return a notice that something will not be sent; empty if it will."""
     if thing.archived:
         return f"The {kind} is archived. Unarchive the {kind} to ensure trigger requests will take effect."
     return (
@@ -146,9 +146,9 @@ def _transactional_campaign(call: Call) -> Campaign:
 
 
 def send_transactional(call: Call) -> Answer:
-    """POST /transactional/v1/campaigns/{campaign_id}/send: to one user, once in 24 hours for an `external_send_id`.
+    """POST /transactional/v1/campaigns/{campaign_id}/send: to one user, once in 24 hours per `external_send_id`.
 
-    The status of the answer is not documented: 201, as of the other sends. Here the outcome is known at once.
+    The status of the response is not documented: 201, as for the other sends. Here the outcome is known immediately.
     """
     campaign = _transactional_campaign(call)
     instance, recipient, reference = call.instance, call.body.get("recipient"), call.body.get("external_send_id")
@@ -212,7 +212,7 @@ ENDPOINTS = [
         method="POST",
         path="/transactional/v1/campaigns/{campaign_id}/send",
         permission="transactional.send",
-        # A paid allotment that does not refuse what is beyond it.
+        # A paid allotment that does not refuse requests beyond it.
         pool="a",
         handler=send_transactional,
         touches=mentioned,

@@ -1,1 +1,1 @@
-"""Endpoints that read the settings of a workspace: integrations and SDK keys."""
+"""Endpoints for workspace settings: integrations, SDK keys, push credentials, media, and dashboard users."""

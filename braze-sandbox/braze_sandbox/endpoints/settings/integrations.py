@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 PAGE = 10
 APP_GROUP = "5f0c3f6e9b1d4a0012ab34cd"
-"""The workspace's own id."""
+"""The workspace's id."""
 
 
 def _iso(when: datetime | None) -> str | None:
@@ -46,7 +46,7 @@ def _integration(integration: Integration) -> dict[str, Any]:
 
 
 def list_(call: Call) -> Answer:
-    """GET /cdi/integrations: 10 at a time, in the order of creation; null where there is no run (docs silent)."""
+    """GET /cdi/integrations: 10 at a time, in creation order; null if there is no run (docs silent)."""
     rows = [_integration(integration) for integration in call.instance.workspace.integrations.values()]
     page, headers = by_cursor(call, "/cdi/integrations", rows, PAGE, _bad_cursor)
     return Answer(encode({"results": page, "message": "success"}), headers=headers)
@@ -78,9 +78,9 @@ def job_sync_status(call: Call) -> Answer:
 
 
 def sync(call: Call) -> Answer:
-    """POST /cdi/integrations/{integration_id}/sync: the sync is done at once, and syncs no rows.
+    """POST /cdi/integrations/{integration_id}/sync: the sync finishes at once and syncs no rows.
 
-    A malformed id is documented as a 400, one that no integration has as a 404; the form of ids is not.
+    A malformed id is documented as a 400 and an unknown id as a 404, but the format of ids is not documented.
     """
     integration = call.instance.workspace.integrations.get(call.params["id"])
     if integration is None:

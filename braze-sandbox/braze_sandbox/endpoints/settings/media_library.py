@@ -1,6 +1,6 @@
-"""The media library: assets created and replaced by URL (docs: the manage_assets pages).
+"""The media library: create and replace assets by URL (docs: the manage_assets pages).
 
-Nothing is downloaded: an asset has the size 0, and files in the request itself are a 501.
+Nothing is downloaded: an asset has size 0, and files in the request itself are a 501.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ REPLACEABLE = IMAGES | {"pdf", "ttf", "otf", "woff", "woff2", "vcf", "css", "js"
 
 
 class MediaRefusal(Refusal):
-    """A refusal with a code and what it is about."""
+    """A refusal with a code and its subject."""
 
     def __init__(self, status: int, code: str, message: str, meta: dict[str, Any]) -> None:
         super().__init__(status, message)
         self._code, self._meta = code, meta
 
     def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """Return the response that carries the refusal."""
+        """Return the response for the refusal."""
         return Answer(encode({"message": self.message, "error_code": self._code, "meta": self._meta}), self.status)
 
 
 def _url(call: Call, missing: str) -> tuple[str, str]:
-    """Return the URL of a file and its extension."""
+    """Return a file's URL and extension."""
     if "asset_file" in call.body:
         if "asset_url" in call.body:
             raise Refusal(400, "Both asset_url and asset_file cannot be provided. Please provide only one.")
@@ -70,7 +70,7 @@ def create(call: Call) -> Answer:
 
 
 def replace_file(call: Call) -> Answer:
-    """PUT /media_library/replace_file: id and URL stay."""
+    """PUT /media_library/replace_file: keeps the id and URL."""
     key = call.body.get("asset_id")
     if not isinstance(key, str) or not key:
         raise Refusal(400, "asset_id is required.")

@@ -18,7 +18,7 @@ _PLATFORMS = {
 
 
 def update(call: Call) -> Answer:
-    """POST /apps/push_credential/update: one app and one platform. The texts of the refusals are ours (docs silent)."""
+    """POST /apps/push_credential/update: one app and one platform. The refusal texts are ours (docs silent)."""
     (app,) = texts(call.body, "the body", "app_id")
     if app not in call.instance.workspace.apps:
         raise bad("Invalid App ID")

@@ -1,7 +1,7 @@
-"""Dashboard users by SCIM (docs: the scim pages).
+"""Dashboard users through SCIM (docs: the scim pages).
 
-Braze has tokens of their own for SCIM; here they are API keys with the permission `scim`. Permissions of users are kept
-and shown as they were sent, without the ids that Braze adds to roles, workspaces and teams.
+Braze has separate tokens for SCIM; here they are API keys with the permission `scim`. User permissions are stored and
+returned as sent, without the ids that Braze adds to roles, workspaces, and teams.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ NEVER = "Thursday, January 1, 1970 12:00:00 AM"
 
 
 class ScimRefusal(Refusal):
-    """A refusal as SCIM words it."""
+    """A refusal in SCIM's format."""
 
     def answer(self) -> Answer:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """Return the response that carries the refusal."""
+        """Return the response for the refusal."""
         return Answer(encode({"schemas": [ERROR], "detail": self.message, "status": self.status}), self.status)
 
 
@@ -40,7 +40,7 @@ def _user(call: Call) -> dict[str, Any]:
 
 
 def _checked(call: Call, *required: str) -> dict[str, Any]:
-    """Return what a body says of a user. The texts of the refusals are ours (docs silent)."""
+    """Return a body's user fields. The refusal texts are ours (docs silent)."""
     body = call.body
     if body.get("schemas") != [USER]:
         raise ScimRefusal(400, f"'schemas' must be {USER}")
@@ -57,7 +57,7 @@ def _checked(call: Call, *required: str) -> dict[str, Any]:
 
 
 def create(call: Call) -> Answer:
-    """POST /scim/v2/Users. Status 201, as of SCIM itself."""
+    """POST /scim/v2/Users. Status 201, as in SCIM itself."""
     _require_origin(call)
     users, email = call.instance.workspace.dashboard_users, call.body.get("userName")
     if not isinstance(email, str) or "@" not in email:
@@ -87,7 +87,7 @@ def search(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """PUT /scim/v2/Users/{id}: all but `userName`."""
+    """PUT /scim/v2/Users/{id}: everything except `userName`."""
     _require_origin(call)
     user = _user(call)
     user.update(_checked(call, "permissions"))

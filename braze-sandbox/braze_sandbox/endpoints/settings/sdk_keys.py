@@ -1,4 +1,4 @@
-"""SDK Authentication keys: listed, created, made primary and deleted (docs: the sdk_authentication pages)."""
+"""SDK Authentication keys: list, create, make primary, and delete (docs: the sdk_authentication pages)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from braze_sandbox.request.query import lookup, required
 from braze_sandbox.wire.answer import Answer, Refusal, encode
 
 KEYS = 3
-"""Most of an app."""
+"""Maximum keys per app."""
 
 
 def keys(call: Call) -> Answer:
@@ -55,7 +55,7 @@ def _make_primary(call: Call, primary: SdkKey) -> None:
 
 
 def create(call: Call) -> Answer:
-    """POST /app_group/sdk_authentication/create. Of the key only its frame is checked; the refusals are ours."""
+    """POST /app_group/sdk_authentication/create. Only the key's framing is checked; the refusal texts are ours."""
     app, body = _app(call), call.body
     text, description = body.get("rsa_public_key_str"), body.get("description")
     if not isinstance(text, str) or not text.strip().startswith("-----BEGIN PUBLIC KEY-----"):
@@ -75,14 +75,14 @@ def create(call: Call) -> Answer:
 
 
 def primary(call: Call) -> Answer:
-    """PUT /app_group/sdk_authentication/primary: the keys of the app."""
+    """PUT /app_group/sdk_authentication/primary: returns the app's keys."""
     app = _app(call)
     _make_primary(call, _named(call, app))
     return _listed(call, app)
 
 
 def delete(call: Call) -> Answer:
-    """DELETE /app_group/sdk_authentication/delete: the keys that are left. The primary one stays."""
+    """DELETE /app_group/sdk_authentication/delete: returns the remaining keys. The primary one cannot be deleted."""
     app = _app(call)
     key = _named(call, app)
     if key.is_primary:

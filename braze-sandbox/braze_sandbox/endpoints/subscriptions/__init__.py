@@ -1,1 +1,1 @@
-"""Endpoints of subscription groups and preference centers."""
+"""Endpoints for subscription groups and preference centers."""

@@ -1,4 +1,4 @@
-"""Subscription groups of users, read (docs: get_list_user_subscription_group_status, …_user_subscription_groups)."""
+"""Read users' subscription groups (docs: get_list_user_subscription_group_status, …_user_subscription_groups)."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def _states(profile: Profile) -> dict[str, str]:
 def status(call: Call) -> Answer:
     """GET /subscription/status/get.
 
-    Docs silent: the keys of an answer about addresses or numbers are those as they were sent; of several users who
-    share one, the most recently updated counts; a user nobody knows is `Unknown`; a group nobody knows is a 400.
+    Docs silent: responses about addresses or numbers use them as keys exactly as sent; if several users share one, the
+    most recently updated user counts; an unknown user is `Unknown`; an unknown group is a 400.
     """
     group = lookup(call, "subscription_group_id", call.instance.workspace.subscription_groups, UNKNOWN_GROUP)
     asked = _asked(call)
@@ -75,10 +75,10 @@ def _row(profile: Profile, groups: dict[str, SubscriptionGroup]) -> dict[str, An
 
 
 def groups_of_users(call: Call) -> Answer:
-    """GET /subscription/user/status: groups whose state was ever set, of all users that any identifier names.
+    """GET /subscription/user/status: groups with an explicitly set state, for all users matching any identifier.
 
-    Docs silent: `limit` and `offset` count users, `total_count` counts all of them, they come in the order of the
-    identifiers, and those whom nobody knows are left out.
+    Docs silent: `limit` and `offset` count users, `total_count` counts all of them, they follow the order of the
+    identifiers, and unknown users are left out.
     """
     users: dict[str, Profile] = {}
     for kind, values in _asked(call).items():

@@ -1,4 +1,4 @@
-"""Preference centers: read, created and updated (docs: the preference_center pages)."""
+"""Read, create, and update preference centers (docs: the preference_center pages)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _head(center: PreferenceCenter) -> dict[str, str]:
 
 
 def list_(call: Call) -> Answer:
-    """GET /preference_center/v1/list: in the order of creation (docs silent). None of the three has a `message`."""
+    """GET /preference_center/v1/list: in creation order (docs silent). None of the three has a `message`."""
     centers = call.instance.workspace.preference_centers.values()
     return Answer(encode({"preference_centers": [_head(center) for center in centers]}))
 
@@ -55,7 +55,7 @@ def details(call: Call) -> Answer:
 
 
 def url(call: Call) -> Answer:
-    """GET /preference_center/v1/{preferenceCenterExternalId}/url/{userId}. A user nobody knows: 404 (docs silent)."""
+    """GET /preference_center/v1/{preferenceCenterExternalId}/url/{userId}. Unknown user: 404 (docs silent)."""
     center, user = _center(call), call.params["user"]
     if call.instance.profiles.find("external_id", user) is None:
         raise Refusal(404, "User not found")
@@ -71,7 +71,7 @@ _FIELDS = {
 
 
 def _changes(call: Call) -> dict[str, Any]:
-    """Return the fields of a center that a body gives, checked. The texts of the refusals are ours (docs silent)."""
+    """Return the validated center fields in a body. The refusal texts are ours (docs silent)."""
     changes: dict[str, Any] = {}
     for given in ("preference_center_page_html", "confirmation_page_html"):
         if not isinstance(call.body.get(given), str) or not call.body[given]:
@@ -95,7 +95,7 @@ def _changes(call: Call) -> dict[str, Any]:
 def create(call: Call) -> Answer:
     """POST /preference_center/v1. Status 201; a taken name is a 400 (docs silent on both)."""
     name, centers = call.body.get("name"), call.instance.workspace.preference_centers
-    # A plus sign and dots are in none of the documented names.
+    # No documented name contains a plus sign or a dot.
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9_-]+", name):
         raise Refusal(400, "'name' is required and may have letters, numbers, hyphens and underscores only")
     if any(center.name == name for center in centers.values()):
@@ -113,7 +113,7 @@ def create(call: Call) -> Answer:
 
 
 def update(call: Call) -> Answer:
-    """PUT /preference_center/v1/{preferenceCenterExternalID}. The name stays as it is."""
+    """PUT /preference_center/v1/{preferenceCenterExternalID}. The name does not change."""
     center = _center(call)
     if call.body.get("name", center.name) != center.name:
         call.report("the name of a preference center cannot be changed", "name", call.body["name"])

@@ -1,6 +1,6 @@
-"""POST /subscription/status/set and its second version (docs: post_update_user_subscription_group_status and …_v2).
+"""POST /subscription/status/set and version 2 (docs: post_update_user_subscription_group_status and …_v2).
 
-Both are asynchronous here: the pages do not say, but the first advises to wait minutes between updates.
+Both are asynchronous here: the pages do not specify it, but the first advises waiting minutes between updates.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SECOND = {"external_ids": "external_id", "emails": "email", "phones": "phone"}
 
 
 def set_one(call: Call) -> Answer:
-    """Version 1: one group. Identifiers may come as one string or as an array."""
+    """Handle version 1: one group. Identifiers may be one string or an array."""
     only(call, _COMMON | _FIRST.keys())
     _not_both(call.body)
     change = _change(call, call.body, _FIRST, singles=_FIRST)
@@ -37,7 +37,7 @@ def set_one(call: Call) -> Answer:
 
 
 def set_many(call: Call) -> Answer:
-    """Version 2: several groups. Whether the 50 users are those of a group or of the request is not documented."""
+    """Handle version 2: several groups. Whether the 50-user limit is per group or per request is not documented."""
     only(call, {"subscription_groups"})
     groups = call.body.get("subscription_groups")
     if not isinstance(groups, list) or not groups or not all(isinstance(group, dict) for group in groups):
@@ -58,7 +58,7 @@ def _not_both(kinds: Iterable[str]) -> None:
 def _change(
     call: Call, obj: dict[str, Any], names: Mapping[str, str], singles: Iterable[str] = ()
 ) -> dict[str, list[str]]:
-    """Return the identifiers of a checked object, by kind. What a bad one says is not documented."""
+    """Return a validated object's identifiers, by kind. Braze's response to a bad one is not documented."""
     group = obj.get("subscription_group_id")
     try:
         UUID(group)
@@ -90,7 +90,7 @@ def _change(
 def _apply(call: Call, obj: dict[str, Any], change: dict[str, list[str]]) -> None:
     profiles = call.instance.profiles
     group, state = obj["subscription_group_id"], obj["subscription_state"]
-    # A user in the double opt-in workflow is subscribed once they have answered, which nobody does here.
+    # Double opt-in subscribes a user once they reply, which never happens here.
     waits = obj.get("use_double_opt_in_logic") is True and state == "subscribed" and not _is_email(call, group, change)
     for kind, values in change.items():
         for value in values:

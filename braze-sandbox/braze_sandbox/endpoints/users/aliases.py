@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def new(call: Call) -> Answer:
-    """Attach aliases to users, or make users who have nothing but an alias. 201 is that of /users/identify."""
+    """Attach aliases to users, or create alias-only users. The 201 is that of /users/identify."""
     wanted = []
     for index, obj in enumerate(array(call, "user_aliases")):
         where = f"user_aliases[{index}]"
@@ -46,14 +46,14 @@ def _attach(call: Call, where: str, alias: tuple[str, str], external_id: str | N
     elif (profile := profiles.find("external_id", external_id)) is None:
         report("no user has the external id that an alias is for: nothing happens")
     elif alias[0] in profile.aliases:
-        # One name per label; which of the two stays is not documented.
+        # One name per label; which of the two is kept is not documented.
         report("the user has another alias with that label (docs silent: it stays)")
     else:
         profiles.add_alias(profile, *alias)
 
 
 def update(call: Call) -> Answer:
-    """Rename aliases. The answer is not documented: here it has nothing but the message."""
+    """Rename aliases. The response is not documented: here it has only the message."""
     renames = []
     for index, obj in enumerate(array(call, "alias_updates")):
         where = f"alias_updates[{index}]"

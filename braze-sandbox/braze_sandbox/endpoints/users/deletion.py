@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from braze_sandbox.model.profile import Profile
 
-# Least recently updated is not among them here.
+# `least_recently_updated` is not allowed here.
 _PREFERENCES = ("identified", "unidentified", "most_recently_updated")
 _KINDS = {
     "external_ids": "external_id",
@@ -27,10 +27,10 @@ _KINDS = {
 
 
 def delete(call: Call) -> Answer:
-    """Delete users by one kind of identifier, a deprecated external id included.
+    """Delete users by one kind of identifier, including deprecated external ids.
 
-    The documented answer has no `message`, the recorded one has it. `deleted` counts what was queued, so here unknown
-    identifiers too; what a bad request says is not documented.
+    The documented response has no `message`, but the recorded one does. `deleted` counts what was queued, so here it
+    includes unknown identifiers; the response to a bad request is not documented.
     """
     given = [name for name in _KINDS if name in call.body]
     if len(given) != 1:

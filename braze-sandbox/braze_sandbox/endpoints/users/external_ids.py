@@ -30,9 +30,10 @@ def _each(call: Call, name: str, work: Callable[[Call, Json], Json]) -> tuple[li
 
 
 def rename(call: Call) -> Answer:
-    """Give users another external id and deprecate theirs.
+    """Give users a new external id and deprecate the old one.
 
-    `external_ids` was recorded with the objects of the request; the documentation has strings, and does not say which.
+    `external_ids` was recorded with the objects of the request; the documentation has strings and does not specify
+    which ones.
     """
     done, errors = _each(call, "external_id_renames", _rename)
     return success({"external_ids": done, "rename_errors": errors}, 201)

@@ -1,4 +1,4 @@
-"""POST /users/identify and /users/merge: two profiles become one (docs: post_user_identify, post_users_merge)."""
+"""POST /users/identify and /users/merge: merge two profiles (docs: post_user_identify, post_users_merge)."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FILLED = ("first_name", "last_name", "gender", "dob", "time_zone", "home_city",
 
 
 def absorb(profiles: Profiles, kept: Profile, gone: Profile) -> None:
-    """Merge a profile into another, whose own values win, and remove it.
+    """Merge one profile into another, keeping the target's values, and remove it.
 
-    What becomes of all that the docs do not list is unknown: here aliases move where their label is free, as identified
-    users keep theirs; an external id and subscription states vanish.
+    Anything not listed in the docs is unknown: here aliases move if their label is free, as identified users keep
+    theirs; an external id and subscription states are lost.
     """
     sent, own = dict(gone.attributes), kept.attributes
     profiles.remove(gone)
@@ -51,7 +51,7 @@ _TO_IDENTIFY = {"aliases_to_identify": "alias", "emails_to_identify": "email", "
 
 
 def identify(call: Call) -> Answer:
-    """Give unidentified users an external id, or merge them into the user who has it."""
+    """Give unidentified users an external id, or merge them into the user who already has it."""
     only(call, _TO_IDENTIFY)
     wanted: list[tuple[str, Callable[[], Profile | None], str, Json]] = []
     errors: list[dict[str, Any]] = []
@@ -65,14 +65,14 @@ def identify(call: Call) -> Answer:
             try:
                 wanted.append(_checked(call, kind, obj, where))
             except Refusal as why:
-                # Recorded: an array that no request has.
+                # Recorded: an array that appears in no request.
                 errors.append({"type": _reason(obj, where, why), "input_array": "user_identifiers", "index": index})
                 refusal = why
     # Whether the three arrays share the limit is not documented.
     if not 0 < len(wanted) + len(errors) <= MOST:
         raise bad(f"one of {', '.join(_TO_IDENTIFY)} is required, and all have at most {MOST} objects together")
     if refusal and not wanted:
-        # What a request without a single good object gets was not recorded, and is not documented.
+        # The response to a request without a single valid object is neither recorded nor documented.
         raise refusal
     call.apply(each(partial(_identify, call), wanted))
     return success({"aliases_processed": len(wanted), **({"errors": errors} if errors else {})}, 201)
@@ -101,7 +101,7 @@ def _finder(call: Call, kind: str, obj: dict[str, Any], where: str) -> Callable[
     def find() -> Profile | None:
         found = profiles.sharing(kind, value)
         if len(found) > 1:
-            # In spite of any prioritization, says a report of the page.
+            # Despite any prioritization, according to a report about the page.
             call.report("an address that several users share identifies none of them", where, obj)
         return found[0] if len(found) == 1 else None
 
@@ -122,7 +122,7 @@ def _identify(call: Call, where: str, find: Callable[[], Profile | None], extern
     if found is None:
         call.report("nobody to identify: nothing happens", where, obj)
     elif found.external_id is not None:
-        # Docs silent; the endpoint is for unidentified users.
+        # Docs silent; the endpoint is meant for unidentified users.
         if found is not target:
             call.report("a user who has an external id is not identified again", where, obj)
     elif target is None:
@@ -141,7 +141,7 @@ _SHAPE = (
 
 
 def merge(call: Call) -> Answer:
-    """Merge users into others; always 202."""
+    """Merge users into others; always return 202."""
     only(call, {"merge_updates"})
     updates = call.body.get("merge_updates")
     if not isinstance(updates, list) or not updates or not all(isinstance(update, dict) for update in updates):

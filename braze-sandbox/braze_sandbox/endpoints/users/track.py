@@ -24,21 +24,21 @@ if TYPE_CHECKING:
     """Applies a checked object and returns its user."""
 
 DISTINCT_NAMES = 20_000
-"""How many distinct event names, or product names, block a profile."""
+"""Number of distinct event or product names that blocks a profile."""
 
 ARRAYS = ("attributes", "events", "purchases")
 
 
 def track(call: Call) -> Answer:
-    """POST /users/track: 201 with an entry in `errors` for each refused object, or 400 with nothing applied.
+    """POST /users/track: 201 with an `errors` entry per refused object, or 400 with nothing applied.
 
-    A request whose objects are all refused was recorded as a 400 whose `errors` name each of them.
+    If all objects are refused, the recorded response is a 400 whose `errors` name each one.
     """
     return take(call, arrays_of(call, call.instance.options.track_objects))
 
 
 def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
-    """Check each object, answer for it, and apply the good ones now or later."""
+    """Check each object, report errors, and apply the valid ones now or later."""
     counts: dict[str, int] = {}
     errors: list[dict[str, Any]] = []
     works: list[Work] = []
@@ -54,7 +54,7 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
             try:
                 work = check(call, array, index, obj)
                 if call.instance.write_lag.lags:
-                    # The user is known only then.
+                    # The user is not known until the work runs.
                     works.append(work)
                     touched.add(index)
                 else:
@@ -62,7 +62,7 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
                 processed += 1
             except Rejected as why:  # noqa: PERF203 - each object stands alone
                 errors.append({"type": str(why), "input_array": array, "index": index})
-        # Described as a number of users for attributes, of objects for the others.
+        # Documented as a number of users for attributes and of objects for the others.
         counts[f"{array}_processed"] = len(touched) if array == "attributes" else processed
     if call.recorded and len(errors) == sum(map(len, arrays.values())):
         raise Refusal(400, ALL_REFUSED, errors)
@@ -75,7 +75,7 @@ def take(call: Call, arrays: dict[str, list[Any]]) -> Answer:
 
 
 def check(call: Call, array: str, index: int, obj: Json) -> Work:
-    """Return what applies an object to its user; Rejected if Braze would refuse it."""
+    """Return a function that applies an object to its user; raise Rejected if Braze would refuse it."""
     if (array, index) in call.rejects:
         raise Rejected(call.rejects[array, index])
     try:
@@ -89,7 +89,7 @@ def _reporter(call: Call, where: str, obj: object) -> Report:
 
 
 def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
-    """Return the arrays of a request, refused if they are empty or hold too many objects."""
+    """Return a request's arrays; refuse them if they are empty or have too many objects."""
     arrays: dict[str, list[Any]] = {}
     for name in ARRAYS:
         if name in call.body:
@@ -100,7 +100,7 @@ def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
     if total > most:
         raise Refusal(400, "Max Input Length Exceeded", [f"{total} objects were sent, at most {most} may be"])
     if not total:
-        # Docs silent; a request that does nothing is more likely a bug than a wish.
+        # Docs silent; a request that does nothing is more likely a bug than intentional.
         raise Refusal(400, ALL_REFUSED)
     for name in sorted(call.body.keys() - set(ARRAYS)):
         call.report("a field that /users/track does not have is ignored", name, call.body[name])
@@ -108,7 +108,7 @@ def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
 
 
 def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alias_creates: bool) -> Profile | None:
-    """Return the profile of an object, created if needed; None if there is none and the object may only update."""
+    """Return an object's profile, created if needed; None if it is missing and the object may only update."""
     profiles = call.instance.profiles
     if identity is None:
         return profiles.create()
@@ -169,7 +169,7 @@ def _store(call: Call, profile: Profile, stored: dict[str, Any], *, purchase: bo
 
 
 def _lost(obj: dict[str, Any], identity: Identity | None, report: Report, *, alias_creates: bool) -> None:
-    """Report an object that found no user, unless the sender asked for that."""
+    """Report an object whose user was not found, unless the sender asked to update only."""
     if identity is None or (obj.get("_update_existing_only") is True):
         return
     if identity.kind == "braze_id":
@@ -188,7 +188,7 @@ _CHECK: dict[str, Callable[[Call, Any, Report], Work]] = {
 
 
 def touches(call: Call) -> set[Hashable]:
-    """Return the users of a request."""
+    """Return a request's users."""
     return users_of(call.instance.profiles, call.body)
 
 

@@ -26,7 +26,7 @@ BULK_PER_PROFILE = 100
 
 
 def _beta(handler: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
-    """Return a handler for those whose account is in the beta."""
+    """Return a handler for accounts in the beta."""
 
     def handle(call: Call) -> Answer:
         if status := call.instance.options.beta_refusal:
@@ -37,7 +37,7 @@ def _beta(handler: Callable[[Call], Answer]) -> Callable[[Call], Answer]:
 
 
 def bulk(call: Call) -> Answer:
-    """As /users/track with more objects. What too many of one profile do is not documented: 400, nothing applied."""
+    """Handle /users/track with more objects. Too many for one profile: 400, nothing applied (docs silent)."""
     arrays = arrays_of(call, call.instance.options.bulk_objects)
     users = Counter(_user(call, obj) for objects in arrays.values() for obj in objects)
     del users[None]
@@ -56,7 +56,7 @@ def _user(call: Call, obj: Any) -> Hashable:  # noqa: ANN401 - any JSON
 
 
 def sync(call: Call) -> Answer:
-    """Apply one object, and answer with the state of the user. All errors are fatal."""
+    """Apply one object and return the user's state. All errors are fatal."""
     arrays = arrays_of(call, 1)
     array = next(name for name in ARRAYS if arrays.get(name))
     obj = arrays[array][0]
@@ -75,7 +75,7 @@ def sync(call: Call) -> Answer:
 
 
 def _attributes(profile: Profile, obj: dict[str, Any]) -> dict[str, Any]:
-    # How one shows that is not there, or no longer, is not documented: here it is null.
+    # How Braze shows a missing or removed value is not documented: here it is null.
     names = [name.strip() for name in obj if name not in CONTROL and name.strip() not in STANDARD]
     return {"custom_attributes": {name: plain(profile.custom_attributes.get(name)) for name in names}}
 
@@ -83,7 +83,7 @@ def _attributes(profile: Profile, obj: dict[str, Any]) -> dict[str, Any]:
 def _summary(stored: Iterable[dict[str, Any]], key: str, name: str) -> dict[str, Any]:
     ones = [one for one in stored if one[key] == name]
     times = [one["time"] for one in ones]
-    # A purchase of three is three purchases (docs: purchase_object).
+    # A purchase with quantity 3 is three purchases (docs: purchase_object).
     count = sum(one.get("quantity", 1) for one in ones)
     return {key: name, "first": iso(min(times)), "last": iso(max(times)), "count": count}
 
