@@ -74,9 +74,9 @@ class Clock:
     """The company's calendar.
 
     Args:
-        time_zone: The company's, by IANA name.
-        today: A day at which time stands still, at its last second; text is read as YYYY-MM-DD. None: the real time.
-        ending_day_included: Whether the day that holds `ending_at` belongs to a series, which is not documented.
+        time_zone: The company's time zone, as an IANA name.
+        today: Freeze time at the last second of this day, a date or a YYYY-MM-DD string. None: real time.
+        ending_day_included: Whether a series includes the day of `ending_at`, which is not documented.
 
     Raises:
         ValueError: `today` is not a date.

@@ -15,13 +15,13 @@ STATES = (*_SUBSCRIBED, "all")
 
 
 def obstacle(workspace: Workspace, profile: Profile, channel: str, content: dict[str, Any], state: str) -> str:
-    """Return what keeps a message from a user; empty if nothing does.
+    """Return the reason that a message cannot reach a user; empty if it can.
 
     Args:
         workspace: Where bounces and apps are looked up.
         profile: The user.
         channel: As in campaign details.
-        content: The message object: for SMS and WhatsApp its subscription group counts.
+        content: The message object; for SMS and WhatsApp, its subscription group matters.
         state: Which users to reach: `opted_in`, `subscribed` (or opted in) or `all`.
     """
     if channel == "email":

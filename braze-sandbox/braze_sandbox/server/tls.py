@@ -27,11 +27,11 @@ class Certificate:
 
 @contextmanager
 def certificate(host: str = "127.0.0.1", folder: Path | None = None) -> Iterator[Certificate]:
-    """Make a certificate for `localhost`, the loopback addresses and `host`; its key's file lasts for the context.
+    """Create a certificate for `localhost`, the loopback addresses, and `host`; its key file lasts for the context.
 
     Args:
-        host: Name or address that clients use as well; addresses that mean "all" add nothing.
-        folder: Where to leave `ca.pem`; None: in a temporary folder, for the context.
+        host: Another name or address that clients use; wildcard addresses add nothing.
+        folder: Where to write `ca.pem`; None: a temporary folder that lasts for the context.
 
     Raises:
         ModuleNotFoundError: The extra `tls` is not installed.

@@ -63,7 +63,7 @@ class Fault:
     body: Any = None
     latency_ms: float = 0
     errors: list[dict[str, Any]] = field(default_factory=list)
-    """For `partial_errors`, `refuse_named`: `input_array`, `index` or `contains`, and `type` of what to refuse."""
+    """For `partial_errors`, `refuse_named`: what to refuse, by `input_array`, `index` or `contains`, and `type`."""
     reset: ResetForm = "epoch"
     """For status 429: which of the three header forms gives the retry time."""
     reset_in: float = 1.0

@@ -117,7 +117,7 @@ def _shown(locale: Locale) -> dict[str, str]:
 
 
 def translations(call: Call, owner: Callable[[Call], str]) -> Answer:
-    """All locales, or that of `locale_id`, which is optional everywhere: its pages disagree; no `message` (samples)."""
+    """Return all locales or that of `locale_id`, always optional here: its pages disagree. No `message` (samples)."""
     flag(call, "post_launch_draft_version")
     translation = _find(call, owner)
     wanted = _wanted(call, translation)
