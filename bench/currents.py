@@ -1,6 +1,6 @@
-"""How fast the tap reads Currents' files from a local disk, 1,000 of 5,000 events: `make bench-currents`.
+"""Measure how fast the tap reads Currents files from a local disk, 1,000 of 5,000 events: `make bench-currents`.
 
-Tap and processes share the cores of this machine with all else, so look at its load before you compare figures.
+The tap and its processes share this machine's cores with everything else, so check its load before comparing figures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ TEXTS: Final = {
     "campaign_name": "Spring sale, week {}",
     "external_user_id": "customer-{}",
 }
-# A message is a campaign's or a Canvas', and a few fields are rarely filled.
+# A message belongs to a campaign or a Canvas, and a few fields are rarely filled.
 NULL: Final = {
     "canvas_id",
     "canvas_name",
@@ -55,7 +55,7 @@ NULL: Final = {
 
 
 def main() -> None:
-    """Write the files, and read them as the command line asks."""
+    """Write the files and read them as given on the command line."""
     given = _arguments()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
@@ -77,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _write(bucket: Path, files: int, events: int) -> tuple[int, int]:
-    """Files of one event type, some in each hour, all with the same events: the tap does not know that."""
+    """Write files of one event type, some in each hour, all with the same events, which the tap cannot know."""
     properties = of_event_type(EVENT_TYPE)["properties"]
     fields = [{"name": name, "type": _avro(name, kind["type"])} for name, kind in properties.items()]
     declared = {"type": "record", "name": f"dataexport.S3.inner.{EVENT_TYPE}", "fields": fields}
@@ -114,7 +114,7 @@ def _avro(name: str, kinds: list[str]) -> Any:  # noqa: ANN401 - a schema
 
 
 def _container(schema: dict[str, Any], count: int, body: bytes) -> bytes:
-    """A file of one block, as Braze writes it."""
+    """Return a file of one block, as Braze writes it."""
     sync = bytes(16)
     out = BytesIO()
     out.write(b"Obj\x01")
@@ -155,7 +155,7 @@ def _catalog(config: dict[str, Any], stream: str) -> dict[str, Any]:
 
 @contextmanager
 def _memory() -> Iterator[list[float]]:
-    """How many MB the processes that begin meanwhile have together, looked at ten times a second; Linux only."""
+    """Measure the combined memory of processes started meanwhile, in MB, ten times per second; Linux only."""
     seen, done = [0.0], threading.Event()
 
     def look() -> None:

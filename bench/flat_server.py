@@ -1,6 +1,6 @@
-"""A sandbox whose series of campaigns cost hardly anything, with all days alike: `python -m bench.flat_server`.
+"""Run a sandbox with near-zero-cost campaign series, the same every day: `python -m bench.flat_server`.
 
-It answers a plain GET /campaigns/data_series past uvicorn and the application. All else is the sandbox's.
+It handles a plain GET /campaigns/data_series without uvicorn and the application. Everything else is the sandbox's.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ _NOISE = bytes(range(64))
 
 
 class Flat:
-    """Bodies of /campaigns/data_series, put together from one row per campaign.
+    """Bodies of /campaigns/data_series, assembled from one row per campaign.
 
-    Days without activity and restated days are as all others. What changes a campaign in place goes unnoticed.
+    Days without activity and restated days look like all others. In-place changes to a campaign go unnoticed.
     """
 
     def __init__(self, clock: Clock, *, newest_first: bool) -> None:
@@ -55,7 +55,7 @@ class Flat:
         self._rows: dict[str, tuple[Campaign, bytes, bytes]] = {}
         step = -1 if newest_first else 1
 
-        # The day of today is a key of the cache for a sandbox that runs past midnight.
+        # Today's date is part of the cache key in case the sandbox runs past midnight.
         @lru_cache(maxsize=256)
         def days(last: date, length: int, _today: date) -> list[bytes]:
             shown = list(clock.between(last - timedelta(days=length - 1), last))
@@ -64,7 +64,7 @@ class Flat:
         self._days = days
 
     def body(self, call: Call) -> bytes:
-        """The body of an answer; raises what the ordinary way raises."""
+        """Return a response body; raise the same errors as the regular path."""
         campaign = lookup(call, "campaign_id", call.instance.workspace.campaigns, campaigns.UNKNOWN)
         length = integer(call, "length", None, 1, DAYS)
         last = self._clock.last_day(ending_at(call, self._clock))
@@ -76,7 +76,7 @@ class Flat:
         return b'{"data":[' + before + rows + after + b'],"message":"success"}'
 
     def _row(self, campaign: Campaign) -> tuple[bytes, bytes]:
-        """What stands before the day and what stands after it."""
+        """Return the parts of the row before and after the day."""
         known = self._rows.get(campaign.id)
         if known is None or known[0] is not campaign:
             text = campaigns.shape(campaign, recorded=True).row(_MARK, Line(campaign.id).scale, _NOISE, 0)
@@ -86,21 +86,21 @@ class Flat:
 
 
 class FlatProtocol(Protocol):
-    """HTTP/1.1 that answers a plain request for a series by itself and leaves everything else to uvicorn."""
+    """HTTP/1.1 that handles plain series requests itself and leaves everything else to uvicorn."""
 
     instance: Instance
     flat: Flat
 
     def data_received(self, data: bytes) -> None:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """Take a part of the stream."""
+        """Receive a part of the stream."""
         if self.conn.their_state is not h11.IDLE or not self._answered(data):
             super().data_received(data)
 
     def _answered(self, data: bytes) -> bool:
-        """Whether this was a whole request that could be answered, and now is or soon will be."""
+        """Return whether this was a complete, supported request; its response is sent now or soon."""
         instance = self.instance
         start = _START.match(data)
-        # Faults, hooks, other keys and whatever is unusual take the ordinary way.
+        # Faults, hooks, other keys, and anything unusual take the regular path.
         if start is None or instance.faults.rules or instance.hooks or data.find(b"\r\n\r\n") != len(data) - 4:
             return False
         key = _KEY.search(data)
@@ -145,7 +145,7 @@ class FlatProtocol(Protocol):
 
 
 def protocol_of(instance: Instance, flat: Flat) -> type[FlatProtocol]:
-    """Return the protocol of an instance."""
+    """Return an instance's protocol."""
     members: dict[str, Any] = {"instance": instance, "flat": flat}
     return type("InstanceProtocol", (FlatProtocol,), members)
 

@@ -1,9 +1,9 @@
-"""How large the ledger becomes and how fast it answers: `make bench-ledger`.
+"""Measure the ledger's size and speed: `make bench-ledger`.
 
-Users of ten attributes go through the class as a run lets them: first all are new and Braze accepts them, a request at
-a time, then the same records come again and are looked up. With `--others` the file has that many users before, who are
-entered the quick way, so that the speed in a large file can be told without filling it for minutes; it is then a little
-smaller than one that grew. Figures are by the clock and by CPU, for the machine may have other things to do.
+Users with ten attributes go through the class as in a run: first all are new and Braze accepts them, one request at a
+time; then the same records arrive again and are looked up. `--others` first adds that many users on a fast path, to
+measure the speed of a large file without filling it for minutes; the file is then slightly smaller than one that grew.
+Figures are in wall-clock and CPU time, because the machine may be busy with other things.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 _OBJECTS_A_REQUEST: Final = 75
 _MB: Final = 1_000_000
-_ENTRY_BYTES: Final = 8  # of an attribute
+_ENTRY_BYTES: Final = 8  # Size of an attribute.
 _WORKSPACE: Final = "https://rest.iad-01.braze.com"
-# Random numbers as the hashes of users are, in order, so that the file is written from front to end.
+# Random numbers, like user hashes, in sorted order so that the file is written front to back.
 _FILL: Final = """
 WITH RECURSIVE counted (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM counted LIMIT ?)
 INSERT OR IGNORE INTO users SELECT random() & 0x7fffffffffffffff AS id, randomblob(?), 20000 FROM counted ORDER BY id
@@ -39,7 +39,7 @@ INSERT OR IGNORE INTO users SELECT random() & 0x7fffffffffffffff AS id, randombl
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Measure what the command line requests."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--users", type=int, default=500_000)
     parser.add_argument("--attributes", type=int, default=10, help="of each user")
@@ -74,14 +74,14 @@ def main() -> None:
 
 
 def _accept(ledger: Ledger, request: Sequence[Change]) -> None:
-    """What a run has the ledger do of a request, from reading its records to the answer."""
+    """Have the ledger process a request as in a run, from reading its records to the response."""
     news = [change for change in request if ledger.news(change)]
     ledger.under_way(news)
     ledger.settle(news, "accepted")
 
 
 class _Watch:
-    """Adds up the time between entering and leaving, by the clock and of the process."""
+    """Adds up the time between entering and leaving, as wall-clock and process time."""
 
     def __init__(self, what: str) -> None:
         self._what = what
@@ -96,7 +96,7 @@ class _Watch:
         self._clock += time.perf_counter()
 
     def report(self, count: int) -> None:
-        """Print what came of it."""
+        """Print the results."""
         print(
             f"{self._what}: {count:,} users, {count / self._clock:,.0f} a second by the clock, "
             f"{count / self._cpu:,.0f} of CPU",

@@ -1,4 +1,4 @@
-"""What the benchmarks share: a sandbox of their own, and a command timed as a whole process."""
+"""Shared helpers of the benchmarks: a private sandbox and a command timed as a whole process."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Cost:
-    """What a process took: seconds by the clock and of CPU, and its largest size in MB.
+    """Cost of a process: wall-clock seconds, CPU seconds, and peak size in MB.
 
-    `stolen` is the share of the machine's time that went to other virtual machines meanwhile, where Linux knows it.
+    `stolen` is the share of machine time that meanwhile went to other virtual machines, if Linux reports it.
     """
 
     wall: float
@@ -31,7 +31,7 @@ class Cost:
 
 @contextmanager
 def sandbox(*options: str, module: str | None = None) -> Iterator[str]:
-    """Serve a sandbox on a free port, or what a module of the benchmarks serves; yields its URL."""
+    """Serve a sandbox, or one of the benchmarks' server modules, on a free port; yield its URL."""
     command = [str(Path(sys.executable).parent / "braze-sandbox"), "serve", "--port", "0", *options]
     if module:
         command = [sys.executable, "-m", module, *options]
@@ -46,7 +46,7 @@ def sandbox(*options: str, module: str | None = None) -> Iterator[str]:
 
 
 def timed(command: Sequence[str], log: Path, stdin: Path | None = None) -> Cost:
-    """Run a command to its end, its standard error into `log`; exits with the log's end if it fails."""
+    """Run a command to completion with standard error in `log`; if it fails, exit with the end of the log."""
     with log.open("wb") as stderr, (stdin or Path(os.devnull)).open("rb") as source:
         started, before = time.monotonic(), _ticks()
         process = subprocess.Popen(command, stdin=source, stdout=subprocess.DEVNULL, stderr=stderr)
@@ -55,25 +55,25 @@ def timed(command: Sequence[str], log: Path, stdin: Path | None = None) -> Cost:
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
         sys.exit(log.read_text()[-2000:])
-    # Linux counts the size in KB, macOS in bytes.
+    # Linux reports the size in KB, macOS in bytes.
     peak = usage.ru_maxrss / (1024 * 1024 if sys.platform == "darwin" else 1024)
     stolen = (after[0] - before[0]) / max(1, after[1] - before[1])
     return Cost(wall=wall, cpu=usage.ru_utime + usage.ru_stime, peak_mb=peak, stolen=stolen)
 
 
 def records_in(log: str) -> int:
-    """Return how many records the table at the end of the tap's log counts."""
+    """Return the number of records from the table at the end of the tap's log."""
     (count,) = re.findall(r"total in [\d.,]+ s +([\d,]+)", log)
     return int(count.replace(",", ""))
 
 
 def machine() -> str:
-    """How busy the machine is, without which no figure means much."""
+    """Describe the machine's load, without which the figures mean little."""
     return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, Python {sys.version.split()[0]}"
 
 
 def _ticks() -> tuple[int, int]:
-    """The machine's time that was stolen, and all of it: https://docs.kernel.org/filesystems/proc.html."""
+    """Return the machine's stolen and total time: https://docs.kernel.org/filesystems/proc.html."""
     try:
         line = Path("/proc/stat").read_text().partition("\n")[0]
     except OSError:

@@ -1,7 +1,7 @@
-"""A sandbox that answers /users/track without a look at what it holds: `python -m bench.null_server`.
+"""Run a sandbox that acknowledges /users/track without reading the body: `python -m bench.null_server`.
 
-GET /bench/null returns how many requests it has answered so, and the bytes of their bodies. Keys, limits and faults do
-not apply to them; all other requests are the sandbox's.
+GET /bench/null returns the number of requests handled this way and the bytes in their bodies. Keys, limits, and faults
+do not apply to them; all other requests go to the sandbox.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEAD_BYTES = 16_384
 
 
 class Null:
-    """What was answered: requests and bytes of bodies."""
+    """Counts of handled requests and bytes of their bodies."""
 
     def __init__(self, latency: float) -> None:
         self.latency = latency
@@ -40,12 +40,12 @@ class Null:
         self.bytes = 0
 
     def count(self, size: int) -> None:
-        """Count a request by the size of its body."""
+        """Count a request, given the size of its body."""
         self.requests += 1
         self.bytes += size
 
     def shown_by(self, app: ASGIApp) -> ASGIApp:
-        """Return an application that also shows the counts."""
+        """Return an application that also serves the counts."""
 
         async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
             if scope.get("path") == "/bench/null":
@@ -57,7 +57,7 @@ class Null:
 
 
 class NullProtocol(Protocol):
-    """HTTP/1.1 that reads no more of a request to track than its length, and hands all others to uvicorn's own."""
+    """HTTP/1.1 that reads only the length of a track request and passes all others to uvicorn's protocol."""
 
     null: Null
 
@@ -65,11 +65,11 @@ class NullProtocol(Protocol):
         super().__init__(*given, **named)
         self._head = b""
         self._left = 0
-        """Bytes of the body that are still to come."""
+        """Remaining bytes of the body."""
         self._size = 0
 
     def data_received(self, data: bytes) -> None:  # type: ignore[explicit-override] # typing has no override on 3.10
-        """Take a part of the stream."""
+        """Receive a part of the stream."""
         if not self._left:
             if self.conn.their_state is not h11.IDLE:
                 super().data_received(data)
@@ -88,7 +88,7 @@ class NullProtocol(Protocol):
             self.data_received(rest)
 
     def _body(self, data: bytes) -> bytes | None:
-        """What follows a head; None if the head is not whole yet, or another's business."""
+        """Return the data after a head; None if the head is incomplete or not a track request."""
         self._head = b""
         end = data.find(b"\r\n\r\n")
         if end < 0 and len(data) < _HEAD_BYTES and data.startswith(b"POST "[: len(data)]):
@@ -113,7 +113,7 @@ class NullProtocol(Protocol):
 
 
 def protocol_of(null: Null) -> type[NullProtocol]:
-    """Return the protocol that counts there."""
+    """Return the protocol that updates these counts."""
     return type("CountingProtocol", (NullProtocol,), {"null": null})
 
 

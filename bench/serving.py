@@ -1,4 +1,4 @@
-"""What the servers of the benchmarks share: a free port, and a first line that names it."""
+"""Shared by the benchmark servers: a free port and a first output line with its URL."""
 
 from __future__ import annotations
 

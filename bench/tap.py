@@ -1,6 +1,6 @@
-"""How fast the tap reads a workspace of 500 campaigns and 400 days from the sandbox: `make bench-tap`.
+"""Measure how fast the tap reads 500 campaigns and 400 days from the sandbox: `make bench-tap`.
 
-Sandbox and tap share the cores of this machine, so look at its load before you compare figures.
+The sandbox and the tap share this machine's cores, so check its load before comparing figures.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing_extensions import override
 from bench.machinery import Cost, machine, records_in, sandbox, timed
 
 DAYS: Final = 400
-# Series that come nested as Braze sends them; the long forms would write the same figures a second time.
+# Series nested as Braze sends them; the long forms would write the same figures again.
 STREAMS: Final = (
     "campaigns_analytics",
     "canvases_analytics",
@@ -43,7 +43,7 @@ LONG_FORMS: Final = (
 
 @dataclass
 class Result:
-    """What one run of the tap took."""
+    """Results of one run of the tap."""
 
     cost: Cost
     requests: int
@@ -61,7 +61,7 @@ class Result:
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Measure what the command line requests."""
     given = _arguments()
     print(machine())
     streams = (*STREAMS, *LONG_FORMS) if given.long_forms else STREAMS
@@ -121,7 +121,7 @@ def _catalog(config: dict[str, Any], streams: tuple[str, ...]) -> dict[str, Any]
 
 
 def _in_flight(requests: list[dict[str, Any]]) -> float:
-    """How many requests were under way on average, by the sandbox's clock."""
+    """Return the average number of requests in progress, by the sandbox's clock."""
     span = max(request["finished"] for request in requests) - min(request["started"] for request in requests)
     return float(sum(request["finished"] - request["started"] for request in requests) / span)
 

@@ -1,8 +1,8 @@
-"""How fast the target delivers a million records to a sandbox that only counts: `make bench-target`.
+"""Measure how fast the target delivers a million records to a counting-only sandbox: `make bench-target`.
 
-Half of them are attributes, a quarter events and a quarter purchases, with 20 columns and some 400 bytes each; with
-`--digits` 17 their fractions have all the digits of a double, which makes them larger and slower to read. Sandbox and
-target share the cores of this machine, so look at its load before you compare figures.
+Half of them are attributes, a quarter events, and a quarter purchases, with 20 columns and about 400 bytes each; with
+`--digits 17`, their fractions have all the digits of a double, which makes them larger and slower to read. The sandbox
+and the target share this machine's cores, so check its load before comparing figures.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
 
 
 def main() -> None:
-    """Measure what the command line asks for."""
+    """Measure what the command line requests."""
     given = _arguments()
     print(machine())
     with tempfile.TemporaryDirectory() as name:

@@ -1,1 +1,1 @@
-"""The demo: `python -m demo.run` in the root of the checkout."""
+"""The demo: run `python -m demo.run` in the root of the checkout."""

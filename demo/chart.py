@@ -1,4 +1,4 @@
-"""The page that `make demo` ends with: charts of the dbt models, in one HTML file that opens offline."""
+"""The final page of `make demo`: charts of the dbt models in one HTML file that works offline."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ Series = dict[str, list[float | None]]
 
 
 def write(path: Path, database: Postgres) -> None:
-    """Write the page from the marts in the database."""
+    """Write the page from the database's marts."""
     sections = [
         _messages_by_channel(database),
         _open_rates(database),
@@ -160,7 +160,7 @@ def _key(series: Series) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[Any]], *, bars: bool = False) -> str:
-    """Show numbers in a table; with `bars`, each as its share of the largest."""
+    """Render numbers as a table; with `bars`, each one also as a share of the largest."""
     most = max((float(cell) for row in rows for cell in row[1:] if cell), default=1.0)
     lines = []
     for row in rows:

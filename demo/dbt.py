@@ -1,4 +1,4 @@
-"""The dbt package on what was loaded, out of a virtual environment of its own."""
+"""Run the dbt package on the loaded data, from its own virtual environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DBT: Final = ROOT / ".venv-dbt" / "bin" / "dbt"
 
 
 def is_installed() -> bool:
-    """Whether there is a dbt; there is none where no Python is old enough for it."""
+    """Return whether dbt is installed; it is missing if no Python version is old enough for it."""
     return _DBT.exists()
 
 
@@ -40,7 +40,7 @@ def build_in_duckdb(folder: Path, file: Path) -> Run:
 
 def _build(folder: Path, target: str, environment: dict[str, str]) -> Run:
     places = ["--project-dir", str(PROJECT), "--profiles-dir", str(PROJECT), "--target", target]
-    # Where several run at once, none may find the files of another.
+    # With concurrent runs, none may pick up another's files.
     places += ["--target-path", str(folder / "dbt"), "--log-path", str(folder / "dbt")]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("DBT_")}
     kept |= {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_USE_COLORS": "false", **environment}

