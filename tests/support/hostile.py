@@ -1,4 +1,4 @@
-"""A server on loopback that answers as a function says, byte by byte: what no library for servers would send."""
+"""A loopback server that responds as a function dictates, byte by byte, with output no server library would send."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-# Seconds between the bytes that drip, and how many there are: more than any test waits for, yet not for ever.
+# Seconds between dripped bytes, and their number: longer than any test waits, but finite.
 PACE = 0.05
 DRIPS = 1200
 
 
 class Hostile:
-    """Serves connections in threads: `answer` is given each request and yields what is sent, and when it likes.
+    """Serves connections in threads: `answer` gets each request and yields the bytes to send at its own pace.
 
-    After the last byte the connection is closed. `requests` holds the first lines of the requests; `sent` and `drips`
+    The connection is closed after the last byte. `requests` holds the first lines of the requests; `sent` and `drips`
     count bytes.
     """
 
@@ -43,7 +43,7 @@ class Hostile:
         self._listener.close()
 
     def drip(self, text: bytes) -> Iterator[bytes]:
-        """Some bytes, over and over, with a pause before each."""
+        """Yield some bytes repeatedly, with a pause before each."""
         for number in range(DRIPS):
             if self._over.wait(PACE):
                 return
@@ -70,6 +70,6 @@ class Hostile:
 
 
 def whole(status: str, body: bytes, *headers: str) -> bytes:
-    """An answer that is what it should be."""
+    """Return a well-formed response."""
     lines = [f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body

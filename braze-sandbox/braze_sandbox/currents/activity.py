@@ -46,7 +46,7 @@ def activity(workspace: Workspace, profiles: Iterable[Profile], start: datetime,
 
 
 def own(user: Profile, start: datetime, end: datetime) -> Iterator[Event]:
-    """Yield a profile's events and purchases as sent through the REST API: without a device and queued at once."""
+    """Return a profile's events and purchases as sent through the REST API: without a device and queued at once."""
     return (event for event in _own(user) if start <= event.queued < end)
 
 
@@ -80,7 +80,7 @@ class _Today:
 
 
 def _people(workspace: Workspace, profiles: Iterable[Profile]) -> Iterator[dict[str, Any]]:
-    """Return the user fields of events. Apps and devices rotate, as in the seed."""
+    """Yield the user fields of events. Apps and devices rotate, as in the seed."""
     apps = list(workspace.apps.items())
     for number, user in enumerate(profiles):
         yield who(user) | (_device(apps[number % len(apps)], number) if apps else {})

@@ -26,7 +26,7 @@ class Guard:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Return 403 for requests that a website may have sent."""
+        """Respond with 403 to requests that a website may have sent."""
         if scope["type"] == "http" and (why := _foreign(scope)):
             await send_answer(send, Refusal(403, "Forbidden", [why]).answer())
         else:

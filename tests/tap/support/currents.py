@@ -1,4 +1,4 @@
-"""A folder with files of Currents, as few as a test needs, and the tap run over it."""
+"""A folder with the Currents files a test needs, and the tap run on it."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def avro(records: list[dict[str, Any]], fields: dict[str, Any] | None = None, **
 
 @dataclass
 class Bucket:
-    """The folder, and what the tap made of it so far."""
+    """The folder and the tap's output so far."""
 
     folder: Path
     state: dict[str, Any] | None = None
@@ -67,7 +67,7 @@ class Bucket:
         below: str = "version=12/prod-01",
         name: str = "",
     ) -> Path:
-        """A file with these events, or these bytes."""
+        """Write a file with these events, or these bytes."""
         self.offset += 1
         name = name or f"{integration.rpartition('/')[2]}+0+{self.offset}.avro"
         path = self.folder / integration / f"event_type={event_type}" / f"date={hour}" / below / name
@@ -83,7 +83,7 @@ class Bucket:
         return {"api_key": "k-9d2c71", "endpoint": "http://localhost:1", **self.config, "currents": known | currents}
 
     def run(self, *streams: str, catalog: dict[str, Any] | None = None, **currents: Any) -> Run:
-        """Run the tap over these streams; the next run has the state of this one."""
+        """Run the tap on these streams; the next run starts with this one's state."""
         config = self.settings(**currents)
         files = {"config": config, "catalog": catalog or catalog_of(config, streams or (OPENS,))}
         if self.state is not None:

@@ -1,4 +1,4 @@
-"""What the tests of the tap run, and what a run leaves behind."""
+"""Helpers that run the tap in tests, and the results of a run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Run:
-    """What a run of the tap left behind."""
+    """Results of a run of the tap."""
 
     exit_code: int
     stdout: str
@@ -51,7 +51,7 @@ class Run:
 
     @property
     def errors(self) -> list[str]:
-        """The lines that say that something is wrong."""
+        """Return the lines that report an error."""
         return [line.split(" | ")[-1] for line in self.stderr.splitlines() if "| ERROR" in line]
 
 
@@ -64,7 +64,7 @@ def catalog_of(config: dict[str, Any], streams: tuple[str, ...]) -> dict[str, An
 
 
 def run_cli(arguments: list[str], env: dict[str, str] | None = None, secret: str = "") -> Run:
-    """Run the command line in this process; the key is in no output of any run."""
+    """Run the command line in this process; check that no output contains the key."""
     log = StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(ConsoleFormatter())

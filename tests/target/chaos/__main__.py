@@ -1,4 +1,4 @@
-"""Random schedules for some minutes, `make soak`; or one again, by its seed."""
+"""Run random schedules for some minutes with `make soak`, or repeat one by its seed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.target.chaos.trial import Trial
 
 
 def main() -> int:
-    """Do what the command line asks for; answer the exit code."""
+    """Run the command line and return the exit code."""
     given = _arguments()
     if not given.verbose:
         logging.getLogger().addHandler(logging.NullHandler())

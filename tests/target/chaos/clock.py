@@ -1,7 +1,7 @@
-"""A clock that runs a hundred times as fast for the target and for the sandbox's rate limits, and for nothing else.
+"""Run a clock a hundred times as fast, only for the target and the sandbox's rate limits.
 
-So the waits of the product stay what they are, whole seconds in headers included, and a schedule takes a fraction of a
-second. What takes time beside the clock, such as the answer to a request, seems to take a hundred times as long.
+The product's waits keep their values, including whole seconds in headers, yet a schedule takes a fraction of a second.
+Anything not on this clock, such as the response time of a request, appears to take a hundred times as long.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _time(skew: float) -> SimpleNamespace:
     return SimpleNamespace(time=lambda: time.time() * PACE + skew, monotonic=lambda: time.monotonic() * PACE)
 
 
-# What modules import in order to wait, and what they have instead.
+# The attributes that modules use to wait, and their replacements.
 _STAND_INS: dict[str, tuple[object, object]] = {
     "threading": (threading, SimpleNamespace(**{**vars(threading), "Event": _Event, "Condition": _Condition})),
     "SimpleQueue": (queue.SimpleQueue, _SimpleQueue),
@@ -57,13 +57,13 @@ _STAND_INS: dict[str, tuple[object, object]] = {
 
 @contextmanager
 def hurried(skew: float = 0, span: int = 100_000) -> Iterator[None]:
-    """Run the target and the sandbox's rate limits on the fast clock, the target `skew` seconds ahead.
+    """Run the target and the sandbox's rate limits on the fast clock, with the target `skew` seconds ahead.
 
     Schedules have few records, so the target reads only `span` records ahead and holds back as few as possible.
     """
     hasty = [module for name, module in list(sys.modules.items()) if name.startswith("target_braze.")]
     with ExitStack() as patches:
-        for module in (limits, answer):  # the resets and the Date that they are relative to
+        for module in (limits, answer):  # The resets and the Date header that they are relative to.
             patches.enter_context(mock.patch.object(module, "time", _time(0)))
         patches.enter_context(mock.patch.object(dispatcher, "_SPAN", span))
         patches.enter_context(mock.patch.object(dispatcher, "_SLACK", 0))

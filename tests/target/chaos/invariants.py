@@ -1,4 +1,4 @@
-"""What has to hold whatever happened, checked from what the sandbox holds and what is in the dead letters."""
+"""Invariants of every schedule, checked against the sandbox's contents and the dead letters."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
     from tests.target.chaos.schedule import Schedule
 
-# User, attribute and, where values are set one by one inside of it, what is set.
+# User, attribute and, if values inside it are set one by one, the nested key.
 Place = tuple[str, ...]
 
 _OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
-# The generator does not know what an attribute holds when it takes elements out.
+# The generator does not know an attribute's contents when it removes elements.
 _HARMLESS: Final = "remove on an attribute that is not there does nothing"
 
 
 @dataclass
 class Held:
-    """What the sandbox has of the stream, by the numbers of records: how often, and in which order, by user."""
+    """The stream's records in the sandbox, by record number: how often, and in which order per user."""
 
     counts: Counter[int] = field(default_factory=Counter)
     order: dict[tuple[str, str], list[int]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ class Held:
         return held
 
     def value(self, place: Place) -> object:
-        """What is there; None for nothing, and for an element of an array whether it is in it."""
+        """Return the value at a place; None if missing. For an array element, return whether the array contains it."""
         user, attribute, *inner = place
         value = self.attributes.get(user, {}).get(attribute)
         if not inner:
@@ -61,21 +61,21 @@ class Held:
 
 
 def letters(path: Path) -> list[tuple[int, str]]:
-    """The records in the dead letters, by their numbers, with the reason of each."""
+    """Return the records in the dead letters, by number, with each one's reason."""
     if not path.exists():
         return []
-    # What is still being written has no end of line yet.
+    # A line still being written has no newline yet.
     messages = [json.loads(line) for line in path.read_bytes().split(b"\n")[:-1]]
     return [(one["record"]["n"], one["dead_letter"]["reason"]) for one in messages if one["type"] == "RECORD"]
 
 
 def not_settled(schedule: Schedule, held: Held, dead: set[int], upto: int) -> Iterator[str]:
-    """The records up to a number that are neither in the sandbox nor in the dead letters."""
+    """Yield the records up to a number that are neither in the sandbox nor in the dead letters."""
     for item in schedule.items[:upto]:
         if item.n not in dead and item.stream in COUNTED and not held.counts[item.n]:
             yield f"record {item.n} ({item.stream} of {item.user}) is neither in Braze nor in the dead letters"
     for place, writes in _writes(schedule).items():
-        # The last one that Braze took for certain, or one of those after it.
+        # The last record that Braze certainly accepted, or one after it.
         certain = max((n for n, _ in writes if n <= upto and n not in dead), default=0)
         possible = [value for n, value in writes if n >= certain]
         if not certain:
@@ -85,10 +85,10 @@ def not_settled(schedule: Schedule, held: Held, dead: set[int], upto: int) -> It
 
 
 def not_as_it_should_be(schedule: Schedule, held: Held, dead: set[int], *, runs: int) -> Iterator[str]:
-    """What the sandbox has too often, though it was refused, or of nobody's making."""
+    """Yield records that the sandbox has too often, has despite a refusal, or that were never sent."""
     counted = {item.n: item.stream for item in schedule.items if item.stream in COUNTED}
     repeated = Counter(item.n for item in schedule.items)
-    # A ledger says of events and purchases across runs what was sent; nothing says so of increments.
+    # Across runs, a ledger tracks sent events and purchases; nothing tracks increments.
     known = (schedule.hold or not schedule.doubtful) and not (schedule.restored and runs > 1)
     once = {"events": known and (schedule.ledger or runs == 1), "counters": known and runs == 1}
     once["purchases"] = once["events"]
@@ -105,9 +105,9 @@ def not_as_it_should_be(schedule: Schedule, held: Held, dead: set[int], *, runs:
 
 
 def mixed_up(held: Held, dead: set[int]) -> Iterator[str]:
-    """What came in another order than that of the stream, or one half of an object without the other."""
+    """Yield records out of stream order, and objects only partly applied."""
     for where, happened in held.order.items():
-        # What was put aside may come again later, with a run that reads it once more.
+        # A record put aside may come again when a later run rereads it.
         first = [n for n in dict.fromkeys(happened) if n not in dead]
         if first != sorted(first):
             yield f"{where} came in the order {first}"
@@ -117,10 +117,10 @@ def mixed_up(held: Held, dead: set[int]) -> Iterator[str]:
 
 
 def wrong_letters(schedule: Schedule, found: list[tuple[int, str]]) -> Iterator[str]:
-    """The dead letters of one run that should not be there."""
+    """Yield the dead letters of one run that should not exist."""
     by_number = {item.n: item for item in schedule.items}
     repeated = Counter(item.n for item in schedule.items)
-    # Attributes of one user fold: what Braze refuses, or what would count twice, takes others with it.
+    # One user's attributes are merged: a refused or double-counting one takes others with it.
     sick = {item.user for item in schedule.items if item.poisoned}
     counted = {item.user for item in schedule.items if item.stream == "counters"}
     for n, count in Counter(n for n, _ in found).items():
@@ -137,7 +137,7 @@ def wrong_letters(schedule: Schedule, found: list[tuple[int, str]]) -> Iterator[
 
 
 def wrong_requests(schedule: Schedule, requests: list[Recorded]) -> Iterator[str]:
-    """What is wrong with the requests of one run."""
+    """Yield the problems in one run's requests."""
     for request in requests:
         size = sum(map(len, (request.body or {}).values()))
         if size > schedule.settings["max_objects_per_request"]:
@@ -147,7 +147,7 @@ def wrong_requests(schedule: Schedule, requests: list[Recorded]) -> Iterator[str
 
 
 def gone_backwards(schedule: Schedule, requests: list[Recorded]) -> Iterator[str]:
-    """Older values that were sent after newer ones, of users of whom any two records can become one object."""
+    """Yield older values sent after newer ones, for users whose records can always be merged pairwise."""
     whole = {"profiles", "tiers", "events", "purchases"}
     users = {item.user for item in schedule.items} - {item.user for item in schedule.items if item.stream not in whole}
     newest: Counter[str] = Counter()
@@ -161,8 +161,8 @@ def gone_backwards(schedule: Schedule, requests: list[Recorded]) -> Iterator[str
 
 
 def read_too_far(schedule: Schedule, requests: list[Recorded]) -> Iterator[str]:
-    """Records that were sent while one was not settled that came more than a span before, in one run."""
-    # What there is room for may be read before it is looked at how far that is.
+    """Yield records sent more than a span after an unsettled one, in one run."""
+    # Records within the buffer may be read before the span is checked.
     room = 3 * schedule.settings["concurrency"] * schedule.settings["max_objects_per_request"]
     span = schedule.span + room
     started: dict[int, float] = {}
@@ -178,7 +178,7 @@ def read_too_far(schedule: Schedule, requests: list[Recorded]) -> Iterator[str]:
 
 
 def _numbers(request: Recorded) -> Iterator[int]:
-    """The numbers of the records in a request, as far as its objects have them."""
+    """Yield the record numbers in a request, as far as its objects have them."""
     body = request.body or {}
     for kind in ("events", "purchases"):
         yield from (one["properties"]["n"] for one in body.get(kind, []))
@@ -186,14 +186,14 @@ def _numbers(request: Recorded) -> Iterator[int]:
 
 
 def violations(sandbox: Sandbox) -> Iterator[str]:
-    """What the sandbox has seen that Braze would drop or mix up in silence; two requests about one user, for one."""
+    """Yield sandbox violations: what Braze would silently drop or reorder, such as two requests about one user."""
     for violation in sandbox.violations:
         if violation["reason"] != _HARMLESS:
             yield f"the sandbox says: {violation}"
 
 
 def wrong_counts(said: str, dead: int) -> Iterator[str]:
-    """What does not add up in the summary, the line of JSON on standard error, of a run that was not killed."""
+    """Yield inconsistencies in the summary, the JSON line on standard error, of a run that was not killed."""
     lines = [json.loads(line) for line in said.splitlines() if line.startswith('{"summary"')]
     if len(lines) != 1:
         yield f"the run ended with {len(lines)} summaries: {said}"
@@ -218,14 +218,14 @@ def _at_once(requests: list[Recorded]) -> int:
 
 
 def wrong_states(states: list[int]) -> Iterator[str]:
-    """STATEs of one run that went back."""
+    """Yield the STATEs of one run that went backwards."""
     for earlier, later in pairwise(states):
         if later < earlier:
             yield f"STATE {later} left after STATE {earlier}"
 
 
 def held_back(schedule: Schedule, held: Held, dead: set[int], last: int) -> Iterator[str]:
-    """STATEs after the last one of a run that was stopped: those for which nothing was missing, and which were read."""
+    """Yield STATEs that a stopped run withheld although all records before them were settled and later ones read."""
     for message in schedule.messages:
         if message is None or message["type"] != "STATE" or (upto := message["value"]["upto"]) <= last:
             continue
@@ -237,7 +237,7 @@ def held_back(schedule: Schedule, held: Held, dead: set[int], last: int) -> Iter
 
 
 def _writes(schedule: Schedule) -> dict[Place, list[tuple[int, object]]]:
-    """The values that the records set, place by place, in their order."""
+    """Return the values that the records set, by place, in order."""
     found: dict[Place, list[tuple[int, object]]] = defaultdict(list)
     for item in schedule.items:
         for place, value in item.sets():

@@ -1,4 +1,4 @@
-"""What a seed means: a Singer stream, the settings of the target, the faults it meets, how its runs are cut off."""
+"""What a seed determines: a Singer stream, the target's settings, its faults, and how its runs are cut off."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing_extensions import override
 from tests.target.chaos.streams import COUNTED, MAPPINGS, STREAMS, Item, item
 from tests.target.support.singer import lines
 
-# What makes records of the streams poisonous. These rules are the first, so that no other takes their place.
+# Makes records of the streams poisonous. These rules come first so that no others take their place.
 _NAMED: Final = ("poison-one", "poison-all")
 _POISONS: Final[tuple[dict[str, Any], ...]] = (
     {"do": "refuse_if", "contains": "poison-400", "status": 400},
@@ -27,20 +27,20 @@ _POISONS: Final[tuple[dict[str, Any], ...]] = (
                 for named in _NAMED
             ],
         }
-        # Braze names what it refuses of a request, or refuses the request for what it names.
+        # Braze names what it refuses in a request, or refuses the whole request because of it.
         for do, text in (("refuse_named", "poison-all"), ("partial_errors", "poison-one"))
     ),
 )
 
 _STATUS: Final = {"do": "status"}
 _FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
-    # Nothing was applied, or the answer says so.
+    # Nothing was applied, or the response reports it.
     "clear": (
         *({**_STATUS, "status": 429, "reset": reset} for reset in ("epoch", "seconds", "retry-after")),
         {**_STATUS, "status": 429, "headers": {"x-request-id": "no word on when"}},
         {"do": "latency", "latency_ms": 30},
     ),
-    # Nobody can know whether the request was carried out; `garbage` and `drop_after` do carry it out.
+    # Whether the request was processed is unknowable; `garbage` and `drop_after` do process it.
     "doubtful": (
         *({**_STATUS, "status": status} for status in (500, 502, 503, 504)),
         {"do": "garbage", "status": 503},
@@ -49,11 +49,11 @@ _FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
         {"do": "drop_after"},
         {"do": "drop_after"},
     ),
-    # A request of two objects or more is too large, for once.
+    # A request with two or more objects is too large, once.
     "split": ({"do": "refuse_if", "contains": "},{", "status": 413},),
-    # The run ends.
+    # Ends the run.
     "fatal": ({**_STATUS, "status": 401}, {**_STATUS, "status": 403}),
-    # A 2xx that says nothing, or counts nothing, carried out or not. The run ends if more than two come in a row.
+    # A 2xx that reports or counts nothing, processed or not. More than two in a row end the run.
     "fatal and doubtful": (
         {"do": "garbage"},
         *(
@@ -66,7 +66,7 @@ _FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
         ),
     ),
 }
-# Headers of good answers that are no numbers, or of no use; the last are those of a server whose window never ends.
+# Success headers that are not numbers, or useless; the last ones come from a server with endless windows.
 _LIES: Final = (
     *({"x-ratelimit-reset": reset} for reset in ("nan", "inf", "-5", "1e999", "", "soon")),
     *({"x-ratelimit-remaining": remaining} for remaining in ("nan", "-1", "1e9")),
@@ -74,7 +74,7 @@ _LIES: Final = (
     {"date": "yesterday"},
     {"x-ratelimit-limit": "3000", "x-ratelimit-remaining": "2999", "x-ratelimit-reset": "900000000000"},
 )
-# What a schedule has of these; one without doubt has to be exact.
+# What a schedule includes of these; a schedule without doubtful faults must be exact.
 _MIXTURES: Final = (
     ("clear",),
     ("clear", "split", "fatal"),
@@ -97,33 +97,33 @@ class Stop:
 
 @dataclass
 class Schedule:
-    """All that a seed says."""
+    """Everything that a seed determines."""
 
     seed: int
     processes: bool
     settings: dict[str, Any]
     ledger: bool
-    # Rules of the sandbox, and of which kinds they are.
+    # Rules of the sandbox and their kinds.
     rules: list[dict[str, Any]]
     kinds: list[str]
     stops: list[Stop]
-    # Objects that the account takes in a request.
+    # Maximum objects that the account accepts per request.
     most: int
-    # Requests and seconds of the rate limit, and the form in which answers tell of it.
+    # Requests and seconds of the rate limit, and the form of its headers.
     limit: tuple[int, float]
     reset: str
-    # Seconds that the target's clock is before the sandbox's.
+    # Seconds by which the target's clock is ahead of the sandbox's.
     skew: float
-    # How many records are read ahead of the oldest that is not settled.
+    # How many records are read ahead of the oldest unsettled one.
     span: int
-    # Whether an old copy of the ledger is put back after the second run.
+    # Whether to restore an old copy of the ledger after the second run.
     restored: bool
-    # How many records before its STATE a further run begins, and whether the end is followed by a run over everything.
+    # How many records before its STATE a further run begins, and whether a run over everything follows at the end.
     overlap: int
     again: bool
     items: list[Item] = field(default_factory=list)
     messages: list[dict[str, Any] | None] = field(default_factory=list)
-    """Singer messages; None: the tap falls silent for a moment."""
+    """Singer messages; None: the tap pauses for a moment."""
 
     @property
     def hold(self) -> bool:
@@ -135,18 +135,18 @@ class Schedule:
 
     @property
     def doubtful(self) -> bool:
-        """Whether there are moments after which nobody can know what Braze has."""
+        """Return whether at times the contents of Braze are unknowable."""
         return any("doubtful" in kind for kind in self.kinds) or any(
             stop.signal == signal.SIGKILL for stop in self.stops
         )
 
     @property
     def fatal(self) -> int:
-        """How many runs may end with an error."""
+        """Return how many runs may end with an error."""
         return sum("fatal" in kind for kind in self.kinds)
 
     def input(self, start: int) -> list[bytes | None]:
-        """The stream from after the record of that number, as lines; None: a moment of silence."""
+        """Return the lines of the stream after the record with that number; None: a pause."""
         found: list[bytes | None] = []
         number = 0
         for message in self.messages:
@@ -157,7 +157,7 @@ class Schedule:
 
     @override
     def __str__(self) -> str:
-        """Tell a person."""
+        """Describe the schedule for a person."""
         users = {item.user for item in self.items}
         poisoned = sum(item.poisoned for item in self.items)
         described = [
@@ -173,7 +173,7 @@ class Schedule:
 
 
 def schedule(seed: int, *, processes: bool = False) -> Schedule:
-    """The schedule of a seed; with `processes` its runs are processes of their own, which can be killed."""
+    """Return a seed's schedule; with `processes`, its runs are separate processes, which can be killed."""
     chance = random.Random(seed)
     poison = chance.random() < 0.4
     ledger = chance.random() < 0.5
@@ -204,7 +204,7 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
         skew=_clocks(seed, rules),
         span=random.Random(f"span {seed}").choice([100_000, 100_000, 30, 5]),
         restored=ledger and random.Random(f"restored {seed}").random() < 0.2,
-        # Without a ledger, what comes again is sent again.
+        # Without a ledger, repeated records are sent again.
         overlap=chance.choice([0, 0, 5, 1000]) if ledger else 0,
         again=ledger and chance.random() < 0.5,
     )
@@ -213,7 +213,7 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
 
 
 def _clocks(seed: int, rules: list[dict[str, Any]]) -> float:
-    """How far off the clock of the target is; adds rules by which headers lie. Whether all else is alike or not."""
+    """Return the offset of the target's clock in seconds; add rules for false headers. Leaves all else unchanged."""
     chance = random.Random(f"clocks {seed}")
     for _ in range(chance.choice([0, 0, 1, 5])):
         lie = {"do": "headers", "headers": chance.choice(_LIES)}
@@ -251,7 +251,7 @@ def _rules(chance: random.Random, *, poison: bool, splits: bool) -> tuple[list[d
 
 def _write(chance: random.Random, found: Schedule, *, poison: bool) -> None:
     users = [f"u{number}" for number in range(chance.choice([1, 2, 4, 8, 30]))]
-    # Of counted records alone it is known for each whether Braze has it.
+    # Only for counted records is it known whether Braze has each one.
     among = sorted(chance.choice([STREAMS, STREAMS, COUNTED]))
     streams = chance.sample(among, chance.randint(2, len(among)))
     state_every, silence = chance.choice([0.03, 0.1, 0.5]), chance.choice([0, 0, 0.02])

@@ -1,4 +1,4 @@
-"""The streams of a schedule: their records, what becomes of them by the mapping, and what each sets in Braze."""
+"""The streams of a schedule: their records, the mapping's results, and the values each record sets in Braze."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 TAGS: Final = ("red", "green", "blue")
 AT: Final = "2026-03-04T09:10:11Z"
-# Streams of whose records Braze has each, or has it several times: events, purchases, and objects that are added.
+# Streams whose records Braze stores one by one, possibly repeatedly: events, purchases, and added objects.
 COUNTED: Final = frozenset({"events", "purchases", "counters"})
 
-# A text with one of these is refused: the request that holds it by 400 or 413, or the object by an entry in `errors`.
+# Braze refuses a text with one of these: its request with 400 or 413, or its object with an entry in `errors`.
 POISONS: Final = ("poison-400", "poison-413", "poison-one", "poison-all")
-# Braze takes a quantity of 100 at most, which the mapping knows.
+# Braze accepts a quantity of at most 100, which the mapping enforces.
 _TOO_MANY: Final = 250
 
-# Every record has its number `n`; the attributes streams do not send it, so that two of their records can be equal.
+# Every record has a number `n`; the attributes streams do not send it, so two of their records can be equal.
 _COLUMNS: Final = {"external_id": TEXT, "n": INTEGER}
 STREAMS: Final = {
     stream.name: stream
@@ -56,7 +56,7 @@ MAPPINGS: Final[dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Item:
-    """A RECORD; `number` counts them from 1, and a repetition has that of the original in its column `n`."""
+    """A RECORD; `number` counts records from 1, and a repetition has the original's number in column `n`."""
 
     number: int
     stream: str
@@ -69,16 +69,16 @@ class Item:
 
     @property
     def poisoned(self) -> bool:
-        """Whether Braze refuses it, or the mapping does."""
+        """Return whether Braze or the mapping refuses it."""
         return "poison-" in json.dumps(self.record) or self.record.get("quantity") == _TOO_MANY
 
     @property
     def folds(self) -> bool:
-        """Whether it may become one object with others of its user."""
+        """Return whether it may be merged with other records of its user."""
         return self.stream not in {"events", "purchases"}
 
     def sets(self) -> Iterator[tuple[tuple[str, ...], object]]:
-        """The attributes that it sets, or what inside of them, each with its value."""
+        """Yield the attributes that it sets, or the places inside them, each with its value."""
         record = self.record
         if self.stream in {"profiles", "tiers"}:
             yield from (((name,), value) for name, value in record.items() if name not in _COLUMNS)
@@ -91,7 +91,7 @@ class Item:
 
 
 def item(chance: random.Random, stream: str, user: str, number: int, *, poisoned: bool) -> Item:
-    """A record of a stream."""
+    """Return a record of a stream."""
     columns = _RECORDS[stream](chance, number, chance.choice(POISONS) if poisoned else None)
     return Item(number, stream, user, {"external_id": user, "n": number, **columns})
 
@@ -115,7 +115,7 @@ def _list(chance: random.Random, _number: int, _poison: str | None) -> dict[str,
 
 def _counter(chance: random.Random, number: int, _poison: str | None) -> dict[str, Any]:
     by, more, less = chance.randint(-3, 9), chance.choice([None, *TAGS]), chance.choice([None, *TAGS])
-    # Braze does not say which comes first where one element is both added and removed.
+    # If one element is both added and removed, Braze does not document which happens first.
     return {"by": by, "entry": {"n": number, "by": by}, "more": more, "less": None if less == more else less}
 
 

@@ -1,6 +1,7 @@
-"""All that must hold, through faults, signals and kills, by schedules that follow from a seed; more with `make soak`.
+"""Check all invariants under faults, signals, and kills, in schedules derived from a seed; more with `make soak`.
 
-About half a minute on two cores. What holds is in `chaos/invariants.py`, what can go wrong in `chaos/schedule.py`.
+Takes about half a minute on two cores. See `chaos/invariants.py` for the invariants and `chaos/schedule.py` for the
+faults.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _short_waits() -> None:
-    """Waits are as long as for users: here the clock is fast."""
+    """Keep the waits of production, because the clock is fast here."""
 
 
 @pytest.fixture(scope="module")
 def served() -> Iterator[Sandbox]:
-    """A sandbox of our own: schedules change how it is set up."""
+    """Serve a private sandbox, because schedules change its options."""
     with Sandbox(seed="empty") as sandbox:
         yield sandbox
 

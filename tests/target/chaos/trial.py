@@ -1,4 +1,4 @@
-"""One schedule: the target runs on the sandbox, is cut off, and runs again until it is through; what did not hold."""
+"""One schedule: run the target on the sandbox, cut it off, rerun until it finishes, and collect violations."""
 
 from __future__ import annotations
 
@@ -39,20 +39,20 @@ if TYPE_CHECKING:
 
     from tests.target.chaos.schedule import Schedule, Stop
 
-# A schedule takes a fraction of a second; what takes this many has got stuck.
+# A schedule takes a fraction of a second; after this many seconds, it is stuck.
 STUCK = 60
 
-# Number of runs after which an older copy of the ledger is put back.
+# Number of runs after which to restore an older copy of the ledger.
 _COPIED = 2
 
-# Processes that are forked from one that has the target loaded already, and has no threads.
+# Processes forked from one that has already loaded the target and has no threads.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__])
 
 
 @dataclass
 class Ended:
-    """A run that is over: exit code, STATEs, standard error."""
+    """A finished run: exit code, STATEs, standard error."""
 
     code: int
     states: list[int]
@@ -60,7 +60,7 @@ class Ended:
 
 
 class _Source:
-    """Standard input of lines; None: nothing comes for a moment."""
+    """Standard input of lines; None: a pause."""
 
     def __init__(self, messages: list[bytes | None]) -> None:
         self._messages = iter(messages)
@@ -72,7 +72,7 @@ class _Source:
 
 
 class _Output:
-    """Standard output that hands on each STATE at the moment at which it leaves."""
+    """Standard output that passes on each STATE as soon as it is written."""
 
     def __init__(self, see: Callable[[int], None]) -> None:
         self._see = see
@@ -87,7 +87,7 @@ class _Output:
 
 
 class Trial:
-    """A schedule on a sandbox that serves, with its files in a folder; `problems` says what did not hold."""
+    """A schedule on a running sandbox, with its files in a folder; `problems` lists the violations."""
 
     def __init__(self, schedule: Schedule, sandbox: Sandbox, folder: Path) -> None:
         self.problems: list[str] = []
@@ -106,7 +106,7 @@ class Trial:
         }
 
     def run(self) -> list[str]:
-        """Run until the stream is through; answer what did not hold."""
+        """Run until the stream is finished; return the violations."""
         alarm = threading.Timer(STUCK, self._give_up)
         alarm.start()
         try:
@@ -125,7 +125,7 @@ class Trial:
         return self.problems
 
     def _give_up(self) -> None:
-        """The end of the process: threads that wait for each other cannot be ended."""
+        """End the process: deadlocked threads cannot be ended."""
         sys.__stderr__.write(f"stuck for {STUCK} s: {self._schedule}\n")  # type: ignore[union-attr] # we have one
         faulthandler.dump_traceback(sys.__stderr__ or 2)
         os._exit(1)
@@ -162,18 +162,18 @@ class Trial:
                     self._check_order()
                 return
             self._check_order()
-            # All over again: whoever does so forgets the STATE.
+            # Starting over means discarding the STATE.
             start, last, again = 0, 0, False
         self.problems.append(f"the runs never get through the stream; the last says: {ended.said}")
 
     def _check_order(self) -> None:
-        """What went out so far did not go backwards, though runs were cut off: the ledger knows how far they were."""
+        """Check that requests so far did not go backwards despite cutoffs: the ledger tracks each run's progress."""
         schedule = self._schedule
         if schedule.ledger and not schedule.overlap and not (schedule.restored and len(self.runs) > _COPIED):
             self.problems += invariants.gone_backwards(schedule, self._sandbox.requests)
 
     def _go_back(self, runs: int, start: int) -> None:
-        """Copy the ledger after the first run; put the copy back after the second, which the target has to notice."""
+        """Copy the ledger after the first run; restore it after the second, which the target must detect."""
         path = self._folder / "ledger.sqlite"
         files = [path, path.with_name(f"{path.name}-wal")]
         if runs == 1:
@@ -224,7 +224,7 @@ class Trial:
             self.problems.append(f"a run ended with {ended.code}: {ended.said}")
 
     def _see(self, upto: int, states: list[int]) -> None:
-        """A STATE leaves: all before it has to be there now."""
+        """Check a STATE as it is written: everything before it must be in the sandbox."""
         states.append(upto)
         dead = {n for n, _ in invariants.letters(self._dead)}
         held = Held.by(self._sandbox, self._users)
@@ -245,7 +245,7 @@ class Trial:
             code = _run(self._config, source)
         return Ended(code, states, said.getvalue())
 
-    # A run in a process of its own.
+    # A run in its own process.
 
     def _in_process(self, source: list[bytes | None], stop: Stop | None) -> Ended:
         out, err = self._folder / "out", self._folder / "err"
@@ -254,7 +254,7 @@ class Trial:
         process = _processes.Process(
             target=_child, args=(self._config, source, self._schedule.skew, self._schedule.span, str(out), str(err))
         )
-        # joblib, which comes with the SDK, has semaphores otherwise, and those of the killed are complained of.
+        # Otherwise joblib, which comes with the SDK, uses semaphores and warns about those of killed processes.
         with mock.patch.dict(os.environ, JOBLIB_MULTIPROCESSING="0"):
             process.start()
         with self._stopping(stop, lambda number: process.kill() if number == signal.SIGKILL else process.terminate()):
@@ -271,7 +271,7 @@ class Trial:
         return Ended(process.exitcode or 0, states, err.read_text())
 
     def _settle(self) -> None:
-        """Let the sandbox finish what a process that is dead has sent it."""
+        """Let the sandbox finish requests sent by a dead process."""
         recorder = self._sandbox.instance.recorder
         before = -1
         while recorder.is_busy or len(recorder.requests) > before:
@@ -309,10 +309,10 @@ class Trial:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Let a target have the signals, and have what comes after its end do nothing."""
+    """Let a target handle signals, and ignore any that arrive after it ends."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, _ignore) for number in numbers]
-    # pytest reports what a signal raises in a finalizer, of which the processes of earlier schedules have left some.
+    # pytest reports exceptions that signals raise in finalizers, some left over from earlier schedules' processes.
     gc.disable()
     try:
         yield
@@ -323,7 +323,7 @@ def _own_signals() -> Iterator[None]:
 
 
 def _ignore(_signum: int, _frame: object) -> None:
-    """Do nothing: what comes before or after the run is no matter of it."""
+    """Do nothing: signals before or after the run do not matter to it."""
 
 
 def _send_here(number: signal.Signals) -> None:
@@ -333,7 +333,7 @@ def _send_here(number: signal.Signals) -> None:
 def _run(
     config: dict[str, Any], source: list[bytes | None], before_run: Callable[[TargetBraze], object] = lambda _: None
 ) -> int:
-    """Run the target as its command line does; answer the exit code."""
+    """Run the target as its command line does; return the exit code."""
     target = TargetBraze(config=config)
     before_run(target)
     try:
@@ -352,7 +352,7 @@ def _run(
 def _child(  # noqa: PLR0917
     config: dict[str, Any], source: list[bytes | None], skew: float, span: int, out: str, err: str
 ) -> None:
-    """A process of its own."""
+    """Run in a separate process."""
     with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried(skew, span):  # noqa: PTH123
         faulthandler.dump_traceback_later(STUCK / 3, file=errors)
         with redirect_stdout(output), redirect_stderr(errors):

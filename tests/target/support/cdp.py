@@ -1,4 +1,4 @@
-"""Calls of a customer-data platform as its raw JSON holds them, for the tests that load them."""
+"""Customer-data platform calls in their raw JSON form, for the tests that load them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLUMNS: dict[str, Any] = {
 
 
 def calls(*records: dict[str, Any], **columns: Any) -> Stream:
-    """Nested calls, all of one moment."""
+    """Return nested calls, all at the same time."""
     shared = {"messageId": "m-1", "timestamp": "2026-03-04T12:00:00.000Z"}
     return Stream("segment_calls", {**COLUMNS, **columns}, [shared | record for record in records])
 

@@ -1,4 +1,4 @@
-"""Changes as the kinds make them, for tests of what comes after the mapping."""
+"""Changes as the kinds create them, for tests of the stages after the mapping."""
 
 from __future__ import annotations
 

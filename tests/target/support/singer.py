@@ -1,4 +1,4 @@
-"""What the tests of the target write to it, how they run it, and what they look at afterwards."""
+"""Helpers for target tests: the messages to write, running the target, and inspecting the results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANY_OBJECT: dict[str, Any] = {"type": ["object", "null"]}
 
 @dataclass
 class Run:
-    """What a run of the target left behind."""
+    """Results of a run of the target."""
 
     exit_code: int
     stdout: str
@@ -42,14 +42,14 @@ class Run:
 
     @property
     def summary(self) -> dict[str, Any]:
-        """The last words of the run."""
+        """Return the run's summary."""
         (line,) = (line for line in self.stderr.splitlines() if line.startswith('{"summary":'))
         summary: dict[str, Any] = json.loads(line)["summary"]
         return summary
 
     @property
     def errors(self) -> list[str]:
-        """The lines that say that something is wrong."""
+        """Return the lines that report an error."""
         return [line.split(" | ")[-1] for line in self.stderr.splitlines() if "| ERROR" in line]
 
     @property
@@ -59,7 +59,7 @@ class Run:
 
 @dataclass
 class Stream:
-    """A stream as a tap would write it."""
+    """A stream in the form that a tap writes."""
 
     name: str
     properties: dict[str, Any]
@@ -84,7 +84,7 @@ class Stream:
 
 
 def customers(*records: dict[str, Any], **columns: dict[str, Any]) -> Stream:
-    """A stream that needs no mapping: its users are named by `external_id`."""
+    """Return a stream that needs no mapping: `external_id` identifies its users."""
     return Stream("customers", {"external_id": TEXT, **columns}, list(records), ["external_id"])
 
 
@@ -93,7 +93,7 @@ def state(value: Any) -> dict[str, Any]:
 
 
 def lines(*messages: dict[str, Any] | Stream | bytes) -> bytes:
-    """Messages as a tap writes them; bytes go as they are."""
+    """Return messages in the form that a tap writes; bytes are passed through."""
     written: list[bytes] = []
     for message in messages:
         if isinstance(message, bytes):
@@ -105,7 +105,7 @@ def lines(*messages: dict[str, Any] | Stream | bytes) -> bytes:
 
 
 def run_cli(arguments: list[str], stdin: bytes = b"", env: dict[str, str] | None = None, secret: str = "") -> Run:
-    """Run the command line in this process; the key is in no output of any run."""
+    """Run the command line in this process; check that no output contains the key."""
     log = StringIO()
     handler = logging.StreamHandler(log)
     handler.setFormatter(ConsoleFormatter())
@@ -129,21 +129,21 @@ def run_cli(arguments: list[str], stdin: bytes = b"", env: dict[str, str] | None
 
 
 def the(profile: Profile | None) -> Profile:
-    """The profile, which has to be there."""
+    """Return the profile, which must exist."""
     assert profile is not None
     return profile
 
 
 def sent(sandbox: Sandbox, kind: str = "attributes") -> list[dict[str, Any]]:
-    """All objects of a kind that the sandbox took, in the order in which the requests ended."""
+    """Return all objects of a kind that the sandbox accepted, in the order in which the requests ended."""
     return [item for request in sandbox.requests if request.status == 201 for item in request.body.get(kind, [])]
 
 
 def reasons(sandbox: Sandbox) -> Counter[str]:
-    """What the sandbox would have dropped or changed in silence, and how often."""
+    """Return what the sandbox would have silently dropped or changed, with counts."""
     return Counter(violation["reason"] for violation in sandbox.violations)
 
 
 def many(count: int, users: int) -> Iterable[dict[str, Any]]:
-    """Records of users in turn, each with a number that grows."""
+    """Return records that cycle through users, each with an increasing number."""
     return ({"external_id": f"c-{number % users}", "n": number} for number in range(count))
