@@ -21,7 +21,7 @@ def is_installed() -> bool:
 
 
 def build_in_postgres(folder: Path, socket: Path) -> Run:
-    """Build and test all models in PostgreSQL, found by the folder of its socket.
+    """Build and test all models in the PostgreSQL server with this socket folder.
 
     Raises:
         StepError: a model or a test failed.

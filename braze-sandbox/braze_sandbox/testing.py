@@ -34,7 +34,7 @@ class Sandbox:
     Takes the fields of `Options` as keyword arguments: `seed`, `users`, `data`, `api_key`, `time_zone`, `today`,
     `latency_ms`, `ending_day_included`, `zero_rows`, `row_order`, `limits`, `track_reset`, `lag_ms`, `shuffle`,
     `track_objects`, `bulk_objects`, `beta_refusal`, `export_seconds`, `export_file_users`,
-    `export_url_seconds`, `export_to`, `export_storage`, `tls`. The seed is `small` unless you say otherwise.
+    `export_url_seconds`, `export_to`, `export_storage`, `tls`. The default seed is `small`.
     """
 
     url: str

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 _OWN_DOMAINS = (".localhost", ".internal", ".test")
-"""Top-level domains that no website can have (RFC 6761 and RFC 2606, and the one ICANN reserved in 2024)."""
+"""Top-level domains that no website can have (RFC 6761, RFC 2606, and the private-use one from ICANN in 2024)."""
 
 
 class Guard:
