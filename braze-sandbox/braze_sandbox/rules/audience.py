@@ -52,7 +52,7 @@ def _custom_attribute(given: dict[str, Any]) -> Filter:
     name, comparison, value = (given.get(key) for key in ("custom_attribute_name", "comparison", "value"))
     if not isinstance(name, str):
         raise AudienceError("'custom_attribute_name' must be a string")
-    if comparison in REGULAR_EXPRESSIONS:
+    if str(comparison) in REGULAR_EXPRESSIONS:
         raise UnsupportedError(f"the comparison {comparison}")
     if comparison in ("exists", "does_not_exist"):
         wanted = comparison == "exists"
