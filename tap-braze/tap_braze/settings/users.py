@@ -99,7 +99,7 @@ USERS: Final = th.Property(
     default={},
     title="Users",
     description=(
-        "Which profiles to export, and what of them. `segment_ids`: for `users`, the streams made from it and "
+        "Which profiles to export, and which of their fields. `segment_ids`: for `users`, the streams made from it and "
         "`segment_members`; default: every segment. `external_ids`, `external_ids_file` (one ID per line): for "
         "`users_by_id`. `fields`, `custom_attributes`: parts of a profile. `url`, `storage_options`: the bucket "
         "(`s3://`, `gs://`, `az://`) or folder that Braze exports to, and its credentials, if your workspace has "

@@ -255,7 +255,7 @@ class LoaderStream:
                     yield record
                 else:
                     self._notice(
-                        "users have left the table whom the mapping can no longer identify; they stay as they are in "
+                        "users that the mapping can no longer identify have left the table; they stay as they are in "
                         "Braze"
                     )
 

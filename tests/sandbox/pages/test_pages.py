@@ -1,4 +1,4 @@
-"""The web page as HTTP: what each page shows, what it escapes, and whom it refuses. `test_browser` looks at it."""
+"""The web page as HTTP: what each page shows, what it escapes, and what it refuses. `test_browser` looks at it."""
 
 from __future__ import annotations
 

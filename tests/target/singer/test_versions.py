@@ -268,7 +268,7 @@ def test_a_mapping_that_names_users_otherwise_removes_nobody(
     streams["customers"]["user"] = [{"external_id": "external_id"}]
     run = run_target(*listed(stream, 2), streams=streams, ledger_path=ledger)
     assert plans(sandbox) == {None: "gold", "a": "gold"}
-    assert "users have left the table whom the mapping can no longer identify" in run.stderr
+    assert "users that the mapping can no longer identify have left the table" in run.stderr
 
 
 def test_removals_that_braze_rejects_are_dead_letters_that_can_be_piped_in(
