@@ -1,1 +1,1 @@
-"""The schema of the settings and what the streams read from them; no requests."""
+"""The settings, one module per subject, their checks, and the typed form that streams read; no requests."""

@@ -27,7 +27,8 @@ from tap_braze.process.signals import Stopped
 from tap_braze.process.standard_streams import OutputError
 from tap_braze.process.ticker import ticking
 from tap_braze.sdk import SDK_SETTINGS, ConfigInput, SdkTap, get_selected_schema
-from tap_braze.settings.schema import CONFIG_SCHEMA, checked
+from tap_braze.settings.schema import CONFIG_SCHEMA
+from tap_braze.settings.validation import checked
 from tap_braze.singer import access, state_file
 from tap_braze.singer.signals import StopSignal
 from tap_braze.singer.writer import Writer

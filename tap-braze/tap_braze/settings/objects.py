@@ -1,0 +1,48 @@
+"""Which campaigns, Canvases, templates and other objects to read, and what to do about deleted ones."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from singer_sdk import typing as th
+
+OBJECTS: Final = (
+    th.Property(
+        "include_archived",
+        th.BooleanType,
+        default=True,
+        title="Include archived",
+        description="Also read archived campaigns, Canvases and cards.",
+    ),
+    th.Property(
+        "deletions",
+        th.StringType,
+        default="hard",
+        allowed_values=["hard", "soft", "keep"],
+        title="Deletions",
+        description=(
+            "What to do about rows that Braze no longer has, in streams that are read in full. `hard` sends all "
+            "rows with a version and ACTIVATE_VERSION at the end, so the loader deletes or marks the others. `soft` "
+            "sends each such row once more, with its key and `_sdc_deleted_at`, for loaders that ignore "
+            "ACTIVATE_VERSION. `keep` sends neither, and only edited campaigns, Canvases, templates, Content Blocks "
+            "and preference centers."
+        ),
+    ),
+    th.Property(
+        "scheduled_broadcasts",
+        th.ObjectType(
+            th.Property(
+                "days",
+                th.IntegerType(minimum=0, maximum=3650),
+                default=90,
+                title="Days",
+                description="Days to look ahead after today.",
+            ),
+            nullable=False,
+            additional_properties=False,
+        ),
+        default={},
+        title="Scheduled broadcasts",
+        description='How far ahead `scheduled_broadcasts` looks, such as `{"days": 30}`. Default: 90 days.',
+    ),
+)
