@@ -139,7 +139,7 @@ class Change(msgspec.Struct, eq=False):
         return True
 
 
-def _no_miscounts(_taken: Sequence[Change], _document: Mapping[str, Any]) -> Iterator[str]:
+def _no_mismatches(_accepted: Sequence[Change], _document: Mapping[str, Any]) -> Iterator[str]:
     return iter(())
 
 
@@ -162,12 +162,14 @@ class Endpoint:
             `dependency_delay` shortens it.
         one_per_user: A request must not hold two changes of one user or of joined users.
         at_end_of_input: Changes wait for the end of the input.
-        smaller_batches: Smaller maximum numbers of changes, of older contracts.
+        older_max_changes: Maximum numbers of changes under older contracts, largest first, to try if Braze refuses
+            `max_changes` as too many.
         max_changes_per_user: Changes per user in a request.
         max_bytes: Maximum size of a body.
         hint: Another possible cause of this endpoint's errors, appended to the message.
-        one_array: Send a request with only one of the arrays, because errors do not name the array they mean.
-        miscounts: Yields the counts in an answer that differ from the accepted changes.
+        one_array_per_request: Fill only one of the arrays in a request, because errors do not name the array they mean.
+        count_mismatches: Yields a text for each count in an answer that differs from the number of accepted changes;
+            its arguments are these changes and the answer's JSON.
         success_key: The key whose presence means success without a `message`.
     """
 
@@ -181,12 +183,12 @@ class Endpoint:
     seconds_after_others: float = 0.0
     one_per_user: bool = False
     at_end_of_input: bool = False
-    smaller_batches: tuple[int, ...] = ()
+    older_max_changes: tuple[int, ...] = ()
     max_changes_per_user: int | None = None
     max_bytes: int = limits.REQUEST_BYTES
     hint: str = ""
-    one_array: bool = False
-    miscounts: Callable[[Sequence[Change], Mapping[str, Any]], Iterator[str]] = _no_miscounts
+    one_array_per_request: bool = False
+    count_mismatches: Callable[[Sequence[Change], Mapping[str, Any]], Iterator[str]] = _no_mismatches
     success_key: str = ""
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
@@ -213,10 +215,10 @@ class Endpoint:
         # An error that names no change may mean any number of them.
         if all(named for named, _ in refusals):
             guilty = {id(change) for change, _ in found}
-            taken = [change for change in changes if id(change) not in guilty] if guilty else changes
-            for miscount in self.miscounts(taken, document):
+            accepted = [change for change in changes if id(change) not in guilty] if guilty else changes
+            for mismatch in self.count_mismatches(accepted, document):
                 raise UnclearError(
-                    f"{self.method} {self.path}: HTTP {answer.status}, but {miscount}: the number "
+                    f"{self.method} {self.path}: HTTP {answer.status}, but {mismatch}: the number "
                     "sent, less those that Braze refused. It is unknown what Braze did",
                     status=answer.status,
                 )

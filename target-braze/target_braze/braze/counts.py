@@ -14,46 +14,46 @@ if TYPE_CHECKING:
 _ALIASES: Final = ("aliases_processed", "emails_processed", "phone_numbers_processed")
 
 
-def track_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+def track_mismatches(accepted: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
     """Yield a text for each count in an answer to /users/track that differs from the changes sent.
 
     An array has a count only if Braze accepted a part of it. `attributes_processed` counts external ids, so it may be
     smaller than the number of objects. Braze does not document whether it counts users without an external id, or those
     under `_update_existing_only`.
     """
-    sent = Counter(change.payload_key for change in taken)
+    sent = Counter(change.payload_key for change in accepted)
     for array in ("attributes", "events", "purchases"):
         key = f"{array}_processed"
         least = most = sent[array]
         count = document.get(key)
         if array == "attributes" and type(count) is int and count < most:
             # Do this only if needed, because it decodes the objects, which takes as long as everything else here.
-            least = max(1, len({change.user for change in taken if _has_external_id(change)}))
-        yield from _miscount(document, key, least, most)
+            least = max(1, len({change.user for change in accepted if _has_external_id(change)}))
+        yield from _mismatch(document, key, least, most)
 
 
-def alias_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+def alias_mismatches(accepted: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
     """Yield differences in an answer's counts of aliases, emails and phones, which together count all changes."""
     found = {key: document[key] for key in _ALIASES if key in document}
     if not all(_is_count(value) for value in found.values()):
         yield f"{' or '.join(found)} is not a number"
-    elif found and sum(found.values()) != len(taken):
-        yield f"{' and '.join(found)} add up to {sum(found.values()):,}, expected {len(taken):,}"
+    elif found and sum(found.values()) != len(accepted):
+        yield f"{' and '.join(found)} add up to {sum(found.values()):,}, expected {len(accepted):,}"
 
 
-def deleted_miscounts(taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+def deleted_mismatches(accepted: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
     """Yield a difference in `deleted`, which counts the users that Braze queued, whether or not it knows them."""
-    yield from _miscount(document, "deleted", len(taken), len(taken))
+    yield from _mismatch(document, "deleted", len(accepted), len(accepted))
 
 
-def listed_miscounts(key: str, taken: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
+def listed_mismatches(key: str, accepted: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
     """Yield a difference in the length of a list of changes: strings in the docs, objects in recordings."""
     done = document.get(key)
-    if isinstance(done, list) and len(done) != len(taken):
-        yield f"{key} lists {len(done):,}, expected {len(taken):,}"
+    if isinstance(done, list) and len(done) != len(accepted):
+        yield f"{key} lists {len(done):,}, expected {len(accepted):,}"
 
 
-def _miscount(document: Mapping[str, Any], key: str, least: int, most: int) -> Iterator[str]:
+def _mismatch(document: Mapping[str, Any], key: str, least: int, most: int) -> Iterator[str]:
     if key not in document:
         return
     count = document[key]

@@ -32,8 +32,8 @@ TRACK: Final = Endpoint(
     "users.track",
     "/users/track",
     ("attributes", "events", "purchases"),
-    smaller_batches=limits.TRACK_OBJECTS_OF_OLDER_CONTRACTS,
-    miscounts=counts.track_miscounts,
+    older_max_changes=limits.TRACK_OBJECTS_OF_OLDER_CONTRACTS,
+    count_mismatches=counts.track_mismatches,
 )
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track_bulk/, a limited beta.
 TRACK_BULK: Final = Endpoint(
@@ -43,7 +43,7 @@ TRACK_BULK: Final = Endpoint(
     TRACK.arrays,
     max_changes_per_user=limits.BULK_OBJECTS_OF_USER,
     max_bytes=limits.BULK_REQUEST_BYTES,
-    miscounts=counts.track_miscounts,
+    count_mismatches=counts.track_mismatches,
     hint="; it is in a limited beta, and for accounts outside of that setting 'track_endpoint' has to be track",
 )
 

@@ -41,7 +41,7 @@ class BatchLimits:
 
     def lower(self, endpoint: Endpoint, refused: int) -> int:
         """Lower the limit after Braze refused a request with `refused` changes, and return it."""
-        smaller = next((known for known in endpoint.smaller_batches if known < refused), refused // 2)
+        smaller = next((known for known in endpoint.older_max_changes if known < refused), refused // 2)
         with self._lock:
             self._learned[endpoint] = limit = min(self.of(endpoint), smaller)
         return limit

@@ -65,7 +65,9 @@ class RequestSender:
         Raises:
             BrazeError: The request failed for good, but not because of one of its changes.
         """
-        for part in request.divided(lambda change: change.payload_key) if request.endpoint.one_array else [request]:
+        for part in (
+            request.divided(lambda change: change.payload_key) if request.endpoint.one_array_per_request else [request]
+        ):
             self._deliver(part)
 
     def _deliver(self, request: Request) -> None:

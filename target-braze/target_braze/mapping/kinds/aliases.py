@@ -27,7 +27,7 @@ ENDPOINT: Final = Endpoint(
     "users.alias.new",
     "identity",
     ("user_aliases",),
-    miscounts=counts.alias_miscounts,
+    count_mismatches=counts.alias_mismatches,
     **DEPENDENT,
 )
 # An alias without a user yet. It depends on no earlier change, and if Braze already has it, nothing changes.

@@ -29,7 +29,7 @@ _SHARED: Final[Any] = {
     "pool": "identity",
     "at_end_of_input": True,
     # The documentation shows only the count; recorded responses also have a message.
-    "miscounts": counts.deleted_miscounts,
+    "count_mismatches": counts.deleted_mismatches,
     "success_key": "deleted",
     **DEPENDENT,
 }

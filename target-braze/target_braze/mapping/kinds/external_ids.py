@@ -57,7 +57,7 @@ RENAME: Final = _Answering(
     ("external_id_renames",),
     one_per_user=True,
     errors_in="rename_errors",
-    miscounts=partial(counts.listed_miscounts, "external_ids"),
+    count_mismatches=partial(counts.listed_mismatches, "external_ids"),
     **DEPENDENT,
 )
 REMOVE: Final = _Removals(
@@ -66,7 +66,7 @@ REMOVE: Final = _Removals(
     "external_ids",
     ("external_ids",),
     errors_in="removal_errors",
-    miscounts=partial(counts.listed_miscounts, "removed_ids"),
+    count_mismatches=partial(counts.listed_mismatches, "removed_ids"),
     **DEPENDENT,
 )
 

@@ -32,8 +32,8 @@ ENDPOINT: Final = Endpoint(
     "users.identify",
     "identity",
     ("aliases_to_identify", "emails_to_identify", "phone_numbers_to_identify"),
-    one_array=True,
-    miscounts=counts.alias_miscounts,
+    one_array_per_request=True,
+    count_mismatches=counts.alias_mismatches,
     **DEPENDENT,
 )
 SEMANTICS: Final = Semantics(
