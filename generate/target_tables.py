@@ -31,7 +31,5 @@ def mapping() -> str:
 
 def _described(properties: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, schema in properties.items():
-        if description := schema.get("description"):
-            yield prefix + name, description
-        else:
-            yield from _described(schema["properties"], f"{prefix}{name}.")
+        yield prefix + name, schema["description"]
+        yield from _described(schema.get("properties", {}), f"{prefix}{name}.")

@@ -53,9 +53,21 @@ SERIES: Final = (
         th.ArrayType(
             th.ObjectType(
                 th.Property(
-                    "campaign_id", th.StringType(min_length=1), required=True, nullable=False, title="Campaign ID"
+                    "campaign_id",
+                    th.StringType(min_length=1),
+                    required=True,
+                    nullable=False,
+                    title="Campaign ID",
+                    description="API identifier of the campaign.",
                 ),
-                th.Property("send_id", th.StringType(min_length=1), required=True, nullable=False, title="Send ID"),
+                th.Property(
+                    "send_id",
+                    th.StringType(min_length=1),
+                    required=True,
+                    nullable=False,
+                    title="Send ID",
+                    description="ID of the send, as given to the endpoint that sent it.",
+                ),
                 nullable=False,
                 additional_properties=False,
             )

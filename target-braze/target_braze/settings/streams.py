@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from target_braze.mapping.base.settings import COMMON, NAME, strict_object
+from target_braze.mapping.base.settings import COMMON, NAME, described, strict_object
 from target_braze.mapping.kinds import KINDS
 
 
@@ -19,26 +19,27 @@ def _collected() -> dict[str, Any]:
 
 def _on_delete() -> list[dict[str, Any]]:
     names = dict.fromkeys(name for kind in KINDS.values() for name in kind.on_delete_actions if name != "flag")
-    return [{"enum": list(names)}, strict_object({"flag": NAME}, required=["flag"])]
+    flag = described(NAME, "Flag", "Name of the boolean attribute that marks deleted users.")
+    return [{"enum": list(names)}, strict_object({"flag": flag}, required=["flag"])]
 
 
 STREAM: Final = strict_object(
     {
-        "to": {
-            "type": "string",
-            "enum": list(KINDS),
-            "description": "What each record becomes in Braze. Default: the last part of the stream's name, in any "
-            "case, if it is attributes, events or purchases (as in public-events); otherwise attributes.",
-        },
+        "to": described(
+            {"type": "string", "enum": list(KINDS)},
+            "Object in Braze",
+            "What each record becomes in Braze. Default: the last part of the stream's name, in any case, if it is "
+            "attributes, events or purchases (as in public-events); otherwise attributes.",
+        ),
         **COMMON,
-        "on_delete": {
-            "oneOf": _on_delete(),
-            "description": "What to do when the source deletes a record (`_sdc_deleted_at`) or its next version no "
-            "longer lists it (docs/ledger.md). `nothing` is the default, except for catalog_items and cohorts, where "
-            "it is `remove`. For attributes: `unset` them; `{flag: name}` to set the attribute `name` to true (and to "
-            "false while the record exists); `unsubscribe` (also for subscriptions and email_status); or "
-            "`delete_user`.",
-        },
+        "on_delete": described(
+            {"oneOf": _on_delete()},
+            "On deletion",
+            "What to do when the source deletes a record (`_sdc_deleted_at`) or its next version no longer lists it "
+            "(docs/ledger.md). `nothing` is the default, except for catalog_items and cohorts, where it is `remove`. "
+            "For attributes: `unset` them; `{flag: name}` to set the attribute `name` to true (and to false while the "
+            "record exists); `unsubscribe` (also for subscriptions and email_status); or `delete_user`.",
+        ),
         **_collected(),
     }
 )

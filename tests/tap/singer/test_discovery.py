@@ -9,7 +9,6 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tap_braze.settings.schema import CONFIG_SCHEMA
 from tap_braze.singer.tap import TapBraze
 
 if TYPE_CHECKING:
@@ -221,23 +220,6 @@ def test_about(cli: Callable[..., Any]) -> None:
     }
     assert about["settings"]["properties"]["api_key"]["secret"]
     assert set(about["settings"]["required"]) == {"api_key", "endpoint"}
-    for name, setting in about["settings"]["properties"].items():
-        assert setting.get("description"), name
-
-
-def settings_of(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    for name, setting in schema["properties"].items():
-        yield f"{path}{name}", setting
-        for inner in (setting, setting.get("items", {})):
-            if "properties" in inner:
-                yield from settings_of(inner, f"{path}{name}.")
-
-
-def test_every_setting_has_a_label_and_says_what_it_does() -> None:
-    for name, setting in settings_of(CONFIG_SCHEMA):
-        assert setting.get("title"), name
-        # The two ids of a send are described with their list.
-        assert name.startswith("send_ids.") or setting["description"].endswith("."), name
 
 
 def test_the_command_is_installed() -> None:

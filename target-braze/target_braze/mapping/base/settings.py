@@ -5,9 +5,12 @@ Keys of a single kind are in the `settings` of its module.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.mapping.values.schemas import TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAME: Final = {"type": "string", "minLength": 1}
 NAMES: Final = {"type": "array", "items": NAME}
@@ -18,11 +21,16 @@ def strict_object(properties: dict[str, Any], **more: Any) -> dict[str, Any]:  #
     return {"type": "object", "properties": properties, "additionalProperties": False, **more}
 
 
+def described(schema: Mapping[str, Any], title: str, description: str) -> dict[str, Any]:
+    """Return the schema of a key with its label, a few words, and what it does, whole sentences."""
+    return {**schema, "title": title, "description": description}
+
+
 ALIAS: Final = strict_object(
     {
-        "name": NAME,
-        "label": NAME,
-        "label_field": NAME,
+        "name": described(NAME, "Alias name", "Column with the name of the alias."),
+        "label": described(NAME, "Alias label", "Label of the alias, the same for all records."),
+        "label_field": described(NAME, "Column of the alias label", "Column with the label of the alias."),
     },
     required=["name"],
     oneOf=[{"required": ["label"]}, {"required": ["label_field"]}],
@@ -34,11 +42,11 @@ IDENTIFIERS: Final = {
     "minItems": 1,
     "items": strict_object(
         {
-            "external_id": NAME,
-            "braze_id": NAME,
-            "user_alias": ALIAS,
-            "email": NAME,
-            "phone": NAME,
+            "external_id": described(NAME, "External ID", "Column with the external ID."),
+            "braze_id": described(NAME, "Braze ID", "Column with the Braze ID."),
+            "user_alias": described(ALIAS, "User alias", "Columns of the alias."),
+            "email": described(NAME, "Email address", "Column with the email address."),
+            "phone": described(NAME, "Phone number", "Column with the phone number."),
         },
         minProperties=1,
         maxProperties=1,
@@ -48,89 +56,111 @@ IDENTIFIERS: Final = {
 
 # Keys of all kinds, except those in a kind's `unsupported_keys`; `to` and `on_delete` are collected from the kinds.
 COMMON: Final[dict[str, Any]] = {
-    "user": {
-        **IDENTIFIERS,
-        "description": "Identifiers to try in order, each with its column: `external_id`, `braze_id`, `email`, "
-        "`phone`, or `user_alias` with the column of its `name` and either a fixed `label` or its column "
-        "`label_field`. The first valid one names the user. Default: the columns external_id, braze_id, alias_name "
-        "with alias_label or user_alias_name with user_alias_label, email, phone. The log shows which of them a "
-        "stream has.",
-    },
+    "user": described(
+        IDENTIFIERS,
+        "User",
+        "Identifiers to try in order, each with its column: `external_id`, `braze_id`, `email`, `phone`, or "
+        "`user_alias` with the column of its `name` and either a fixed `label` or its column `label_field`. The first "
+        "valid one names the user. Default: the columns external_id, braze_id, alias_name with alias_label or "
+        "user_alias_name with user_alias_label, email, phone. The log shows which of them a stream has.",
+    ),
     "rename": {
         "type": "object",
         "additionalProperties": NAME,
+        "title": "Names in Braze",
         "description": "Maps a column to its name in Braze.",
     },
     "types": {
         "type": "object",
         "additionalProperties": {"type": "string", "enum": list(TYPES)},
-        "description": "Column to the type it has in Braze, for columns that arrive as text or are "
-        f"numbers that stand for times: {', '.join(f'`{name}`' for name in TYPES)}.",
+        "title": "Types in Braze",
+        "description": "Maps a column to its type in Braze, for columns that arrive as text, or as numbers that "
+        f"stand for times: {', '.join(f'`{name}`' for name in TYPES)}.",
     },
 }
 
-FIELDS: Final = {
-    **NAMES,
-    "description": "Columns and globs to send as attributes, or as fields of catalog items. Default: all columns but "
-    "the identifiers, which no glob matches.",
-}
-FLATTEN: Final = {
-    **NAMES,
-    "description": "Columns of JSON objects, or of their text, whose keys become attributes or properties of their "
-    "own. Default: none for attributes; for events and purchases the column properties if it holds objects and the "
-    "key `properties` is not set.",
-}
-TIME_FIELD: Final = {
-    **NAME,
-    "description": "Column with the time of the event or purchase. Default: time.",
-}
-PROPERTIES: Final = {
-    **NAMES,
-    "description": "Columns and globs to send as properties of the event or purchase. Default: all columns without "
-    "another use.",
-}
+FIELDS: Final = described(
+    NAMES,
+    "Fields",
+    "Columns and globs to send as attributes, or as fields of catalog items. Default: all columns but the "
+    "identifiers, which no glob matches.",
+)
+FLATTEN: Final = described(
+    NAMES,
+    "Columns to flatten",
+    "Columns of JSON objects, or of their text, whose keys become attributes or properties of their own. Default: "
+    "none for attributes; for events and purchases the column properties if it holds objects and the key "
+    "`properties` is not set.",
+)
+TIME_FIELD: Final = described(NAME, "Time column", "Column with the time of the event or purchase. Default: time.")
+PROPERTIES: Final = described(
+    NAMES,
+    "Properties",
+    "Columns and globs to send as properties of the event or purchase. Default: all columns without another use.",
+)
 SUBSCRIPTION: Final = {
     **strict_object(
         {
-            "group": NAME,
-            "group_field": NAME,
-            "state": NAME,
-            "state_field": NAME,
-            "double_opt_in": {"type": "boolean"},
+            "group": described(
+                NAME,
+                "Subscription group",
+                "ID of the subscription group, the same for all records. email_status has no group.",
+            ),
+            "group_field": described(
+                NAME,
+                "Column of the subscription group",
+                "Column with the ID of the subscription group. Default: subscription_group_id.",
+            ),
+            "state": described(
+                NAME,
+                "Subscription state",
+                "State, the same for all records: subscribed, unsubscribed or, for email_status, opted_in.",
+            ),
+            "state_field": described(
+                NAME,
+                "Column of the subscription state",
+                "Column with the state, as text or boolean. Default: subscription_state.",
+            ),
+            "double_opt_in": described(
+                {"type": "boolean"},
+                "Double opt-in",
+                "Whether Braze asks users for confirmation before it subscribes them to an SMS group. Default: false.",
+            ),
         },
         minProperties=1,
     ),
     "not": {"anyOf": [{"required": ["group", "group_field"]}, {"required": ["state", "state_field"]}]},
-    "description": "Subscription group and state. The `group` is an id, `group_field` its column; the `state` is "
-    "subscribed or unsubscribed (for email_status also opted_in), `state_field` its column, which may be boolean. "
-    "Default: the columns subscription_group_id and subscription_state. email_status has no group. With "
-    "`double_opt_in: true`, Braze asks users for confirmation before it subscribes them to an SMS group.",
+    "title": "Subscription",
+    "description": "Subscription group and state, fixed or by column. Default: the columns subscription_group_id and "
+    "subscription_state.",
 }
 PRIORITIZATION: Final = {
     "type": "array",
     "minItems": 1,
     "items": {"enum": ["identified", "unidentified", "most_recently_updated", "least_recently_updated"]},
     "not": {"allOf": [{"contains": {"const": "identified"}}, {"contains": {"const": "unidentified"}}]},
+    "title": "Prioritization",
     "description": "Which user to choose if several share an email or phone, in Braze's terms. If several are left, "
     "Braze does nothing. Default: `[unidentified]` for the user to identify or merge, `[identified]` for the user to "
     "keep or delete.",
 }
 DELETION: Final[dict[str, Any]] = {
-    "allow_deletions": {
-        "type": "boolean",
-        "description": "Must be true for users to be deleted, which cannot be undone.",
-    },
-    "max_deletions": {
-        "type": "integer",
-        "minimum": 1,
-        "description": "Maximum number of users to delete in a run. If more are due, the run stops and deletes nobody.",
-    },
-    "max_deleted_share": {
-        "type": "number",
-        "minimum": 0,
-        "maximum": 1,
-        "description": "Maximum share of the run's users to delete, from 0 to 1. If more are due, the run stops and "
-        "deletes nobody.",
-    },
+    "allow_deletions": described(
+        {"type": "boolean"},
+        "Allow deletions",
+        "Must be true for users to be deleted, which cannot be undone. Default: false.",
+    ),
+    "max_deletions": described(
+        {"type": "integer", "minimum": 1},
+        "Deletion limit",
+        "Maximum number of users to delete in a run. If more are due, the run stops and deletes nobody. Default: no "
+        "limit.",
+    ),
+    "max_deleted_share": described(
+        {"type": "number", "minimum": 0, "maximum": 1},
+        "Deletion limit as a share",
+        "Maximum share of the run's users to delete, from 0 to 1. If more are due, the run stops and deletes nobody. "
+        "Default: no limit.",
+    ),
     "prioritization": PRIORITIZATION,
 }

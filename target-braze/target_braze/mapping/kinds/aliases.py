@@ -11,7 +11,7 @@ from target_braze.braze import counts
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.endpoints import DEPENDENT
 from target_braze.mapping.base.actions import Action, columns_of
-from target_braze.mapping.base.settings import NAME, strict_object
+from target_braze.mapping.base.settings import NAME, described, strict_object
 from target_braze.mapping.identifiers import ALIAS_COLUMNS, IdentifierRule, compile_user, identifier
 from target_braze.records import RecordError
 
@@ -49,11 +49,24 @@ class Aliases(Action, to="aliases"):
 
     settings: ClassVar[Mapping[str, Any]] = {
         "alias": {
-            **strict_object({"name": NAME, "label": NAME, "label_field": NAME, "old_name": NAME}, minProperties=1),
+            **strict_object(
+                {
+                    "name": described(NAME, "Alias name", "Column with the name of the alias. Default: alias_name."),
+                    "label": described(NAME, "Alias label", "Label of the alias, the same for all records."),
+                    "label_field": described(
+                        NAME, "Column of the alias label", "Column with the label of the alias. Default: alias_label."
+                    ),
+                    "old_name": described(
+                        NAME,
+                        "Old alias name",
+                        "Column with the name that `name` replaces, if the record has one. Default: old_alias_name.",
+                    ),
+                },
+                minProperties=1,
+            ),
             "not": {"required": ["label", "label_field"]},
-            "description": "Columns of the alias's `name`, its label (`label_field`, or a fixed `label`) and the "
-            "`old_name` that the name replaces, if the record has one. Default: alias_name, alias_label and, if "
-            "present, old_alias_name.",
+            "title": "Alias",
+            "description": "Columns of the alias. Default: alias_name, alias_label and, if present, old_alias_name.",
         },
     }
     unsupported_keys = frozenset({"rename"})

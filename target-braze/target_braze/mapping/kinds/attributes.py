@@ -11,7 +11,7 @@ from target_braze.braze.changes import Change, Semantics
 from target_braze.braze.data_points import FREE, attribute_points
 from target_braze.braze.endpoints import TRACK
 from target_braze.encode import encode
-from target_braze.mapping.base.settings import DELETION, FIELDS, FLATTEN, NAME, strict_object
+from target_braze.mapping.base.settings import DELETION, FIELDS, FLATTEN, NAME, described, strict_object
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.coalescing import accumulates, coalesced
 from target_braze.mapping.columns import Columns, Field, Fields
@@ -72,27 +72,35 @@ class Attributes(StreamMapping, to="attributes"):
             "additionalProperties": {
                 "oneOf": [
                     {"enum": ["inc", "add", "remove", "$add"]},
-                    strict_object({"$update": NAME, "$remove": NAME}, minProperties=1, maxProperties=1),
+                    strict_object(
+                        {
+                            "$update": described(NAME, "Key to update by", "Key of the objects to update."),
+                            "$remove": described(NAME, "Key to remove by", "Key of the objects to remove."),
+                        },
+                        minProperties=1,
+                        maxProperties=1,
+                    ),
                 ]
             },
+            "title": "Operators",
             "description": "Maps a column to an operator that changes the stored value instead of replacing it. `inc` "
             "adds a whole number; `add` and `remove` add or remove elements of an array; `$add` appends objects to an "
             "array of objects; `{$update: key}` and `{$remove: key}` update or remove the objects with the same value "
             "of `key`.",
         },
-        "merge_objects": {
-            "type": "boolean",
-            "description": "Whether to merge objects, and objects given to `$update`, into the stored ones key by "
-            "key. Default: false, they replace the stored ones.",
-        },
+        "merge_objects": described(
+            {"type": "boolean"},
+            "Merge objects",
+            "Whether to merge objects, and objects given to `$update`, into the stored ones key by key. Default: "
+            "false, they replace the stored ones.",
+        ),
         "flatten": FLATTEN,
-        "missing_columns": {
-            "type": "string",
-            "enum": ["keep", "unset"],
-            "description": "What to do with an attribute that an earlier run has set if the user's record no longer "
-            "has its column: `keep` it or `unset` it. `unset` needs `ledger_path`, and records that are whole rows. "
-            "Default: keep.",
-        },
+        "missing_columns": described(
+            {"type": "string", "enum": ["keep", "unset"]},
+            "Missing columns",
+            "What to do with an attribute that an earlier run has set if the user's record no longer has its column: "
+            "`keep` it or `unset` it. `unset` needs `ledger_path`, and records that are whole rows. Default: keep.",
+        ),
         **DELETION,
     }
     unsupported_keys = frozenset()

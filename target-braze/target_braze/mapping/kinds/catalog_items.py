@@ -16,7 +16,7 @@ from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.error_texts import error_text
 from target_braze.encode import encode
 from target_braze.mapping.base.actions import Action
-from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, strict_object
+from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, described, strict_object
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.nested import Place
@@ -85,13 +85,21 @@ class CatalogItems(Action, to="catalog_items"):
     settings: ClassVar[Mapping[str, Any]] = {
         "catalog": {
             **strict_object(
-                {"name": NAME, "id": NAME, "geo": NAMES, "partial": {"type": "boolean"}},
+                {
+                    "name": described(NAME, "Catalog", "Name of the catalog. Default: the name of the stream."),
+                    "id": described(NAME, "Item ID", "Column with the ID of the item. Default: id."),
+                    "geo": described(NAMES, "Places", "Columns with a place, [longitude, latitude]. Default: none."),
+                    "partial": described(
+                        {"type": "boolean"},
+                        "Partial updates",
+                        "If true, a record updates the fields that it has, of existing items only, instead of "
+                        "replacing the item; `on_delete` then defaults to nothing. Default: false.",
+                    ),
+                },
                 minProperties=1,
             ),
-            "description": "The catalog's `name` and the column of the items' `id`. Default: the name of the stream; "
-            "id. `geo` lists columns with a place, [longitude, latitude]. With `partial: true`, a record updates the "
-            "fields that it has, of existing items only, instead of replacing the item; on_delete then defaults to "
-            "nothing.",
+            "title": "Catalog",
+            "description": "The catalog, and the columns that it treats specially.",
         },
         "fields": FIELDS,
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from target_braze.braze import limits
-from target_braze.mapping.base.settings import NAME, strict_object
+from target_braze.mapping.base.settings import NAME, described, strict_object
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.identifiers import DEFAULT
@@ -34,7 +34,25 @@ class Cohorts(StreamMapping, to="cohorts"):
     settings: ClassVar[Mapping[str, Any]] = {
         "cohort": {
             **strict_object(
-                {"attribute": NAME, "array": NAME, "name": NAME, "name_field": NAME, "member_field": NAME},
+                {
+                    "attribute": described(
+                        NAME, "Attribute", "Name of the boolean attribute that is true for a member."
+                    ),
+                    "array": described(
+                        NAME, "Array attribute", "Name of the array attribute that lists a user's cohorts."
+                    ),
+                    "name": described(
+                        NAME, "Cohort", "Name of the cohort, an element of `array`, the same for all records."
+                    ),
+                    "name_field": described(
+                        NAME, "Column of the cohort", "Column with the name of the cohort, an element of `array`."
+                    ),
+                    "member_field": described(
+                        NAME,
+                        "Column of the membership",
+                        "Boolean column; false means that the user is not a member. Default: each record is a member.",
+                    ),
+                },
                 oneOf=[
                     {
                         "required": ["attribute"],
@@ -43,9 +61,9 @@ class Cohorts(StreamMapping, to="cohorts"):
                     {"required": ["array"], "oneOf": [{"required": ["name"]}, {"required": ["name_field"]}]},
                 ],
             ),
-            "description": "What marks a member: the boolean attribute named `attribute`; or an element of the array "
-            "attribute named `array`, which is the cohort's `name` or the value of the column `name_field`. A false "
-            "value in the boolean column `member_field` means that the user is not a member. Required.",
+            "title": "Cohort",
+            "description": "What marks a member: either a boolean `attribute`, or an element of the `array` "
+            "attribute, named by `name` or `name_field`. Required.",
         },
     }
     unsupported_keys = frozenset({"rename"})

@@ -10,6 +10,7 @@ from target_braze.braze import limits
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
 from target_braze.braze.endpoints import Identifiers
 from target_braze.mapping.base.actions import Action, columns_of
+from target_braze.mapping.base.settings import described
 from target_braze.mapping.identifiers import find_user
 
 if TYPE_CHECKING:
@@ -44,12 +45,13 @@ class EmailHygiene(Action, to="email_hygiene"):
     """One operation per stream, named in the mapping, because three of the four let people receive messages again."""
 
     settings: ClassVar[Mapping[str, Any]] = {
-        "operation": {
-            "enum": list(ENDPOINTS),
-            "description": "What to do with the addresses or numbers. `blocklist` unsubscribes an address and marks "
-            "it as bounced. The others let Braze send again: `remove_bounces` and `remove_spam` take an address off "
-            "the bounce or spam list, `remove_invalid_phones` a number off the list of invalid ones. Required.",
-        }
+        "operation": described(
+            {"type": "string", "enum": list(ENDPOINTS)},
+            "Operation",
+            "What to do with the addresses or numbers. `blocklist` unsubscribes an address and marks it as bounced. "
+            "The others let Braze send again: `remove_bounces` and `remove_spam` take an address off the bounce or "
+            "spam list, `remove_invalid_phones` a number off the list of invalid ones. Required.",
+        )
     }
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"email", "phone"})

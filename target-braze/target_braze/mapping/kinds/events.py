@@ -9,7 +9,7 @@ from typing_extensions import override
 from target_braze.braze import limits
 from target_braze.braze.changes import Semantics, never
 from target_braze.mapping.base.events_and_purchases import EventOrPurchase, watch_names
-from target_braze.mapping.base.settings import FLATTEN, NAME, PROPERTIES, TIME_FIELD, strict_object
+from target_braze.mapping.base.settings import FLATTEN, NAME, PROPERTIES, TIME_FIELD, described, strict_object
 from target_braze.mapping.identifiers import DEFAULT
 from target_braze.mapping.values.scalars import to_string
 
@@ -35,11 +35,15 @@ class Events(EventOrPurchase, to="events"):
     settings: ClassVar[Mapping[str, Any]] = {
         "event": strict_object(
             {
-                "name": {**NAME, "description": "Name of the event, the same for all records."},
-                "name_field": {**NAME, "description": "Column with the name of the event. Default: name."},
+                "name": described(NAME, "Event name", "Name of the event, the same for all records."),
+                "name_field": described(
+                    NAME, "Column of the event name", "Column with the name of the event. Default: name."
+                ),
             },
             minProperties=1,
             maxProperties=1,
+            title="Event",
+            description="Name of the event, fixed or by column.",
         ),
         "time_field": TIME_FIELD,
         "properties": PROPERTIES,

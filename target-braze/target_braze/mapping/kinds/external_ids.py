@@ -13,7 +13,7 @@ from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.endpoints import DEPENDENT, Identifiers
 from target_braze.braze.error_texts import error_text
 from target_braze.mapping.base.actions import Action
-from target_braze.mapping.base.settings import NAME, strict_object
+from target_braze.mapping.base.settings import NAME, described, strict_object
 from target_braze.mapping.identifiers import IdentifierRule, find_user, identifier
 from target_braze.records import RecordError
 
@@ -80,10 +80,28 @@ class ExternalIds(Action, to="external_ids"):
 
     settings: ClassVar[Mapping[str, Any]] = {
         "external_ids": {
-            **strict_object({"current": NAME, "new": NAME, "remove": NAME}, minProperties=1),
+            **strict_object(
+                {
+                    "current": described(
+                        NAME,
+                        "Current external ID",
+                        "Column with the external ID that the user has. Default: current_external_id.",
+                    ),
+                    "new": described(
+                        NAME,
+                        "New external ID",
+                        "Column with the external ID that replaces it. Default: new_external_id.",
+                    ),
+                    "remove": described(
+                        NAME, "External ID to remove", "Column with a deprecated external ID to remove."
+                    ),
+                },
+                minProperties=1,
+            ),
             "not": {"anyOf": [{"required": ["remove", "current"]}, {"required": ["remove", "new"]}]},
-            "description": "Columns of the `current` external id and the `new` one, or of a deprecated external id to "
-            "`remove`. Default: current_external_id and new_external_id.",
+            "title": "External IDs",
+            "description": "Columns of the `current` external ID and the `new` one, or of a deprecated external ID "
+            "to `remove`. Default: current_external_id and new_external_id.",
         },
     }
     unsupported_keys = frozenset({"user", "rename"})

@@ -10,7 +10,7 @@ from target_braze.braze import counts
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.endpoints import DEPENDENT
 from target_braze.mapping.base.actions import Action, columns_by_kind, columns_of, prioritized
-from target_braze.mapping.base.settings import IDENTIFIERS, PRIORITIZATION
+from target_braze.mapping.base.settings import IDENTIFIERS, PRIORITIZATION, described
 from target_braze.mapping.identifiers import find_user, identifier
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ class Identifications(Action, to="identifications"):
     """See https://www.braze.com/docs/api/endpoints/user_data/post_user_identify/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
-        "identify": {
-            **IDENTIFIERS,
-            "description": "Alias, email or phone that belongs to the user: a list like `user`. Default: the columns "
-            "alias_name with alias_label, email, phone.",
-        },
+        "identify": described(
+            IDENTIFIERS,
+            "Identifiers to connect",
+            "Alias, email or phone that belongs to the user: a list like `user`. Default: the columns alias_name with "
+            "alias_label, email, phone.",
+        ),
         "prioritization": PRIORITIZATION,
     }
     unsupported_keys = frozenset({"rename"})

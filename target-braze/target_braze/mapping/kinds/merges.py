@@ -9,7 +9,7 @@ from typing_extensions import override
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.endpoints import DEPENDENT
 from target_braze.mapping.base.actions import Action, columns_by_kind, columns_of, prioritized
-from target_braze.mapping.base.settings import IDENTIFIERS, PRIORITIZATION
+from target_braze.mapping.base.settings import IDENTIFIERS, PRIORITIZATION, described
 from target_braze.mapping.identifiers import IdentifierRule, find_user
 from target_braze.records import RecordError, User
 
@@ -32,11 +32,12 @@ class Merges(Action, to="merges"):
     """See https://www.braze.com/docs/api/endpoints/user_data/post_users_merge/."""
 
     settings: ClassVar[Mapping[str, Any]] = {
-        "merge": {
-            **IDENTIFIERS,
-            "description": "User to merge into another, who no longer exists afterwards: a list like `user`. Required.",
-        },
-        "keep": {**IDENTIFIERS, "description": "User to keep: a list like `user`. Required."},
+        "merge": described(
+            IDENTIFIERS,
+            "User to merge",
+            "User to merge into another, who no longer exists afterwards: a list like `user`. Required.",
+        ),
+        "keep": described(IDENTIFIERS, "User to keep", "User to keep: a list like `user`. Required."),
         "prioritization": PRIORITIZATION,
     }
     unsupported_keys = frozenset({"user", "rename"})

@@ -9,7 +9,7 @@ from typing_extensions import override
 from target_braze.braze import limits
 from target_braze.braze.changes import Semantics, never
 from target_braze.mapping.base.events_and_purchases import EventOrPurchase, watch_names
-from target_braze.mapping.base.settings import FLATTEN, NAME, PROPERTIES, TIME_FIELD, strict_object
+from target_braze.mapping.base.settings import FLATTEN, NAME, PROPERTIES, TIME_FIELD, described, strict_object
 from target_braze.mapping.identifiers import DEFAULT
 from target_braze.mapping.spelling import almost
 from target_braze.mapping.values.scalars import to_id, to_integer, to_number, to_string
@@ -35,9 +35,16 @@ class Purchases(EventOrPurchase, to="purchases"):
 
     settings: ClassVar[Mapping[str, Any]] = {
         "purchase": strict_object(
-            dict.fromkeys(("product_id", "price", "currency", "quantity"), NAME),
-            description="Columns of the purchase's `product_id`, `price`, `currency` and `quantity`. Default: the "
-            "columns of these names. Without a quantity, it is 1.",
+            {
+                "product_id": described(NAME, "Product ID", "Column with the ID of the product. Default: product_id."),
+                "price": described(NAME, "Price", "Column with the price of one unit. Default: price."),
+                "currency": described(NAME, "Currency", "Column with the ISO 4217 currency code. Default: currency."),
+                "quantity": described(
+                    NAME, "Quantity", "Column with the number of units; without one, it is 1. Default: quantity."
+                ),
+            },
+            title="Purchase",
+            description="Columns of the purchase. Default: product_id, price, currency and quantity.",
         ),
         "time_field": TIME_FIELD,
         "properties": PROPERTIES,
