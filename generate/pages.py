@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from generate import tap_tables, target_tables
+from generate import endpoints, tap_tables, target_tables
 
 _NOTE: Final = "<!-- Generated from the code by `make generate`; do not edit. -->\n\n"
 
@@ -47,6 +47,13 @@ events or cards. A key gets its permissions when it is created; you cannot add a
 Streams with the same rate limit share it with each other and with every other program that uses the workspace. The tap
 follows the limits that Braze's responses state; [tuning and limits](../tuning.md) lists the defaults.
 """,
+        "endpoints": f"""# Endpoints
+
+Every endpoint that Braze documents, with the permission that it needs, and the [streams](streams.md) and
+[kinds](../mapping.md) that use it. {endpoints.counts()}
+Currents is not among them: it writes files.
+
+{endpoints.endpoints()}""",
         "columns": f"""# Columns
 
 Every stream with fixed columns. [Currents](../currents.md) has one stream for each event type, with its columns.

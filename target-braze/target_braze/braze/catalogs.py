@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze import answers, limits
+from target_braze.braze.changes import Endpoint
 from target_braze.braze.client import BrazeError, ForbiddenError
 from target_braze.braze.cursors import next_cursor
 from target_braze.encode import encode
@@ -23,6 +24,9 @@ _log = logging.getLogger("target-braze")
 
 # https://www.braze.com/docs/api/endpoints/catalogs/: Braze allows 50 requests a minute for listing catalogs.
 _ASK_EVERY: Final = 1.5
+
+CREATE: Final = Endpoint("/catalogs", "catalogs.create", "catalogs", ("catalogs",))
+ADD_FIELDS: Final = Endpoint("/catalogs/{catalog_name}/fields", "catalogs.create_fields", "catalog_fields", ("fields",))
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> 
     if there is None:
         description = f"Created by target-braze from the stream {catalog.stream}"[: limits.CATALOG_NAME_LENGTH]
         body = {"name": catalog.name, "description": description, "fields": _listed(catalog.fields)}
-        _post(client, "/catalogs", "catalogs.create", "catalogs", {"catalogs": [body]})
+        _post(client, CREATE, catalog.name, [body])
         _log.info("created catalog '%s' with %d fields", catalog.name, len(catalog.fields))
         return
     for name, kind in catalog.fields.items():
@@ -89,8 +93,7 @@ def item_ids(client: Client, name: str) -> Iterator[str]:
 def _add_fields(client: Client, name: str, fields: Mapping[str, str]) -> None:
     listed, most = _listed(fields), limits.NEW_CATALOG_FIELDS
     for start in range(0, len(listed), most):
-        body = {"fields": listed[start : start + most]}
-        _post(client, f"/catalogs/{name}/fields", "catalogs.create_fields", "catalog_fields", body)
+        _post(client, ADD_FIELDS, name, listed[start : start + most])
     _log.info("added fields to catalog '%s': %s", name, ", ".join(fields))
     until = time.monotonic() + limits.DEPENDENCY_DELAY
     # Braze refuses an item with a field that does not exist yet.
@@ -127,18 +130,19 @@ def _get(  # noqa: PLR0917
     return answer, check(answer)
 
 
-def _post(client: Client, path: str, permission: str, pool: str, body: dict[str, Any]) -> None:
+def _post(client: Client, endpoint: Endpoint, name: str, described: list[Any]) -> None:
+    path = endpoint.path.format(catalog_name=name)
     try:
         # The answer to the creation of a catalog has `catalogs` and no `message`.
         client.request(
             "POST",
             path,
-            pool=pool,
-            body=encode(body),
+            pool=endpoint.pool,
+            body=encode({endpoint.arrays[0]: described}),
             check=lambda answer: answers.success(f"POST {path}", answer, "catalogs"),
         )
     except ForbiddenError as error:
-        raise _lacking(error, permission) from None
+        raise _lacking(error, endpoint.permission) from None
 
 
 def _lacking(error: BrazeError, permission: str) -> BrazeError:

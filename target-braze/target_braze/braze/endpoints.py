@@ -46,6 +46,8 @@ TRACK_BULK: Final = Endpoint(
     count_mismatches=counts.track_mismatches,
     hint="; it is in a limited beta, and for accounts outside of that setting 'track_endpoint' has to be track",
 )
+# Setting `track_endpoint` chooses one of them for all kinds.
+TRACKING: Final = (TRACK, TRACK_BULK)
 
 # These share one limit. Each request depends on earlier requests for its users, and later ones depend on it.
 DEPENDENT: Final[Any] = {

@@ -46,6 +46,7 @@ class ProfileStream(BrazeStream):
 class ExportedStream(ProfileStream):
     """Records from the files of exports."""
 
+    method = "POST"
     untested = "it would start an export"
     is_snapshot = True
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from target_braze.braze.catalogs import Catalog
-    from target_braze.braze.changes import Semantics
+    from target_braze.braze.changes import Endpoint, Semantics
     from target_braze.mapping.columns import Columns, Dropped, Fields
     from target_braze.records import User
 
@@ -76,6 +76,8 @@ class StreamMapping(ABC):
     """Types of identifiers that may identify users; none if the kind is not about users."""
     semantics: ClassVar[tuple[Semantics, ...]]
     """How to deliver each sort of change that this kind makes."""
+    endpoints: ClassVar[tuple[Endpoint, ...]]
+    """Where its changes may go, and what must exist before the first one."""
     on_delete_actions: ClassVar[tuple[str, ...]]
     """Values of `on_delete`, which set what happens when the source deletes a record; the first is the default."""
     payload_key: ClassVar[str]
@@ -299,6 +301,13 @@ class StreamMapping(ABC):
         }
 
 
-_DECLARATIONS: Final = ("settings", "unsupported_keys", "identifier_types", "semantics", "on_delete_actions")
+_DECLARATIONS: Final = (
+    "settings",
+    "unsupported_keys",
+    "identifier_types",
+    "semantics",
+    "endpoints",
+    "on_delete_actions",
+)
 KINDS: Final[dict[str, type[StreamMapping]]] = {}
 """Kinds by their value of the setting `to`. `mapping.kinds` lists their modules."""

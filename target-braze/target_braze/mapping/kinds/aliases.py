@@ -36,6 +36,7 @@ INTRODUCE: Final = replace(ENDPOINT, seconds_after_others=0.0)
 UPDATE: Final = Endpoint(
     "/users/alias/update", "users.alias.update", "identity", ("alias_updates",), one_per_user=True, **DEPENDENT
 )
+ENDPOINTS: Final = (ENDPOINT, INTRODUCE, UPDATE)
 SEMANTICS: Final = Semantics(
     repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=None, data_points=free
 )
@@ -72,6 +73,7 @@ class Aliases(Action, to="aliases"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"external_id"})
     semantics = (SEMANTICS, UPDATE_SEMANTICS)
+    endpoints = ENDPOINTS
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

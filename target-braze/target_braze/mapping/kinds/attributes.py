@@ -9,7 +9,7 @@ from typing_extensions import override
 from target_braze.braze import limits
 from target_braze.braze.changes import Change, Semantics
 from target_braze.braze.data_points import FREE, attribute_points
-from target_braze.braze.endpoints import TRACK
+from target_braze.braze.endpoints import TRACK, TRACKING
 from target_braze.encode import encode
 from target_braze.mapping.base.settings import DELETION, FIELDS, FLATTEN, NAME, described, strict_object
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
@@ -17,6 +17,7 @@ from target_braze.mapping.coalescing import accumulates, coalesced
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.mapping.flatten import FlattenedColumns
 from target_braze.mapping.identifiers import DEFAULT
+from target_braze.mapping.kinds import deletions
 from target_braze.mapping.on_delete import OnDelete
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.mapping.spelling import squashed
@@ -106,6 +107,7 @@ class Attributes(StreamMapping, to="attributes"):
     unsupported_keys = frozenset()
     identifier_types = frozenset(DEFAULT)
     semantics = (SEMANTICS,)
+    endpoints = (*TRACKING, *deletions.ENDPOINTS.values())
     on_delete_actions = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
     payload_key = "attributes"
 

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from target_braze.braze import limits
 from target_braze.braze.changes import Change
-from target_braze.braze.endpoints import TRACK
+from target_braze.braze.endpoints import TRACK, TRACKING
 from target_braze.mapping.base.events_and_purchases import to_past
 from target_braze.mapping.base.settings import FIELDS, PROPERTIES, TIME_FIELD
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
@@ -66,6 +66,7 @@ class Calls(StreamMapping, to="calls"):
     unsupported_keys = frozenset()
     identifier_types = frozenset(DEFAULT)
     semantics = (*_SEMANTICS.values(), aliases.SEMANTICS, identifications.SEMANTICS, merges.SEMANTICS)
+    endpoints = (*TRACKING, aliases.ENDPOINT, aliases.INTRODUCE, identifications.ENDPOINT, merges.ENDPOINT)
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

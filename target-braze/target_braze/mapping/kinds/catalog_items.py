@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from typing_extensions import override
 
 from target_braze.braze import answers, limits
-from target_braze.braze.catalogs import Catalog
+from target_braze.braze.catalogs import ADD_FIELDS, CREATE, Catalog
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
 from target_braze.braze.error_texts import error_text
 from target_braze.encode import encode
@@ -41,6 +41,11 @@ _Value = TypeVar("_Value")
 
 # The documentation shows only `id`.
 _ID_PARAMETERS: Final = frozenset({"id", "ids", "item_id"})
+_PERMISSIONS: Final = {
+    "PUT": "catalogs.replace_items",
+    "PATCH": "catalogs.update_items",
+    "DELETE": "catalogs.delete_items",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +60,19 @@ class Items(Endpoint):
         for error in answers.entries(document):
             named = [change for change in changes if change.user[-1] in _ids(error)]
             yield named or self._named(changes, error), error_text(error)
+
+
+@cache
+def _endpoint(name: str, method: str) -> Endpoint:
+    return Items(
+        f"/catalogs/{name}/items",
+        _PERMISSIONS[method],
+        "catalog_items",
+        ("items",),
+        limits.ITEMS_PER_REQUEST,
+        limits.SAME_THING_WAIT,
+        method,
+    )
 
 
 def _ids(error: object) -> Iterator[object]:
@@ -106,6 +124,7 @@ class CatalogItems(Action, to="catalog_items"):
     unsupported_keys = frozenset({"user"})
     identifier_types = frozenset()
     semantics = (SEMANTICS, PARTIAL_SEMANTICS)
+    endpoints = (CREATE, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in _PERMISSIONS))
     on_delete_actions = ("remove", "nothing")
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
@@ -135,12 +154,8 @@ class CatalogItems(Action, to="catalog_items"):
             raise columns.error(f"a catalog has at most {limits.CATALOG_FIELDS} fields; choose some in 'fields'")
         self._name = name
         self.catalog = Catalog(name, columns.stream, types, partial=self._partial)
-        self._write = (
-            _endpoint(name, "PATCH", "catalogs.update_items")
-            if self._partial
-            else _endpoint(name, "PUT", "catalogs.replace_items")
-        )
-        self._delete = _endpoint(name, "DELETE", "catalogs.delete_items")
+        self._write = _endpoint(name, "PATCH" if self._partial else "PUT")
+        self._delete = _endpoint(name, "DELETE")
 
     @override
     def _compile_on_delete(self) -> str:
@@ -194,19 +209,6 @@ class CatalogItems(Action, to="catalog_items"):
                 f"{name!r} cannot be the {what}, which may contain only letters, digits, '-' and '_' and is at most "
                 f"{limits.CATALOG_NAME_LENGTH} characters long - at {at}"
             )
-
-
-@cache
-def _endpoint(name: str, method: str, permission: str) -> Endpoint:
-    return Items(
-        f"/catalogs/{name}/items",
-        permission,
-        "catalog_items",
-        ("items",),
-        limits.ITEMS_PER_REQUEST,
-        limits.SAME_THING_WAIT,
-        method,
-    )
 
 
 def _item_id(value: object) -> str:

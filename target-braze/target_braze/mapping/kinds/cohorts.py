@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from target_braze.braze import limits
+from target_braze.braze.endpoints import TRACKING
 from target_braze.mapping.base.settings import NAME, described, strict_object
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.columns import Columns, Field
@@ -69,6 +70,7 @@ class Cohorts(StreamMapping, to="cohorts"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset(DEFAULT)
     semantics = (attributes.SEMANTICS,)
+    endpoints = TRACKING
     on_delete_actions = ("remove", "nothing")
     payload_key = "attributes"
 

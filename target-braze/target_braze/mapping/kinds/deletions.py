@@ -54,6 +54,7 @@ class Deletions(Action, to="deletions"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset(DEFAULT)
     semantics = (SEMANTICS,)
+    endpoints = tuple(ENDPOINTS.values())
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

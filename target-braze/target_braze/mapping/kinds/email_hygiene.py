@@ -56,6 +56,7 @@ class EmailHygiene(Action, to="email_hygiene"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"email", "phone"})
     semantics = (SEMANTICS,)
+    endpoints = tuple(ENDPOINTS.values())
     # Undoing a removal would block people because a row is gone; undoing a block would message them again.
     on_delete_actions = ("nothing",)
 

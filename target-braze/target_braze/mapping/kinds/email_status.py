@@ -44,6 +44,7 @@ class EmailStatus(StateSetter, to="email_status"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"email"})
     semantics = (SEMANTICS,)
+    endpoints = tuple(ENDPOINTS.values())
     on_delete_actions = ("nothing", "unsubscribe")
 
     states = tuple(ENDPOINTS)

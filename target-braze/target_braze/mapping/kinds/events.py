@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from target_braze.braze import limits
 from target_braze.braze.changes import Semantics, never
+from target_braze.braze.endpoints import TRACKING
 from target_braze.mapping.base.events_and_purchases import EventOrPurchase, watch_names
 from target_braze.mapping.base.settings import FLATTEN, NAME, PROPERTIES, TIME_FIELD, described, strict_object
 from target_braze.mapping.identifiers import DEFAULT
@@ -52,6 +53,7 @@ class Events(EventOrPurchase, to="events"):
     unsupported_keys = frozenset()
     identifier_types = frozenset(DEFAULT)
     semantics = (SEMANTICS,)
+    endpoints = TRACKING
     on_delete_actions = ("nothing",)
     payload_key = "events"
 

@@ -107,6 +107,7 @@ class ExternalIds(Action, to="external_ids"):
     unsupported_keys = frozenset({"user", "rename"})
     identifier_types = frozenset({"external_id"})
     semantics = (SEMANTICS,)
+    endpoints = (RENAME, REMOVE)
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

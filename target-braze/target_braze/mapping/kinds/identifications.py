@@ -56,6 +56,7 @@ class Identifications(Action, to="identifications"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"external_id"})
     semantics = (SEMANTICS,)
+    endpoints = (ENDPOINT,)
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

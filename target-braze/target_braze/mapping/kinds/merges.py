@@ -43,6 +43,7 @@ class Merges(Action, to="merges"):
     unsupported_keys = frozenset({"user", "rename"})
     identifier_types = frozenset({"external_id", "user_alias", "email", "phone"})
     semantics = (SEMANTICS,)
+    endpoints = (ENDPOINT,)
     on_delete_actions = ("nothing",)
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

@@ -95,6 +95,7 @@ class Subscriptions(StateSetter, to="subscriptions"):
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset(ENDPOINTS)
     semantics = (SEMANTICS,)
+    endpoints = tuple(ENDPOINTS.values())
     on_delete_actions = ("nothing", "unsubscribe")
 
     states = _STATES

@@ -15,6 +15,7 @@ DECLARED: dict[str, Any] = {
     "unsupported_keys": frozenset(),
     "identifier_types": frozenset(),
     "semantics": (),
+    "endpoints": (),
     "on_delete_actions": ("nothing",),
 }
 
@@ -28,7 +29,7 @@ def test_a_kind_without_a_declaration_cannot_be_imported(left_out: str) -> None:
 
 
 def test_a_kind_does_not_inherit_what_another_declares() -> None:
-    with pytest.raises(TypeError, match="does not declare: settings, unsupported_keys, identifier_types, semantics"):
+    with pytest.raises(TypeError, match="declare: settings, unsupported_keys, identifier_types, semantics, endpoints"):
         type("NewKind", (KINDS["events"],), {}, to="new_kind")
 
 
