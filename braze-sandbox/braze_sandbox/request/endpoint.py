@@ -69,8 +69,8 @@ class Endpoint:
     """Returns the affected users, to detect concurrent requests about one user."""
     has_body: bool = True
     """Whether a method other than GET takes a JSON body."""
-    uploads: bool = False
-    """Whether Braze accepts multipart/form-data files here, which the sandbox does not support."""
+    takes_forms: bool = False
+    """Whether a form does as well as JSON: Braze's own MCP server sends one."""
     body_bytes: int = BODY_BYTES
     too_large: int = 413
     """The status for a body over that limit."""

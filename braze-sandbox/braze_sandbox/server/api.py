@@ -16,11 +16,12 @@ from starlette.routing import compile_path
 from braze_sandbox.endpoints.registry import ENDPOINTS
 from braze_sandbox.endpoints.sending.delivery import send_due
 from braze_sandbox.request.endpoint import Call
+from braze_sandbox.request.forms import FORMS, form_fields
 from braze_sandbox.request.numeric_ids import numeric_ids
 from braze_sandbox.server.http import DROP
 from braze_sandbox.state.instance import ALL
 from braze_sandbox.state.recorder import Recorded
-from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES, Answer, NotInSandbox, Refusal, encode, send_answer
+from braze_sandbox.wire.answer import BODY_BYTES, READ_BYTES, Answer, Refusal, encode, send_answer
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -190,12 +191,18 @@ def _decode(scope: Scope, raw: bytes, call: Call, endpoint: Endpoint) -> Refusal
     """Set the call's body, or return why it cannot be set."""
     content_type = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
     kind = content_type.partition(b";")[0].strip().lower()
-    if kind != b"application/json":
-        upload = endpoint.uploads and kind == b"multipart/form-data"
-        wrong = Refusal(415, "Unsupported Media Type", ["Content-Type must be application/json"])
-        return NotInSandbox("uploads of files") if upload else wrong
+    form = endpoint.takes_forms and kind in FORMS
+    if not form and kind != b"application/json":
+        return Refusal(415, "Unsupported Media Type", ["Content-Type must be application/json"])
     if len(raw) > endpoint.body_bytes:
         return Refusal(endpoint.too_large, "Request Entity Too Large")
+    if not form:
+        return _decode_json(raw, call)
+    call.body = form_fields(content_type, raw)
+    return None
+
+
+def _decode_json(raw: bytes, call: Call) -> Refusal | None:
     try:
         body = json.loads(raw.decode("utf-8"), parse_constant=_no_constant, parse_float=_finite)
         if b"\\ud" in raw or b"\\uD" in raw:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
 import sys
 import urllib.request
 from typing import TYPE_CHECKING, Any
@@ -178,6 +179,101 @@ def airflow_provider_braze(url: str, key: str, ids: dict[str, str]) -> Calls:
     ]
 
 
+class FunctionError(Exception):
+    """What the server of `braze_mcp_server` says of a function that failed."""
+
+
+def braze_mcp_server(url: str, key: str, ids: dict[str, str]) -> Calls:
+    """The functions of Braze's own server of the Model Context Protocol, called through its standard input."""
+    server = subprocess.Popen(
+        ["braze-mcp-server"],
+        env={**os.environ, "BRAZE_API_KEY": key, "BRAZE_BASE_URL": url},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def send(message: dict[str, Any]) -> dict[str, Any]:
+        """Send a message, and return the answer to it if it asks for one."""
+        assert server.stdin
+        assert server.stdout
+        server.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        server.stdin.flush()
+        while "id" in message:
+            answer: dict[str, Any] = json.loads(server.stdout.readline())
+            if answer.get("id") == message["id"]:
+                return answer
+        return {}
+
+    def call(function: str, parameters: dict[str, Any]) -> None:
+        tool = "call_write_function" if function.startswith(("create_", "update_")) else "call_function"
+        arguments = {"function_name": function, "parameters": parameters}
+        answer = send({"id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}})
+        told = json.loads(answer["result"]["content"][0]["text"])
+        if isinstance(told, dict) and "error" in told:
+            raise FunctionError(told["error"])
+
+    about = {"protocolVersion": "2025-03-26", "capabilities": {}, "clientInfo": {"name": "calls", "version": "1"}}
+    send({"id": 0, "method": "initialize", "params": about})
+    send({"method": "notifications/initialized"})
+    campaign, canvas, segment = ({f"{kind}_id": ids[kind]} for kind in ("campaign", "canvas", "segment"))
+    days = {"length": 7, "ending_at": ids["now"]}
+    parts = {
+        "include_variant_breakdown": True,
+        "include_step_breakdown": True,
+        "include_deleted_step_data": True,
+    }
+    group = {"subscription_group_id": ids["subscription_group"]}
+    template = {"template_name": "Made", "subject": "Hello", "body": "<p>Hello</p>"}
+    functions: list[tuple[str, dict[str, Any]]] = [
+        ("get_campaign_list", {"include_archived": True}),
+        ("get_campaign_details", campaign),
+        ("get_campaign_dataseries", campaign | days),
+        ("get_canvas_list", {}),
+        ("get_canvas_details", canvas),
+        ("get_canvas_data_series", canvas | days | parts),
+        ("get_canvas_data_summary", canvas | days | parts),
+        ("get_catalogs", {}),
+        ("get_catalog_items", {"catalog_name": ids["catalog"]}),
+        ("get_catalog_item", {"catalog_name": ids["catalog"], "item_id": ids["item"]}),
+        ("get_custom_attributes", {}),
+        ("get_events", {}),
+        ("get_events_list", {}),
+        ("get_events_data_series", {"event": ids["event"], **days}),
+        ("list_integrations", {}),
+        ("get_integration_job_sync_status", {"integration_id": ids["integration"]}),
+        ("get_new_users_data_series", {"app_id": ids["app"], **days}),
+        ("get_dau_data_series", days),
+        ("get_mau_data_series", days),
+        ("get_uninstalls_data_series", days),
+        ("get_scheduled_broadcasts", {"end_time": "2099-01-01T00:00:00Z"}),
+        ("get_preference_centers", {}),
+        ("get_preference_center_details", {"preference_center_id": ids["preference_center"]}),
+        ("get_product_list", {}),
+        ("get_revenue_series", {"product": ids["product"], **days}),
+        ("get_quantity_series", days),
+        ("get_sdk_authentication_keys", {"app_id": ids["app"]}),
+        ("get_segment_list", {}),
+        ("get_segment_details", segment),
+        ("get_segment_data_series", segment | days),
+        ("get_send_data_series", {"campaign_id": ids["send_campaign"], "send_id": ids["send"], **days}),
+        ("get_session_data_series", days),
+        ("get_user_subscription_groups", {"external_id": ids["user"]}),
+        ("get_subscription_group_status", {"external_id": ids["user"], **group}),
+        ("get_content_blocks", {}),
+        ("get_content_block_info", {"content_block_id": ids["content_block"], "include_inclusion_data": True}),
+        ("create_content_block", {"name": "made_by_a_client", "content": "Hello"}),
+        ("update_content_block", {"content_block_id": ids["content_block"], "content": "Hi"}),
+        ("get_email_templates", {}),
+        ("get_email_template_info", {"email_template_id": ids["email_template"]}),
+        ("create_email_template", template),
+        ("update_email_template", {"email_template_id": ids["email_template"], "subject": "Hi"}),
+        ("create_media_library_asset", {"asset_url": "https://example.com/picture.png", "name": "picture.png"}),
+    ]
+    return [(function, lambda f=function, p=parameters: call(f, p)) for function, parameters in functions]  # type: ignore[misc]
+
+
 def _requests(url: str) -> list[dict[str, Any]]:
     with urllib.request.urlopen(f"{url}/sandbox/requests", timeout=30) as answer:
         found: list[dict[str, Any]] = json.load(answer)["requests"]
@@ -186,7 +282,7 @@ def _requests(url: str) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Call every method; one line of JSON each."""
-    name, url, key, ids = sys.argv[1:]
+    name, url, key, ids, _version = sys.argv[1:]
     calls: Calls = globals()[name](url, key, json.loads(ids))
     for method, call in calls:
         before = len(_requests(url))

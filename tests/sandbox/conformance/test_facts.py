@@ -3,7 +3,7 @@
 `facts.json` has one row per fact, with its source: R1 are HTTP recordings of braze_ruby, R2 measurements of braze-cli,
 R3 bodies in tests of RudderStack and Segment, R4 the models of Braze's MCP server, R5 answers that Airbyte recorded, D
 the documentation. In a shape, `=x` is the value x, `~x` text that matches x, `...` stands for further keys, and an
-array has the shape of its elements.
+array has the shape of all of its elements or a shape for each.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from braze_sandbox.currents import files as currents
+from braze_sandbox.model.objects import Send
 
 from tests.sandbox.conftest import Client
 
@@ -39,7 +41,11 @@ def mismatches(shape: Any, value: Any, path: str = "") -> list[str]:
     if isinstance(shape, list):
         if not isinstance(value, list) or bool(shape) is not bool(value):
             return [f"{path} is {value!r}, not an array {'with' if shape else 'without'} elements"]
-        return [one for index, inner in enumerate(value) for one in mismatches(shape[0], inner, f"{path}[{index}]")]
+        shapes = shape if len(shape) > 1 else shape * len(value)
+        if len(shapes) != len(value):
+            return [f"{path} has {len(value)} elements, not {len(shapes)}"]
+        pairs = enumerate(zip(shapes, value, strict=True))
+        return [one for index, (form, inner) in pairs for one in mismatches(form, inner, f"{path}[{index}]")]
     return [] if is_like(shape, value) else [f"{path} is {value!r}, not {shape}"]
 
 
@@ -80,12 +86,14 @@ def filled(value: Any, names: dict[str, str]) -> Any:
 def ask(client: Client, request: dict[str, Any]) -> Response:
     if request["method"] == "GET":
         return client.get(request["path"], **request.get("query", {}))
-    return client.post(request["path"], request["body"])
+    if "form" in request:
+        return client.post(request["path"], None, json=None, data=request["form"])
+    return client.call(request["method"], request["path"], request["body"])
 
 
 @pytest.fixture
 def names(sandbox: Sandbox) -> dict[str, str]:
-    """What the rows call the objects of the seed."""
+    """What the rows call the objects of the small seed."""
     workspace = sandbox.workspace
     segment, *_, untracked = workspace.segments.values()
     untracked.analytics_tracking_enabled = False
@@ -93,8 +101,14 @@ def names(sandbox: Sandbox) -> dict[str, str]:
     campaign = next(iter(workspace.campaigns.values()))
     campaign.messages = {key: one for key, one in campaign.messages.items() if one.get("type") != "control"}
     block.included_in = [{"campaign_id": "c", "message_variation_id": "m"}]
+    push = next(one for one in workspace.campaigns.values() if "ios_push" in one.channels)
+    push.is_api_campaign = True
+    workspace.sends["mine"] = Send(id="mine", campaign_id=push.id, sent_at=workspace.now())
     return {
+        "$app": next(iter(workspace.apps)),
         "$campaign": campaign.id,
+        "$push": push.id,
+        "$send": "mine",
         "$segment": segment.id,
         "$untracked_segment": untracked.id,
         "$block": block.id,
@@ -102,12 +116,43 @@ def names(sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("row", FACTS, ids=[row["fact"] for row in FACTS])
+@pytest.fixture
+def demo_names(demo: Sandbox) -> dict[str, str]:
+    """What the rows call the objects of the demo seed."""
+    campaigns = demo.workspace.campaigns.values()
+    return {
+        "$banner": next(one.id for one in campaigns if one.channels == ["banners"]),
+        "$push": next(one.id for one in campaigns if one.channels == ["ios_push", "android_push"]),
+        "$five_conversions": next(one.id for one in campaigns if len(one.conversion_behaviors) == 5),
+    }
+
+
+@pytest.mark.parametrize("row", [row for row in FACTS if "seed" in row], ids=lambda row: row["fact"])
+def test_recorded_facts_of_the_demo(reader: Client, demo_names: dict[str, str], row: dict[str, Any]) -> None:
+    answer = ask(reader, filled(row["request"], demo_names))
+    assert answer.status_code == row["status"], answer.text
+    assert mismatches(row["shape"], answer.json()) == []
+
+
+@pytest.mark.parametrize("row", [row for row in FACTS if "currents" in row], ids=lambda row: row["fact"])
+def test_recorded_facts_of_currents(demo: Sandbox, tmp_path: Path, row: dict[str, Any]) -> None:
+    wanted = row["currents"]
+    currents.write(tmp_path, demo.instance, currents.Options(hours=24, event_types=(wanted["event_type"],)))
+    folders = {folder.name for folder in tmp_path.rglob("event_type=*")}
+    assert folders == {wanted["folder"]}
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in FACTS if not row.keys() & {"seed", "currents"}], ids=lambda row: row["fact"]
+)
 def test_recorded_facts(client: Client, sandbox: Sandbox, names: dict[str, str], row: dict[str, Any]) -> None:
+    if "fault" in row:
+        sandbox.fault(**row["fault"])
     for request in row.get("setup", []):
         assert ask(client, filled(request, names)).status_code == 201
     request = filled(row["request"], names)
     if "key" in request:
+        sandbox.add_key("without permissions", [])
         stranger = Client(sandbox, request["key"])
         answer = ask(stranger, request)
         stranger.close()
@@ -132,6 +177,8 @@ def test_recorded_facts(client: Client, sandbox: Sandbox, names: dict[str, str],
         ({"a": "=5 as text"}, {"a": 5}),
         ({"a": ["string"]}, {"a": []}),
         ({"a": []}, {"a": [1]}),
+        ({"a": ["integer", "integer"]}, {"a": [1]}),
+        ({"a": ["integer", "string"]}, {"a": [1, 1]}),
         ({"a": "~x+"}, {"a": "y"}),
         ({"a": "absent", "...": "string"}, {"b": 1}),
     ],

@@ -105,13 +105,25 @@ def test_the_media_library(client: Client) -> None:
         assert (answer.status_code, answer.json().get("error_code")) == (status, code), body
 
 
-def test_uploads_are_not_in_the_sandbox(sandbox: Sandbox) -> None:
-    answer = requests.post(
-        f"{sandbox.url}/media_library/create",
-        files={"asset_file": b"GIF89a"},
-        headers={"Authorization": f"Bearer {sandbox.api_key}"},
-        timeout=10,
-    )
+@pytest.mark.parametrize("encoded", ["data", "files"])
+def test_the_media_library_takes_forms(client: Client, encoded: str) -> None:
+    """Braze's MCP server sends them: urlencoded with a URL, multipart with a file."""
+    fields = {"asset_url": "https://cdn.example/cat.jpg", "name": "Käthe"}
+    form: Any = fields if encoded == "data" else {name: (None, text) for name, text in fields.items()}
+    created = client.post("/media_library/create", None, **{"json": None, encoded: form})
+    assert created.status_code == 200, created.text
+    assert created.json()["new_assets"][0]["name"] == "Käthe"
+    elsewhere = client.post("/email/blacklist", None, **{"json": None, encoded: {"email": "a@shop.example"}})
+    assert elsewhere.status_code == 415
+
+
+def test_a_form_that_is_too_large_is_refused(client: Client) -> None:
+    form = {"asset_url": "https://cdn.example/cat.jpg", "name": "x" * (5 << 20)}
+    assert client.post("/media_library/create", None, json=None, data=form).status_code == 413
+
+
+def test_uploads_are_not_in_the_sandbox(client: Client) -> None:
+    answer = client.post("/media_library/create", None, json=None, files={"asset_file": b"GIF89a"})
     assert (answer.status_code, answer.json()["message"]) == (501, "Not Implemented")
 
 

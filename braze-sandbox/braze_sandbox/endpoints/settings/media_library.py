@@ -94,7 +94,7 @@ ENDPOINTS = [
         permission="media_library.create",
         pool="media_library_create",
         handler=create,
-        uploads=True,
+        takes_forms=True,
     ),
     Endpoint(
         method="PUT",
@@ -102,6 +102,6 @@ ENDPOINTS = [
         permission="media_library.replace",
         pool="media_library_replace",
         handler=replace_file,
-        uploads=True,
+        takes_forms=True,
     ),
 ]
