@@ -53,8 +53,8 @@ Airflow's hook insists on https and is served with `--tls`. What is refused, and
 - braze_ruby's README has an event at Ruby's own `Time`, which is not ISO 8601 outside of Rails, and an id of a campaign
   that is a number. The gem posts to `/messages/scheduled_broadcasts`, which is a GET.
 - braze_ruby's README has `external_id` in the second version of subscriptions, where Braze documents `external_ids`,
-  and an array as the address of `/email/unsubscribes` and `/email/hard_bounces`, where Braze documents a text. No recording
-  shows what Braze does with either.
+  and an array as the address of `/email/unsubscribes` and `/email/hard_bounces`, where Braze documents a text. No
+  recording shows what Braze does with either.
 
 | client | method | requests and their statuses | the client |
 |---|---|---|---|
