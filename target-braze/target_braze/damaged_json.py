@@ -53,6 +53,12 @@ class DamagedLine:
                 self.damage.pop("record", None)
                 self.message["record"] = self._restore_fields(record)
 
+    @property
+    def reason(self) -> str:
+        """The damage in words, such as `cannot decode 'score', got NaN`; empty if there is none."""
+        names, what = (", ".join(parts) for parts in ((f"'{name}'" for name in self.damage), self.damage.values()))
+        return f"cannot decode {names}, got {what}" if names else ""
+
     def raw(self, field: str) -> bytes:
         """Return the bytes of a field of the message."""
         raw = bytes(msgspec.json.decode(self._mended, type=dict[str, msgspec.Raw])[field])

@@ -15,6 +15,7 @@ from target_braze.braze import catalogs
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
 from target_braze.encode import encode
 from target_braze.ledger.store import fingerprint
+from target_braze.loader.lines import JsonLines
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.record_changes import changes_of, is_deleted
 from target_braze.mapping.stream_kinds import taken_for
@@ -54,44 +55,41 @@ class LoaderStream:
         if context.preflight is not None:
             for doubt in context.preflight.doubts(self._mapping.types):
                 self._notice(doubt)
+        self._lines = JsonLines(name, self._mapping.fast_path.record)
         # Attributes to remove from a user when a record no longer has them.
         self._vanishing = self._compile_vanishing(unsets=entry.get("missing_columns") == "unset")
         if self._mapping.catalog is not None and context.estimate is None:
             catalogs.prepare(context.client, self._mapping.catalog, self._notice)
 
-    def write(self, records: Iterable[Mapping[str, Any]], *, version: int | None = None) -> None:
+    def write(self, records: Iterable[Mapping[str, Any] | bytes | str], *, version: int | None = None) -> None:
         """Map records and hand their changes to delivery, without waiting until they are delivered.
 
-        Records are copied, so the caller may reuse them. Values are JSON values or dates, times, Decimal, UUID and
-        bytes, which become the text that Singer taps write. Rejected records go to the dead letters.
+        Each record is one of these, in any mixture:
+
+        - a mapping of columns to JSON values, or to dates, times, Decimal, UUID and bytes, which become the text that
+          Singer taps write. It is copied, so the caller may reuse it.
+        - a JSON line as bytes (UTF-8) or text, with the columns of the record, or with its Singer RECORD message. Lines
+          take the fast path without becoming a dict. Blank lines are skipped.
+
+        Rejected records go to the dead letters, and so do lines with single values that are not JSON, such as NaN.
 
         Args:
             records: Records with columns of the schema.
-            version: Version of the table that they come from; see `activate_version`.
+            version: Version of the table that they come from; see `activate_version`. A RECORD message may have its
+                own.
 
         Raises:
             RejectedError: Setting `on_error` is fail, or there are too many dead letters.
             BrazeError: An earlier request failed for good.
-            TypeError: A record has a value of another type.
+            TypeError: A record is something else, or has a value of another type.
+            ValueError: A line is not a JSON object.
         """
         fast = self.fast_record
         for record in records:
-            values = self._copied(record)
-            message: dict[str, Any] = {"type": "RECORD", "stream": self.name, "record": values}
-            if version is not None:
-                message["version"] = version
-            line = encode(message)
-            if fast is not None:
-                try:
-                    columns = msgspec.convert(values, fast, builtin_types=_KEPT)
-                except (msgspec.ValidationError, RecursionError):
-                    pass
-                else:
-                    if self.receive_fast(columns, line, self._schema):
-                        continue
-            if b"null" in line:
-                message["record"] = _with_constants(values)
-            self.receive(values, message, self._schema, len(line))
+            if isinstance(record, bytes | str):
+                self._write_line(record, fast, version)
+            else:
+                self._write_columns(record, fast, version)
 
     def activate_version(self, version: int, schema: dict[str, Any] | None = None) -> None:
         """Remove records that earlier versions of the table have loaded and this one has not listed.
@@ -183,12 +181,56 @@ class LoaderStream:
         """Reject a record that cannot be read, for `reason`; the other arguments are those of `receive`."""
         self._context.reject(self._record(message, schema, size), Rejection(reason))
 
+    def _write_line(self, record: bytes | str, fast: type[msgspec.Struct] | None, version: int | None) -> None:
+        line = record.encode("utf-8", "surrogatepass") if isinstance(record, str) else record
+        if (
+            fast is not None
+            and (found := self._lines.read_fast(line, version))
+            and self.receive_fast(*found, self._schema)
+        ):
+            return
+        try:
+            read = self._lines.read(line, version)
+        except ValueError as error:
+            raise ValueError(f"{self._next}: {error}") from None
+        if read is None:
+            return
+        message, wrong = read
+        if wrong:
+            self.reject(message, self._schema, len(line), wrong)
+        else:
+            self.receive(message["record"], message, self._schema, len(line))
+
+    def _write_columns(self, record: Mapping[str, Any], fast: type[msgspec.Struct] | None, version: int | None) -> None:
+        values = self._copied(record)
+        message: dict[str, Any] = {"type": "RECORD", "stream": self.name, "record": values}
+        if version is not None:
+            message["version"] = version
+        line = encode(message)
+        if fast is not None:
+            try:
+                columns = msgspec.convert(values, fast, builtin_types=_KEPT)
+            except (msgspec.ValidationError, RecursionError):
+                pass
+            else:
+                if self.receive_fast(columns, line, self._schema):
+                    return
+        if b"null" in line:
+            message["record"] = _with_constants(values)
+        self.receive(values, message, self._schema, len(line))
+
     def _copied(self, record: Mapping[str, Any]) -> dict[str, Any]:
         try:
             copied: dict[str, Any] = msgspec.to_builtins(record, builtin_types=_KEPT, str_keys=True)
         except (TypeError, ValueError, RecursionError) as error:
-            raise TypeError(f"stream '{self.name}', record {self.records + 1:,}: {error}") from None
+            raise TypeError(f"{self._next}: {error}") from None
+        if not isinstance(copied, dict):
+            raise TypeError(f"{self._next}: expected a mapping or a JSON line, got {type(record).__name__}")
         return copied
+
+    @property
+    def _next(self) -> str:
+        return f"stream '{self.name}', record {self.records + 1:,}"
 
     def _record(self, sent: dict[str, Any] | bytes, schema: dict[str, Any], size: int) -> Record:
         counts = self.counts

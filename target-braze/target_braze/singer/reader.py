@@ -6,7 +6,7 @@ import json
 import re
 import sys
 from collections import Counter
-from typing import IO, TYPE_CHECKING, Any, Final, Literal
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 from singer_sdk.singerlib.encoding.base import GenericSingerReader
@@ -14,7 +14,8 @@ from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
 from target_braze.damaged_json import UNDECODABLE, DamagedLine
-from target_braze.encode import decode, encode, exact
+from target_braze.encode import decode, encode
+from target_braze.loader.lines import record_decoder
 from target_braze.singer.input_lines import InputLines
 
 if TYPE_CHECKING:
@@ -166,9 +167,7 @@ class MessageReader(GenericSingerReader[bytes]):
             raise error from None
         if not damaged.damage or message["type"] == "STATE":
             return message
-        names = ", ".join(f"'{name}'" for name in damaged.damage)
-        what = ", ".join(damaged.damage.values())
-        reason = f"cannot decode {names}, got {what} on line {self._number:,} of the input"
+        reason = f"{damaged.reason} on line {self._number:,} of the input"
         if message["type"] != "RECORD" or self.reject_damaged is None:
             raise InvalidInputLine(f"{message['type']} of stream '{message['stream']}': {reason}")
         self.reject_damaged(message, reason)
@@ -199,26 +198,9 @@ class MessageReader(GenericSingerReader[bytes]):
         if name is None or (path := self._fast_paths.get(name[1])) is None:
             return False
         if path.decode is None:
-            path.decode = _record_decoder(json.loads(name[1]), path.record)
+            path.decode = record_decoder(json.loads(name[1]), path.record)
         try:
             record = path.decode(line).record
         except UNDECODABLE:
             return False
         return path.receiver.receive_fast(record, line, path.schema)
-
-
-def _record_decoder(stream: str, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:
-    """Return a decoder of RECORD messages with only the usual fields. It refuses dead letters, which have one more."""
-    message = msgspec.defstruct(
-        "Message",
-        [
-            ("type", Literal["RECORD"]),
-            ("stream", Literal[stream]),
-            ("record", record),
-            ("time_extracted", Any, None),
-            ("version", Any, None),
-        ],
-        forbid_unknown_fields=True,
-        gc=False,
-    )
-    return msgspec.json.Decoder(message, float_hook=exact).decode

@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from target_braze.damaged_json import DamagedLine, decode_damaged
 from target_braze.encode import decode, encode
+from target_braze.loader import lines
 from target_braze.singer import reader
 from target_braze.singer.reader import MessageReader
 
@@ -225,8 +226,8 @@ def test_each_stream_has_its_decoder_made_once(run_target: Callable[..., Run], m
         made.append(stream)
         return make(stream, record)
 
-    make = reader._record_decoder
-    monkeypatch.setattr(reader, "_record_decoder", counted)
+    make = lines.record_decoder
+    monkeypatch.setattr(reader, "record_decoder", counted)
     streams = [
         Stream(f"str\u00e9am {n}", {"external_id": TEXT, "n": NUMBER}, [{"external_id": f"c-{n}", "n": n}])
         for n in range(50)
