@@ -55,5 +55,5 @@ def test_an_item_is_taken_as_it_is_or_its_record_reported(
             assert name in change.fields or value is None or (isinstance(value, str) and not value.strip())
         endpoint = change.endpoint
         client.request(endpoint.method, endpoint.path, body=endpoint.body([change], [encode(change.fields)]))
-        stored = sandbox.workspace.catalogs["s"].items[str(key)]
+        stored = sandbox.workspace.catalogs["s"].items[str(key).strip()]
         assert stored.keys() == json.loads(encode(change.fields)).keys()
