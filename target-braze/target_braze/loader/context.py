@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from target_braze.ledger.store import Ledger
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.preview.dry_run import Estimate
+    from target_braze.preview.likely_types import LikelyTypes
     from target_braze.preview.preflight import Preflight
     from target_braze.records import Record, Rejection
     from target_braze.reporting.summary import Summary
@@ -33,6 +34,7 @@ class Context:
         bulk: Send attributes, events and purchases to /users/track/bulk.
         holds: Reject changes that an earlier run left in doubt instead of sending them again.
         positions: Numbers the records of all streams, from 1.
+        likely_types: What the text of each stream's first records looks like, by stream.
         listed: Item ids that each version of a stream has listed, for streams of catalog items.
     """
 
@@ -48,4 +50,5 @@ class Context:
     bulk: bool = False
     holds: bool = False
     positions: Iterator[int] = field(default_factory=lambda: count(1))
+    likely_types: dict[str, LikelyTypes] = field(default_factory=dict)
     listed: defaultdict[tuple[str, Any], set[str]] = field(default_factory=lambda: defaultdict(set))

@@ -301,6 +301,8 @@ class Loader:
 
     def _end(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         context = self._running
+        for likely_types in context.likely_types.values():
+            likely_types.report()
         if error is None:
             try:
                 self._finish(context)

@@ -13,12 +13,13 @@ import msgspec
 
 from target_braze.braze import catalogs
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
-from target_braze.encode import encode
+from target_braze.encode import decode, encode
 from target_braze.ledger.store import fingerprint
 from target_braze.loader.lines import JsonLines
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.record_changes import changes_of, is_deleted
 from target_braze.mapping.stream_kinds import taken_for
+from target_braze.preview.likely_types import LikelyTypes
 from target_braze.records import DELETED, Record, RecordError, Rejection
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class LoaderStream:
         self._lines = JsonLines(name, self._mapping.fast_path.record)
         # Attributes to remove from a user when a record no longer has them.
         self._vanishing = self._compile_vanishing(unsets=entry.get("missing_columns") == "unset")
+        # A tap may send a stream's SCHEMA again at any time.
+        self._likely_types = context.likely_types.setdefault(
+            name,
+            LikelyTypes(self._mapping.untyped_texts, f"streams.{at or name}", context.defaults.zone, self._notice),
+        )
         if self._mapping.catalog is not None and context.estimate is None:
             catalogs.prepare(context.client, self._mapping.catalog, self._notice)
 
@@ -136,6 +142,8 @@ class LoaderStream:
             return False
         if change is None:
             return False
+        if self._likely_types.wants_more:
+            self._likely_types.see(decode(line)["record"])
         change.records.append(self._record(line, schema, len(line)))
         if self._context.bulk and change.endpoint is TRACK:
             change.endpoint = TRACK_BULK
@@ -153,6 +161,7 @@ class LoaderStream:
         """
         context = self._context
         source = self._record(message, schema, size)
+        self._likely_types.see(record)
         context.delivery.wait_for_room(source.position)
         try:
             changes, absent = self._changes(record, source)

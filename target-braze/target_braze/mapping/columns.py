@@ -14,9 +14,11 @@ from target_braze.mapping.values.nested import Place, compile_value
 from target_braze.mapping.values.scalars import to_numeric_id
 from target_braze.mapping.values.schemas import (
     TYPES,
+    branches_of,
     braze_type,
     epoch_of,
     exact_type,
+    holds_decimals,
     is_decimal,
     is_time,
     json_types,
@@ -287,6 +289,13 @@ class Columns:
     def schema(self, column: str) -> Mapping[str, Any]:
         """Return the JSON Schema of a column, or the one that `types` sets instead."""
         return self._schemas[column]
+
+    def is_untyped_text(self, column: str) -> bool:
+        """Return whether the column may hold text, and neither `types` nor a format says what the text stands for."""
+        branches = branches_of(self._schemas[column])
+        texts = [branch for kind, branch in branches if kind == "string"]
+        is_open = bool(texts) and not any("format" in branch or holds_decimals(branch) for branch in texts)
+        return column not in self.entry.get("types", {}) and (is_open or not branches)
 
     def braze_type(self, column: str) -> str | None:
         """Return the type that Braze gives an attribute made from the column, or None if it depends on the values."""

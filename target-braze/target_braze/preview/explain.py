@@ -13,6 +13,7 @@ from target_braze.mapping import compile_mapping
 from target_braze.mapping.property_sources import is_blank
 from target_braze.mapping.record_changes import changes_of, is_deleted
 from target_braze.mapping.stream_kinds import taken_for
+from target_braze.preview.likely_types import LikelyTypes
 from target_braze.records import DELETED, Record, RecordError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class ExplainedStream:
         most: Number of records to show.
         echo: Prints a line of text.
         notice: Shows a warning about the stream.
+        likely_types: What the text of each stream's first records looks like, by stream.
         bulk: Whether setting `track_endpoint` is bulk.
     """
 
@@ -48,6 +50,7 @@ class ExplainedStream:
         most: int,
         echo: Callable[[str], None],
         notice: Callable[[str], None],
+        likely_types: dict[str, LikelyTypes],
         bulk: bool = False,
     ) -> None:
         self.records = 0
@@ -56,14 +59,20 @@ class ExplainedStream:
         key, self._entry = entries.of(name)
         # Path of the stream's entry in the settings.
         self._at = f"streams.{key or name}"
-        self._mapping = compile_mapping(
-            name, schema, self._entry, defaults, lambda text: notice(f"stream '{name}': {text}"), key=key
+
+        def notice_stream(text: str) -> None:
+            notice(f"stream '{name}': {text}")
+
+        self._mapping = compile_mapping(name, schema, self._entry, defaults, notice_stream, key=key)
+        self._likely_types = likely_types.setdefault(
+            name, LikelyTypes(self._mapping.untyped_texts, self._at, defaults.zone, notice_stream)
         )
         _log.info("stream '%s': %s", name, taken_for(self._mapping, name, key, self._entry))
         self.types = self._mapping.types
 
     def receive(self, record: dict[str, Any], message: dict[str, Any], schema: dict[str, Any], size: int) -> None:
         """Show what a record becomes, if it is one of the first."""
+        self._likely_types.see(record)
         if not self._shows(message, schema, size):
             return
         try:

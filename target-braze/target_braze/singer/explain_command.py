@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import IO
 
+    from target_braze.preview.likely_types import LikelyTypes
     from target_braze.singer.receiver import Receiver
 
 
@@ -34,12 +35,15 @@ class ExplainTarget(MessageTarget):
         self._entries = Entries(self.config["streams"])
         self._defaults = mapping_defaults(self.config)
         self._notice = Summary().notice
+        self._likely_types: dict[str, LikelyTypes] = {}
         client = new_client(self.config)
         self._preflight = Preflight(client) if self.config["preflight"] else None
 
     @override
     def run(self, file_input: IO[str] | None = None) -> None:
         self.listen(file_input)
+        for likely_types in self._likely_types.values():
+            likely_types.report()
         self._entries.check()
 
     @override
@@ -57,6 +61,7 @@ class ExplainTarget(MessageTarget):
             most=self.records,
             echo=click.echo,
             notice=self._notice,
+            likely_types=self._likely_types,
             bulk=self.config["track_endpoint"] == "bulk",
         )
         if self._preflight is not None:

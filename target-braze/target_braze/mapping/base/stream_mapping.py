@@ -137,6 +137,11 @@ class StreamMapping(ABC):
         return {}
 
     @property
+    def untyped_texts(self) -> tuple[str, ...]:
+        """Return columns whose text gets a fixed type in Braze, and whose schema and `types` do not say which."""
+        return ()
+
+    @property
     def attributes(self) -> Mapping[str, bool]:
         """Return the attributes that it can set, if known before any record, and whether it replaces their values."""
         return {}

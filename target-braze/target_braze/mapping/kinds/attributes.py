@@ -216,6 +216,15 @@ class Attributes(StreamMapping, to="attributes"):
 
     @property
     @override
+    def untyped_texts(self) -> tuple[str, ...]:
+        return tuple(
+            field.column
+            for field in self._fields.all
+            if field.name not in STANDARD and self._columns.is_untyped_text(field.column)
+        )
+
+    @property
+    @override
     def attributes(self) -> Mapping[str, bool]:
         operated = dict.fromkeys((one.field.name for one in self._operators), False)
         flag = {} if self._deletion.flag is None else {self._deletion.flag: False}

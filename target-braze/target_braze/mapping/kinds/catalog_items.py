@@ -173,6 +173,13 @@ class CatalogItems(Action, to="catalog_items"):
     def sources(self) -> Mapping[str, tuple[str, ...]]:
         return {"id": (self.id_column,), **{field.name: (field.column,) for field in self._fields}}
 
+    @property
+    @override
+    def untyped_texts(self) -> tuple[str, ...]:
+        places = self._columns.entry.get("catalog", {}).get("geo", ())
+        texts = filter(self._columns.is_untyped_text, (field.column for field in self._fields))
+        return tuple(column for column in texts if column not in places)
+
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         values = {field.name: field.value(record) for field in self._fields if field.column in record}
