@@ -18,6 +18,7 @@ READING: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Custom events and attributes", ("events", "custom_attributes")),
     ("Templates, Content Blocks, preference centers", ("email_templates", "content_blocks", "preference_centers")),
     ("Catalogs", ("catalog",)),
+    ("Data Objects", ("data_object",)),
     ("Bounces, unsubscribes, invalid phone numbers", ("hard_bounces", "unsubscribes", "invalid_phone_numbers")),
     ("Scheduled broadcasts", ("scheduled_broadcasts",)),
     ("Cloud Data Ingestion", ("cdi_",)),

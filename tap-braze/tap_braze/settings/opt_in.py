@@ -17,8 +17,9 @@ OPT_INS: Final = (
         title="Include profiles",
         description=(
             "Read the selected streams of people: `users`, `users_by_id`, `segment_members`, `user_...`, "
-            "`global_control_group_users` and the subscription states of users. Default: skip them even if they "
-            "are selected, because they are personal data, and `users` exports every segment."
+            "`global_control_group_users`, `data_object_user_relationships` and the subscription states of users. "
+            "Default: skip them even if they are selected, because they are personal data, and `users` exports every "
+            "segment."
         ),
     ),
     th.Property(
@@ -28,7 +29,8 @@ OPT_INS: Final = (
         title="Include costly streams",
         description=(
             "Read the selected streams that are off by default and send a request or more for each object: "
-            "`catalog_items`, `canvases_summary`, `cards_details`, `cards_analytics`, links and translations. "
+            "`catalog_items`, `canvases_summary`, `cards_details`, `cards_analytics`, "
+            "`data_object_relationships`, links and translations. "
             "Default: skip them even if they are selected."
         ),
     ),

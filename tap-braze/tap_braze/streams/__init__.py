@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tap_braze.streams import catalogs, cdi, custom_data, kpi, purchases, sdk_authentication
+from tap_braze.streams import catalogs, cdi, custom_data, data_objects, kpi, purchases, sdk_authentication
 from tap_braze.streams.messaging import campaigns, canvases, messages, news_feed, templates, translations
 from tap_braze.streams.users import profiles, segments, subscriptions, suppression
 
@@ -68,6 +68,13 @@ STREAMS: Final[tuple[type[BrazeStream], ...]] = (
     profiles.UserPurchases,
     profiles.UserCampaignsReceived,
     profiles.UserCanvasesReceived,
+    data_objects.DataObjectTypes,
+    data_objects.DataObjectTypesDetails,
+    data_objects.DataObjectUserRelationshipTypes,
+    data_objects.DataObjectRelationshipTypes,
+    data_objects.DataObjects,
+    data_objects.DataObjectUserRelationships,
+    data_objects.DataObjectRelationships,
     sdk_authentication.SdkAuthenticationKeys,
     messages.CampaignsLinks,
     messages.CanvasesLinks,

@@ -174,10 +174,10 @@ def test_data_objects(client: Client) -> None:
         "format": "date-time",
         "title": "Since",
     }
-    created = client.post(ACCOUNTS, {"external_id": "new", "attributes": {"name": "New", "credits": 5}})
+    created = client.post(ACCOUNTS, {"object_id": "new", "attributes": {"name": "New", "credits": 5}})
     assert (created.status_code, created.json()) == (
         201,
-        {"data_object": {"type_name": "account", "external_id": "new", "attributes": {"name": "New", "credits": 5}}},
+        {"data_object": {"type_name": "account", "object_id": "new", "attributes": {"name": "New", "credits": 5}}},
     )
     merged = client.call("PATCH", f"{ACCOUNTS}/new", {"attributes": {"credits": None, "industry": "tea"}})
     assert merged.json()["data_object"]["attributes"] == {"name": "New", "industry": "tea"}
@@ -185,7 +185,7 @@ def test_data_objects(client: Client) -> None:
     assert replaced.json()["data_object"]["attributes"] == {"name": "Newer"}
     assert client.get(f"{ACCOUNTS}/new").json() == replaced.json()
     page = client.get(ACCOUNTS, limit=2, offset=1, search_term="acct").json()
-    assert [one["external_id"] for one in page["items"]] == ["acct-1", "acct-2"]
+    assert [one["object_id"] for one in page["items"]] == ["acct-1", "acct-2"]
     assert (page["total_count"], page["has_more"], page["next_offset"]) == (3, False, None)
     assert client.call("DELETE", f"{ACCOUNTS}/new").json() == {"deleted": True}
     for method, path, body, status, slug in (
@@ -221,16 +221,21 @@ def test_links_of_data_objects_to_users(client: Client, sandbox: Sandbox) -> Non
 
 
 def test_links_of_data_objects_to_each_other(client: Client) -> None:
-    link = {"rel_kind": "subaccount", "related_type_name": "account", "related_external_id": "acct-2"}
+    link = {"rel_kind": "subaccount", "related_type_name": "account", "related_object_id": "acct-2"}
     created = client.post(f"{ACCOUNTS}/acct-0/object_relationships", link)
-    assert created.json()["object_relationship"]["to_data_object"]["external_id"] == "acct-2"
-    back = {**link, "related_external_id": "acct-0", "anchor": "target"}
+    assert created.json()["object_relationship"]["to_data_object"]["object_id"] == "acct-2"
+    back = {
+        "rel_kind": "subaccount",
+        "related_type_name": "account",
+        "anchor": "target",
+        "related_external_id": "acct-0",
+    }
     again = client.post(f"{ACCOUNTS}/acct-2/object_relationships", back)
     assert again.json()["errors"][0]["id"] == "duplicate-object-relationship"
     found = client.get(f"{ACCOUNTS}/acct-0/object_relationships").json()["items"]
-    assert [one["to_data_object"]["external_id"] for one in found] == ["acct-1", "acct-2"]
+    assert [one["to_data_object"]["object_id"] for one in found] == ["acct-1", "acct-2"]
     found = client.get(f"{ACCOUNTS}/acct-2/object_relationships", anchor="target").json()["items"]
-    assert [one["from_data_object"]["external_id"] for one in found] == ["acct-0"]
+    assert [one["from_data_object"]["object_id"] for one in found] == ["acct-0"]
     client.call("DELETE", f"{ACCOUNTS}/acct-2")
     assert client.get(f"{ACCOUNTS}/acct-0/object_relationships").json()["total_count"] == 1
     kinds = client.get("/data_objects/types/account/object_relationship_types", anchor="target").json()["items"]

@@ -47,6 +47,13 @@ KEYS = {
     "content_blocks_translations": (["content_block_id", "locale_uuid"], None),
     "content_blocks_translations_source": (["content_block_id"], None),
     "custom_attributes": (["name"], None),
+    "data_object_relationship_types": (["type_name", "rel_kind", "to_type_name"], None),
+    "data_object_relationships": (["type_name", "object_id", "rel_kind", "to_type_name", "to_object_id"], None),
+    "data_object_types": (["type_name"], None),
+    "data_object_types_details": (["type_name"], None),
+    "data_object_user_relationship_types": (["type_name", "rel_kind"], None),
+    "data_object_user_relationships": (["type_name", "object_id", "rel_kind", "braze_id"], None),
+    "data_objects": (["type_name", "object_id"], None),
     "email_templates": (["email_template_id"], "updated_at"),
     "email_templates_details": (["email_template_id"], "updated_at"),
     "email_templates_translations": (["email_template_id", "locale_uuid"], None),
@@ -109,6 +116,7 @@ NOT_BY_DEFAULT = {
     "subscription_states",
     *(name for name in KEYS if name.startswith("user")),
     *(name for name in KEYS if "translations" in name),
+    *(name for name in KEYS if name.startswith("data_object")),
 }
 
 

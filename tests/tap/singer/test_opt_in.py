@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 PEOPLE = {
     *("users", "users_by_id", "global_control_group_users", "segment_members", "user_aliases", "user_devices"),
     *("user_custom_events", "user_purchases", "user_campaigns_received", "user_canvases_received"),
-    *("subscription_states", "subscription_group_states"),
+    *("subscription_states", "subscription_group_states", "data_object_user_relationships"),
 }
 
 

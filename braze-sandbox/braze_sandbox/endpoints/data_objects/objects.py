@@ -1,4 +1,8 @@
-"""List, read, create, replace, update, and delete data objects (docs: data_objects/objects)."""
+"""List, read, create, replace, update, and delete data objects (docs: data_objects/objects).
+
+Until the fall of 2026, the docs called `object_id` `external_id`: answers have the newer name, and requests may have
+either.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ if TYPE_CHECKING:
 
 def shown(kind: DataObjectType, key: str) -> dict[str, Any]:
     """Return an object in the API's format."""
-    return {"type_name": kind.name, "external_id": key, "attributes": kind.records[key]}
+    return {"type_name": kind.name, "object_id": key, "attributes": kind.records[key]}
 
 
 def _store(call: Call, kind: DataObjectType, key: str, attributes: dict[str, Any], status: int) -> Answer:
@@ -42,29 +46,29 @@ def list_(call: Call) -> Answer:
 
 
 def get(call: Call) -> Answer:
-    """GET /data_objects/objects/{type_name}/{external_id}."""
+    """GET /data_objects/objects/{type_name}/{object_id}."""
     return Answer(encode({"data_object": shown(*record_of(call))}))
 
 
 def create(call: Call) -> Answer:
     """POST /data_objects/objects/{type_name}."""
-    kind, key = type_of(call), call.body.get("external_id")
+    kind, key = type_of(call), call.body.get("object_id", call.body.get("external_id"))
     if not isinstance(key, str) or not key:
-        raise invalid("'external_id' is required and must be a non-empty string")
+        raise invalid("'object_id' is required and must be a non-empty string")
     attributes = checked(call.body.get("attributes"), kind.fields)
     if key in kind.records:
-        raise DataObjectRefusal(409, "duplicate-data-object", "A data object with this external_id already exists")
+        raise DataObjectRefusal(409, "duplicate-data-object", "A data object with this object_id already exists")
     return _store(call, kind, key, attributes, 201)
 
 
 def replace(call: Call) -> Answer:
-    """PUT /data_objects/objects/{type_name}/{external_id}: clears omitted fields."""
+    """PUT /data_objects/objects/{type_name}/{object_id}: clears omitted fields."""
     kind = type_of(call)
     return _store(call, kind, call.params["id"], checked(call.body.get("attributes"), kind.fields), 200)
 
 
 def update(call: Call) -> Answer:
-    """PATCH /data_objects/objects/{type_name}/{external_id}: keeps omitted fields."""
+    """PATCH /data_objects/objects/{type_name}/{object_id}: keeps omitted fields."""
     kind, key = record_of(call)
     given = call.body.get("attributes")
     attributes = checked(given, kind.fields)
@@ -73,7 +77,7 @@ def update(call: Call) -> Answer:
 
 
 def delete(call: Call) -> Answer:
-    """DELETE /data_objects/objects/{type_name}/{external_id}: also deletes its links (docs silent)."""
+    """DELETE /data_objects/objects/{type_name}/{object_id}: also deletes its links (docs silent)."""
     kind, key = record_of(call)
     del kind.records[key], kind.display_names[key]
     kind.users = {link: kept for link, kept in kind.users.items() if link[0] != key}

@@ -43,8 +43,8 @@ class _Link:
     row: dict[str, Any]
 
 
-def _text(call: Call, name: str) -> str:
-    value = call.body.get(name)
+def _text(call: Call, name: str, former: str = "") -> str:
+    value = call.body.get(name, call.body.get(former))
     if not isinstance(value, str) or not value:
         raise invalid(f"'{name}' is required and must be a non-empty string")
     return value
@@ -57,14 +57,17 @@ def _user_link(call: Call) -> _Link:
         raise invalid(f"the type has no relationship {rel_kind!r} to users")
     if call.instance.profiles.find("braze_id", braze_id) is None:
         raise DataObjectRefusal(404, "user-not-found", "Could not find the user")
-    row = {"type_name": kind.name, "external_id": key, "rel_kind": rel_kind, "user": {"braze_id": braze_id}}
+    row = {"type_name": kind.name, "object_id": key, "rel_kind": rel_kind, "user": {"braze_id": braze_id}}
     return _Link(kind.users, (key, rel_kind, braze_id), kind.user_relationships[rel_kind], row)
 
 
 def _object_link(call: Call) -> _Link:
     here, key = record_of(call)
     rel_kind, anchor = _text(call, "rel_kind"), anchor_of(call.body.get("anchor"))
-    related, related_key = type_of(call, _text(call, "related_type_name")), _text(call, "related_external_id")
+    related, related_key = (
+        type_of(call, _text(call, "related_type_name")),
+        _text(call, "related_object_id", "related_external_id"),
+    )
     if related_key not in related.records:
         raise DataObjectRefusal(404, "data-object-not-found", "Could not find the related data object")
     (kind, begin), (other, end) = ((here, key), (related, related_key))[:: 1 if anchor == "source" else -1]
@@ -105,13 +108,13 @@ def write(call: Call, of: Of, action: Action) -> Answer:
 
 
 def users(call: Call) -> Answer:
-    """GET /data_objects/objects/{type_name}/{external_id}/user_relationships."""
+    """GET /data_objects/objects/{type_name}/{object_id}/user_relationships."""
     kind, key = record_of(call)
     wanted = call.query.get("rel_kind")
     rows = [
         {
             "type_name": kind.name,
-            "external_id": key,
+            "object_id": key,
             "rel_kind": rel_kind,
             "user": {"braze_id": braze_id},
             "attributes": attributes,
@@ -123,7 +126,7 @@ def users(call: Call) -> Answer:
 
 
 def objects(call: Call) -> Answer:
-    """GET /data_objects/objects/{type_name}/{external_id}/object_relationships."""
+    """GET /data_objects/objects/{type_name}/{object_id}/object_relationships."""
     here, key = record_of(call)
     anchor, wanted = anchor_of(call.query.get("anchor")), call.query.get("rel_kind")
     rows = []

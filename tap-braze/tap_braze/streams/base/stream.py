@@ -45,6 +45,7 @@ CDI_INTEGRATIONS: Final = "cdi_integrations"  # 50 a minute
 CDI_SYNC_RUNS: Final = "cdi_sync_runs"  # 100 a minute
 PREFERENCE_CENTERS: Final = "preference_centers"  # 1,000 a minute
 TRANSLATIONS: Final = "translations"  # 250,000 a minute
+DATA_OBJECTS: Final = "data_objects_read"  # 50 requests a minute
 USERS_BY_ID: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second
 
 # A page read during an edit may miss it, and Braze shows writes with a short delay, so read this much time before the
