@@ -42,6 +42,21 @@ def edits() -> list[th.Property[Any]]:
     ]
 
 
+def campaign_or_canvas(what: str) -> list[th.Property[Any]]:
+    """Return the columns that details of campaigns and of Canvases begin with; `what` names one of them."""
+    return [
+        *edits(),
+        th.Property("name", th.StringType, description=f"Name of the {what}."),
+        th.Property("description", th.StringType, description="Its description."),
+        *flags(
+            archived="Whether it is archived.",
+            draft="Whether it is a draft.",
+            enabled="Whether it is active.",
+            has_post_launch_draft="Whether it has changes that are not live yet.",
+        ),
+    ]
+
+
 def flags(**described: str) -> list[th.Property[Any]]:
     """Return boolean columns by name and description."""
     return [th.Property(name, th.BooleanType, description=text) for name, text in described.items()]

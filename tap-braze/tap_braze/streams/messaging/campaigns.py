@@ -55,15 +55,7 @@ class CampaignsDetails(DetailsStream):
     primary_keys = ("campaign_id",)
     schema = columns.schema(
         columns.key("campaign_id", "API identifier of the campaign."),
-        *columns.edits(),
-        th.Property("name", th.StringType, description="Name of the campaign."),
-        th.Property("description", th.StringType, description="Its description."),
-        *columns.flags(
-            archived="Whether it is archived.",
-            draft="Whether it is a draft.",
-            enabled="Whether it is active.",
-            has_post_launch_draft="Whether it has changes that are not live yet.",
-        ),
+        *columns.campaign_or_canvas("campaign"),
         th.Property("schedule_type", th.StringType, description="How it is scheduled, such as `time_based`."),
         columns.moment("first_sent", "When it was first sent; null before the first send."),
         columns.moment("last_sent", "When it was last sent; null before the first send."),

@@ -58,15 +58,7 @@ class CanvasesDetails(DetailsStream):
     primary_keys = ("canvas_id",)
     schema = columns.schema(
         columns.key("canvas_id", "API identifier of the Canvas."),
-        *columns.edits(),
-        th.Property("name", th.StringType, description="Name of the Canvas."),
-        th.Property("description", th.StringType, description="Its description."),
-        *columns.flags(
-            archived="Whether it is archived.",
-            draft="Whether it is a draft.",
-            enabled="Whether it is active.",
-            has_post_launch_draft="Whether it has changes that are not live yet.",
-        ),
+        *columns.campaign_or_canvas("Canvas"),
         th.Property("schedule_type", th.StringType, description="How it is scheduled, such as `action_based`."),
         columns.moment("first_entry", "When a user first entered it; null before the first entry."),
         columns.moment("last_entry", "When a user last entered it; null before the first entry."),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from singer_sdk import typing as th
 from typing_extensions import override
@@ -19,6 +19,14 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Document, Request
 
 
+_EMAIL_TEMPLATE: Final = (
+    columns.key("email_template_id", "API identifier of the template."),
+    columns.moment("updated_at", "When the template last changed."),
+    columns.moment("created_at", "When the template was created."),
+    th.Property("template_name", th.StringType, description="Name of the template."),
+)
+
+
 class EmailTemplates(ChangesStream):
     """All email templates; Braze leaves out those of the drag-and-drop editor."""
 
@@ -31,10 +39,7 @@ class EmailTemplates(ChangesStream):
     primary_keys = ("email_template_id",)
     replication_key = "updated_at"
     schema = columns.schema(
-        columns.key("email_template_id", "API identifier of the template."),
-        columns.moment("updated_at", "When the template last changed."),
-        columns.moment("created_at", "When the template was created."),
-        th.Property("template_name", th.StringType, description="Name of the template."),
+        *_EMAIL_TEMPLATE,
         columns.strings("tags", "Names of its tags."),
     )
 
@@ -51,10 +56,7 @@ class EmailTemplatesDetails(DetailsStream):
     primary_keys = ("email_template_id",)
     replication_key = "updated_at"
     schema = columns.schema(
-        columns.key("email_template_id", "API identifier of the template."),
-        columns.moment("updated_at", "When the template last changed."),
-        columns.moment("created_at", "When the template was created."),
-        th.Property("template_name", th.StringType, description="Name of the template."),
+        *_EMAIL_TEMPLATE,
         th.Property("description", th.StringType, description="Description of the template."),
         th.Property("subject", th.StringType, description="Subject line."),
         th.Property("preheader", th.StringType, description="Preview text after the subject."),
@@ -77,6 +79,14 @@ class EmailTemplatesDetails(DetailsStream):
         return super().rows(request, document)
 
 
+_CONTENT_BLOCK: Final = (
+    columns.key("content_block_id", "API identifier of the Content Block."),
+    columns.moment("last_edited", "When the Content Block was last edited."),
+    columns.moment("created_at", "When the Content Block was created."),
+    th.Property("name", th.StringType, description="Name of the Content Block."),
+)
+
+
 class ContentBlocks(ChangesStream):
     """All Content Blocks."""
 
@@ -89,10 +99,7 @@ class ContentBlocks(ChangesStream):
     primary_keys = ("content_block_id",)
     replication_key = "last_edited"
     schema = columns.schema(
-        columns.key("content_block_id", "API identifier of the Content Block."),
-        columns.moment("last_edited", "When the Content Block was last edited."),
-        columns.moment("created_at", "When the Content Block was created."),
-        th.Property("name", th.StringType, description="Name of the Content Block."),
+        *_CONTENT_BLOCK,
         th.Property("content_type", th.StringType, description="`html` or `text`."),
         th.Property("liquid_tag", th.StringType, description="Liquid tag that inserts it into a message."),
         *columns.counts(inclusion_count="Messages that used it at the time of the request; changes without an edit."),
@@ -113,10 +120,7 @@ class ContentBlocksDetails(DetailsStream):
     primary_keys = ("content_block_id",)
     replication_key = "last_edited"
     schema = columns.schema(
-        columns.key("content_block_id", "API identifier of the Content Block."),
-        columns.moment("last_edited", "When the Content Block was last edited."),
-        columns.moment("created_at", "When the Content Block was created."),
-        th.Property("name", th.StringType, description="Name of the Content Block."),
+        *_CONTENT_BLOCK,
         th.Property("description", th.StringType, description="Description of the Content Block."),
         th.Property("content_type", th.StringType, description="`html` or `text`."),
         th.Property("content", th.StringType, description="Content that it inserts into a message."),

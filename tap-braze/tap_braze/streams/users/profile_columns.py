@@ -23,19 +23,12 @@ _SUBSCRIPTION_TIMES: Final = ("push_opted_in_at", "push_unsubscribed_at", "email
 UNASKED: Final = frozenset({EXPORTED_AT, columns.EXTRA, *_SUBSCRIPTION_TIMES})
 
 
-def key() -> th.Property[Any]:
-    """Return the column with the profile's ID."""
-    return columns.key(BRAZE_ID, "Braze ID of the profile.")
-
-
-def external_id() -> th.Property[Any]:
-    """Return the column with the customer's ID of the user."""
-    return th.Property("external_id", th.StringType, description="External ID of the user; anonymous users have none.")
-
-
-def exported_at() -> th.Property[Any]:
-    """Return the column with the time of the export."""
-    return columns.moment(EXPORTED_AT, "When the export started.")
+# In every stream made from profiles.
+PROFILE: Final = (
+    columns.key(BRAZE_ID, "Braze ID of the profile."),
+    th.Property("external_id", th.StringType, description="External ID of the user; anonymous users have none."),
+    columns.moment(EXPORTED_AT, "When the export started."),
+)
 
 
 def _text(name: str, description: str) -> th.Property[Any]:
@@ -81,9 +74,7 @@ def first_last_count() -> list[th.Property[Any]]:
 
 # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_segment/#fields-to-export
 SCHEMA: Final = columns.schema(
-    key(),
-    external_id(),
-    exported_at(),
+    *PROFILE,
     _objects(
         "user_aliases", "Aliases.", _text("alias_name", "The alias."), _text("alias_label", "Label of the alias.")
     ),

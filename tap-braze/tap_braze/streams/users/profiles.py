@@ -164,9 +164,7 @@ class SegmentMembers(SegmentExportStream):
     primary_keys = ("segment_id", BRAZE_ID)
     schema = columns.schema(
         columns.key("segment_id", "API identifier of the segment."),
-        profile_columns.key(),
-        profile_columns.external_id(),
-        profile_columns.exported_at(),
+        *profile_columns.PROFILE,
     )
 
     @override
@@ -210,11 +208,9 @@ class UserAliases(_Rows):
     # As far as is known, a user has one alias per label.
     primary_keys = (BRAZE_ID, "alias_label", "alias_name")
     schema = columns.schema(
-        profile_columns.key(),
+        *profile_columns.PROFILE,
         columns.key("alias_label", "Label of the alias."),
         columns.key("alias_name", "The alias."),
-        profile_columns.external_id(),
-        profile_columns.exported_at(),
     )
 
 
@@ -226,12 +222,10 @@ class UserDevices(_Rows):
     field = "devices"
     primary_keys = (BRAZE_ID, "position")
     schema = columns.schema(
-        profile_columns.key(),
+        *profile_columns.PROFILE,
         th.Property(
             "position", th.IntegerType, required=True, description="Position in the user's list of devices, from 0."
         ),
-        profile_columns.external_id(),
-        profile_columns.exported_at(),
         *profile_columns.DEVICE,
     )
 
@@ -247,10 +241,8 @@ class UserCustomEvents(_Rows):
     field = "custom_events"
     primary_keys = (BRAZE_ID, "name")
     schema = columns.schema(
-        profile_columns.key(),
+        *profile_columns.PROFILE,
         columns.key("name", "Name of the event."),
-        profile_columns.external_id(),
-        profile_columns.exported_at(),
         *profile_columns.first_last_count(),
     )
 
@@ -262,10 +254,8 @@ class UserPurchases(_Rows):
     field = "purchases"
     primary_keys = (BRAZE_ID, "name")
     schema = columns.schema(
-        profile_columns.key(),
+        *profile_columns.PROFILE,
         columns.key("name", "The product."),
-        profile_columns.external_id(),
-        profile_columns.exported_at(),
         *profile_columns.first_last_count(),
     )
 
@@ -277,11 +267,9 @@ class UserCampaignsReceived(_Rows):
     field = "campaigns_received"
     primary_keys = (BRAZE_ID, "api_campaign_id", "variation_api_id")
     schema = columns.schema(
-        profile_columns.key(),
+        *profile_columns.PROFILE,
         columns.key("api_campaign_id", "API identifier of the campaign."),
         columns.key("variation_api_id", "API identifier of the variation; `(none)` if the campaign has only one."),
-        profile_columns.external_id(),
-        profile_columns.exported_at(),
         th.Property("name", th.StringType, description="Name of the campaign."),
         th.Property("variation_name", th.StringType, description="Name of the variation."),
         columns.moment("last_received", "When the user last received it."),
@@ -308,10 +296,8 @@ class UserCanvasesReceived(_Rows):
     field = "canvases_received"
     primary_keys = (BRAZE_ID, "api_canvas_id")
     schema = columns.schema(
-        profile_columns.key(),
+        *profile_columns.PROFILE,
         columns.key("api_canvas_id", "API identifier of the Canvas."),
-        profile_columns.external_id(),
-        profile_columns.exported_at(),
         th.Property("name", th.StringType, description="Name of the Canvas."),
         th.Property("variation_name", th.StringType, description="Name of the variant."),
         columns.moment("last_received_message", "When the user last received a message of it."),

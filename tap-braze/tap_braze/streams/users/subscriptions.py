@@ -115,6 +115,14 @@ class SubscriptionGroupStates(_OfUsers):
         return [{**request.tags, "external_id": user, "status": status} for user, status in states.items()]
 
 
+_PREFERENCE_CENTER: Final = (
+    columns.key("preference_center_api_id", "API identifier of the preference center."),
+    columns.moment("updated_at", "When the preference center last changed."),
+    columns.moment("created_at", "When the preference center was created."),
+    th.Property("name", th.StringType, description="Name of the preference center."),
+)
+
+
 class PreferenceCenters(ChangesStream):
     """All preference centers."""
 
@@ -126,10 +134,7 @@ class PreferenceCenters(ChangesStream):
     primary_keys = ("preference_center_api_id",)
     replication_key = "updated_at"
     schema = columns.schema(
-        columns.key("preference_center_api_id", "API identifier of the preference center."),
-        columns.moment("updated_at", "When the preference center last changed."),
-        columns.moment("created_at", "When the preference center was created."),
-        th.Property("name", th.StringType, description="Name of the preference center."),
+        *_PREFERENCE_CENTER,
     )
 
 
@@ -146,10 +151,7 @@ class PreferenceCentersDetails(DetailsStream):
     primary_keys = ("preference_center_api_id",)
     replication_key = "updated_at"
     schema = columns.schema(
-        columns.key("preference_center_api_id", "API identifier of the preference center."),
-        columns.moment("updated_at", "When the preference center last changed."),
-        columns.moment("created_at", "When the preference center was created."),
-        th.Property("name", th.StringType, description="Name of the preference center."),
+        *_PREFERENCE_CENTER,
         th.Property("state", th.StringType, description="State of the preference center, such as `active`."),
         th.Property("preference_center_title", th.StringType, description="Title of the page."),
         th.Property("preference_center_page_html", th.StringType, description="HTML of the page."),
