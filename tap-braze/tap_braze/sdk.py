@@ -4,27 +4,29 @@ from __future__ import annotations
 
 import copy
 import logging
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+import time
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
+import msgspec
 from singer_sdk import Stream, Tap, metrics
 from singer_sdk.configuration._dict_config import parse_environment_config
 from singer_sdk.exceptions import ConfigValidationError
 from singer_sdk.helpers import capabilities
 from singer_sdk.helpers._catalog import get_selected_schema
-from singer_sdk.helpers._util import utc_now
+from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.metrics import METRICS_LOGGER_NAME
 from singer_sdk.plugin_base import _ConfigInput as ConfigInput
-from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from singer_sdk.helpers.types import Context, Record
+    from singer_sdk.mapper import StreamMap
 
-__all__ = ["SDK_SETTINGS", "ConfigInput", "SdkStream", "SdkTap", "get_selected_schema"]
+__all__ = ["SDK_SETTINGS", "ConfigInput", "MessageWriter", "SdkStream", "SdkTap", "get_selected_schema"]
 
 
 def _names(*settings: dict[str, Any]) -> frozenset[str]:
@@ -55,6 +57,9 @@ _DETAILS: Final = frozenset(
         "Skipping parse of env var settings...",
     }
 )
+
+
+_RECORDS_COUNTED: Final = 100  # at a time
 
 
 class _Details(logging.Filter):
@@ -123,23 +128,80 @@ class SdkTap(Tap):
             super().sync_all()
 
 
+class MessageWriter(Protocol):
+    """Standard output, written in whole lines."""
+
+    def flush(self) -> None:
+        """Write the buffered messages."""
+
+    def write_lines(self, lines: bytes) -> None:
+        """Write encoded RECORD messages, each a whole line."""
+
+    def write_record(self, head: bytes, record: Record | msgspec.Raw, tail: bytes) -> None:
+        """Write a line that consists of the three."""
+
+
+class _Envelope:
+    """The parts of a stream's RECORD messages before and after the record."""
+
+    _SECONDS: Final = 0.001  # how long a tail is used again
+
+    def __init__(self, stream: str, version: int | None) -> None:
+        self.head = b'{"type":"RECORD","stream":%s,"record":' % msgspec.json.encode(stream)
+        self._version = b"" if version is None else b',"version":%d' % version
+        self._tail = b""
+        self._made = 0.0
+
+    @property
+    def tail(self) -> bytes:
+        now = time.time()
+        if not 0 <= now - self._made < self._SECONDS:
+            self._made = now
+            extracted = msgspec.json.encode(datetime.fromtimestamp(now, timezone.utc))
+            self._tail = b'%s,"time_extracted":%s}\n' % (self._version, extracted)
+        return self._tail
+
+
 class SdkStream(Stream):
     """A stream that sets its bookmarks itself, writes each SCHEMA once, and can write for other streams.
 
     Bookmarks move once everything before them is written, so STATE is valid at any time. Records do not move them, and
     the SDK's progress markers are not needed.
+
+    Unless columns are deselected, records bypass the SDK's handling of single records: its copies, and its check of the
+    selection for every nested field.
     """
 
     _described = False
     _emitted = 0
+    # Set with the SCHEMA message: what makes each record into messages; None if the SDK has to deselect columns.
+    _outputs: list[tuple[StreamMap, _Envelope]] | None = None
+    # Whether records leave as they are, so that `get_records` may yield encoded ones; known once SCHEMA is written.
+    is_plain = False
 
     def reading(self) -> AbstractContextManager[None]:
         """Return the context in which this stream's records are read and written."""
         raise NotImplementedError
 
-    def write_encoded(self) -> Iterator[int] | None:
-        """Write RECORD messages that are already encoded; yield the size of each batch. Return None for none."""
-        return None
+    @property
+    def selects_everything(self) -> bool:
+        """Return whether no column is deselected, or the stream leaves out deselected ones itself."""
+        return all(self.mask.values())
+
+    def write_all(self) -> Iterator[int]:
+        """Write all records of a stream without deselected columns; yield the size of each batch."""
+        written = 0
+        for record in cast("Iterable[Record | msgspec.Raw]", self.get_records(None)):
+            processed = self.post_process(record) if isinstance(record, dict) else record
+            if processed is None:
+                continue
+            self._write_record_message(cast("Record", processed))
+            written += 1
+            if written % _RECORDS_COUNTED == 0:
+                yield _RECORDS_COUNTED
+            if written % self.STATE_MSG_FREQUENCY == 0:
+                self.write_state()
+        yield written % _RECORDS_COUNTED
 
     def after_state(self) -> None:
         """Run after each STATE message, even one that is not written because STATE did not change."""
@@ -192,31 +254,23 @@ class SdkStream(Stream):
         self._described = False
         self._write_schema_message()
 
-    @cached_property
-    def _selects_everything(self) -> bool:
-        return all(self.mask.values())
-
     @override
     def _write_record_message(self, record: Record) -> None:
         self.before_record(record)
         self._write(record)
 
     def _write(self, record: Record) -> None:
-        """Write a record; if nothing is deselected, skip the SDK's check of every nested field."""
-        if not self._selects_everything:
+        if self._outputs is None:
             super()._write_record_message(record)
             return
-        for stream_map in self.stream_maps:
-            mapped = stream_map.transform(record)
+        for stream_map, envelope in self._outputs:
+            mapped = record if self.is_plain else stream_map.transform(record)
             if mapped is not None:
-                message = RecordMessage(
-                    stream=stream_map.stream_alias,
-                    record=mapped,
-                    version=self._stream_version,
-                    time_extracted=utc_now(),
-                )
-                self._tap.write_message(message)
-        self.mark_state_changed()
+                self._writer.write_record(envelope.head, mapped, envelope.tail)
+
+    @property
+    def _writer(self) -> MessageWriter:
+        return cast("MessageWriter", self._tap.message_writer)
 
     @override
     def _write_state_message(self) -> None:
@@ -229,6 +283,13 @@ class SdkStream(Stream):
             self._described = True
             self._stream_version = self.row_version
             super()._write_schema_message()
+            maps = self.stream_maps
+            self._outputs = None
+            if self.ABORT_AT_RECORD_COUNT is None and self.selects_everything:
+                self._outputs = [(each, _Envelope(each.stream_alias, self._stream_version)) for each in maps]
+            self.is_plain = self._outputs is not None and all(
+                type(each) is SameRecordTransform and not each.flattening_enabled for each in maps
+            )
 
     @override
     def get_record_counter(
@@ -242,15 +303,14 @@ class SdkStream(Stream):
     def _sync_records(
         self, context: Context | None = None, *, write_messages: bool = True
     ) -> Generator[Record, Any, Any]:
-        encoded = self.write_encoded() if write_messages else None
-        if encoded is None:
-            with self.reading():
+        with self.reading():
+            if not write_messages or self._outputs is None:
                 yield from super()._sync_records(context, write_messages=write_messages)
-            return
-        with self.get_record_counter() as counter, self.get_sync_timer():
-            for records in encoded:
-                counter.increment(records)
-        self.flush_state()
+                return
+            with self.get_record_counter() as counter, self.get_sync_timer():
+                for records in self.write_all():
+                    counter.increment(records)
+            self.write_state()
 
     @override
     def _increment_stream_state(self, latest_record: Record, *, context: Context | None = None) -> None:

@@ -6,7 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Final
 
-from singer_sdk.contrib.msgspec import MsgSpecWriter
+from singer_sdk.contrib.msgspec import MsgSpecWriter, encoder
 from singer_sdk.singerlib import RecordMessage
 from typing_extensions import override
 
@@ -15,6 +15,8 @@ from tap_braze.process.standard_streams import OutputError, discard_if_unwritabl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import msgspec
+    from singer_sdk.helpers.types import Record
     from singer_sdk.singerlib.encoding.simple import Message
 
 _BUFFER_BYTES: Final = 65_536
@@ -41,6 +43,21 @@ class Writer(MsgSpecWriter):
             self.check_stop()
         self._lines += self.format_message(message)
         if ends_batch:
+            self.flush()
+
+    def write_record(self, head: bytes, record: Record | msgspec.Raw, tail: bytes) -> None:
+        """Write a RECORD message: the encoded record between the two parts, which end the line."""
+        lines = self._lines
+        start = len(lines)
+        try:
+            lines += head
+            encoder.encode_into(record, lines, -1)
+            lines += tail
+        except BaseException:
+            del lines[start:]
+            raise
+        if self._is_due:
+            self.check_stop()
             self.flush()
 
     def write_lines(self, lines: bytes) -> None:

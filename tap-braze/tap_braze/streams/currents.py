@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 from singer_sdk.exceptions import ConfigValidationError
-from singer_sdk.mapper import SameRecordTransform
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
@@ -108,27 +107,20 @@ class _FilesStream(BrazeStream):
             for line in lines.splitlines():
                 yield msgspec.json.decode(line)
 
+    @property
     @override
-    def write_encoded(self) -> Iterator[int] | None:
-        return self._write_lines() if self._is_plain else None
+    def selects_everything(self) -> bool:
+        return True  # the workers leave out deselected columns
 
-    def _write_lines(self) -> Iterator[int]:
-        self.run.progress.begin(self.name, self.path)
+    @override
+    def write_all(self) -> Iterator[int]:
+        if not self.is_plain:
+            yield from super().write_all()
+            return
         for lines, events in self._chunks(bare=False):
             self.run.writer.write_lines(lines)
             self.run.progress.wrote(self.name, events)
             yield events
-
-    @property
-    def _is_plain(self) -> bool:
-        """Return whether records pass through unchanged and without a limit."""
-        maps = self.stream_maps
-        return (
-            self.ABORT_AT_RECORD_COUNT is None
-            and len(maps) == 1
-            and type(maps[0]) is SameRecordTransform
-            and not maps[0].flattening_enabled
-        )
 
     def _chunks(self, *, bare: bool) -> Iterator[tuple[bytes, int]]:
         """Yield the lines of all events to read, in chunks, with the number of events in each chunk."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from tap_braze.braze.client import Client
 from tap_braze.currents.files import Files
@@ -18,17 +18,9 @@ if TYPE_CHECKING:
 
     from singer_sdk import Stream, Tap
 
+    from tap_braze.sdk import MessageWriter
+
 S = TypeVar("S", bound="Stream")
-
-
-class MessageWriter(Protocol):
-    """Standard output, written in whole lines."""
-
-    def flush(self) -> None:
-        """Write the buffered messages."""
-
-    def write_lines(self, lines: bytes) -> None:
-        """Write encoded RECORD messages, each a whole line."""
 
 
 class RunContext:
