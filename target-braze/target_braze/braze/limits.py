@@ -31,6 +31,8 @@ EVENT_PROPERTIES_BYTES: Final = 102_400
 # https://www.braze.com/docs/api/objects_filters/purchase_object/ (the page on nested objects says 100 KB).
 PURCHASE_PROPERTIES_BYTES: Final = 51_200
 PURCHASE_QUANTITY: Final = 100
+# Our own limit, one full request: a larger number in this column is more likely a mistake than a purchase.
+SPLIT_QUANTITY: Final = 75 * PURCHASE_QUANTITY
 DEVICE_ID_BYTES: Final = range(8, 256)  # of a push token; post_user_track page
 PRODUCT_ID_LENGTH: Final = 255
 

@@ -377,6 +377,7 @@ def mapping_defaults(settings: Mapping[str, Any]) -> Defaults:
         update_existing_only=settings["update_existing_only"],
         zone=ZoneInfo(settings["time_zone"]),
         long_strings=settings["long_strings"],
+        large_quantities=settings["large_quantities"],
         date_like_text=settings["date_like_text"],
         on_bad_value=settings["on_bad_value"],
         placeholder_ids=tuple(settings["placeholder_ids"]),

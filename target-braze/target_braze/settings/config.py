@@ -66,6 +66,15 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         enum=["reject", "truncate"],
         default="reject",
     ),
+    "large_quantities": _setting(
+        "string",
+        "Large quantities",
+        f"How to handle a quantity over {limits.PURCHASE_QUANTITY}, which Braze refuses: reject the record, or split "
+        f"it into purchases of at most {limits.PURCHASE_QUANTITY} with the same total. Each purchase counts as one in "
+        f"Braze and costs a data point. Quantities over {limits.SPLIT_QUANTITY:,} are always rejected.",
+        enum=["reject", "split"],
+        default="reject",
+    ),
     "date_like_text": _setting(
         "string",
         "Date-like text",

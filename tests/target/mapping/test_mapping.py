@@ -23,6 +23,7 @@ from tests.target.support.singer import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from braze_sandbox.testing import Profile, Sandbox
 
@@ -393,6 +394,47 @@ def test_a_purchase_has_its_quantity_or_one(
     (bought,) = the(sandbox.profile("c-1")).purchases
     assert (bought["quantity"], bought["price"]) == (stored, -10.5)
     assert not sandbox.violations
+
+
+@pytest.mark.parametrize(
+    ("quantity", "parts"),
+    [(101, [100, 1]), (200, [100, 100]), ("250", [100, 100, 50]), (100, [100]), (7500, [100] * 75)],
+)
+@pytest.mark.parametrize("more", [{}, {"coupon": "$S"}], ids=["", "with a property"])
+def test_a_large_quantity_is_split_into_purchases_with_the_same_total(
+    quantity: object, parts: list[int], more: dict[str, Any], run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    stream = purchases(PURCHASE | {"quantity": quantity} | more, quantity={}, coupon=TEXT)
+    run_target(stream, large_quantities="split")
+    bought = the(sandbox.profile("c-1")).purchases
+    assert [one["quantity"] for one in bought] == parts
+    assert {(one["price"], one["product_id"], str(one["properties"])) for one in bought} == {(10.5, "tea", str(more))}
+    assert not sandbox.violations
+
+
+def test_a_split_purchase_counts_once_in_a_ledger(
+    run_target: Callable[..., Run], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    stream = purchases(PURCHASE | {"quantity": 250}, quantity=INTEGER)
+    for _ in range(2):
+        run_target(stream, large_quantities="split", ledger_path=str(tmp_path / "ledger"))
+    assert [one["quantity"] for one in the(sandbox.profile("c-1")).purchases] == [100, 100, 50]
+
+
+@pytest.mark.parametrize(
+    ("quantity", "settings", "text"),
+    [
+        (101, {}, "got 101; 'large_quantities: split' sends several purchases"),
+        (7501, {"large_quantities": "split"}, "expected a quantity of 1 to 7,500, got 7501"),
+        (0, {"large_quantities": "split"}, "expected a quantity of 1 to 7,500, got 0"),
+    ],
+)
+def test_an_impossible_quantity_is_rejected(
+    quantity: int, settings: dict[str, str], text: str, run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    run = run_target(purchases(PURCHASE | {"quantity": quantity}, quantity=INTEGER), **settings, expect=1)
+    assert text in run.errors[0]
+    assert not sandbox.requests
 
 
 def test_a_currency_that_is_none_is_reported_with_brazes_words(run_target: Callable[..., Run]) -> None:

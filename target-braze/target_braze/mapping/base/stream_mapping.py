@@ -41,6 +41,7 @@ class Defaults:
     update_existing_only: bool
     zone: tzinfo
     long_strings: str = "reject"
+    large_quantities: str = "reject"
     date_like_text: str = "send"
     on_bad_value: str = "reject"
     placeholder_ids: tuple[str, ...] = PLACEHOLDERS

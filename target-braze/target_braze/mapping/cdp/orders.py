@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze import limits
-from target_braze.mapping.kinds.purchases import to_currency, to_product_id, to_quantity
+from target_braze.mapping.kinds.purchases import quantity_converter, split_quantity, to_currency, to_product_id
 from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.nested import checked_size
 from target_braze.mapping.values.scalars import checked_string, to_id, to_integer, to_number
@@ -22,6 +22,7 @@ from target_braze.records import RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.property_sources import PropertyConverters
     from target_braze.mapping.values.scalars import Convert
 
@@ -154,6 +155,7 @@ class Orders:
         given: Mapping[str, str],
         order: PropertyConverters,
         product: PropertyConverters,
+        defaults: Defaults,
         notice: Callable[[str], None],
     ) -> None:
         self._to = given.get("to", "purchases")
@@ -161,6 +163,7 @@ class Orders:
         self._source = given.get("source")
         self._order = order
         self._product = product
+        self._to_quantity = quantity_converter(defaults)
         self._notice = notice
 
     def objects(
@@ -187,22 +190,23 @@ class Orders:
                 self._notice(f"an event '{event}' that names no product is sent as an event, not as a purchase")
                 return None
             # Tables of one event can hold one product per row.
-            return [("purchases", self._purchase(event, properties, {}, currency, ""))]
+            return self._purchase(event, properties, {}, currency, "")
         shared = {name: value for name, value in order.rest().items() if name != "products"}
         return [
-            ("purchases", self._purchase(event, product, shared, currency, f"products[{index}]."))
+            purchase
             for index, product in enumerate(products)
+            for purchase in self._purchase(event, product, shared, currency, f"products[{index}].")
         ]
 
     def _purchase(
         self, event: str, product: Mapping[str, Any], shared: Mapping[str, Any], currency: str | None, where: str
-    ) -> dict[str, Any]:
+    ) -> list[tuple[str, dict[str, Any]]]:
         taken = _Taken(product, where)
         fields = {
             "product_id": taken.take("product_id"),
             "price": taken.take("price", convert=to_number),
             "currency": taken.take("currency", currency),
-            "quantity": taken.take("quantity", 1, to_quantity),
+            "quantity": taken.take("quantity", 1, self._to_quantity),
         }
         _complain(event, where, (name for name, value in fields.items() if value is None))
         order = _without_nulls(self._order.convert(self._sendable(shared)))
@@ -211,7 +215,7 @@ class Orders:
             self._notice(f"property '{name}' of an order is not sent with purchases whose product has one of this name")
         if properties := order | own:
             fields["properties"] = _sized(properties, limits.PURCHASE_PROPERTIES_BYTES)
-        return fields
+        return [("purchases", purchase) for purchase in split_quantity(fields)]
 
     def _sendable(self, properties: Mapping[str, Any]) -> dict[str, Any]:
         """Return the properties without those for which Braze would refuse the purchase."""

@@ -179,8 +179,9 @@ class Calls(StreamMapping, to="calls"):
         if events and layout.method:
             self._check(self._event_properties, flat)
         product = PropertyConverters("property", {}, choose, compile_one, dropped)
+        given: Mapping[str, str] = self._given.get("orders", {})
         try:
-            self._orders = Orders(self._given.get("orders", {}), self._event_properties, product, notice)
+            self._orders = Orders(given, self._event_properties, product, self._defaults, notice)
         except ValueError as wrong:
             raise columns.error(f"{wrong} - at {columns.at}.calls.orders.currency") from None
 

@@ -18,8 +18,11 @@ from target_braze.mapping.values.scalars import to_id, to_integer, to_number, to
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from target_braze.braze.changes import Change
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns, Field
+    from target_braze.mapping.values.scalars import Convert
+    from target_braze.records import User
 
 
 def _points(_fields: Mapping[str, Any], _identifier_type: str) -> int:
@@ -76,7 +79,7 @@ class Purchases(EventOrPurchase, to="purchases"):
                 f"as one. Write {columns.at}.purchase.quantity: {spelled}, or name it in {columns.at}.properties"
             )
         if "quantity" in given or "quantity" in columns:
-            self._quantity = self._column("purchase", given, "quantity", to_quantity)
+            self._quantity = self._column("purchase", given, "quantity", quantity_converter(defaults))
         self._products: set[str] = set()
         parts = (*self._parts, self._quantity) if self._quantity else self._parts
         self._compile_properties({part.column for part in parts})
@@ -92,6 +95,18 @@ class Purchases(EventOrPurchase, to="purchases"):
             self._products, fields["product_id"], limits.MANY_PRODUCTS, "product ids", self._notice
         )
         self._fill_timed(fields, record)
+
+    @override
+    def changes(self, record: Mapping[str, Any]) -> list[Change]:
+        (change,) = super().changes(record)
+        parts = split_quantity(change.fields)
+        return [change] if len(parts) == 1 else [self._as_change(change.user, fields) for fields in parts]
+
+    @override
+    def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+        if own.get("quantity", 1) > limits.PURCHASE_QUANTITY:
+            return None
+        return super()._as_fast_change(user, own, encoded, number)
 
     @override
     def _parts_of_object(self) -> Iterable[Field]:
@@ -122,13 +137,36 @@ def to_currency(value: object) -> str:
     return text
 
 
-def to_quantity(value: object) -> int | None:
-    """Return a quantity, or None for blank text.
+def quantity_converter(defaults: Defaults) -> Convert:
+    """Return the converter of quantities, which returns None for blank text."""
+    splits = defaults.large_quantities == "split"
+    most = limits.SPLIT_QUANTITY if splits else limits.PURCHASE_QUANTITY
 
-    Raises:
-        ValueError: Braze would not accept the quantity.
+    def to_quantity(value: object) -> int | None:
+        quantity = to_integer(value)
+        if quantity is None or 1 <= quantity <= most:
+            return quantity
+        if splits:
+            raise ValueError(f"expected a quantity of 1 to {most:,}, got {quantity}")
+        raise ValueError(
+            f"Braze takes a quantity of 1 to {most}, got {quantity}"
+            + (
+                "; 'large_quantities: split' sends several purchases"
+                if most < quantity <= limits.SPLIT_QUANTITY
+                else ""
+            )
+        )
+
+    return to_quantity
+
+
+def split_quantity(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a purchase as purchases whose quantities Braze accepts; their total is the same.
+
+    Braze does not remove duplicates, so equal parts all count.
     """
-    quantity = to_integer(value)
-    if quantity is not None and not 1 <= quantity <= limits.PURCHASE_QUANTITY:
-        raise ValueError(f"Braze takes a quantity of 1 to {limits.PURCHASE_QUANTITY}, got {quantity}")
-    return quantity
+    full, rest = divmod(fields.get("quantity", 1), limits.PURCHASE_QUANTITY)
+    if not full or (full, rest) == (1, 0):
+        return [fields]
+    quantities = [limits.PURCHASE_QUANTITY] * full + [rest] * bool(rest)
+    return [{**fields, "quantity": quantity} for quantity in quantities]

@@ -176,6 +176,22 @@ def test_its_likes_become_theirs_by_braze_s_schema(
     assert not sandbox.violations
 
 
+def test_a_large_quantity_in_an_order_is_split(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    order = ORDER | {"products": [TEA | {"quantity": 201}, CUP]}
+    run_calls(calls(track("Order Completed", **order)), settings={"large_quantities": "split"})
+    found = [(one["product_id"], one["quantity"], one["price"]) for one in sent(sandbox, "purchases")]
+    assert found == [("tea-9", 100, 10.5), ("tea-9", 100, 10.5), ("tea-9", 1, 10.5), ("cup-1", 1, 4.0)]
+    assert not sandbox.violations
+
+
+def test_a_large_quantity_stays_whole_in_the_event_of_an_order(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
+    order = ORDER | {"products": [TEA | {"quantity": 201}]}
+    orders = {"to": "ecommerce", "currency": "EUR", "source": "shop"}
+    run_calls(calls(track("Order Completed", **order)), orders=orders, settings={"large_quantities": "split"})
+    (event,) = sent(sandbox, "events")
+    assert [line["quantity"] for line in event["properties"]["products"]] == [201]
+
+
 @pytest.mark.parametrize(
     ("case", "changed", "reason"),
     [
