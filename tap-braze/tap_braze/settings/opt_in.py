@@ -30,7 +30,7 @@ OPT_INS: Final = (
         description=(
             "Read the selected streams that are off by default and send a request or more for each object: "
             "`catalog_items`, `canvases_summary`, `cards_details`, `cards_analytics`, "
-            "`data_object_relationships`, links and translations. "
+            "`data_object_relationships`, drafts, links and translations. "
             "Default: skip them even if they are selected."
         ),
     ),

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 STREAMS: Final[tuple[type[BrazeStream], ...]] = (
     campaigns.Campaigns,
     campaigns.CampaignsDetails,
+    campaigns.CampaignsDrafts,
     campaigns.CampaignsAnalytics,
     campaigns.CampaignsMessagesAnalytics,
     campaigns.SendsAnalytics,
     canvases.Canvases,
     canvases.CanvasesDetails,
+    canvases.CanvasesDrafts,
     canvases.CanvasesAnalytics,
     canvases.CanvasesVariantsAnalytics,
     canvases.CanvasesStepsAnalytics,

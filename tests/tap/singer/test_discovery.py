@@ -21,6 +21,7 @@ KEYS = {
     "campaigns": (["id"], "last_edited"),
     "campaigns_analytics": (["campaign_id", "time"], "time"),
     "campaigns_details": (["campaign_id"], "updated_at"),
+    "campaigns_drafts": (["campaign_id"], None),
     "campaigns_links": (["campaign_id", "message_variation_id", "link_id"], None),
     "campaigns_messages_analytics": (["campaign_id", "time", "channel", "variation"], "time"),
     "campaigns_translations": (["campaign_id", "message_variation_id", "locale_uuid"], None),
@@ -28,6 +29,7 @@ KEYS = {
     "canvases": (["id"], "last_edited"),
     "canvases_analytics": (["canvas_id", "time"], "time"),
     "canvases_details": (["canvas_id"], "updated_at"),
+    "canvases_drafts": (["canvas_id"], None),
     "canvases_links": (["canvas_id", "canvas_step_id", "message_variation_id", "link_id"], None),
     "canvases_messages_analytics": (["canvas_id", "time", "step_id", "channel", "variation"], "time"),
     "canvases_steps_analytics": (["canvas_id", "time", "step_id"], "time"),
@@ -116,7 +118,7 @@ NOT_BY_DEFAULT = {
     "subscription_states",
     *(name for name in KEYS if name.startswith("user")),
     *(name for name in KEYS if "translations" in name),
-    *(name for name in KEYS if name.startswith("data_object")),
+    *(name for name in KEYS if name.startswith("data_object") or name.endswith("_drafts")),
 }
 
 

@@ -133,3 +133,34 @@ def test_a_workspace_without_translations_is_read_quietly(sandbox: Sandbox, run_
     assert run.exit_code == 0, run.stderr
     assert not [message for message in run.messages if message["type"] == "RECORD"]
     assert "passed over" not in run.stderr
+
+
+def test_drafts_of_launched_campaigns_and_canvases(sandbox: Sandbox, run_tap: RunTap) -> None:
+    workspace = sandbox.workspace
+    for objects in (workspace.campaigns, workspace.canvases):
+        for number, each in enumerate(objects.values()):
+            each.has_post_launch_draft = number == 1
+    names = ("campaigns_details", "campaigns_drafts", "canvases_details", "canvases_drafts")
+    run = run_tap(*names)
+    assert run.exit_code == 0, run.stderr
+    for kind, key in (("campaigns", "campaign_id"), ("canvases", "canvas_id")):
+        live = {record[key]: record for record in run.records(f"{kind}_details")}
+        (draft,) = run.records(f"{kind}_drafts")
+        assert draft[key] == list(getattr(workspace, kind))[1]
+        assert draft == live[draft[key]] | {"description": draft["description"]}
+        assert draft["description"] == f"{live[draft[key]]['description']} (draft)"
+    workspace.campaigns[list(workspace.campaigns)[1]].has_post_launch_draft = False
+    again = run_tap("campaigns_drafts", state=run.state)
+    assert again.records("campaigns_drafts") == []
+    assert "ACTIVATE_VERSION" in {message["type"] for message in again.messages}
+
+
+def test_details_tell_which_messages_can_be_translated(sandbox: Sandbox, run_tap: RunTap) -> None:
+    run = run_tap("campaigns_details", "canvases_details")
+    messages = [each for record in run.records("campaigns_details") for each in record["messages"].items()]
+    steps = [step for record in run.records("canvases_details") for step in record["steps"]]
+    messages += [each for step in steps for each in step["messages"].items()]
+    assert {key: message["has_translatable_content"] for key, message in messages} == {
+        key: key in sandbox.workspace.translations for key, _ in messages
+    }
+    assert {message["has_translatable_content"] for _, message in messages} == {True, False}

@@ -57,7 +57,8 @@ def with_translatable(call: Call, messages: dict[str, dict[str, Any]]) -> dict[s
     """Return messages with the flag requested by `include_has_translatable_content`."""
     if not flag(call, "include_has_translatable_content"):
         return messages
-    return {key: {**message, "has_translatable_content": False} for key, message in messages.items()}
+    there = call.instance.workspace.translations if call.instance.workspace.multi_language else {}
+    return {key: {**message, "has_translatable_content": key in there} for key, message in messages.items()}
 
 
 def details(call: Call) -> Answer:

@@ -8,6 +8,7 @@
 | a list that Braze filters by day | `DailyStream` | `lists` |
 | the details of each row of a list | `DetailsStream` | `details` |
 | rows for each message of campaigns or Canvases | `MessageStream` | `messages` |
+| details in two versions, live and draft | `DraftStream` | `messages` |
 | statistics by day or hour | `SeriesStream` | `series` |
 | an export of users | `SegmentExportStream`, `ExportedStream` | `tap_braze.streams.users.exports` |
 | paging | `paginator = LinkCursor()` (also one response), `Offset(limit)`, `PageNumbers(size)` | `paginators` |

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Document, Request
     from tap_braze.streams.base.context import RunContext
 
+# Parameters of the details of campaigns and Canvases; Braze then tells for each message whether it can be translated.
+# https://www.braze.com/docs/api/endpoints/export/campaigns/get_campaign_details/
+TRANSLATABLE: Final = MappingProxyType({"include_has_translatable_content": "true"})
 _ENVELOPE: Final = frozenset({"message", "errors"})
 # Two time zones are up to 26 hours apart, and the setting `time_zone` may differ from the company's.
 _MARGIN: Final = 2 * DAY
@@ -76,7 +80,7 @@ class DetailsStream(ListStream):
 
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
-        return [{**request.tags, **{name: value for name, value in document.items() if name not in _ENVELOPE}}]
+        return [details_row(request, document)]
 
     @override
     def _understood(
@@ -167,3 +171,8 @@ class DetailsStream(ListStream):
             self.stream_state.pop(MISSING, None)
         if bookmark is not None:
             self.set_bookmark(bookmark)
+
+
+def details_row(request: Request, document: Document) -> Record:
+    """Return the row of details: all fields of the response, and the key of the object."""
+    return {**request.tags, **{name: value for name, value in document.items() if name not in _ENVELOPE}}

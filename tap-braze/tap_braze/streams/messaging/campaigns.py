@@ -8,10 +8,10 @@ from singer_sdk import typing as th
 from typing_extensions import override
 
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.details import TRANSLATABLE, DetailsStream
 from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
 from tap_braze.streams.base.long_form import unfold_messages
-from tap_braze.streams.base.messages import MessageStream
+from tap_braze.streams.base.messages import DraftStream, MessageStream
 from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import CAMPAIGN_SERIES
@@ -51,6 +51,7 @@ class CampaignsDetails(DetailsStream):
     permission = "campaigns.details"
     parent = Campaigns
     parent_key = "campaign_id"
+    params = TRANSLATABLE
     active_from = ("first_sent", "created_at")
     primary_keys = ("campaign_id",)
     schema = columns.schema(
@@ -62,13 +63,28 @@ class CampaignsDetails(DetailsStream):
         columns.strings("channels", "Channels that it uses."),
         columns.strings("tags", "Names of its tags."),
         columns.strings("teams", "Names of its teams."),
-        columns.open_object("messages", "Messages by API identifier of the variation; their fields differ by channel."),
+        columns.open_object(
+            "messages",
+            "Messages by API identifier of the variation; their fields differ by channel. `has_translatable_content` "
+            "is true with locales and translation tags, and null if Braze could not tell.",
+        ),
         th.Property(
             "conversion_behaviors",
             th.ArrayType(columns.CONVERSION_BEHAVIOR),
             description="Conversion events: the primary event, then B, C and D.",
         ),
     )
+
+
+class CampaignsDrafts(DraftStream):
+    """Details of campaigns that have changes which are not live yet, with these changes."""
+
+    name = "campaigns_drafts"
+    path = CampaignsDetails.path
+    permission = CampaignsDetails.permission
+    details = CampaignsDetails
+    primary_keys = ("campaign_id",)
+    schema = CampaignsDetails.schema
 
 
 class CampaignsAnalytics(SeriesStream):

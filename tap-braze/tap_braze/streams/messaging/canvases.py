@@ -11,10 +11,10 @@ from typing_extensions import override
 from tap_braze.fetching.windows import DAY, Window
 from tap_braze.settings.opt_in import INCLUDE_COSTLY_STREAMS
 from tap_braze.streams.base import columns
-from tap_braze.streams.base.details import DetailsStream
+from tap_braze.streams.base.details import TRANSLATABLE, DetailsStream
 from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
 from tap_braze.streams.base.long_form import objects, unfold_messages
-from tap_braze.streams.base.messages import MessageStream
+from tap_braze.streams.base.messages import DraftStream, MessageStream
 from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
 
@@ -54,6 +54,7 @@ class CanvasesDetails(DetailsStream):
     permission = "canvas.details"
     parent = Canvases
     parent_key = "canvas_id"
+    params = TRANSLATABLE
     active_from = ("first_entry", "created_at")
     primary_keys = ("canvas_id",)
     schema = columns.schema(
@@ -100,12 +101,26 @@ class CanvasesDetails(DetailsStream):
                         description="Paths to the next steps.",
                     ),
                     columns.strings("channels", "Channels that it uses."),
-                    columns.open_object("messages", "Messages by API identifier of the variation."),
+                    columns.open_object(
+                        "messages",
+                        "Messages by API identifier of the variation, with `has_translatable_content` as in campaigns.",
+                    ),
                 )
             ),
             description="Steps, which form a graph.",
         ),
     )
+
+
+class CanvasesDrafts(DraftStream):
+    """Details of Canvases that have changes which are not live yet, with these changes."""
+
+    name = "canvases_drafts"
+    path = CanvasesDetails.path
+    permission = CanvasesDetails.permission
+    details = CanvasesDetails
+    primary_keys = ("canvas_id",)
+    schema = CanvasesDetails.schema
 
 
 _STATS: Final[list[th.Property[Any]]] = [
