@@ -137,9 +137,10 @@ def test_a_workspace_without_translations_is_read_quietly(sandbox: Sandbox, run_
 
 def test_drafts_of_launched_campaigns_and_canvases(sandbox: Sandbox, run_tap: RunTap) -> None:
     workspace = sandbox.workspace
-    for objects in (workspace.campaigns, workspace.canvases):
-        for number, each in enumerate(objects.values()):
-            each.has_post_launch_draft = number == 1
+    for number, campaign in enumerate(workspace.campaigns.values()):
+        campaign.has_post_launch_draft = number == 1
+    for number, canvas in enumerate(workspace.canvases.values()):
+        canvas.has_post_launch_draft = number == 1
     names = ("campaigns_details", "campaigns_drafts", "canvases_details", "canvases_drafts")
     run = run_tap(*names)
     assert run.exit_code == 0, run.stderr
