@@ -1,8 +1,7 @@
-"""Client for Braze's REST API: hosts, errors, requests with retries and rate limits. Knows nothing of Singer."""
+"""Client for Braze's REST API: errors, requests with retries and rate limits. Knows nothing of Singer."""
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import random
@@ -12,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from .connection import Connections, NoAnswerError, ProxySettingError, Reply, TooLongError
 from .error_texts import Secrets, error_texts
+from .hosts import base_url
 from .rate_limits import Pool, RateLimit, ServerClock, Waiting
 
 if TYPE_CHECKING:
@@ -23,26 +23,6 @@ if TYPE_CHECKING:
 
 _PACKAGE: Final = (__package__ or "").partition(".")[0].replace("_", "-")
 _log = logging.getLogger(_PACKAGE)
-
-# https://www.braze.com/docs/api/basics/#endpoints. The host names follow no rule, so each one is listed. For an
-# instance that is missing here, users set the host.
-INSTANCES: Final = {
-    "US-01": "rest.iad-01.braze.com",
-    "US-02": "rest.iad-02.braze.com",
-    "US-03": "rest.iad-03.braze.com",
-    "US-04": "rest.iad-04.braze.com",
-    "US-05": "rest.iad-05.braze.com",
-    "US-06": "rest.iad-06.braze.com",
-    "US-07": "rest.iad-07.braze.com",
-    "US-08": "rest.iad-08.braze.com",
-    "US-10": "rest.us-10.braze.com",
-    "EU-01": "rest.fra-01.braze.eu",
-    "EU-02": "rest.fra-02.braze.eu",
-    "AU-01": "rest.au-01.braze.com",
-    "ID-01": "rest.id-01.braze.com",
-    "JP-01": "rest.jp-01.braze.com",
-    "KR-01": "rest.kr-01.braze.com",
-}
 
 # Waits before a retry when Braze does not say how long to wait: 0.5 s, 1 s, 2 s ... 30 s, each with full jitter. The
 # total of about five minutes outlasts a deployment and ends before most orchestrators give up.
@@ -61,10 +41,6 @@ _REASON_LENGTH: Final = 300
 
 # A server that answers 2xx may have applied every attempt, and waiting does not fix its answers.
 _UNCLEAR_RESENDS: Final = 2
-
-
-class EndpointError(ValueError):
-    """The `endpoint` setting is not a Braze REST host."""
 
 
 class BrazeError(Exception):
@@ -143,40 +119,6 @@ class Answer:
             return json.loads(self.body)
         except RecursionError:
             raise ValueError("nested too deeply") from None
-
-
-def base_url(endpoint: str) -> str:
-    """Return the base URL for the `endpoint` setting (instance name, host, or URL), without a trailing slash.
-
-    Raises:
-        EndpointError: The setting is none of these, or it is plain HTTP to another machine.
-    """
-    text = endpoint.strip().rstrip("/")
-    shown = text.rpartition("@")[2].partition("?")[0]  # drops a password or token
-    if host := INSTANCES.get(text.upper()):
-        return f"https://{host}"
-    try:
-        parts = urlsplit(text if "://" in text else f"https://{text}")
-    except ValueError:
-        parts = urlsplit("")
-    if (
-        parts.scheme not in {"http", "https"}
-        or not parts.hostname
-        or parts.username is not None
-        or parts.path
-        or parts.query
-        or ("." not in parts.hostname and ":" not in parts.hostname and parts.hostname != "localhost")
-    ):
-        raise EndpointError(
-            f"setting 'endpoint': {shown!r} is not a Braze instance ({', '.join(INSTANCES)}) or the host or URL of "
-            "one, such as rest.iad-01.braze.com. Find yours in the dashboard under Settings > APIs and Identifiers."
-        )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise EndpointError(
-            f"setting 'endpoint': {shown!r} would send the API key unencrypted. Use https:// (http:// works for "
-            "localhost only)."
-        )
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 @dataclass
@@ -315,6 +257,11 @@ class Client:
         with self._lock:
             return self._pools.setdefault(name, Pool(name, self.reserve, self._stop, self.limit_waits))
 
+    @property
+    def clock_offset(self) -> float | None:
+        """Seconds by which Braze's clock is ahead of this machine's; 0 within a second or two, None without a Date."""
+        return self._clock.offset()
+
     def stop(self, grace: float | None = None) -> None:
         """End all waiting: unsent requests raise StoppedError; those in flight get `grace` more seconds.
 
@@ -387,12 +334,3 @@ def _retry_wait(attempt: int) -> float:
 def _full_jitter(most: float) -> float:
     """Return seconds between 0 and `most`: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/."""
     return random.uniform(0, most)  # noqa: S311 - no secret depends on it
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from singer_sdk import typing as th
 
-from tap_braze.braze.client import base_url
+from tap_braze.braze.hosts import base_url
 from tap_braze.settings.given import parsed, unknown
 from tap_braze.settings.schema import Settings
 

@@ -102,6 +102,10 @@ class ServerClock:
         with self._lock:
             return monotonic + max(self._least, min(self._most, time.time() - monotonic))
 
+    def offset(self) -> float | None:
+        """Return the server's time minus the local time in seconds, or None before the first Date."""
+        return None if self._most == math.inf else self.now() - time.time()
+
 
 class Waiting:
     """Context manager that measures waiting: `seconds` counts the time during which at least one thread waited.

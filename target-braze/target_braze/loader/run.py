@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
-from target_braze.braze.client import Answer, BrazeError, Client, StoppedError, base_url
+from target_braze.braze.client import Answer, BrazeError, Client, StoppedError
+from target_braze.braze.hosts import base_url
 from target_braze.delivery.dispatcher import Dispatcher, RejectedError
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError

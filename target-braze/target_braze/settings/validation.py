@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import jsonschema
 
 from target_braze.braze import limits
-from target_braze.braze.client import EndpointError, base_url
+from target_braze.braze.hosts import EndpointError, base_url
 from target_braze.reporting import dead_letter_file
 from target_braze.settings.config import CONFIG
 from target_braze.settings.given import parsed, unknown

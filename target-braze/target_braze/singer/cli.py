@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from target_braze.singer.sdk import SingerCommand
@@ -14,14 +16,24 @@ class _Commands(SingerCommand, click.Group):
 
 def command() -> click.Command:
     """Return the command, which without a subcommand loads its input."""
-    from target_braze.singer.explain_command import command as explain  # noqa: PLC0415 - few runs need it
+    from target_braze.singer.access_command import AccessTarget  # noqa: PLC0415 - few runs need it
+    from target_braze.singer.explain_command import command as explain  # noqa: PLC0415 - same
     from target_braze.singer.ledger_commands import ledger  # noqa: PLC0415 - same
 
     singer = TargetBraze.get_singer_command()
+    test = click.Option(
+        ["--test"],
+        is_flag=True,
+        help="Check key, host, clock, and the permissions that the mapping needs; send nothing.",
+    )
+
+    def invoke(*, test: bool, **options: Any) -> None:  # noqa: ANN401
+        (AccessTarget if test else TargetBraze).invoke(**options)
+
     return _Commands(
         name=singer.name,
-        callback=singer.callback,
-        params=singer.params,
+        callback=invoke,
+        params=[*singer.params, test],
         help=singer.help,
         logger=TargetBraze.logger,
         invoke_without_command=True,

@@ -13,8 +13,9 @@ import msgspec
 from singer_sdk.exceptions import ConfigValidationError
 
 from target_braze.braze.changes import Change
-from target_braze.braze.client import BrazeError, base_url
+from target_braze.braze.client import BrazeError
 from target_braze.braze.endpoints import TRACK
+from target_braze.braze.hosts import base_url
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger

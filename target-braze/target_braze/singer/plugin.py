@@ -16,7 +16,8 @@ from singer_sdk.exceptions import (
 from singer_sdk.singerlib.exceptions import InvalidInputLine
 from typing_extensions import override
 
-from target_braze.braze.client import BrazeError, EndpointError
+from target_braze.braze.client import BrazeError
+from target_braze.braze.hosts import EndpointError
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.ledger.file import LedgerError
 from target_braze.process import standard_streams

@@ -90,6 +90,8 @@ class SdkTarget(Target):
         PluginCapabilities.STRUCTURED_LOGGING,
     ]
     sends: ClassVar[bool] = True
+    # Settings that are the same whatever a user sets.
+    fixed: ClassVar[Mapping[str, Any]] = {}
     # Delivery limits how long records wait.
     _MAX_RECORD_AGE_IN_MINUTES = math.inf
 
@@ -178,6 +180,7 @@ class SdkTarget(Target):
 
     @override
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
+        self._config |= self.fixed
         errors = prepare(self._config, self.config_jsonschema, SDK_SETTINGS, sends=self.sends)
         if not errors:
             errors = super()._validate_config(raise_errors=raise_errors) or mistakes(self._config)

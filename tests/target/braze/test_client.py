@@ -14,18 +14,16 @@ from hypothesis import strategies as st
 from target_braze.braze import client as braze_api
 from target_braze.braze import rate_limits
 from target_braze.braze.client import (
-    INSTANCES,
     BrazeError,
     Client,
-    EndpointError,
     ForbiddenError,
     RefusedError,
     StoppedError,
     UnauthorizedError,
     UnavailableError,
-    base_url,
 )
 from target_braze.braze.error_texts import Secrets, error_texts
+from target_braze.braze.hosts import INSTANCES, EndpointError, base_url
 from target_braze.braze.rate_limits import Pool, RateLimit, ServerClock
 from typing_extensions import override
 

@@ -105,6 +105,11 @@ class StreamMapping(ABC):
         cls.to = to
         KINDS[to] = cls
 
+    @classmethod
+    def endpoints_for(cls, _entry: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+        """Return those of `endpoints` that a stream with this entry may use, whatever its records hold."""
+        return cls.endpoints
+
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._columns = columns
         self._defaults = defaults

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from typing_extensions import override
 
 from target_braze.braze import limits
-from target_braze.braze.changes import Change, Semantics
+from target_braze.braze.changes import Change, Endpoint, Semantics
 from target_braze.braze.data_points import FREE, attribute_points
 from target_braze.braze.endpoints import TRACK, TRACKING
 from target_braze.encode import encode
@@ -110,6 +110,11 @@ class Attributes(StreamMapping, to="attributes"):
     endpoints = (*TRACKING, *deletions.ENDPOINTS.values())
     on_delete_actions = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
     payload_key = "attributes"
+
+    @classmethod
+    @override
+    def endpoints_for(cls, entry: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+        return cls.endpoints if entry.get("on_delete") == "delete_user" else TRACKING
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)

@@ -127,6 +127,16 @@ class CatalogItems(Action, to="catalog_items"):
     endpoints = (CREATE, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in _PERMISSIONS))
     on_delete_actions = ("remove", "nothing")
 
+    @classmethod
+    @override
+    def endpoints_for(cls, entry: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+        partial = entry.get("catalog", {}).get("partial", False)
+        removes = entry.get("on_delete", "nothing" if partial else "remove") == "remove"
+        writes = "PATCH" if partial else "PUT"
+        creates = () if partial else (CREATE,)
+        methods = (writes, "DELETE") if removes else (writes,)
+        return (*creates, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in methods))
+
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         given: Mapping[str, Any] = columns.entry.get("catalog", {})

@@ -60,6 +60,11 @@ class EmailHygiene(Action, to="email_hygiene"):
     # Undoing a removal would block people because a row is gone; undoing a block would message them again.
     on_delete_actions = ("nothing",)
 
+    @classmethod
+    @override
+    def endpoints_for(cls, entry: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+        return (ENDPOINTS[entry["operation"]],) if "operation" in entry else cls.endpoints
+
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         if "operation" not in columns.entry:
             raise columns.error(

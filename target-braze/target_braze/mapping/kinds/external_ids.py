@@ -110,6 +110,11 @@ class ExternalIds(Action, to="external_ids"):
     endpoints = (RENAME, REMOVE)
     on_delete_actions = ("nothing",)
 
+    @classmethod
+    @override
+    def endpoints_for(cls, entry: Mapping[str, Any]) -> tuple[Endpoint, ...]:
+        return (REMOVE,) if "remove" in entry.get("external_ids", {}) else (RENAME,)
+
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         self._new: IdentifierRule | None = None
