@@ -218,7 +218,7 @@ class Client:
             try:
                 reply = self._send(method, path, params, body)
             except NoAnswerError as fault:
-                hint = "" if self._answered else "; check setting 'endpoint' and the network"
+                hint = "" if self._answered else f"; check {fault.suspects}"
                 reason = self._secrets.redact(str(fault))[:_REASON_LENGTH]
                 error = UnavailableError(f"{method} {path}: no answer from {self._url} ({reason}){hint}")
                 in_doubt |= not fault.unsent

@@ -46,17 +46,22 @@ _CUT_AGAIN: Final = 1.0
 # Maximum size of a decompressed body. Fifty profiles, or a Canvas with all its steps, take a few megabytes.
 MOST_BYTES: Final = 64_000_000
 _CHUNK: Final = 262_144
+# What to check if a host has never answered.
+_SUSPECTS: Final = "setting 'endpoint' and the network"
 
 
 class NoAnswerError(Exception):
     """No complete answer arrived. The message gives the reason without the URL.
 
-    `unsent`: no part of the request was sent.
+    Attributes:
+        unsent: No part of the request was sent.
+        suspects: What to check if no request has ever had an answer.
     """
 
-    def __init__(self, reason: str, *, unsent: bool = False) -> None:
+    def __init__(self, reason: str, *, unsent: bool = False, suspects: str = _SUSPECTS) -> None:
         super().__init__(reason)
         self.unsent = unsent
+        self.suspects = suspects
 
 
 class TooLongError(Exception):
@@ -262,8 +267,9 @@ class Connections:
                 )
                 reply = Reply(response.status, response.headers, _body(response))
             except HTTPError as fault:
-                reason = self._deadlines.reason if exchange.overdue else _reason(fault)
-                raise NoAnswerError(reason, unsent=not exchange.sent) from None
+                if exchange.overdue:
+                    raise NoAnswerError(self._deadlines.reason, unsent=not exchange.sent) from None
+                raise NoAnswerError(_reason(fault), unsent=not exchange.sent, suspects=_suspects(fault)) from None
             if exchange.overdue:  # a body that ends with the connection looks complete
                 raise NoAnswerError(self._deadlines.reason)
         return reply
@@ -300,3 +306,11 @@ def _reason(fault: BaseException) -> str:
     if isinstance(fault, RequestTimeoutError) and not isinstance(fault, NewConnectionError):
         return "timed out"
     return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+
+
+def _suspects(fault: BaseException) -> str:
+    if isinstance(fault, ProxyError):
+        return "the proxy in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, and NO_PROXY for hosts that need none"
+    if isinstance(fault, SSLError):
+        return "setting 'endpoint', and name the certificate of a private authority in REQUESTS_CA_BUNDLE"
+    return _SUSPECTS
