@@ -11,9 +11,7 @@ if TYPE_CHECKING:
 
 # https://www.braze.com/docs/api/errors/; `queued` means that Braze accepted the request and will process it later.
 _DONE: Final = frozenset({"success", "queued"})
-_UNKNOWN: Final = (
-    "so it is unknown what Braze did; is there a proxy in between, or is setting 'endpoint' another server's?"
-)
+_UNKNOWN: Final = "so it is unknown what Braze did. Check for a proxy, and that setting 'endpoint' names a Braze host"
 
 
 def success(request: str, answer: Answer, success_key: str = "") -> dict[str, Any]:
@@ -33,11 +31,11 @@ def success(request: str, answer: Answer, success_key: str = "") -> dict[str, An
     except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict):
-        raise UnclearError(f"{said} not in JSON as Braze answers, {_UNKNOWN}", status=answer.status)
+        raise UnclearError(f"{said} the answer is not a JSON object, {_UNKNOWN}", status=answer.status)
     message = document.get("message")
     said_so = isinstance(message, str) and message.strip().lower() in _DONE
     if not said_so and ("message" in document or success_key not in document):
-        raise UnclearError(f"{said} the answer does not say success or queued, {_UNKNOWN}", status=answer.status)
+        raise UnclearError(f"{said} the answer reports neither success nor queued, {_UNKNOWN}", status=answer.status)
     return document
 
 

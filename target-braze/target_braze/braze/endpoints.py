@@ -44,7 +44,7 @@ TRACK_BULK: Final = Endpoint(
     max_changes_per_user=limits.BULK_OBJECTS_OF_USER,
     max_bytes=limits.BULK_REQUEST_BYTES,
     count_mismatches=counts.track_mismatches,
-    hint="; it is in a limited beta, and for accounts outside of that setting 'track_endpoint' has to be track",
+    hint="; this endpoint is in a limited beta, so set 'track_endpoint' to track unless your account takes part",
 )
 # Setting `track_endpoint` chooses one of them for all kinds.
 TRACKING: Final = (TRACK, TRACK_BULK)

@@ -111,22 +111,21 @@ def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Data
 def _workspace(db: Database, path: Path, tables: set[str], expected: str | None) -> str:
     """Return the workspace of the ledger, after checking its format version and the expected workspace, if any."""
     if "meta" not in tables:
-        raise LedgerError(f"{path} is no ledger; set 'ledger_path' to another file")
+        raise LedgerError(f"{path} is not a ledger; set 'ledger_path' to another file")
     with closing(db.execute("SELECT key, value FROM meta")) as rows:
         meta: dict[str, str] = dict(rows)
     if "workspace" not in meta or "format" not in meta:
-        raise LedgerError(f"{path} is no ledger; set 'ledger_path' to another file")
+        raise LedgerError(f"{path} is not a ledger; set 'ledger_path' to another file")
     if meta["format"] != _FORMAT:
         raise LedgerError(
             f"the ledger {path} has format {meta['format']}, but this version of target-braze reads format {_FORMAT}; "
-            "use the version that wrote it, or move the file away to begin a new one: then everything that comes is "
-            "sent once more"
+            "use the version that wrote it, or move the file away to start a new ledger, which sends every record again"
         )
     found = meta["workspace"]
     if expected not in {None, found}:
         raise LedgerError(
             f"the ledger {path} is of {found}, but setting 'endpoint' is {expected}; a ledger belongs to one "
-            "workspace: give each its own file"
+            "workspace, so give each its own file"
         )
     return found
 
@@ -136,20 +135,18 @@ def _explain(path: Path, error: sqlite3.DatabaseError) -> NoReturn:
     text = str(error)
     if "locked" in text:
         raise LedgerError(
-            f"the ledger {path} is in use by another run; wait for its end, or give each its own file"
+            f"the ledger {path} is in use by another run; wait for it to end, or give each run its own ledger"
         ) from None
     if "not a database" in text:
-        raise LedgerError(f"the ledger {path} is no ledger ({text}); set 'ledger_path' to another file") from None
+        raise LedgerError(f"{path} is not a ledger ({text}); set 'ledger_path' to another file") from None
     if "malformed" in text or "corrupt" in text:
         raise LedgerError(
-            f"the ledger {path} is damaged ({text}). Put back its newest copy and run `target-braze ledger recover` on "
-            "it, or move it away to begin a new one: then everything that comes is sent once more"
+            f"the ledger {path} is damaged ({text}). Restore its newest copy and run `target-braze ledger recover` on "
+            "it, or move it away to start a new ledger, which sends every record again"
         ) from None
     if "full" in text:
         raise LedgerError(
-            f"the disk is full, and the ledger {path} cannot be written ({text}); make room and run again. The last "
-            "STATE holds"
+            f"the ledger {path} cannot be written because the disk is full ({text}); free some space and run again "
+            "from the last STATE"
         ) from None
-    raise LedgerError(
-        f"the ledger {path} cannot be used: {text}; look at its folder, its permissions and its disk"
-    ) from None
+    raise LedgerError(f"the ledger {path} cannot be used: {text}; check its folder, permissions and disk") from None

@@ -53,10 +53,10 @@ class Runs:
         if sealed > self.number:
             path = self._db.path
             raise LedgerError(
-                f"the ledger {path} is an older copy: it knows {self.number:,} runs, {self._seal.name} beside it "
-                f"{sealed:,}. What Braze has accepted since, it does not know. Put the newest file back; or run "
-                f"`target-braze ledger recover {path}`, which forgets all attributes, so that each is sent once more. "
-                "Events of the runs that it does not know count twice if they come again"
+                f"the ledger {path} is an older copy: it knows of {self.number:,} runs, and {self._seal.name} of "
+                f"{sealed:,}. It lacks what Braze has accepted since. Restore the newest file; or run `target-braze "
+                f"ledger recover {path}`, which forgets all attributes, so that each is sent again. Events of the "
+                "missing runs count twice if they are sent again"
             )
         self.number += 1
         self._db.execute("UPDATE run SET number = ?", (self.number,))
@@ -73,8 +73,8 @@ class Runs:
             new.replace(self._seal)
         except OSError as error:
             raise LedgerError(
-                f"{self._seal} cannot be written ({error.strerror}); the target needs it to tell an old copy of the "
-                "ledger from the newest"
+                f"{self._seal} cannot be written ({error.strerror}); the target needs it to detect an old copy of the "
+                "ledger"
             ) from None
 
     def catch_up(self) -> None:
@@ -114,6 +114,5 @@ class Runs:
             return 0
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise LedgerError(
-                f"{self._seal} cannot be read ({error}); if the ledger {self._db.path} is its newest copy, delete that "
-                "file"
+                f"{self._seal} cannot be read ({error}); delete it if the ledger {self._db.path} is its newest copy"
             ) from None

@@ -262,7 +262,7 @@ class Ledger:
             "events and purchases accepted": f"SELECT count(*) FROM sent WHERE outcome = {_ACCEPTED}",  # noqa: S608
             "events and purchases in doubt": f"SELECT count(*) FROM sent WHERE outcome = {_UNDER_WAY}",  # noqa: S608
             "members of streams": "SELECT count(*) FROM members",
-            "users by name to verify": "SELECT count(*) FROM sample",
+            "users kept for verification": "SELECT count(*) FROM sample",
         }
         return {what: self._db.execute(query).fetchone()[0] for what, query in queries.items()}
 

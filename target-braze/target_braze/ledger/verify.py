@@ -126,10 +126,10 @@ def check(client: Client, ledger: Ledger, count: int, operated: Container[str], 
         ids = [external_id for external_id, _, _ in found]
     if ids:
         raise LedgerError(
-            f"Braze has other values than the ledger {ledger.path} says, for {len(ids):,} of {count:,} users at most "
-            f"({', '.join(sorted(names))}). Either the file is an older copy: put the newest one back, or run "
-            f"`target-braze ledger recover {ledger.path}`. Or something else changes these attributes in Braze: run "
-            "`target-braze ledger verify --forget-different`, or set 'ledger_verify' to 0"
+            f"the ledger {ledger.path} differs from Braze for {len(ids):,} of up to {count:,} users "
+            f"({', '.join(sorted(names))}). If the file is an older copy, restore the newest one or run `target-braze "
+            f"ledger recover {ledger.path}`. If another program changes these attributes, run `target-braze ledger "
+            "verify --forget-different`, or set 'ledger_verify' to 0"
         )
 
 

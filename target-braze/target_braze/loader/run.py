@@ -99,7 +99,7 @@ class Loader:
             BrazeError: The check for setting `ledger_verify` gets no answer from Braze.
         """
         if self._ended != "not started":
-            raise RuntimeError("a Loader is for one run: make another")
+            raise RuntimeError("a Loader is for one run: create another")
         self._ended = "running"
         with ExitStack() as opened:
             opened.push(self._report)

@@ -112,7 +112,7 @@ class LoaderStream:
             record[DELETED] = deleted_at
             self.receive(record, {"type": "RECORD", "stream": schema["stream"], "record": record}, schema, 0)
             if count == 1:
-                self._notice("what earlier versions have loaded and this one does not list is removed")
+                self._notice("records that earlier versions loaded and this one does not list are removed")
 
     # For callers that already have Singer messages.
 
@@ -306,7 +306,7 @@ class LoaderStream:
                     yield record
                 else:
                     self._notice(
-                        "users that the mapping can no longer identify have left the table; they stay as they are in "
+                        "users that the mapping can no longer identify have left the table; they stay unchanged in "
                         "Braze"
                     )
 
@@ -318,7 +318,7 @@ class LoaderStream:
         for place, change in enumerate(changes):
             change.fingerprint = fingerprint(change, key, place)
         if self._context.holds and any(map(ledger.in_doubt, changes)):
-            why = "an earlier run sent it and got no answer, so it is in doubt whether Braze has it"
+            why = "in doubt: an earlier run sent it and got no answer, so Braze may or may not have it"
             self._context.reject(source, Rejection(why, in_doubt=True))
             return []
         news = []

@@ -42,7 +42,7 @@ class DeletionGuard:
         if entry.get("allow_deletions") is not True or (most is None and share is None):
             raise MappingError(
                 f"stream '{stream}' deletes users, which cannot be undone: set allow_deletions to true, and "
-                f"max_deletions or max_deleted_share to what a run may delete at most - at {at}"
+                f"max_deletions or max_deleted_share to the most that a run may delete - at {at}"
             )
         known = self._streams.setdefault(stream, _Stream(None, None))
         known.most, known.share = most, None if share is None else float(share)

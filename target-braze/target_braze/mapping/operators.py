@@ -139,7 +139,7 @@ def _converter(key: str, identifier: str | None, schema: Mapping[str, Any], plac
             return None
         if key in _ELEMENTS:
             if any(isinstance(item, dict) for item in items):
-                raise ValueError(f"'{key}' is for text, numbers and booleans; for objects there is '${key}'")
+                raise ValueError(f"'{key}' is for text, numbers and booleans; use '${key}' for objects")
             if len(items) > limits.ARRAY_ELEMENTS:
                 raise ValueError(f"{len(items)} elements, Braze keeps {limits.ARRAY_ELEMENTS}")
             return items

@@ -43,17 +43,17 @@ class Preflight:
             except (ForbiddenError, RefusedError) as error:
                 self._known = {}
                 yield (
-                    f"preflight: {error}. Nothing is compared; the key needs the permission custom_attributes.get for "
-                    "that"
+                    f"preflight: {error}. Attributes are not compared, because that needs the permission "
+                    "custom_attributes.get"
                 )
         for name, wanted in types.items():
             kind, status = self._known.get(name, (None, "Active"))
             if status.lower() != "active":
-                yield f"attribute '{name}' is {status.lower()} in Braze, which discards what is sent for it"
+                yield f"attribute '{name}' is {status.lower()} in Braze, which discards its values"
             elif kind and wanted and kind != wanted:
                 yield (
-                    f"attribute '{name}' would be sent as {wanted}, but its type in Braze is {kind}, which ignores "
-                    "what it cannot convert; 'types' can say so, or 'rename' give it another name"
+                    f"attribute '{name}' would be sent as {wanted}, but its type in Braze is {kind}, and Braze ignores "
+                    "values that it cannot convert. Set its type in 'types', or another name in 'rename'"
                 )
 
     def _read(self) -> dict[str, tuple[str | None, str]]:

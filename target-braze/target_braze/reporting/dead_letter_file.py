@@ -110,7 +110,7 @@ def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
         yield "settings 'dead_letter_path' and 'ledger_path' name the same file; give each a file of its own"
     elif path and config["on_error"] == "dead_letter" and not _is_ours(Path(path)):
         yield (
-            f"setting 'dead_letter_path': {path} exists and holds no dead letters. Name another file, or move this "
+            f"setting 'dead_letter_path': {path} exists and is not a dead-letter file. Name another file, or move this "
             "one away"
         )
 

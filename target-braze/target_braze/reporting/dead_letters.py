@@ -137,15 +137,15 @@ class DeadLetters:
         """Log where the dead letters are and what to do with them."""
         if self.count and self._dry_run:
             _log.warning(
-                "%s records would be rejected and go to %s. Most frequent: %s",
+                "records that would be rejected: %s, into %s. Most frequent: %s",
                 f"{self.count:,}",
                 self.path,
                 summary.most_frequent_reasons(),
             )
         elif self.count:
             _log.warning(
-                "%s records were rejected and are in %s, each with the reason. Correct them and pipe the file in "
-                "again. Most frequent: %s",
+                "records rejected: %s. They are in %s, each with the reason. Correct them and pipe the file in again. "
+                "Most frequent: %s",
                 f"{self.count:,}",
                 self.path,
                 summary.most_frequent_reasons(),

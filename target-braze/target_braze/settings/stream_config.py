@@ -40,14 +40,14 @@ class Entries:
             first = self._used.setdefault(key, stream)
             if first != stream and not is_glob(key):
                 raise MappingError(
-                    f"setting 'streams' has one entry '{key}', and the streams '{first}' and '{stream}' both go by "
-                    "this name; give each an entry under its whole name"
+                    f"setting 'streams': the entry '{key}' matches two streams, '{first}' and '{stream}'; give each an "
+                    "entry under its full name"
                 )
             return key, self._streams[key]
         self._without.add(stream)
         if close := difflib.get_close_matches(stream, self._unused(), n=1, cutoff=0.8):
             raise MappingError(
-                f"stream '{stream}' has no entry in setting 'streams', which has one for '{close[0]}': a misspelling?"
+                f"stream '{stream}' has no entry in setting 'streams'; is the entry '{close[0]}' a misspelling?"
             )
         return None, {}
 
@@ -61,8 +61,8 @@ class Entries:
         if not unused or not self._came:
             return
         text = (
-            f"setting 'streams' has an entry for '{unused[0]}', but no such stream came; "
-            f"there were: {', '.join(sorted(self._came))}"
+            f"setting 'streams' has an entry for '{unused[0]}', but no such stream arrived; these did: "
+            f"{', '.join(sorted(self._came))}"
         )
         # An unused entry alone is not a mistake, because one configuration may serve several taps.
         if self._without:

@@ -81,7 +81,9 @@ def command() -> click.Command:
     found.help = "Print what the first records of each stream become in Braze, and why; send nothing."
     found.params = [option for option in found.params if option.name in {"config", "file_input"}]
     found.params.append(
-        click.Option(["--records"], type=click.IntRange(1), default=3, help="How many of each stream; 3 by default.")
+        click.Option(
+            ["--records"], type=click.IntRange(1), default=3, help="Number of records of each stream. Default: 3."
+        )
     )
 
     def explain(records: int, **options: Any) -> None:  # noqa: ANN401

@@ -61,7 +61,12 @@ def inspect(file: Path) -> None:
 
 @ledger.command()
 @_PRESENT
-@click.option("--days", type=click.IntRange(min=1), required=True, help="Forget what was last accepted before so many.")
+@click.option(
+    "--days",
+    type=click.IntRange(min=1),
+    required=True,
+    help="Forget what Braze last accepted more than this many days ago.",
+)
 def prune(file: Path, days: int) -> None:
     """Forget what Braze accepted long ago. It is sent again if the source sends it again."""
     with _opened(file) as held:
@@ -77,8 +82,8 @@ def prune(file: Path, days: int) -> None:
 @ledger.command("verify")
 @_PRESENT
 @_CONFIG
-@click.option("--sample", type=click.IntRange(1), default=1_000, help="How many users to ask for; 1,000 by default.")
-@click.option("--forget-different", is_flag=True, help="Forget what differs, so that it is sent again.")
+@click.option("--sample", type=click.IntRange(1), default=1_000, help="Number of users to compare. Default: 1,000.")
+@click.option("--forget-different", is_flag=True, help="Forget what differs, so that the next run sends it again.")
 @click.pass_context
 def compare(context: click.Context, file: Path, config: ConfigInput, sample: int, *, forget_different: bool) -> None:
     """Compare some of the users in FILE with Braze. Exit with 1 if attributes differ or are missing in Braze."""
@@ -96,20 +101,26 @@ def compare(context: click.Context, file: Path, config: ConfigInput, sample: int
             if forget_different:
                 wrong = [name for name, verdict in verdicts.items() if verdict in {"different", "missing"}]
                 held.forget(("external_id", external_id), wrong)
-    click.echo(f"users: {users.total():,} compared, of whom Braze lacks {users[False]:,}")
+    click.echo(f"users: {users.total():,} compared, {users[False]:,} not in Braze")
     _echo_table(found)
     counts = sum(found.values(), Counter[Any]())
     if counts["different"] or counts["missing"]:
         if forget_different:
-            click.echo("what is different or missing was forgotten, of these users; the next run sends it again")
+            click.echo("forgotten: what differs or is missing for these users; the next run sends it again")
         context.exit(1)
 
 
 @ledger.command()
 @_FILE
 @_CONFIG
-@click.option("--ids", type=_TEXT, help="File of external ids, one a line, that Braze is asked for; - is stdin.")
-@click.option("--profiles", type=_TEXT, help="File of Singer messages, as tap-braze's stream users; - is stdin.")
+@click.option(
+    "--ids", type=_TEXT, help="File with one external ID per line, to look up in Braze; - for standard input."
+)
+@click.option(
+    "--profiles",
+    type=_TEXT,
+    help="File of Singer messages, such as those of tap-braze's stream users; - for standard input.",
+)
 def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[str] | None) -> None:
     """Fill FILE with the users' attributes in Braze, except values that Braze may show in another form than sent."""
     target = _target(config)
@@ -121,7 +132,7 @@ def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[s
         elif profiles is not None and ids is None:
             found = verify.of_messages(profiles)
         else:
-            raise click.UsageError("give one of --ids and --profiles")
+            raise click.UsageError("give either --ids or --profiles")
         while some := list(islice(found, _TOGETHER)):
             changes = []
             for external_id, values in some:
@@ -133,7 +144,7 @@ def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[s
                     )
                 entered += len(fields)
             held.learn(changes)
-    click.echo(f"entered: {entered:,} attributes of {users[True]:,} users; {users[False]:,} are not in Braze")
+    click.echo(f"added: {entered:,} attributes of {users[True]:,} users; {users[False]:,} are not in Braze")
 
 
 @ledger.command()
@@ -142,7 +153,7 @@ def recover(file: Path) -> None:
     """Make an older copy of the ledger usable by forgetting all attributes, which are then sent once more."""
     with _opened(file) as held:
         held.recover()
-    click.echo("forgotten: all attributes; events, purchases and members of streams stay as they were in this copy")
+    click.echo("forgotten: all attributes; events, purchases and members of streams remain as in this copy")
 
 
 def _target(config: ConfigInput) -> TargetBraze:

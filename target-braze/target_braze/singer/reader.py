@@ -139,14 +139,14 @@ class MessageReader(GenericSingerReader[bytes]):
         kind = message.get("type") if isinstance(message, dict) else None
         if not isinstance(message, dict) or not isinstance(kind, str) or kind not in _NEEDED:
             raise InvalidInputLine(
-                f"line {self._number:,} of the input is no Singer message that target-braze knows: its type is "
+                f"line {self._number:,} of the input is not a Singer message: its type is "
                 f"{kind!r}, expected one of {', '.join(_NEEDED)}"
             )
         if missing := _NEEDED[kind] - message.keys():
             raise InvalidInputLine(f"line {self._number:,} of the input: the {kind} lacks '{min(missing)}'")
         for part in _NEEDED[kind] & _TYPES.keys():
             if not isinstance(message[part], _TYPES[part]):
-                raise InvalidInputLine(f"line {self._number:,} of the input: '{part}' of the {kind} has a wrong type")
+                raise InvalidInputLine(f"line {self._number:,} of the input: '{part}' of the {kind} has the wrong type")
         if kind == "SCHEMA" and not isinstance(message["schema"].get("properties"), dict):
             raise InvalidInputLine(
                 f"line {self._number:,} of the input: the SCHEMA of stream '{message['stream']}' has no properties"

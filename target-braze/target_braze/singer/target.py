@@ -101,7 +101,7 @@ class TargetBraze(MessageTarget):
     def _give_up(self, failure: BaseException) -> None:
         """Stop waiting for input, because delivery accepts nothing more."""
         if isinstance(failure, Stopped):
-            _log.warning("%s: waiting for the answers under way, then stopping", failure.signal_name)
+            _log.warning("%s: waiting for the requests in flight, then stopping", failure.signal_name)
         self.message_reader.interrupt(failure)
 
     def _write_summary(self) -> None:

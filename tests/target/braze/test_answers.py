@@ -130,7 +130,7 @@ def test_a_2xx_that_does_not_say_success_is_no_answer(
     streams, stream = STEPS[path]
     sandbox.fault(do="status", status=201, path=path, body=body)
     run = run_target(stream, state(1), streams=streams or None, expect=1)
-    assert f"{path}: HTTP 201, but the answer does not say success or queued, so it is unknown" in run.errors[0]
+    assert f"{path}: HTTP 201, but the answer reports neither success nor queued, so it is unknown" in run.errors[0]
     assert not run.states
     assert "ann@example.com" not in run.stderr
 
@@ -251,7 +251,7 @@ def test_attributes_are_counted_by_external_id_where_one_has_several_objects() -
 def test_a_deletion_may_be_answered_by_its_count_alone() -> None:
     changes = [change(deletions.ENDPOINTS["external_id"], 1)]
     assert not deletions.ENDPOINTS["external_id"].rejected(changes, Answer(200, {}, b'{"deleted": 1}'))
-    with pytest.raises(UnavailableError, match="does not say success"):
+    with pytest.raises(UnavailableError, match="reports neither success"):
         deletions.ENDPOINTS["external_id"].rejected(changes, Answer(200, {}, b'{"deleted": 1, "message": "no"}'))
 
 

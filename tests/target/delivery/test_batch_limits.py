@@ -130,7 +130,7 @@ def test_an_account_outside_of_the_beta_is_told(status: int, account: Callable[.
     _, run = account(options, customers({"external_id": "c-1"}), state(1), track_endpoint="bulk", expect=1)
     (error,) = run.errors
     assert f"POST {BULK}: HTTP {status}" in error
-    assert "limited beta, and for accounts outside of that setting 'track_endpoint' has to be track" in error
+    assert "limited beta, so set 'track_endpoint' to track unless your account takes part" in error
     assert ("users.track.bulk" in error) == (status == 403)
     assert not run.states
 

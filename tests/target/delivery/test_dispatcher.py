@@ -392,5 +392,5 @@ def test_a_request_has_no_empty_array() -> None:
 def test_an_answer_that_is_not_brazes_confirms_nothing(body: bytes) -> None:
     request = Request(TRACK)
     request.add(change(1, "u"))
-    with pytest.raises(BrazeError, match="not in JSON as Braze answers"):
+    with pytest.raises(BrazeError, match="the answer is not a JSON object"):
         request.endpoint.rejected(request.changes, Answer(200, {}, body))

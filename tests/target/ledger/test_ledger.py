@@ -252,7 +252,9 @@ def test_after_a_crash_it_is_known_what_is_in_doubt(  # noqa: PLR0917
 def test_two_runs_exclude_each_other(sandbox: Sandbox, run_target: RunTarget, ledger: str, tmp_path: Path) -> None:
     holder = Ledger(tmp_path / "ledger.sqlite", sandbox.url)
     run = run_target(customers({"external_id": "c-1"}), ledger_path=ledger, expect=1)
-    assert run.errors == [f"the ledger {ledger} is in use by another run; wait for its end, or give each its own file"]
+    assert run.errors == [
+        f"the ledger {ledger} is in use by another run; wait for it to end, or give each run its own ledger"
+    ]
     holder.close()
     run_target(customers({"external_id": "c-1"}), ledger_path=ledger)
 
@@ -266,7 +268,7 @@ def test_a_ledger_is_of_one_workspace(run_target: RunTarget, ledger: str, tmp_pa
 def test_a_file_that_is_no_ledger_is_left_alone(run_target: RunTarget, ledger: str, tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_text("my novel " * 200)
     run = run_target(customers({"external_id": "c-1"}), ledger_path=ledger, expect=1)
-    assert "is no ledger" in run.errors[0]
+    assert "is not a ledger" in run.errors[0]
     assert (tmp_path / "ledger.sqlite").read_text().startswith("my novel")
 
 
@@ -312,7 +314,7 @@ def test_the_file_can_be_looked_into_and_made_smaller(sandbox: Sandbox, run_targ
         "events and purchases accepted: 1",
         "events and purchases in doubt: 0",
         "members of streams: 0",
-        "users by name to verify: 1",
+        "users kept for verification: 1",
     ]
     assert run_cli(["ledger", "prune", ledger, "--days", "1"]).stdout == (
         "forgotten: 0 users, 0 events and purchases, 0 members of streams\n"
@@ -323,7 +325,7 @@ def test_what_is_no_ledger_is_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "empty").touch()
     run = run_cli(["ledger", "inspect", str(tmp_path / "empty")])
     assert run.exit_code == 1
-    assert "is no ledger" in run.stderr
+    assert "is not a ledger" in run.stderr
 
 
 # Attributes that vanish.

@@ -79,7 +79,7 @@ def test_a_copy_that_came_with_its_seal_is_found_by_comparing_with_braze(
 ) -> None:
     go_back(run_target, ledger, seal=True)
     run = run_target(plan("gold"), ledger_path=str(ledger), ledger_verify=10, expect=1)
-    assert f"Braze has other values than the ledger {ledger} says, for 1 of 10 users at most (plan)" in run.errors[0]
+    assert f"the ledger {ledger} differs from Braze for 1 of up to 10 users (plan)" in run.errors[0]
     run_cli(["ledger", "recover", str(ledger)])
     run_target(plan("gold"), ledger_path=str(ledger), ledger_verify=10)
     assert plan_of(sandbox) == "gold"
@@ -133,7 +133,7 @@ def test_a_database_of_something_else_is_left_alone(run_target: RunTarget, ledge
     db.close()
     before = ledger.read_bytes()
     run = run_target(plan("gold"), ledger_path=str(ledger), expect=1)
-    assert "is no ledger" in run.errors[0]
+    assert "is not a ledger" in run.errors[0]
     assert ledger.read_bytes() == before
 
 
@@ -160,7 +160,7 @@ def test_a_full_disk_ends_the_run_and_holds_the_state_back(
 
     monkeypatch.setattr("target_braze.ledger.store.open_file", small)
     run = run_target(plan("gold", 5_000), state(1), ledger_path=str(ledger), expect=1)
-    assert f"the disk is full, and the ledger {ledger} cannot be written" in run.errors[0]
+    assert f"the ledger {ledger} cannot be written because the disk is full" in run.errors[0]
     assert not run.states
     assert run.summary["ended"] == "failed"
 

@@ -51,7 +51,7 @@ def test_a_user_without_any_is_sent_too(run_target: Callable[..., Run], sandbox:
         ({"plan": "x" * 256}, "attribute 'plan': 256 characters long"),
         ({"braze_id": "1"}, "attribute 'braze_id': 'braze_id' is a control key of Braze"),
         ({"first_name": "Ana"}, "attribute 'first_name' comes both from a column of its own and from one in 'flatten'"),
-        ({"country": "Atlantis"}, "attribute 'country': expected a country code"),
+        ({"country": "Atlantis"}, "attribute 'country': expected an ISO 3166-1 country code"),
         ("plan", "column 'custom_attributes': expected a JSON object, got 'plan'"),
     ],
 )
@@ -108,4 +108,4 @@ def test_a_property_that_comes_twice_is_reported_for_only_one_would_be_sent(run_
     for twice, flatten in (({"page": "/b"}, ["properties"]), ({"o": {"page": "/b"}}, ["o", "properties"])):
         stream = Stream("events", columns, [event | twice])
         run = run_target(stream, streams={"events": {"flatten": flatten}}, expect=1)
-        assert "column 'properties': the property 'page' comes from another column too" in run.errors[0]
+        assert "column 'properties': the property 'page' comes from another column, too" in run.errors[0]

@@ -74,7 +74,7 @@ def test_each_identifier_rule_has_its_form_and_the_summary_says_what_it_caught(
     for text in (
         "external_id of column 'id' named the user of 1 records, 2 placeholder, 1 blank, 1 too long",
         "user_alias of column 'cookie' named the user of 1 records, 1 too long, 1 placeholder, 1 no text",
-        "email of column 'mail' named the user of 1 records, 2 no e-mail address",
+        "email of column 'mail' named the user of 1 records, 2 not an e-mail address",
         "phone of column 'mobile' named the user of 1 records, 1 not E.164",
     ):
         assert f"stream 'people': {text}" in run.stderr

@@ -365,7 +365,7 @@ def test_an_event_that_braze_would_refuse_is_reported(
     [
         ({"product_id": "x" * 256}, "column 'product_id': 256 characters long, Braze takes at most 255"),
         ({"product_id": None}, "column 'product_id' is blank"),
-        ({"currency": "Euro"}, "column 'currency': expected a currency code of ISO 4217"),
+        ({"currency": "Euro"}, "column 'currency': expected an ISO 4217 currency code"),
         ({"price": "free"}, "column 'price': expected a number"),
         ({"price": ""}, "column 'price' is blank"),
         ({"quantity": 101}, "column 'quantity': Braze takes a quantity of 1 to 100, got 101"),

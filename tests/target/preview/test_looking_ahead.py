@@ -366,7 +366,10 @@ def test_a_preflight_with_a_key_that_may_not_look_says_so_and_goes_on(
 ) -> None:
     sandbox.add_key("k-3", ["users.track"])
     run = run_target(customers({"external_id": "c-1", "n": 1}, n=INTEGER), preflight=True, api_key="k-3")
-    assert any("Nothing is compared; the key needs the permission custom_attributes.get" in w for w in run.warnings)
+    assert any(
+        "Attributes are not compared, because that needs the permission custom_attributes.get" in w
+        for w in run.warnings
+    )
     assert sent(sandbox)
 
 

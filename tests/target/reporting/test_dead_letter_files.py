@@ -165,14 +165,14 @@ def test_a_file_that_holds_no_dead_letters_is_left_as_it_is(
         dead_letter_path=str(path),
         expect=1,
     )
-    assert f"setting 'dead_letter_path': {path} exists and holds no dead letters" in run.stderr
+    assert f"setting 'dead_letter_path': {path} exists and is not a dead-letter file" in run.stderr
     assert letters.read_bytes() == content
     assert not sandbox.requests
 
 
 def test_a_folder_is_no_file_for_letters(run_target: Callable[..., Run], tmp_path: Path) -> None:
     run = run_target(customers(), on_error="dead_letter", dead_letter_path=str(tmp_path), expect=1)
-    assert "holds no dead letters" in run.stderr
+    assert "is not a dead-letter file" in run.stderr
 
 
 @pytest.mark.parametrize("content", [None, b""])

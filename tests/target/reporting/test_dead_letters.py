@@ -251,7 +251,7 @@ def test_looking_ahead_leaves_the_file_alone(run_target: Callable[..., Run], san
     run_target(customers({"external_id": "c-1", "n": 1}, {"external_id": "c-2", "n": "x"}, n=INTEGER), **settings)
     before = letters.read_bytes()
     run = run_target(before.rstrip(), dry_run=True, **settings)
-    assert f"1 records would be rejected and go to {letters}. Most frequent: column 'n'" in run.warnings[-1]
+    assert f"records that would be rejected: 1, into {letters}. Most frequent: column 'n'" in run.warnings[-1]
     config = letters.with_name("explain.json")
     config.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, **settings}))
     explained = run_cli(["explain", "--config", str(config)], before)

@@ -105,15 +105,15 @@ def test_a_wrong_setting_is_named(setting: str, value: Any, text: str, run_targe
             "got a lone surrogate on line 3",
         ),
         (b'{"type": "RECORD", "stream": "customers", "record": {"n": NaN}}', "cannot decode 'n', got NaN on line 3"),
-        (b"[]", "line 3 of the input is no Singer message that target-braze knows: its type is None"),
+        (b"[]", "line 3 of the input is not a Singer message: its type is None"),
         (b'{"type": "BATCH"}', "its type is 'BATCH', expected one of RECORD"),
         (b'{"type": []}', "its type is []"),
         (b'{"type": "RECORD", "stream": "customers"}', "line 3 of the input: the RECORD lacks 'record'"),
         (b'{"type": "SCHEMA", "stream": "customers"}', "the SCHEMA lacks 'schema'"),
         (b'{"type": "STATE"}', "the STATE lacks 'value'"),
-        (b'{"type": "RECORD", "stream": "customers", "record": null}', "'record' of the RECORD has a wrong type"),
-        (b'{"type": "RECORD", "stream": 1, "record": {}}', "'stream' of the RECORD has a wrong type"),
-        (b'{"type": "SCHEMA", "stream": "s", "schema": null}', "'schema' of the SCHEMA has a wrong type"),
+        (b'{"type": "RECORD", "stream": "customers", "record": null}', "'record' of the RECORD has the wrong type"),
+        (b'{"type": "RECORD", "stream": 1, "record": {}}', "'stream' of the RECORD has the wrong type"),
+        (b'{"type": "SCHEMA", "stream": "s", "schema": null}', "'schema' of the SCHEMA has the wrong type"),
         (b'{"type": "SCHEMA", "stream": "s", "schema": {}}', "the SCHEMA of stream 's' has no properties"),
         (
             b'{"type": "RECORD", "stream": "orders", "record": {}}',
@@ -179,7 +179,10 @@ def test_an_entry_for_a_misspelt_stream_stops_before_its_records_are_sent(
     run_target: Callable[..., Run], sandbox: Sandbox
 ) -> None:
     run = run_target(ONE, streams={"custommers": {"rename": {"plan": "tier"}}}, expect=1)
-    assert "stream 'customers' has no entry in setting 'streams', which has one for 'custommers'" in run.errors[0]
+    assert (
+        "stream 'customers' has no entry in setting 'streams'; is the entry 'custommers' a misspelling?"
+        in run.errors[0]
+    )
     assert not sandbox.requests
 
 
@@ -187,7 +190,7 @@ def test_an_entry_for_a_stream_that_does_not_come_is_an_error_where_another_went
     run_target: Callable[..., Run],
 ) -> None:
     run = run_target(ONE, streams={"orders": {}}, expect=1)
-    assert "setting 'streams' has an entry for 'orders', but no such stream came" in run.errors[0]
+    assert "setting 'streams' has an entry for 'orders', but no such stream arrived" in run.errors[0]
     run = run_target(ONE, streams={"orders": {}, "customers": {}})
     assert any("has an entry for 'orders'" in line for line in run.warnings)
 
@@ -200,8 +203,8 @@ def test_an_entry_for_a_stream_that_does_not_come_is_an_error_where_another_went
         ({"do": "drop_before"}, "no answer from"),
         ({"do": "status", "status": 404}, "HTTP 404"),
         ({"do": "status", "status": 302, "headers": {"location": "/"}}, "HTTP 302"),
-        ({"do": "garbage", "status": 200}, "HTTP 200, but not in JSON as Braze answers"),
-        ({"do": "status", "status": 201, "body": "[]"}, "HTTP 201, but not in JSON as Braze answers"),
+        ({"do": "garbage", "status": 200}, "HTTP 200, but the answer is not a JSON object"),
+        ({"do": "status", "status": 201, "body": "[]"}, "HTTP 201, but the answer is not a JSON object"),
     ],
 )
 def test_a_server_that_does_not_do_its_work_ends_the_run_and_no_state_says_otherwise(
@@ -283,7 +286,7 @@ def test_the_summary_counts_what_became_of_each_record(
     assert "METRIC" not in run.stderr
     assert "completed processing" not in run.stderr
     assert len(run.stderr.splitlines()) < 12
-    assert f"1 records were rejected and are in {tmp_path / 'dead'}" in run.stderr
+    assert f"records rejected: 1. They are in {tmp_path / 'dead'}" in run.stderr
     assert sent(sandbox) == [{"external_id": "c-1", "n": 2}]
 
 

@@ -173,7 +173,7 @@ def test_blank_lines_and_byte_order_marks_are_passed_over(run_target: Callable[.
     [
         (b'{"type":"RECORD","stream":"customers","record":{"external_id":"c-1"', "line 2 of the input is not JSON"),
         (b'{"type":"RECORD","stream":"customers","record":{"n":nan}}', "line 2 of the input is not JSON"),
-        (b"[NaN]", "line 2 of the input is no Singer message"),
+        (b"[NaN]", "line 2 of the input is not a Singer message"),
         (b'{"type":"SCHEMA","stream":"s","schema":{"properties":{"a":{"default":NaN}}}}', "SCHEMA of stream 's'"),
         (b'{"type":"ACTIVATE_VERSION","stream":"s","version":Infinity}', "ACTIVATE_VERSION of stream 's'"),
         (record("n", b"NaN").replace(b"customers", b"others"), "'others'"),

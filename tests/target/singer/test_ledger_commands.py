@@ -98,7 +98,7 @@ def test_what_braze_has_as_it_was_sent_is_equal(
     run_target(customers(INES, **COLUMNS), ledger_path=ledger)
     run = command("verify")
     assert run.exit_code == 0, run.stdout
-    assert "users: 1 compared, of whom Braze lacks 0" in run.stdout
+    assert "users: 1 compared, 0 not in Braze" in run.stdout
     unsure = {"email_subscribe", "image_url", "tags"}
     assert rows(run) == {
         name: [0, 0, 0, 1] if name in unsure else [1, 0, 0, 0] for name in INES if name != "external_id"
@@ -129,7 +129,7 @@ def test_users_whom_braze_lacks_are_counted(run_target: RunTarget, command: Call
     )
     run = command("verify")
     assert run.exit_code == 1
-    assert "of whom Braze lacks 1" in run.stdout
+    assert "1 not in Braze" in run.stdout
     assert rows(run) == {"plan": [0, 0, 1, 0]}
 
 
@@ -172,7 +172,7 @@ def test_who_was_deleted_is_no_longer_named_in_the_file(sandbox: Sandbox, run_ta
     entry = {"customers": {"to": "deletions", "allow_deletions": True, "max_deletions": 1}}
     run_target(customers({"external_id": "c-1234567"}), streams=entry, ledger_path=ledger)
     assert not sandbox.profiles()
-    assert "users by name to verify: 0" in run_cli(["ledger", "inspect", ledger]).stdout
+    assert "users kept for verification: 0" in run_cli(["ledger", "inspect", ledger]).stdout
 
 
 def test_a_ledger_is_filled_with_what_braze_has(
@@ -182,7 +182,7 @@ def test_a_ledger_is_filled_with_what_braze_has(
     ids = tmp_path / "ids.txt"
     ids.write_text("c-1\n\nnever-there\n")
     run = command("rebuild", "--ids", str(ids))
-    assert (run.exit_code, run.stdout) == (0, "entered: 8 attributes of 1 users; 1 are not in Braze\n")
+    assert (run.exit_code, run.stdout) == (0, "added: 8 attributes of 1 users; 1 are not in Braze\n")
     sandbox.requests.clear()
     run_target(customers(INES | {"plan": "plain"}, **COLUMNS), ledger_path=ledger)
     (again,) = sent(sandbox)[1:]
@@ -191,7 +191,7 @@ def test_a_ledger_is_filled_with_what_braze_has(
 
 def test_ids_may_come_from_standard_input(sandbox: Sandbox, run_target: RunTarget, command: Callable[..., Run]) -> None:
     run_target(customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT))
-    assert command("rebuild", "--ids", "-", stdin=b"c-1\n").stdout.startswith("entered: 1 attributes of 1 users")
+    assert command("rebuild", "--ids", "-", stdin=b"c-1\n").stdout.startswith("added: 1 attributes of 1 users")
     assert rows(command("verify")) == {"plan": [1, 0, 0, 0]}
     assert len(sent(sandbox)) == 1
 
@@ -203,7 +203,7 @@ def test_profiles_may_come_as_tap_braze_writes_them(
     profile = {"braze_id": "b", "external_id": "c-1", "first_name": "Ines", "custom_attributes": {"plan": "gold"}}
     messages = Stream("users", {}, [profile, {"braze_id": "nobody", "custom_attributes": {"plan": "x"}}])
     run = command("rebuild", "--profiles", "-", stdin=lines(messages, state(1)))
-    assert run.stdout == "entered: 2 attributes of 1 users; 0 are not in Braze\n"
+    assert run.stdout == "added: 2 attributes of 1 users; 0 are not in Braze\n"
     assert rows(command("verify")) == {"first_name": [1, 0, 0, 0], "plan": [1, 0, 0, 0]}
     assert len(sandbox.requests) == 2  # which load and verify
 
@@ -211,8 +211,8 @@ def test_profiles_may_come_as_tap_braze_writes_them(
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ((), "give one of"),
-        (("--ids", "-", "--profiles", "-"), "give one of"),
+        ((), "give either"),
+        (("--ids", "-", "--profiles", "-"), "give either"),
         (("--profiles", "-"), "JSON is malformed"),
     ],
 )

@@ -96,7 +96,7 @@ def test_a_signal_lets_the_answers_under_way_come_and_leaves_a_state_that_holds(
     out, err = process.communicate(timeout=20)
     assert process.returncode == code, err.decode()
     assert b"Traceback" not in err
-    assert f"{number.name}: waiting for the answers under way" in err.decode()
+    assert f"{number.name}: waiting for the requests in flight" in err.decode()
     summary = json.loads(next(line for line in err.splitlines() if line.startswith(b'{"summary":')))["summary"]
     assert summary["ended"] == "stopped"
     assert summary["total"]["sent"] == len(holds(slow))

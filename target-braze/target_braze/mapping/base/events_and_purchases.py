@@ -119,8 +119,8 @@ class EventOrPurchase(StreamMapping):
             members = {n: value for n, value in converters.convert(source.read(record)).items() if value is not None}
             if twice := members.keys() & properties.keys():
                 raise RecordError(
-                    f"column '{source.paths[0][0]}': the property '{min(twice)}' comes from another column too; give "
-                    "that one another name in 'rename', or choose in 'properties'"
+                    f"column '{source.paths[0][0]}': the property '{min(twice)}' comes from another column, too; "
+                    "rename one of them in 'rename', or choose one in 'properties'"
                 )
             properties |= members
         if properties:

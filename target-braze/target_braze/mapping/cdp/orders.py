@@ -67,7 +67,7 @@ _RECOMMENDED: Final[Mapping[str, _Recommended]] = {
 def _amount(value: object) -> Any:  # noqa: ANN401
     amount = to_number(value)
     if amount is not None and amount < 0:
-        raise ValueError(f"a recommended event takes no negative amounts, got {show(value)}")
+        raise ValueError(f"recommended events take no negative amounts, got {show(value)}")
     return amount
 
 
@@ -212,7 +212,10 @@ class Orders:
         order = _without_nulls(self._order.convert(self._sendable(shared)))
         own = _without_nulls(self._product.convert(self._sendable(taken.rest())))
         for name in sorted(name for name in order.keys() & own.keys() if order[name] != own[name]):
-            self._notice(f"property '{name}' of an order is not sent with purchases whose product has one of this name")
+            self._notice(
+                f"property '{name}' of an order is not sent with purchases whose product has a property of the same "
+                "name"
+            )
         if properties := order | own:
             fields["properties"] = _sized(properties, limits.PURCHASE_PROPERTIES_BYTES)
         return [("purchases", purchase) for purchase in split_quantity(fields)]
@@ -263,8 +266,8 @@ class Orders:
         del found["metadata"]
         if twice := sorted(name for name in own.keys() & found.keys() if own[name] != found[name]):
             raise RecordError(
-                f"'{twice[0]}' is in 'metadata' and outside of it, with different values; give the one outside another "
-                "name in 'rename' or leave it out"
+                f"'{twice[0]}' is in 'metadata' and outside of it, with different values; rename the one outside in "
+                "'rename' or leave it out"
             )
         return own | found or None
 
@@ -286,7 +289,7 @@ def _complain(event: str, where: str, lacking: Iterable[str]) -> None:
     if wants:
         hint = ""
         if any(f"{name}'" in " ".join(wants) for name in ("currency", "source")):
-            hint = "; 'calls.orders' can say the currency and the source of all orders"
+            hint = "; 'calls.orders' can set the currency and the source of all orders"
         raise RecordError(f"the event '{event}' lacks what Braze requires: {', '.join(wants)}{hint}")
 
 

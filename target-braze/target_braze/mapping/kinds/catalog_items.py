@@ -276,7 +276,7 @@ def _array(value: object) -> list[str] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) > limits.CATALOG_ARRAY_ELEMENTS:
-        raise ValueError(f"expected an array of at most {limits.CATALOG_ARRAY_ELEMENTS} texts, got {show(value)}")
+        raise ValueError(f"expected an array of at most {limits.CATALOG_ARRAY_ELEMENTS} strings, got {show(value)}")
     texts = [to_string(one) for one in value if one is not None]
     return _of_size(texts, encode(texts).decode())
 

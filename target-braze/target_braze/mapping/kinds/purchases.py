@@ -133,7 +133,7 @@ def to_currency(value: object) -> str:
     """
     text = to_string(value).strip().upper()
     if len(text) != 3 or not (text.isascii() and text.isalpha()):  # noqa: PLR2004
-        raise ValueError(f"expected a currency code of ISO 4217 such as EUR, got {value!r}")
+        raise ValueError(f"expected an ISO 4217 currency code such as EUR, got {value!r}")
     return text
 
 

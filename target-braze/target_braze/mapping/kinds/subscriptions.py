@@ -118,8 +118,8 @@ class Subscriptions(StateSetter, to="subscriptions"):
         self._double_opt_in: bool = columns.entry.get("subscription", {}).get("double_opt_in", False)
         if self._double_opt_in and any(rule.identifier_type == "email" for rule in self._identifier_rules):
             raise columns.error(
-                "'subscription.double_opt_in' is for SMS groups, whose users are named by external_id or phone; say "
-                f"so in 'user' - at {columns.at}.subscription.double_opt_in"
+                "'subscription.double_opt_in' is for SMS groups, whose users are identified by external_id or phone; "
+                "name its column in 'user' - at {columns.at}.subscription.double_opt_in"
             )
 
     @property

@@ -24,7 +24,7 @@ def e164(text: str) -> str | None:
     if _E164.match(text) and (usual := _usual(text)) is not None and usual.match(text):
         return text
     if not _WRITTEN.match(text) or _FRACTION.match(text):
-        raise ValueError("expected a phone number, best in the form +12025550123")
+        raise ValueError("expected a phone number, preferably in the form +12025550123")
     if not text.startswith("+"):
         _check_american(text)
         return None
@@ -34,7 +34,7 @@ def e164(text: str) -> str | None:
 def _parsed(text: str) -> str:
     import phonenumbers  # noqa: PLC0415 - most streams have no phone numbers, and it takes 40 ms
 
-    wrong = ValueError("expected a phone number with the code of its country, such as +12025550123")
+    wrong = ValueError("expected a phone number with its country code, such as +12025550123")
     try:
         parsed = phonenumbers.parse(text)
     except phonenumbers.NumberParseException:
@@ -61,7 +61,7 @@ def _check_american(text: str) -> None:
         phonenumbers.parse(text, "US")
     ):
         raise ValueError(
-            "expected a phone number with the code of its country, such as +12025550123: Braze takes ten digits for an "
+            "expected a phone number with its country code, such as +12025550123: Braze reads ten digits as an "
             "American number, and this is not one"
         )
 

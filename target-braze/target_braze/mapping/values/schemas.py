@@ -86,14 +86,14 @@ class _Resolver:
         if self._left < 0:
             raise ValueError(f"its schema refers to itself in more than {_MOST_REFERENCES:,} ways")
         if not reference.startswith("#"):
-            raise ValueError(f"its schema has the $ref '{reference}', which leads out of the SCHEMA message")
+            raise ValueError(f"its schema has the $ref '{reference}', which points outside the SCHEMA message")
         here: Any = self._root
         for step in filter(None, unquote(reference[1:]).split("/")):
             key = step.replace("~1", "/").replace("~0", "~")
             try:
                 here = here[int(key)] if isinstance(here, list) else here[key]
             except (KeyError, IndexError, TypeError, ValueError):
-                raise ValueError(f"its schema has the $ref '{reference}', which leads to nothing there") from None
+                raise ValueError(f"its schema has the $ref '{reference}', which points to nothing there") from None
         return here
 
 

@@ -143,7 +143,7 @@ def _push_token(token: dict[str, Any]) -> dict[str, Any]:
 
 def _only(item: dict[str, Any], *keys: str) -> None:
     if stray := sorted(item.keys() - {*keys}):
-        raise ValueError(f"Braze knows no key '{stray[0]}' here, but {', '.join(keys)}")
+        raise ValueError(f"Braze knows no key '{stray[0]}' here, only {', '.join(keys)}")
 
 
 def _phone(value: object, report: Callable[[str], None]) -> str | None:
@@ -153,7 +153,7 @@ def _phone(value: object, report: Callable[[str], None]) -> str | None:
         return None
     number = e164(text)
     if number is None:
-        report("phone numbers without the code of their country; Braze takes ten digits for an American number")
+        report("phone numbers without a country code; Braze reads ten digits as an American number")
     return number or text
 
 
@@ -164,7 +164,10 @@ def _language(value: object, report: Callable[[str], None]) -> str | None:
     if match and not _NOT_BY_ITS_FIRST_PART.match(text):
         return match[1].lower()
     if text:
-        report("text that is no language tag such as de or pt-BR; what Braze does not know leaves the field as it was")
+        report(
+            "text that is not a language tag such as de or pt-BR; Braze leaves the field unchanged if it does not "
+            "know the language"
+        )
     return text or None
 
 
@@ -173,7 +176,7 @@ _subscription: Final = _one_of(
 )
 
 _FIELDS: Final[Mapping[str, Convert]] = {
-    "country": _one_of(_COUNTRIES, "a country code of ISO 3166-1 such as DE", upper=True),
+    "country": _one_of(_COUNTRIES, "an ISO 3166-1 country code such as DE", upper=True),
     "current_location": _location,
     "email": to_email,
     "email_click_tracking_disabled": to_boolean,

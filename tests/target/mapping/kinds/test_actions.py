@@ -163,7 +163,7 @@ def test_external_ids_are_renamed_in_order_and_each_refusal_is_that_of_its_recor
     ]
     letters = {"on_error": "dead_letter", "dead_letter_path": str(tmp_path / "dead.singer")}
     run = run_target(table("external_ids", *records), **letters)
-    assert "2 records were rejected" in run.stderr
+    assert "records rejected: 2." in run.stderr
     assert the(sandbox.profile("c")).deprecated_external_ids == ["a", "b"]
     assert sandbox.profile("d-0")
     assert the(sandbox.profile("c-1")).external_id == "c-1"

@@ -137,4 +137,4 @@ def test_what_is_no_language_tag_is_passed_on_and_reported(
     run = run_target(customers({"external_id": "c-1", "language": tag, "plan": "gold"}, language=TEXT, plan=TEXT))
     assert sent(sandbox)[0]["language"] == tag
     assert the(sandbox.profile("c-1")).custom_attributes == {"plan": "gold"}
-    assert "column 'language' holds text that is no language tag" in run.warnings[0]
+    assert "column 'language' holds text that is not a language tag" in run.warnings[0]
