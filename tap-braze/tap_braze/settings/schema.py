@@ -94,7 +94,7 @@ class Settings:
             skip_forbidden=config["on_missing_permission"] == "skip",
             broadcast_days=config["scheduled_broadcasts"]["days"],
             subscription_groups=tuple(dict.fromkeys(config["subscriptions"]["groups"])),
-            subscribers=UserIds.of(config["subscriptions"], "subscriptions.external_ids_file"),
+            subscribers=UserIds.of(config["subscriptions"], "subscriptions"),
             users=Users.of(config["users"]),
             currents=Currents.of(currents, start, moment_of(currents, "start_date", zone, "currents.") or files_since),
         )

@@ -6,22 +6,12 @@ from typing import Final
 
 from singer_sdk import typing as th
 
+from tap_braze.settings.user_ids import identifiers
+
 SUBSCRIPTIONS: Final = th.Property(
     "subscriptions",
     th.ObjectType(
-        th.Property(
-            "external_ids",
-            th.ArrayType(th.StringType(min_length=1)),
-            default=[],
-            title="External IDs",
-            description="External IDs of the users to read.",
-        ),
-        th.Property(
-            "external_ids_file",
-            th.StringType(min_length=1),
-            title="External IDs file",
-            description="Path of a UTF-8 text file with one external ID per line.",
-        ),
+        *identifiers("external_id", "email", "phone"),
         th.Property(
             "groups",
             th.ArrayType(th.StringType(min_length=1)),
@@ -35,8 +25,8 @@ SUBSCRIPTIONS: Final = th.Property(
     default={},
     title="Subscriptions",
     description=(
-        "Whose subscriptions `subscription_states` and `subscription_group_states` read. Set `external_ids` "
-        "or `external_ids_file` (one external ID per line), or both; `subscription_group_states` also needs "
-        "`groups`, a list of subscription group IDs. Default: nobody's."
+        "Whose subscriptions `subscription_states` and `subscription_group_states` read. Name users in any of "
+        "`external_ids`, `external_ids_file` (one external ID per line), `emails` and `phones`; "
+        "`subscription_group_states` also needs `groups`, a list of subscription group IDs. Default: nobody's."
     ),
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
 
-from tap_braze.settings.user_ids import UserIds
+from tap_braze.settings.user_ids import UserIds, identifiers
 from tap_braze.storage import OPTIONS
 
 if TYPE_CHECKING:
@@ -45,19 +45,7 @@ USERS: Final = th.Property(
             title="Custom attributes",
             description="Names of the custom attributes to export, at most 500. Default: all.",
         ),
-        th.Property(
-            "external_ids",
-            _TEXTS,
-            default=[],
-            title="External IDs",
-            description="External IDs of the users that `users_by_id` reads.",
-        ),
-        th.Property(
-            "external_ids_file",
-            th.StringType(min_length=1),
-            title="External IDs file",
-            description="Path of a UTF-8 text file with one external ID per line, for `users_by_id`.",
-        ),
+        *identifiers("external_id", "user_alias", "email", "phone", "device_id"),
         th.Property(
             "url",
             th.StringType(min_length=1),
@@ -100,12 +88,12 @@ USERS: Final = th.Property(
     title="Users",
     description=(
         "Which profiles to export, and which of their fields. `segment_ids`: for `users`, the streams made from it and "
-        "`segment_members`; default: every segment. `external_ids`, `external_ids_file` (one ID per line): for "
-        "`users_by_id`. `fields`, `custom_attributes`: parts of a profile. `url`, `storage_options`: the bucket "
-        "(`s3://`, `gs://`, `az://`) or folder that Braze exports to, and its credentials, if your workspace has "
-        "cloud storage connected. `output_format`: `zip` or `gzip`. `export_timeout` (7200): seconds to wait for "
-        "an export. `quiet_seconds` (300): seconds without a new file after which an export in a bucket counts "
-        "as complete."
+        "`segment_members`; default: every segment. `external_ids`, `external_ids_file` (one ID per line), "
+        "`user_aliases`, `emails`, `phones`, `device_ids`: for `users_by_id`. `fields`, `custom_attributes`: parts of "
+        "a profile. `url`, `storage_options`: the bucket (`s3://`, `gs://`, `az://`) or folder that Braze exports to, "
+        "and its credentials, if your workspace has cloud storage connected. `output_format`: `zip` or `gzip`. "
+        "`export_timeout` (7200): seconds to wait for an export. `quiet_seconds` (300): seconds without a new file "
+        "after which an export in a bucket counts as complete."
     ),
 )
 
@@ -142,7 +130,7 @@ class Users:
             segment_ids=tuple(dict.fromkeys(config["segment_ids"])),
             fields=tuple(dict.fromkeys(config["fields"])),
             custom_attributes=tuple(dict.fromkeys(config["custom_attributes"])),
-            user_ids=UserIds.of(config, "users.external_ids_file"),
+            user_ids=UserIds.of(config, "users"),
             url=config.get("url"),
             storage_options=config["storage_options"],
             output_format=config["output_format"],

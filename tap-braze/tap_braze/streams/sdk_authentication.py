@@ -25,7 +25,7 @@ class SdkAuthenticationKeys(ListStream):
     permission = "sdk_authentication.keys"
     payload = "keys"
     selected_by_default = False
-    needs_setting = "app_ids"
+    without_setting = "setting 'app_ids' is empty"
     primary_keys = ("app_id", "id")
     schema = columns.schema(
         columns.key("app_id", "API identifier of the app."),

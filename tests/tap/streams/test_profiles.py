@@ -233,10 +233,38 @@ def test_ids_from_a_list_and_a_file(sandbox: Sandbox, run_tap: RunTap, tmp_path:
     assert len([r for r in sandbox.requests if r.path == "/users/export/ids"]) == 3
 
 
+def test_users_by_every_kind_of_identifier(sandbox: Sandbox, run_tap: RunTap) -> None:
+    profiles = sandbox.instance.profiles
+    alias = {"alias_name": "a/1 ä", "alias_label": "crm"}
+    both = profiles.create(external_id="twice")
+    anonymous = profiles.create("alias", ("crm", "a/1 ä"))
+    for profile in (both, anonymous):
+        profiles.readdress(profile, "email", "shared@x.example")
+    profiles.readdress(both, "phone", "+15550000001")
+    device = profiles.create(external_id="phone user")
+    device.observed["devices"] = [{"device_id": "d-1"}]
+    run = run_tap(
+        "users_by_id",
+        users={
+            "external_ids": ["twice"],
+            "user_aliases": [alias, alias, {"alias_name": "nobody", "alias_label": "crm"}],
+            "emails": ["shared@x.example", "nobody@x.example"],
+            "phones": ["+15550000001"],
+            "device_ids": ["d-1"],
+        },
+    )
+    assert run.exit_code == 0, run.stderr
+    found = [record["braze_id"] for record in run.records("users_by_id")]
+    assert sorted(found) == sorted({both.braze_id, anonymous.braze_id, device.braze_id})
+    assert "stream 'users_by_id': 2 of 7 ids match nobody" in run.stderr
+    assert "x.example" not in run.stderr
+    assert len([r for r in sandbox.requests if r.path == "/users/export/ids"]) == 6
+
+
 def test_ids_of_nobody(sandbox: Sandbox, run_tap: RunTap) -> None:
     run = run_tap("users_by_id")
     assert run.exit_code == 0
-    assert "stream 'users_by_id' reads nothing: setting 'users.external_ids' is empty" in run.stderr
+    assert "stream 'users_by_id' reads nothing: setting 'users' names no user" in run.stderr
     assert sandbox.requests == []
     run = run_tap("users_by_id", users={"external_ids_file": "nowhere.txt"})
     assert run.errors == ["setting 'users.external_ids_file': 'nowhere.txt' cannot be read"]

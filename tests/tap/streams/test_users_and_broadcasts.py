@@ -214,7 +214,7 @@ def test_subscriptions(sandbox: Sandbox, run_tap: RunTap, subscribers: list[str]
         {
             "external_id": user,
             "email": f"{number}@x.example",
-            "phone": None,
+            "phone": "(none)",
             "subscription_group_id": group,
             "subscription_group_name": "News" if group == "g-news" else "Offers",
             "channel": "email",
@@ -236,6 +236,76 @@ def test_subscriptions(sandbox: Sandbox, run_tap: RunTap, subscribers: list[str]
     assert set(of_groups.values()) == {"Unknown"}
     assert len([r for r in sandbox.requests if r.path == "/subscription/user/status"]) == 3
     assert len([r for r in sandbox.requests if r.path == "/subscription/status/get"]) == 6
+
+
+@pytest.fixture
+def people(sandbox: Sandbox) -> None:
+    """Two users without an external ID who share an address, one with, and a group for each channel."""
+    profiles = sandbox.instance.profiles
+    sandbox.workspace.subscription_groups = {
+        "g-news": SubscriptionGroup(id="g-news", name="News"),
+        "g-texts": SubscriptionGroup(id="g-texts", name="Texts", channel="sms"),
+    }
+    states = (
+        {"g-news": "subscribed"},
+        {"g-news": "unsubscribed", "g-texts": "subscribed"},
+        {"g-texts": "unsubscribed"},
+    )
+    for number, groups in enumerate(states):
+        name = ("external_id", "known") if number == 2 else ("alias", ("crm", f"a{number}"))
+        profile = profiles.create(*name)
+        profile.attributes["subscription_groups"] = groups
+        profiles.readdress(profile, "email", f"{number // 2}@x.example")
+        profiles.readdress(profile, "phone", f"+1555000000{number}")
+
+
+@pytest.mark.usefixtures("people")
+def test_subscriptions_by_address_and_number(run_tap: RunTap) -> None:
+    named = {"external_ids": ["known"], "emails": ["0@x.example", "1@x.example", "nobody@x.example"]}
+    named["phones"] = ["+15550000001", "+15550000002"]
+    run = run_tap(
+        "subscription_states", "subscription_group_states", subscriptions={**named, "groups": ["g-news", "g-texts"]}
+    )
+    assert run.exit_code == 0, run.stderr
+    states = {
+        (row["external_id"], row["email"], row["phone"], row["subscription_group_id"]): row["status"]
+        for row in run.records("subscription_states")
+    }
+    assert len(run.records("subscription_states")) == len(states)
+    assert states == {
+        ("(none)", "0@x.example", "+15550000000", "g-news"): "Subscribed",
+        ("(none)", "0@x.example", "+15550000001", "g-news"): "Unsubscribed",
+        ("(none)", "0@x.example", "+15550000001", "g-texts"): "Subscribed",
+        ("known", "1@x.example", "+15550000002", "g-texts"): "Unsubscribed",
+    }
+    of_groups = {
+        (row["subscription_group_id"], row["external_id"], row["email"], row["phone"]): row["status"]
+        for row in run.records("subscription_group_states")
+    }
+    assert of_groups == {
+        ("g-news", "known", "(none)", "(none)"): "Unknown",
+        ("g-news", "(none)", "0@x.example", "(none)"): "Unsubscribed",
+        ("g-news", "(none)", "1@x.example", "(none)"): "Unknown",
+        ("g-news", "(none)", "nobody@x.example", "(none)"): "Unknown",
+        ("g-texts", "known", "(none)", "(none)"): "Unsubscribed",
+        ("g-texts", "(none)", "(none)", "+15550000001"): "Subscribed",
+        ("g-texts", "(none)", "(none)", "+15550000002"): "Unsubscribed",
+    }
+    # A group for texts takes no address, which is no reason to keep rows that are gone.
+    activated = {message["stream"] for message in run.messages if message["type"] == "ACTIVATE_VERSION"}
+    assert activated == {"subscription_states", "subscription_group_states"}
+    assert "refused" not in run.stderr.split("stream  ")[0]
+
+
+@pytest.mark.usefixtures("people")
+def test_a_group_that_takes_neither_addresses_nor_numbers_is_refused(run_tap: RunTap) -> None:
+    named = {"emails": ["0@x.example"], "phones": ["+15550000001"]}
+    run = run_tap("subscription_group_states", subscriptions={**named, "groups": ["g-news", "gone"]})
+    assert len(run.records("subscription_group_states")) == 1
+    assert "subscription_group_id 'gone', identifier_type 'email' was refused" in run.stderr
+    assert "'g-news'" not in run.stderr
+    assert "x.example" not in run.stderr
+    assert "ACTIVATE_VERSION" not in {message["type"] for message in run.messages}
 
 
 def test_a_page_that_may_count_groups_is_followed_by_another(
@@ -263,7 +333,7 @@ def test_subscriptions_of_nobody(sandbox: Sandbox, run_tap: RunTap) -> None:
     for stream in ("subscription_states", "subscription_group_states"):
         run = run_tap(stream)
         assert run.exit_code == 0
-        assert f"stream '{stream}' reads nothing: setting 'subscriptions' is empty" in run.stderr
+        assert f"stream '{stream}' reads nothing: setting 'subscriptions' names no user" in run.stderr
     assert sandbox.requests == []
 
 

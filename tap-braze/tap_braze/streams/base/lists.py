@@ -47,7 +47,7 @@ class ListStream(BrazeStream):
     parent_key: ClassVar[str] = ""  # field with the parent row's key; also the parameter or part of the path
     params: ClassVar[Mapping[str, str]] = NOTHING
     parameter_names: ClassVar[Mapping[str, str]] = NOTHING  # by field, where they differ; empty: not sent
-    needs_setting: ClassVar[str] = ""  # the setting that names what to request
+    without_setting: ClassVar[str] = ""  # what to log if the setting that names what to request names nothing
     is_snapshot = True
     personal: ClassVar[bool] = False  # whether the keys identify people; logs and errors never show them
     archivable: ClassVar[bool] = False  # whether `include_archived` adds the archived rows
@@ -142,9 +142,9 @@ class ListStream(BrazeStream):
                 yield from self._list(request, answer, reader)
                 # Code after a record's `yield` runs after the record was written.
                 self.finish(request)
-        if self.needs_setting and not asked:
+        if self.without_setting and not asked:
             self.lacks_rows = True  # an emptied setting does not mean that Braze has no rows
-            self.logger.warning("stream '%s' reads nothing: setting '%s' is empty", self.name, self.needs_setting)
+            self.logger.warning("stream '%s' reads nothing: %s", self.name, self.without_setting)
 
     def _list(self, request: Request, answer: Document | BrazeError, reader: str) -> Iterator[Record]:
         """Yield each row once, even if rows move to another page during reading.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from functools import cached_property
-from itertools import islice
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import msgspec
@@ -34,8 +33,16 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Document
     from tap_braze.streams.base.context import RunContext
 
+# The field of the body for each type of identifier, and how many a request takes; of the last three, one text.
 # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
-_IDS: Final = 50
+_FIELDS: Final = {
+    "external_id": "external_ids",
+    "user_alias": "user_aliases",
+    "email": "email_address",
+    "phone": "phone",
+    "device_id": "device_id",
+}
+_SIZES: Final = {"external_id": 50, "user_alias": 50, "email": 1, "phone": 1, "device_id": 1}
 
 
 class _WholeProfileStream(ProfileStream):
@@ -84,7 +91,9 @@ class UsersById(_WholeProfileStream, ListStream):
     permission = "users.export.ids"
     pool = USERS_BY_ID
     payload = "users"
-    needs_setting = "users.external_ids"
+    without_setting = (
+        "setting 'users' names no user: set external_ids, external_ids_file, user_aliases, emails, phones or device_ids"
+    )
     personal = True
 
     def __init__(self, run: RunContext) -> None:
@@ -93,7 +102,11 @@ class UsersById(_WholeProfileStream, ListStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        yield from self._read(self.plan(None), self.name)
+        # A user may have several of the identifiers.
+        dedupe = Dedupe()
+        for row in self._read(self.plan(None), self.name):
+            if dedupe.add(row[BRAZE_ID]):
+                yield row
         if self._unmatched:
             self.logger.warning(
                 "stream '%s': %d of %d ids match nobody; which, the log says at level DEBUG",
@@ -104,19 +117,28 @@ class UsersById(_WholeProfileStream, ListStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        ids, names = iter(self.run.settings.users.user_ids), self.fields()
-        while some := list(islice(ids, _IDS)):
-            body = msgspec.json.encode({"external_ids": some, "fields_to_export": names})
+        names = self.fields()
+        for kind, some in self.run.settings.users.user_ids.batches(_SIZES):
+            wanted = some if _SIZES[kind] > 1 else some[0]
+            body = msgspec.json.encode({_FIELDS[kind]: wanted, "fields_to_export": names})
             now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
             self._asked += len(some)
             yield Request(self.path, {}, self.pool, self.payload, tags={EXPORTED_AT: now}, body=body)
 
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
-        if unmatched := document.get("invalid_user_ids"):
+        profiles = [named(profile) for profile in document[self.payload] or []]
+        self._count_unmatched(request, document.get("invalid_user_ids"), found=bool(profiles))
+        return [self.record(profile, request.tags[EXPORTED_AT]) for profile in profiles]
+
+    def _count_unmatched(self, request: Request, unmatched: list[Any] | None, *, found: bool) -> None:
+        if not unmatched and not found:
+            # Whether Braze lists an unknown address, number or device is not documented.
+            asked = msgspec.json.decode(request.body or b"{}")
+            unmatched = [asked[field] for kind, field in _FIELDS.items() if _SIZES[kind] == 1 and field in asked]
+        if unmatched:
             self._unmatched += len(unmatched)
             self.logger.debug("stream '%s': these ids match nobody: %s", self.name, unmatched)
-        return [self.record(named(profile), request.tags[EXPORTED_AT]) for profile in document[self.payload] or []]
 
     @override
     def pass_over(self, request: Request, error: BrazeError) -> None:
