@@ -70,6 +70,11 @@ class Progress:
         return self._requests
 
     @property
+    def records_written(self) -> int:
+        """Return the number of records written in this run."""
+        return sum(counts.records for counts in [*self.streams.values()])
+
+    @property
     def seconds(self) -> float:
         """Return the seconds since the run began."""
         return time.monotonic() - self._started
@@ -187,7 +192,7 @@ class Progress:
                 empty.append(name)
         self._log_row(
             f"total in {self.seconds:.1f} s",
-            f"{sum(counts.records for counts in self.streams.values()):,}",
+            f"{self.records_written:,}",
             f"{self._requests:,}",
             f"{self._waited():.1f} s",
             f"{sum(refused.values()):,}",

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from tap_braze.braze.client import UnavailableError
+from tap_braze.reporting.report_page import Example, Problem
 from tap_braze.untrusted import one_line
 
 if TYPE_CHECKING:
@@ -23,12 +24,34 @@ class Report:
 
     def __init__(self, logger: Logger | LoggerAdapter[Logger]) -> None:
         self._logger = logger
-        self._refused: dict[str, dict[str, None]] = {}
+        # By stream, the names of parents with the error of each.
+        self._refused: dict[str, dict[str, str]] = {}
         self._failed: dict[str, dict[str, str]] = {}
-        self._skipped: list[str] = []
+        self.skipped: list[str] = []
         self._in_a_row: dict[str, BrazeError] = {}
-        # Refused and failed parents by stream, kept until the end of the run.
-        self.counts: Counter[str] = Counter()
+        self._closed = False
+
+    @property
+    def counts(self) -> Counter[str]:
+        """Number of refused and failed parents by stream."""
+        return Counter(
+            {
+                stream: len(self._refused.get(stream, ())) + len(self._failed.get(stream, ()))
+                for stream in [*self._refused, *self._failed]
+            }
+        )
+
+    def problems(self, most: int) -> list[Problem]:
+        """Return the refused and failed parents, by stream and error, with the names of up to `most` of each."""
+        found: dict[tuple[str, str], list[str]] = {}
+        for of_stream in (self._refused, self._failed):
+            for stream, errors in of_stream.items():
+                for named, text in errors.items():
+                    found.setdefault((stream, text), []).append(named)
+        return [
+            Problem(stream, text, len(names), [Example(named) for named in names[:most]])
+            for (stream, text), names in found.items()
+        ]
 
     def record_answer(self) -> None:
         """Record a response from Braze, which ends a series of failures."""
@@ -36,13 +59,10 @@ class Report:
 
     def record_refusal(self, stream: str, named: str, error: BrazeError) -> None:
         """Record that Braze refused `named`, and log it the first time."""
-        of_stream = self._refused.setdefault(stream, {})
+        of_stream, named, text = self._refused.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
-            of_stream[named] = None
-            self.counts[stream] += 1
-            self._logger.warning(
-                "stream '%s': %s was refused and is passed over: %s", stream, one_line(named), one_line(str(error))
-            )
+            of_stream[named] = text
+            self._logger.warning("stream '%s': %s was refused and is passed over: %s", stream, named, text)
 
     def record_failure(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
         """Record that `named` got no response after all retries.
@@ -60,12 +80,11 @@ class Report:
         of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
             of_stream[named] = text
-            self.counts[stream] += 1
             self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, text)
 
     def record_skip(self, stream: str, error: BrazeError) -> None:
         """Record that a stream was skipped because of a missing permission."""
-        self._skipped.append(stream)
+        self.skipped.append(stream)
         self._logger.warning("%s; skipped, as the setting 'on_missing_permission' says", error)
 
     def close(self) -> None:
@@ -74,21 +93,23 @@ class Report:
         Raises:
             UnavailableError: Some parents failed.
         """
+        if self._closed:
+            return
+        self._closed = True
         for stream, named in self._refused.items():
             self._logger.warning(
                 "stream '%s': %d in all were refused and passed over: %s", stream, len(named), _few(named)
             )
-        if self._skipped:
-            self._logger.warning("%d streams in all were skipped: %s", len(self._skipped), _few(self._skipped))
-        failed, self._refused, self._skipped, self._failed = self._failed, {}, [], {}
-        if failed:
+        if self.skipped:
+            self._logger.warning("%d streams in all were skipped: %s", len(self.skipped), _few(self.skipped))
+        if self._failed:
             texts = [
                 f"stream '{stream}': {_few(errors)} failed: {next(iter(errors.values()))}"
-                for stream, errors in failed.items()
+                for stream, errors in self._failed.items()
             ]
             raise UnavailableError(f"{'; '.join(texts)}. All else was read. Run again later: it reads what is missing")
 
 
-def _few(names: dict[str, object] | dict[str, str] | dict[str, None] | list[str]) -> str:
-    some = [one_line(name) for name in [*names][:_NAMED]]
+def _few(names: dict[str, str] | list[str]) -> str:
+    some = [*names][:_NAMED]
     return "; ".join(some) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")

@@ -14,6 +14,7 @@ from tap_braze.settings.currents import CURRENTS, Currents
 from tap_braze.settings.dates import DATES, moment_of, zone_of
 from tap_braze.settings.objects import OBJECTS
 from tap_braze.settings.opt_in import OPT_INS
+from tap_braze.settings.report import REPORT
 from tap_braze.settings.series import SERIES
 from tap_braze.settings.subscriptions import SUBSCRIPTIONS
 from tap_braze.settings.user_ids import UserIds
@@ -31,6 +32,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     SUBSCRIPTIONS,
     USERS,
     CURRENTS,
+    *REPORT,
 ).to_dict()
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 
 from tap_braze.braze.hosts import base_url
+from tap_braze.reporting import report_page
 from tap_braze.settings.given import parsed, unknown
 from tap_braze.settings.schema import Settings
 
@@ -42,6 +43,7 @@ def checked(
             Settings.of(found)
         except ValueError as error:
             errors.append(str(error))
+        errors += report_page.mistakes(found)
     return found, errors
 
 

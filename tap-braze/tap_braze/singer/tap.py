@@ -9,6 +9,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from io import StringIO
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
 import click
@@ -26,6 +27,9 @@ from tap_braze.process.repeated_warnings import counted
 from tap_braze.process.signals import Stopped
 from tap_braze.process.standard_streams import OutputError
 from tap_braze.process.ticker import ticking
+from tap_braze.reporting.history import Run
+from tap_braze.reporting.rates import INTERVAL
+from tap_braze.reporting.run_report import RunReport
 from tap_braze.sdk import SDK_SETTINGS, ConfigInput, SdkTap, get_selected_schema
 from tap_braze.settings.schema import CONFIG_SCHEMA
 from tap_braze.settings.validation import checked
@@ -117,6 +121,8 @@ class TapBraze(SdkTap):
         with ExitStack() as at_end:
             at_end.enter_context(self.stop_signal.handled(partial(self.run.client.stop, grace=0.0)))
             self.run.progress.selected = sum(stream.selected for stream in self.streams.values())
+            if path := self.config.get("report_path"):
+                at_end.enter_context(self._reporting(Path(path)))
             at_end.callback(lambda: self.run.progress.log_table(self.run.report.counts))
             at_end.enter_context(counted(self.logger))
             at_end.enter_context(ticking(self.run.progress.log))
@@ -128,6 +134,24 @@ class TapBraze(SdkTap):
                 self.message_writer.write_last(StateMessage(self.state))
                 self.logger.warning("%s: stopped; the next run continues from the last STATE", reason.signal_name)
                 raise reason from None
+
+    @contextmanager
+    def _reporting(self, path: Path) -> Iterator[None]:
+        """Write the report of the run, however it ends."""
+        run, report = Run(self.name), RunReport(path, self.run.progress)
+        try:
+            with ticking(report.sample, INTERVAL):
+                yield
+            run.end("completed")
+        except Stopped as error:
+            run.end("stopped", error.signal_name)
+            raise
+        except BaseException as error:
+            is_known = isinstance(error, (BrazeError, ConfigValidationError, OutputError))
+            run.end("failed", one_line(str(error)) if is_known else type(error).__name__)
+            raise
+        finally:
+            report.write(run, self.run.client, self.run.report, self.logger)
 
     def _skip_without_opt_in(self) -> None:
         """Deselect streams whose opt-in setting is off: Meltano selects `*.*` by default."""

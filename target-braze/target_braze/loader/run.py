@@ -7,25 +7,28 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from typing_extensions import Self
 
-from target_braze.braze.client import Answer, BrazeError, Client, StoppedError
+from target_braze.braze.client import Answer, BrazeError, StoppedError
 from target_braze.braze.hosts import base_url
 from target_braze.delivery.dispatcher import Dispatcher, RejectedError
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
 from target_braze.loader.context import Context
+from target_braze.loader.parts import mapping_defaults, new_client
 from target_braze.loader.stream import LoaderStream
-from target_braze.mapping.base.stream_mapping import Defaults
-from target_braze.mapping.deletion_guard import DeletionGuard
 from target_braze.preview.dry_run import Estimate
 from target_braze.preview.preflight import Preflight
 from target_braze.process.ticker import ticking
+from target_braze.records import MappingError
 from target_braze.reporting.dead_letters import DeadLetters
+from target_braze.reporting.history import Run
 from target_braze.reporting.progress import Progress
+from target_braze.reporting.rates import INTERVAL
+from target_braze.reporting.rejections import Rejections
+from target_braze.reporting.run_report import RunReport
 from target_braze.reporting.summary import Summary
 from target_braze.settings.stream_config import Entries
 from target_braze.settings.validation import complete
@@ -78,13 +81,16 @@ class Loader:
         self._config = complete(config)
         self._dry_run: bool = self._config["dry_run"]
         self._failed = failed
-        self._summary = Summary()
-        self._ended = "not started"
+        self._run = Run("target-braze")
+        self._summary = Summary(Rejections(shows_values=self._config["report_values"]))
+        path = self._config.get("report_path")
+        self._report = RunReport(Path(path), self._summary) if path else None
         self._entries = Entries(self._config["streams"])
         self._estimate = Estimate(ledger=bool(self._config.get("ledger_path"))) if self._dry_run else None
         self._dead_letters = self._new_dead_letters()
         self._defaults = mapping_defaults(self._config)
         self._client = new_client(self._config)
+        self._begun = False
         # Set while the run lasts.
         self._progress = Progress(self._summary, self._client)
         self._context: Context | None = None
@@ -98,11 +104,13 @@ class Loader:
             LedgerError: The ledger belongs to another workspace, is in use, or lags behind Braze.
             BrazeError: The check for setting `ledger_verify` gets no answer from Braze.
         """
-        if self._ended != "not started":
+        if self._begun:
             raise RuntimeError("a Loader is for one run: create another")
-        self._ended = "running"
+        self._begun = True
         with ExitStack() as opened:
-            opened.push(self._report)
+            opened.push(self._conclude)
+            if self._report is not None:
+                opened.enter_context(ticking(self._report.sample, INTERVAL))
             opened.enter_context(ticking(self._progress.log))
             if self._dead_letters is not None:
                 self._dead_letters.begin()
@@ -175,24 +183,24 @@ class Loader:
 
         The fields are those of the target's last line, which the README explains.
         """
-        return self._summary.document(
-            self._ended,
-            dry_run=self._dry_run,
-            retries=self._client.retries,
-            seconds_waited={
+        delays = self._context.delivery.dependency_waits.seconds if self._context else 0.0
+        return {
+            **self._run.document(),
+            "dry_run": self._dry_run,
+            **self._summary.document(),
+            "retries": self._client.retries,
+            "seconds_waited": {
                 "rate_limits": round(self._client.limit_waits.seconds, 3),
                 "retries": round(self._client.retry_waits.seconds, 3),
-                "dependency_delays": round(
-                    self._context.delivery.dependency_waits.seconds if self._context else 0.0, 3
-                ),
+                "dependency_delays": round(delays, 3),
             },
-        )
+        }
 
     # The parts of a run.
 
     @property
     def _running(self) -> Context:
-        if self._context is None or self._ended != "running":
+        if self._context is None or self._run.ended != "running":
             raise RuntimeError("a Loader works in a `with` block only")
         return self._context
 
@@ -335,9 +343,9 @@ class Loader:
             self._dead_letters.close()
             self._dead_letters.report(self._summary, completed=error is None)
 
-    def _report(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+    def _conclude(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         is_stopped = isinstance(error, KeyboardInterrupt) or self._is_interruption(error)
-        self._ended = "completed" if error is None else "stopped" if is_stopped else "failed"
+        self._run.end("completed" if error is None else "stopped" if is_stopped else "failed", _shown(error))
         try:
             if self._estimate is not None:
                 for stream, counts in self._summary.streams.items():
@@ -348,6 +356,8 @@ class Loader:
                 for line in self._estimate.table(self._config["rate_limit_reserve"], client):
                     _log.info("%s", line)
                 _log.info("%s", self._estimate.data_points)
+            if self._report is not None:
+                self._report.write(self.summary, shows_values=self._config["report_values"])
         finally:
             self._client.stop()
 
@@ -355,32 +365,12 @@ class Loader:
         return any(error is one for one in self._interruptions)
 
 
-def new_client(settings: Mapping[str, Any]) -> Client:
-    """Return a client for the workspace in complete settings.
-
-    Raises:
-        BrazeError: The API key is not valid, or the proxy set in the environment is unusable.
-    """
-    return Client(
-        settings["endpoint"],
-        settings["api_key"],
-        connections=settings["concurrency"],
-        reserve=settings["rate_limit_reserve"],
-        timeout=settings["request_timeout"],
-    )
-
-
-def mapping_defaults(settings: Mapping[str, Any]) -> Defaults:
-    """Return the defaults for all streams' mappings from complete settings, with the deletion guard of one run."""
-    return Defaults(
-        app_id=settings.get("app_id"),
-        unset_nulls=settings["nulls"] == "unset",
-        update_existing_only=settings["update_existing_only"],
-        zone=ZoneInfo(settings["time_zone"]),
-        long_strings=settings["long_strings"],
-        large_quantities=settings["large_quantities"],
-        date_like_text=settings["date_like_text"],
-        on_bad_value=settings["on_bad_value"],
-        placeholder_ids=tuple(settings["placeholder_ids"]),
-        guard=DeletionGuard(counts_users=any("max_deleted_share" in entry for entry in settings["streams"].values())),
-    )
+def _shown(error: BaseException | None) -> str | None:
+    """Return what ended a run as its report shows it, without values of records."""
+    if error is None:
+        return None
+    if isinstance(error, RejectedRecordError):
+        return "a record was rejected, and setting 'on_error' is fail"
+    if isinstance(error, (BrazeError, LedgerError, MappingError, OSError, RejectedError)):
+        return str(error)
+    return str(getattr(error, "signal_name", type(error).__name__))

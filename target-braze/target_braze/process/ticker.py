@@ -15,15 +15,15 @@ EVERY: Final = 5.0
 
 
 @contextmanager
-def ticking(call: Callable[[], None]) -> Iterator[None]:
-    """Call `call` every few seconds, from a thread of its own, until the end of the block."""
+def ticking(call: Callable[[], None], seconds: float | None = None) -> Iterator[None]:
+    """Call `call` every few `seconds`, by default `EVERY`, from a thread of its own, until the end of the block."""
     over = threading.Event()
 
     def tick() -> None:
-        while not over.wait(EVERY):
+        while not over.wait(seconds or EVERY):
             call()
 
-    thread = threading.Thread(target=tick, name="progress", daemon=True)
+    thread = threading.Thread(target=tick, name="ticker", daemon=True)
     thread.start()
     try:
         yield

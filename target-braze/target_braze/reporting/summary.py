@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.mapping.identifiers import CHOSEN
+from target_braze.reporting.rejections import Rejections
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -24,9 +25,35 @@ _log = logging.getLogger("target-braze")
 _OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
 _COLUMNS: Final = ("coalesced", "unchanged", "rejected")
 _WIDEST_NAME: Final = 28
-# Number of distinct reasons to count, and number of reasons to report.
-_REASONS: Final = 1_000
-_REASONS_TOLD: Final = 5
+_REASONS: Final = 5
+
+# Fields of the document, for the reference in docs/; those of the run itself are in `history.RUN_FIELDS`.
+FIELDS: Final = {
+    "dry_run": "whether nothing was sent",
+    "streams": "the counts below for each stream",
+    "total": "the counts of all streams together; streams can share a request",
+    "reasons": "the five most frequent reasons of rejected records, with their counts",
+    "retries": "how often a request was sent again",
+    "seconds_waited": "time in which at least one request waited: `rate_limits`, `retries`, `dependency_delays`",
+}
+# Every record that was `read` is in exactly one of the others.
+RECORD_COUNTS: Final = {
+    "read": "all",
+    "sent": "accepted by Braze",
+    "coalesced": "merged into an object of another record of the same user",
+    "unchanged": "already in Braze according to the ledger",
+    "left_out": "nothing to send according to the mapping",
+    "rejected": "refused by a check or by Braze",
+    "in_doubt": "sent without an answer, and held back by `on_unknown_outcome: hold`",
+    "open": "not settled when the run ended; 0 in a completed run",
+}
+OTHER_COUNTS: Final = {
+    "objects": "objects that Braze accepted",
+    "requests": "requests that held any record of the stream",
+    "data_points": "data points of the accepted objects; in a dry run the most that a run can spend",
+    "saved_by_ledger": "data points that unchanged values would have cost",
+    "saved_by_coalescing": "data points that records sent one by one would have cost",
+}
 
 
 @dataclass(slots=True)
@@ -74,14 +101,14 @@ class _Divided:
 class Summary:
     """Collects counts from any thread; `log` is for people, `document` for machines."""
 
-    def __init__(self) -> None:
+    def __init__(self, rejections: Rejections | None = None) -> None:
+        self.rejections = rejections or Rejections()
         self.streams: defaultdict[str, Counts] = defaultdict(Counts)
         self.requests = 0
         self.identifier_rules: defaultdict[str, list[IdentifierRule]] = defaultdict(list)
-        self.reasons: Counter[str] = Counter()
         # Records with unsettled changes, by position.
         self._divided: dict[int, _Divided] = {}
-        self._notices: Counter[str] = Counter()
+        self.notices: Counter[str] = Counter()
         self._started = time.monotonic()
         self._lock = threading.Lock()
 
@@ -121,15 +148,13 @@ class Summary:
         with self._lock:
             first = self._count(record, "in_doubt" if why.in_doubt else "rejected")
             if first:
-                # Count reasons that differ only in the value they show as one.
-                kind = why.reason.partition(", got ")[0]
-                self.reasons[kind if kind in self.reasons or len(self.reasons) < _REASONS else "other reasons"] += 1
+                self.rejections.add(record, why)
         return first
 
     def notice(self, text: str) -> None:
         """Log a warning the first time, and count repetitions."""
-        self._notices[text] += 1
-        if self._notices[text] == 1:
+        self.notices[text] += 1
+        if self.notices[text] == 1:
             _log.warning("%s", text)
 
     @property
@@ -144,7 +169,7 @@ class Summary:
 
     def most_frequent_reasons(self) -> str:
         """Return the most frequent reasons for rejection, as text."""
-        return "; ".join(f"{reason} ({count:,})" for reason, count in self.reasons.most_common(_REASONS_TOLD))
+        return "; ".join(f"{reason} ({count:,})" for reason, count in self.rejections.most_frequent(_REASONS).items())
 
     def log(self, *, dry_run: bool) -> None:
         """Log a table of each stream's outcomes, other counts that are not zero, and repeated warnings."""
@@ -168,24 +193,21 @@ class Summary:
             " would be made: this was a dry run," if dry_run else "",
             time.monotonic() - self._started,
         )
-        for text, count in self._notices.items():
+        for text, count in self.notices.items():
             if count > 1:
                 _log.warning("%s (%s times)", text, f"{count:,}")
 
-    def document(self, ended: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return the counts by stream and in total, with `more` about the run."""
+    def document(self) -> dict[str, Any]:
+        """Return the counts by stream and in total, and the most frequent reasons for rejection."""
         streams = {stream: counts.as_json() for stream, counts in [*self.streams.items()]}
         total: Counter[str] = Counter()
         for counts in streams.values():
             total.update(counts)
         return {
-            "ended": ended,
-            "seconds": round(time.monotonic() - self._started, 3),
             "streams": streams,
             # Several streams may share a request.
             "total": {**{name: total[name] for name in Counts().as_json()}, "requests": self.requests},
-            "reasons": dict(self.reasons.most_common(_REASONS_TOLD)),
-            **more,
+            "reasons": self.rejections.most_frequent(_REASONS),
         }
 
     def _count(self, record: Record, outcome: str) -> bool:

@@ -134,6 +134,19 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "a share below 1 of the records read (at least 100 are assumed). Default: no limit.",
         minimum=0,
     ),
+    "report_path": _setting(
+        "string",
+        "Run report",
+        "HTML file, such as reports/load.html, for a report of each run: what was read, sent and rejected, why, and "
+        "how fast. Each run replaces it and appends a line of JSON to a history beside it, reports/load.jsonl.",
+    ),
+    "report_values": _setting(
+        "boolean",
+        "Values in the report",
+        "Show the values of rejected records in the report's examples, which makes it personal data. Default: only "
+        "their types and lengths.",
+        default=False,
+    ),
     "ledger_path": _setting(
         "string",
         "Ledger file",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import click
 from typing_extensions import override
 
-from target_braze.loader.run import mapping_defaults, new_client
+from target_braze.loader.parts import mapping_defaults, new_client
 from target_braze.preview.explain import ExplainedStream
 from target_braze.preview.preflight import Preflight
 from target_braze.reporting.summary import Summary

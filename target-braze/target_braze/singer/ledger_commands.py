@@ -19,7 +19,7 @@ from target_braze.braze.hosts import base_url
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
-from target_braze.loader.run import new_client
+from target_braze.loader.parts import new_client
 from target_braze.mapping.kinds import attributes
 from target_braze.singer.target import TargetBraze
 

@@ -1,0 +1,87 @@
+"""The run report of the target: a page of one run, and a line in the history of all runs."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from target_braze.reporting import history, report_page
+from target_braze.reporting.rates import Rates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from target_braze.reporting.summary import Summary
+
+_log = logging.getLogger("target-braze")
+
+_COLUMNS: Final = {
+    "read": "read",
+    "sent": "sent",
+    "coalesced": "coalesced",
+    "unchanged": "unchanged",
+    "left_out": "left out",
+    "rejected": "rejected",
+    "in_doubt": "in doubt",
+    "open": "open",
+    "requests": "requests",
+    "data_points": "data points",
+}
+_TOTALS: Final = ("read", "sent", "unchanged", "rejected", "requests", "data_points")
+_PROBLEMS: Final = 50
+
+
+class RunReport:
+    """Samples a run, and writes its page and its line in the history when it has ended."""
+
+    def __init__(self, path: Path, summary: Summary) -> None:
+        self._path = path
+        self._summary = summary
+        self._rates = Rates("Records settled", "Requests")
+
+    def sample(self, *, last: bool = False) -> None:
+        """Sample the totals; only one thread at a time may do so."""
+        self._rates.sample(self._summary.records_settled, self._summary.requests, last=last)
+
+    def write(self, document: Mapping[str, Any], *, shows_values: bool) -> None:
+        """Write the page and the line; log a warning if they cannot be written, because the run itself is over.
+
+        Args:
+            document: Summary of the run.
+            shows_values: Whether the examples have values.
+        """
+        self.sample(last=True)
+        try:
+            history.append(history.path_beside(self._path), document)
+            report_page.write(self._path, self._page(document, shows_values=shows_values))
+        except OSError as error:
+            _log.warning("setting 'report_path': the report cannot be written: %s", error)
+        else:
+            _log.info("report of this run: %s", self._path)
+
+    def _page(self, document: Mapping[str, Any], *, shows_values: bool) -> report_page.Page:
+        total = document["total"]
+        columns = {name: title for name, title in _COLUMNS.items() if name in _TOTALS or total[name]}
+        problems = self._summary.rejections.problems(_PROBLEMS)
+        return report_page.Page(
+            run=document,
+            totals={_COLUMNS[name]: total[name] for name in _TOTALS},
+            columns=("stream", *columns.values()),
+            streams=[(name, *(counts[column] for column in columns)) for name, counts in document["streams"].items()],
+            plots=self._rates.plots(),
+            waits={cause.replace("_", " "): seconds for cause, seconds in document["seconds_waited"].items()},
+            problems_title="Would be rejected" if document["dry_run"] else "Rejected",
+            problems=problems,
+            warnings=dict(self._summary.notices),
+            notes=[*_notes(document, shows_values=shows_values and bool(problems))],
+        )
+
+
+def _notes(document: Mapping[str, Any], *, shows_values: bool) -> list[str]:
+    notes = []
+    if document["dry_run"]:
+        notes.append("Dry run: nothing was sent. Data points are the most that a run can spend.")
+    if shows_values:
+        notes.append("This page contains personal data: setting 'report_values' is true.")
+    return notes
