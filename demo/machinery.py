@@ -34,7 +34,6 @@ PLUGINS: Final = ("tap-csv", "target-braze", "tap-braze", "target-postgres")
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _SANDBOX_SAYS: Final = re.compile(r"^braze-sandbox: serving .* on (http://\S+) \(API key: (.+)\)$", re.MULTILINE)
 _RECORD_COUNT: Final = re.compile(r'"metric":"record_count","value":(\d+),"tags":\{"stream":"(\w+)"')
-_SUMMARY: Final = re.compile(r'target-braze (\{"summary": .*\})$', re.MULTILINE)
 _LOGGED: Final = re.compile(r"^\S+ \[\w+ *\] (\S+) +(?!METRIC|Inserting with SQL|Skipping parse)(\S.*)", re.MULTILINE)
 _PLUGIN_COMPLAINS: Final = re.compile(r"\[(?:warning|error|critical) *\] (?!meltano\b)")
 _PATIENCE: Final = 30.0
@@ -106,10 +105,6 @@ class Run:
         told = _RECORD_COUNT.findall(self.log.read_text(encoding="utf-8"))
         return Counter({stream: int(count) for count, stream in told})
 
-    def summaries(self) -> list[str]:
-        """Return each JSON summary line that target-braze printed at the end."""
-        return _SUMMARY.findall(self.log.read_text(encoding="utf-8"))
-
 
 @dataclass
 class Meltano:
@@ -136,6 +131,10 @@ class Meltano:
         return finish(
             command, self.folder / f"{self._runs}-meltano-{arguments[0]}.log", self._environment(), self.progress
         )
+
+    def report(self, plugin: str) -> Path:
+        """Return the path of the report that a plugin writes."""
+        return self.folder / f"{plugin}.html"
 
     def install(self) -> Run | None:
         """Install the plugins, unless the current installation is up to date.
@@ -179,6 +178,8 @@ class Meltano:
             "TAP_BRAZE_API_KEY": self.sandbox.key,
             "TAP_BRAZE__SELECT": json.dumps(_selected()),
             "TAP_BRAZE_CURRENTS": json.dumps({"url": str(self.folder / "currents")}),
+            "TAP_BRAZE_REPORT_PATH": str(self.report("tap-braze")),
+            "TARGET_BRAZE_REPORT_PATH": str(self.report("target-braze")),
             "TARGET_BRAZE_ENDPOINT": self.sandbox.url,
             "TARGET_BRAZE_API_KEY": self.sandbox.key,
             "TARGET_POSTGRES_SQLALCHEMY_URL": self.postgres.sqlalchemy_url,

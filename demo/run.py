@@ -52,10 +52,10 @@ def main() -> int:
             database = servers.enter_context(postgres(folder))
             meltano = Meltano(folder, braze, database, progress=say_more)
             install(meltano)
-            runs = load(meltano, braze)
+            load(meltano, braze)
             write_currents(folder)
             export_twice(meltano, braze, database)
-            model(folder, database, runs)
+            model(folder, database)
     except StepError as fault:
         print(f"\nThe demo failed: {fault}\n\nEverything that the programs said: {folder}", file=sys.stderr)
         return 1
@@ -76,10 +76,10 @@ def install(meltano: Meltano) -> None:
     say_more(f"took {run.seconds:.1f} s" if run else "they are there from the last time")
 
 
-def load(meltano: Meltano, braze: Sandbox) -> Run:
+def load(meltano: Meltano, braze: Sandbox) -> None:
     """Load the files and print the contents of Braze."""
     before = braze.get("/sandbox/summary")
-    run = step(meltano, LOAD)
+    step(meltano, LOAD)
     after = braze.get("/sandbox/summary")
     print_table(
         "What Braze holds now",
@@ -99,7 +99,7 @@ def load(meltano: Meltano, braze: Sandbox) -> Run:
             for name, value in {**profile["attributes"], **profile["custom_attributes"]}.items()
         ],
     )
-    return run
+    say_more(f"A report of this run, for a browser: {meltano.report('target-braze')}")
 
 
 def export_twice(meltano: Meltano, braze: Sandbox, database: Postgres) -> tuple[Run, Run]:
@@ -122,12 +122,12 @@ def export_twice(meltano: Meltano, braze: Sandbox, database: Postgres) -> tuple[
     return runs[0], runs[1]
 
 
-def model(folder: Path, database: Postgres, load_run: Run) -> None:
-    """Build the dbt models from the loaded data and write a page of charts."""
+def model(folder: Path, database: Postgres) -> None:
+    """Build the dbt models from the loaded data and the history of runs, and write a page of charts."""
     if not dbt.is_installed():
         say("No dbt models and no chart: dbt needs a Python from 3.10 to 3.13")
         return
-    keep_summary(database, load_run)
+    load_history(folder, database)
     say("$ dbt build    # the models of dbt-braze, with their tests")
     say_more(f"took {dbt.build_in_postgres(folder, database.socket).seconds:.1f} s")
     tables = database.counts(dbt.MARTS)
@@ -137,13 +137,14 @@ def model(folder: Path, database: Postgres, load_run: Run) -> None:
     say(f"Charts of these tables: open {page} in a browser; it needs no network")
 
 
-def keep_summary(database: Postgres, load_run: Run) -> None:
-    """Store target-braze's final JSON line for the model of its runs."""
+def load_history(folder: Path, database: Postgres) -> None:
+    """Load the lines that both plugins have appended to their histories, for the models of runs."""
     with psycopg.connect(database.uri) as connection:
-        connection.execute("create schema if not exists target_braze")
-        connection.execute("create table target_braze.target_braze_runs (summary jsonb, loaded_at timestamp)")
-        for summary in load_run.summaries():
-            connection.execute("insert into target_braze.target_braze_runs values (%s, now())", [summary])
+        connection.execute("create schema braze_runs")
+        connection.execute("create table braze_runs.run_history (run jsonb)")
+        for history in folder.glob("*-braze.jsonl"):
+            for line in history.read_text(encoding="utf-8").splitlines():
+                connection.execute("insert into braze_runs.run_history values (%s)", [line])
 
 
 def step(meltano: Meltano, command: Sequence[str]) -> Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from generate import endpoints, tap_tables, target_tables
+from generate import endpoints, runs, tap_tables, target_tables
 
 _NOTE: Final = "<!-- Generated from the code by `make generate`; do not edit. -->\n\n"
 
@@ -59,4 +59,6 @@ Currents is not among them: it writes files.
 Every stream with fixed columns. [Currents](../currents.md) has one stream for each event type, with its columns.
 
 {tap_tables.columns()}""",
+        "summary": runs.summary_page(),
+        "log-fields": runs.log_fields_page(),
     }

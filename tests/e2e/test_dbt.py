@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from collections import Counter, defaultdict
 from datetime import date, datetime, timedelta, timezone
@@ -56,7 +57,7 @@ def test_what_was_not_loaded_is_empty_and_fails_nothing(tmp_path: Path) -> None:
         for row in duckdb_rows(file, tables)
     )
     filled = {row["name"]: row["n"] for row in duckdb_rows(file, counts)}
-    assert len(filled) == 10
+    assert len(filled) == 11
     assert {name for name, n in filled.items() if n} == {
         "braze__campaign_daily_performance",
         "braze__deliverability_daily",
@@ -86,13 +87,16 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
             "currents": {"url": str(tmp_path / "currents")},
             "include_profiles": True,
             "users": {"segment_ids": [segment]},
+            "report_path": str(tmp_path / "reports" / "export.html"),
         }
+        (tmp_path / "reports").mkdir()
         events = {record["id"]: {**record, "type": file.event_type} for file in files for record in file.records}
         by_type = {
             schemas.stream_name(event["type"]) for event in events.values() if event["type"].startswith("users.")
         }
         file = load_into_duckdb(tmp_path, config, [*LOADED, *by_type])
-        counts = add_target_run(tmp_path, file, braze)
+        counts = run_target(tmp_path, braze)
+        load_history(tmp_path, file)
         dbt.build_in_duckdb(tmp_path, file)
 
         def mart(name: str) -> list[dict[str, Any]]:
@@ -107,6 +111,9 @@ def test_marts_in_duckdb_say_what_braze_says(tmp_path: Path) -> None:
         (run,) = mart("target_runs")
         assert (run["stream"], run["sent"], run["ended"]) == ("people", 3, "completed")
         assert run.items() >= counts.items()
+        reads = {row["stream"]: row["records"] for row in mart("tap_runs")}
+        assert reads.keys() == {*LOADED, *by_type}
+        assert reads["campaigns"] == len(braze.instance.workspace.campaigns)
 
 
 def campaigns_say_what_braze_says(rows: list[dict[str, Any]], braze: Sandbox) -> None:
@@ -324,26 +331,33 @@ def duckdb_type(column: dict[str, Any]) -> str:
     return formats.get(column.get("format", "")) or (names.get(kinds[0], "json") if len(kinds) == 1 else "varchar")
 
 
-def add_target_run(folder: Path, file: Path, braze: Sandbox) -> dict[str, int]:
-    """Run the target, keep the line of its summary, and return the counts of its stream."""
+def run_target(folder: Path, braze: Sandbox) -> dict[str, int]:
+    """Run the target with a report, and return the counts of its stream."""
     schema = {"properties": {"external_id": {"type": "string"}, "plan": {"type": "string"}}}
     lines = [{"type": "SCHEMA", "stream": "people", "schema": schema, "key_properties": ["external_id"]}]
     lines += [
         {"type": "RECORD", "stream": "people", "record": {"external_id": f"new-{n}", "plan": "a"}} for n in range(3)
     ]
-    config = {"api_key": braze.api_key, "endpoint": braze.url}
+    config = {"api_key": braze.api_key, "endpoint": braze.url, "report_path": str(folder / "reports" / "load.html")}
     done = subprocess.run(
         target(folder, config), input="\n".join(map(json.dumps, lines)).encode(), capture_output=True, check=True
     )
     (line,) = [line for line in done.stderr.decode().splitlines() if line.startswith('{"summary":')]
-    (folder / "runs.jsonl").write_text(line + "\n", "utf-8")
-    load = (
-        "create schema target_braze; create table target_braze.target_braze_runs as "
-        f"select summary from read_json('{folder / 'runs.jsonl'}', columns = {{summary: 'JSON'}})"
-    )
-    duckdb_rows(file, load)
     counts: dict[str, int] = json.loads(line)["summary"]["streams"]["people"]
     return counts
+
+
+def load_history(folder: Path, file: Path) -> None:
+    """Load the history of all runs, as the README of the package says, and some of it twice."""
+    reports = folder / "reports"
+    (reports / "again.jsonl").write_bytes((reports / "load.jsonl").read_bytes())
+    (statement,) = re.findall(
+        r"```sql\n(create schema if.*?)```", (dbt.PROJECT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    duckdb_rows(file, statement.replace("reports/*.jsonl", str(reports / "*.jsonl")))
+    (query,) = re.findall(r"```sql\n(.*?);\n```", (ROOT / "docs" / "run-report.md").read_text("utf-8"), re.DOTALL)
+    (row,) = duckdb_rows(file, query.replace("reports/load.jsonl", str(reports / "load.jsonl")))
+    assert (row["ended"], row["sent"], row["rejected"]) == ("completed", 3, 0)
 
 
 def duckdb_rows(file: Path, query: str) -> list[dict[str, Any]]:

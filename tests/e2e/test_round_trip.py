@@ -34,7 +34,7 @@ def test_the_demo(tmp_path: Path) -> None:
         meltano = Meltano(tmp_path, braze, database)
         run.install(meltano)
 
-        load = run.load(meltano, braze)
+        run.load(meltano, braze)
         the_customers_are_in_braze(braze)
         the_events_are_in_braze(braze)
         the_purchases_are_in_braze(braze)
@@ -47,10 +47,11 @@ def test_the_demo(tmp_path: Path) -> None:
         for stream in SERIES:
             assert 0 < second.records()[stream] < first.records()[stream], stream
 
-        run.model(tmp_path, database, load)
+        run.model(tmp_path, database)
         if dbt.is_installed():
             the_models_say_what_braze_says(braze, database)
             the_page_needs_no_network((tmp_path / "braze.html").read_text("utf-8"))
+        the_runs_are_reported(meltano)
 
 
 def the_customers_are_in_braze(braze: Sandbox) -> None:
@@ -146,6 +147,8 @@ def the_models_say_what_braze_says(braze: Sandbox, database: Postgres) -> None:
         )
     }
     assert rows == {name: (len(run.rows(name)), len(run.rows(name))) for name in run.LANDS_AS}
+    reads = sql.SQL("select count(distinct run_id), count(distinct stream) from {}").format(mart("tap_runs"))
+    assert database.rows(reads) == [(2, len(KEYS))]
     # Every message that Currents tells of, once.
     sent = sql.SQL("select count(*) from tap_braze.currents_events where event_type ~ {}").format(
         r"messages\.(.*\.Send|(inappmessage|banner)\.Impression)$"
@@ -158,6 +161,14 @@ def the_page_needs_no_network(page: str) -> None:
     assert page.count("<svg") == 3
     assert "Braze in your warehouse" in page
     assert not re.findall(r"https?:|src=|@import|url\(", page)
+
+
+def the_runs_are_reported(meltano: Meltano) -> None:
+    for plugin, runs in (("target-braze", 1), ("tap-braze", 2)):
+        report = meltano.report(plugin)
+        assert f"<title>{plugin}" in report.read_text("utf-8")
+        history = [json.loads(line) for line in report.with_suffix(".jsonl").read_text("utf-8").splitlines()]
+        assert [(line["program"], line["ended"]) for line in history] == [(plugin, "completed")] * runs
 
 
 def mart(name: str) -> sql.Identifier:

@@ -1,7 +1,8 @@
 {#- One row for each stream of each run of target-braze. -#}
 with runs as (
-    select distinct run_id, loaded_at, ended, is_dry_run, seconds, streams
-    from {{ ref("stg_braze__target_runs") }}
+    select *
+    from {{ ref("stg_braze__runs") }}
+    where program = 'target-braze'
 ),
 
 streams as (
@@ -13,12 +14,13 @@ streams as (
 select
     run_id,
     stream,
-    loaded_at,
+    started_at,
+    ended_at,
     ended,
+    error,
     is_dry_run,
     seconds,
-    {% for name in ["read", "sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt", "open", "objects",
-                    "requests", "data_points", "saved_by_ledger", "saved_by_coalescing"] -%}
+    {% for name in ["read", "sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt", "open", "objects", "requests", "data_points", "saved_by_ledger", "saved_by_coalescing"] -%}
     cast((counts ->> '{{ name }}') as {{ dbt.type_bigint() }}) as {{ adapter.quote(name) }}{{ "," if not loop.last }}
     {% endfor %}
 from streams

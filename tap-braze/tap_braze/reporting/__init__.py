@@ -1,1 +1,1 @@
-"""What a run did: its progress, and the parents that Braze refused. Makes no decisions."""
+"""What a run did: its progress, the parents that Braze refused, and its report. Makes no decisions."""

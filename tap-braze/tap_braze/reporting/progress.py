@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 
 _WIDEST_NAME: Final = 36
 
+# Fields of a progress line in structured logs, for the reference in docs/.
+FIELDS: Final = {
+    "stream": "stream that is being read",
+    "stream_number": "place of the stream in the run",
+    "stream_count": "number of selected streams",
+    "requests": "requests of the run so far",
+    "records": "records of the run so far",
+    "requests_per_second": "requests since the last progress line",
+    "records_per_second": "records since the last progress line",
+    "waits_for": "a rate limit, or the next attempt of a failed request; absent otherwise",
+    "window": "number of the current window of days; only for series",
+    "windows": "number of windows; only for series",
+    "seconds_left": "at most this long until the end of the stream, at its pace so far; where its requests are known",
+}
+
 
 @dataclass
 class StreamCounts:
@@ -133,7 +148,11 @@ class Progress:
         self._logged, self._requests_logged, self._records_logged = now, self._requests, self._records
         waits_for = self._waits_for()
         if not self._stream:
-            self._logger.info("looking at what there is to read, for %.0f s so far%s", now - self._started, waits_for)
+            self._logger.info(
+                "looking at what there is to read, for %.0f s so far%s",
+                now - self._started,
+                _after_semicolon(waits_for),
+            )
             return
         planned, of_stream, windows, window = self._planned, self._of_stream, self._windows, self._window
         facts = {
@@ -145,6 +164,8 @@ class Progress:
             "requests_per_second": round(pace, 1),
             "records_per_second": round(record_pace, 1),
         }
+        if waits_for:
+            facts["waits_for"] = waits_for
         parts = [f"{of_stream:,}{'' if planned is None else f' of {planned:,}'} requests"]
         if windows is not None and window is not None:
             facts |= {"window": windows[0], "windows": windows[1]}
@@ -164,7 +185,7 @@ class Progress:
             f"{self._requests:,}",
             f"{self._records:,}",
             now - self._started,
-            f"; waiting for {waits_for}" if waits_for else "",
+            _after_semicolon(waits_for),
             extra=facts,
         )
 
@@ -202,3 +223,7 @@ class Progress:
 
     def _log_row(self, name: str, *cells: str) -> None:
         self._logger.info("%s%s", name.ljust(_WIDEST_NAME), "".join(cell.rjust(12) for cell in cells))
+
+
+def _after_semicolon(waits_for: str) -> str:
+    return f"; waiting for {waits_for}" if waits_for else ""

@@ -34,7 +34,7 @@ from target_braze.settings.stream_config import Entries
 from target_braze.settings.validation import complete
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from target_braze.braze.changes import Change, Request
@@ -357,9 +357,18 @@ class Loader:
                     _log.info("%s", line)
                 _log.info("%s", self._estimate.data_points)
             if self._report is not None:
-                self._report.write(self.summary, shows_values=self._config["report_values"])
+                self._report.write(self.summary, [*self._notes()])
         finally:
             self._client.stop()
+
+    def _notes(self) -> Iterator[str]:
+        """Yield what the reader of the report has to know."""
+        if self._dry_run:
+            yield "Dry run: nothing was sent. Data points are the most that a run can spend."
+        elif self._dead_letters is not None and self._dead_letters.count:
+            yield f"All rejected records, each with its reason: {self._dead_letters.path}"
+        if self._config["report_values"]:
+            yield "This page may contain personal data: setting 'report_values' is true."
 
     def _is_interruption(self, error: BaseException | None) -> bool:
         return any(error is one for one in self._interruptions)

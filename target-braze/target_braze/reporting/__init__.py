@@ -1,1 +1,1 @@
-"""Reports on a run: progress, summary and dead letters; decides nothing."""
+"""Reports on a run: progress, summary, dead letters and the run report; decides nothing."""

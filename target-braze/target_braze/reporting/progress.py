@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from target_braze.braze.client import Client
@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from target_braze.reporting.summary import Summary
 
 _log = logging.getLogger("target-braze")
+
+# Fields of a progress line in structured logs, for the reference in docs/.
+FIELDS: Final = {
+    "records": "records read so far",
+    "settled": "records read so far whose outcome is known",
+    "records_per_second": "records settled since the last progress line",
+    "waits_for": "input, Braze's answers, a rate limit, a dependency delay, or the next attempt of a failed request",
+    "seconds_left": "estimated time until the end; absent where it cannot be known",
+}
 
 
 class Progress:

@@ -9,7 +9,7 @@ from target_braze.reporting import history, report_page
 from target_braze.reporting.rates import Rates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from target_braze.reporting.summary import Summary
@@ -44,26 +44,25 @@ class RunReport:
         """Sample the totals; only one thread at a time may do so."""
         self._rates.sample(self._summary.records_settled, self._summary.requests, last=last)
 
-    def write(self, document: Mapping[str, Any], *, shows_values: bool) -> None:
+    def write(self, document: Mapping[str, Any], notes: Sequence[str]) -> None:
         """Write the page and the line; log a warning if they cannot be written, because the run itself is over.
 
         Args:
             document: Summary of the run.
-            shows_values: Whether the examples have values.
+            notes: Sentences for the reader of the page.
         """
         self.sample(last=True)
         try:
             history.append(history.path_beside(self._path), document)
-            report_page.write(self._path, self._page(document, shows_values=shows_values))
+            report_page.write(self._path, self._page(document, notes))
         except OSError as error:
             _log.warning("setting 'report_path': the report cannot be written: %s", error)
         else:
             _log.info("report of this run: %s", self._path)
 
-    def _page(self, document: Mapping[str, Any], *, shows_values: bool) -> report_page.Page:
+    def _page(self, document: Mapping[str, Any], notes: Sequence[str]) -> report_page.Page:
         total = document["total"]
         columns = {name: title for name, title in _COLUMNS.items() if name in _TOTALS or total[name]}
-        problems = self._summary.rejections.problems(_PROBLEMS)
         return report_page.Page(
             run=document,
             totals={_COLUMNS[name]: total[name] for name in _TOTALS},
@@ -72,16 +71,7 @@ class RunReport:
             plots=self._rates.plots(),
             waits={cause.replace("_", " "): seconds for cause, seconds in document["seconds_waited"].items()},
             problems_title="Would be rejected" if document["dry_run"] else "Rejected",
-            problems=problems,
+            problems=self._summary.rejections.problems(_PROBLEMS),
             warnings=dict(self._summary.notices),
-            notes=[*_notes(document, shows_values=shows_values and bool(problems))],
+            notes=notes,
         )
-
-
-def _notes(document: Mapping[str, Any], *, shows_values: bool) -> list[str]:
-    notes = []
-    if document["dry_run"]:
-        notes.append("Dry run: nothing was sent. Data points are the most that a run can spend.")
-    if shows_values:
-        notes.append("This page contains personal data: setting 'report_values' is true.")
-    return notes
