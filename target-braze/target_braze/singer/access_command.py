@@ -7,7 +7,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar
 import click
 from typing_extensions import override
 
-from target_braze.loader.run import new_client
+from target_braze.loader.parts import new_client
 from target_braze.preview import access
 from target_braze.singer.plugin import Plugin
 
