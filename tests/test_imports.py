@@ -62,6 +62,7 @@ ROOMS: dict[str, list[str]] = {
     "target-braze/target_braze": [
         "__main__",
         "singer",
+        "erasure",
         "loader",
         "preview",
         "settings",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.ledger.erasure import erase
 from target_braze.ledger.file import LedgerError, open_file, today
 from target_braze.ledger.members import TABLES as MEMBERS
 from target_braze.ledger.members import Members
@@ -238,6 +239,11 @@ class Ledger:
             for name in names:
                 known.pop(self._ids[name], None)
             self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), key))
+
+    def erase(self, users: Iterable[User]) -> int:
+        """Remove all traces of these users from the file, and return how many rows there were."""
+        with self._lock:
+            return erase(self._db, {_id(user): user for user in users})
 
     def prune(self, days: int) -> dict[str, int]:
         """Forget rows that are older than `days` days, and return the number of deleted rows by table."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import sys
 from collections import Counter
@@ -9,13 +10,14 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from target_braze.damaged_json import UNDECODABLE, decode_damaged
 from target_braze.encode import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 if sys.platform != "win32":
     import fcntl
@@ -134,6 +136,40 @@ def repair_end(path: Path) -> None:
             file.write(b"\n")
         else:
             file.truncate(at)
+
+
+def files_of(letters: Path) -> Iterator[Path]:
+    """Yield a dead-letter file, if it exists, and the files of its retries, finished or not."""
+    if letters.is_file():
+        yield letters
+    for kind in ("retrying", "retried"):
+        yield from sorted(letters.parent.glob(f"{glob.escape(letters.name)}.{kind}-*"))
+
+
+def remove_letters(path: Path, is_unwanted: Callable[[Mapping[str, Any]], bool]) -> int:
+    """Remove letters from a file, and return how many there were.
+
+    Replace the file at once, so a crash leaves either the old or the new one. `is_unwanted` gets all messages in order,
+    SCHEMA messages too.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    found = 0
+    with path.open("rb") as lines, NamedTemporaryFile(dir=path.parent, prefix=f"{path.name}.", delete=False) as kept:
+        try:
+            for line in lines:
+                if is_unwanted(_message(line)):
+                    found += 1
+                else:
+                    kept.write(line)
+            kept.flush()
+            os.fsync(kept.fileno())
+            if found:
+                Path(kept.name).replace(path)
+        finally:
+            Path(kept.name).unlink(missing_ok=True)
+    return found
 
 
 def attempts(message: Mapping[str, Any]) -> int:

@@ -17,6 +17,7 @@ class _Commands(SingerCommand, click.Group):
 def command() -> click.Command:
     """Return the command, which without a subcommand loads its input."""
     from target_braze.singer.access_command import AccessTarget  # noqa: PLC0415 - few runs need it
+    from target_braze.singer.erase_command import erase  # noqa: PLC0415 - same
     from target_braze.singer.explain_command import command as explain  # noqa: PLC0415 - same
     from target_braze.singer.ledger_commands import ledger  # noqa: PLC0415 - same
 
@@ -37,7 +38,7 @@ def command() -> click.Command:
         help=singer.help,
         logger=TargetBraze.logger,
         invoke_without_command=True,
-        commands=[explain(), ledger],
+        commands=[explain(), erase, ledger],
     )
 
 

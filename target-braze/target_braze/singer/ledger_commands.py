@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _FILE: Final = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 _PRESENT: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-_CONFIG: Final = click.option(
+CONFIG: Final = click.option(
     "--config",
     multiple=True,
     required=True,
@@ -81,13 +81,13 @@ def prune(file: Path, days: int) -> None:
 
 @ledger.command("verify")
 @_PRESENT
-@_CONFIG
+@CONFIG
 @click.option("--sample", type=click.IntRange(1), default=1_000, help="Number of users to compare. Default: 1,000.")
 @click.option("--forget-different", is_flag=True, help="Forget what differs, so that the next run sends it again.")
 @click.pass_context
 def compare(context: click.Context, file: Path, config: ConfigInput, sample: int, *, forget_different: bool) -> None:
     """Compare some of the users in FILE with Braze. Exit with 1 if attributes differ or are missing in Braze."""
-    target = _target(config)
+    target = target_of(config)
     operated = verify.operated(target.config["streams"])
     found: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
     users: Counter[bool] = Counter()
@@ -112,7 +112,7 @@ def compare(context: click.Context, file: Path, config: ConfigInput, sample: int
 
 @ledger.command()
 @_FILE
-@_CONFIG
+@CONFIG
 @click.option(
     "--ids", type=_TEXT, help="File with one external ID per line, to look up in Braze; - for standard input."
 )
@@ -123,7 +123,7 @@ def compare(context: click.Context, file: Path, config: ConfigInput, sample: int
 )
 def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[str] | None) -> None:
     """Fill FILE with the users' attributes in Braze, except values that Braze may show in another form than sent."""
-    target = _target(config)
+    target = target_of(config)
     users: Counter[bool] = Counter()
     entered = 0
     with _opened(file, target) as held:
@@ -156,7 +156,8 @@ def recover(file: Path) -> None:
     click.echo("forgotten: all attributes; events, purchases and members of streams remain as in this copy")
 
 
-def _target(config: ConfigInput) -> TargetBraze:
+def target_of(config: ConfigInput) -> TargetBraze:
+    """Return the target with this configuration, or end the command with the mistakes in it."""
     try:
         return TargetBraze(config=config.config, parse_env_config=config.parse_env)
     except ConfigValidationError as error:

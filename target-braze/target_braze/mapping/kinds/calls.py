@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Semantics
     from target_braze.mapping.identifiers import IdentifierRule
     from target_braze.mapping.values.scalars import Convert
-    from target_braze.records import User
+    from target_braze.records import Member, User
 
 _ADDRESSES: Final = frozenset({"email", "phone"})
 _GROUP_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z", re.IGNORECASE)
@@ -84,8 +85,8 @@ class Calls(StreamMapping, to="calls"):
         self._handlers: Mapping[str, Callable[[Mapping[str, Any], User], list[Change]]] = {
             "identify": self._identify,
             "track": self._track,
-            "page": self._page,
-            "screen": self._screen,
+            "page": partial(self._view, "page"),
+            "screen": partial(self._view, "screen"),
             "group": self._group,
             "alias": self._alias,
             "amplitude": self._amplitude,
@@ -242,6 +243,10 @@ class Calls(StreamMapping, to="calls"):
         return self._handlers[method](record, user)
 
     @override
+    def members(self, record: Mapping[str, Any]) -> list[Member]:
+        return super().members(self._users.with_paths(record))
+
+    @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         """Do nothing, because calls make several kinds of changes."""
 
@@ -272,12 +277,6 @@ class Calls(StreamMapping, to="calls"):
             raise RecordError(f"it names no event: these columns are blank: {', '.join(columns) or 'event'}")
         self._note_traits("track", record)
         return self._event(record, user, name, self._properties.read(record))
-
-    def _page(self, record: Mapping[str, Any], user: User) -> list[Change]:
-        return self._view("page", record, user)
-
-    def _screen(self, record: Mapping[str, Any], user: User) -> list[Change]:
-        return self._view("screen", record, user)
 
     def _group(self, record: Mapping[str, Any], user: User) -> list[Change]:
         group = self._required(record, self._layout.group_id, "group")
