@@ -9,7 +9,8 @@ import click
 import msgspec
 
 from target_braze import erasure
-from target_braze.braze.client import BrazeError, base_url
+from target_braze.braze.client import BrazeError
+from target_braze.braze.hosts import base_url
 from target_braze.erasure import ErasureError
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
