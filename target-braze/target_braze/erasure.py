@@ -18,7 +18,7 @@ import msgspec
 
 from target_braze.braze import answers, limits
 from target_braze.braze.client import BrazeError, Client, ForbiddenError
-from target_braze.loader.run import mapping_defaults
+from target_braze.loader.parts import mapping_defaults
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.kinds.deletions import ENDPOINTS
 from target_braze.mapping.values import phones

@@ -14,7 +14,7 @@ from target_braze.braze.hosts import base_url
 from target_braze.erasure import ErasureError
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
-from target_braze.loader.run import new_client
+from target_braze.loader.parts import new_client
 from target_braze.singer.ledger_commands import CONFIG, target_of
 
 if TYPE_CHECKING:
