@@ -137,7 +137,7 @@ class MessageWriter(Protocol):
     def write_lines(self, lines: bytes) -> None:
         """Write encoded RECORD messages, each a whole line."""
 
-    def write_record(self, head: bytes, record: Record | msgspec.Raw, tail: bytes) -> None:
+    def write_record(self, head: bytes, record: Record, tail: bytes) -> None:
         """Write a line that consists of the three."""
 
 
@@ -176,7 +176,8 @@ class SdkStream(Stream):
     _emitted = 0
     # Set with the SCHEMA message: what makes each record into messages; None if the SDK has to deselect columns.
     _outputs: list[tuple[StreamMap, _Envelope]] | None = None
-    # Whether records leave as they are, so that `get_records` may yield encoded ones; known once SCHEMA is written.
+    # Whether records leave as they are, so that `get_records` may yield lists of encoded ones; known once SCHEMA is
+    # written.
     is_plain = False
 
     def reading(self) -> AbstractContextManager[None]:
@@ -190,18 +191,22 @@ class SdkStream(Stream):
 
     def write_all(self) -> Iterator[int]:
         """Write all records of a stream without deselected columns; yield the size of each batch."""
-        written = 0
-        for record in cast("Iterable[Record | msgspec.Raw]", self.get_records(None)):
-            processed = self.post_process(record) if isinstance(record, dict) else record
-            if processed is None:
-                continue
-            self._write_record_message(cast("Record", processed))
-            written += 1
-            if written % _RECORDS_COUNTED == 0:
-                yield _RECORDS_COUNTED
-            if written % self.STATE_MSG_FREQUENCY == 0:
-                self.write_state()
-        yield written % _RECORDS_COUNTED
+        batch = since_state = 0
+        for found in cast("Iterable[Record | list[bytes]]", self.get_records(None)):
+            if isinstance(found, list):
+                self._write_encoded(found)
+                batch += len(found)
+            elif (record := self.post_process(found)) is not None:
+                self._write_record_message(record)
+                batch += 1
+            if batch >= _RECORDS_COUNTED:
+                yield batch
+                since_state += batch
+                batch = 0
+                if since_state >= self.STATE_MSG_FREQUENCY:
+                    since_state = 0
+                    self.write_state()
+        yield batch
 
     def after_state(self) -> None:
         """Run after each STATE message, even one that is not written because STATE did not change."""
@@ -212,7 +217,10 @@ class SdkStream(Stream):
         return None
 
     def before_record(self, record: Record) -> None:
-        """Inspect each record before it is written."""
+        """Inspect each record before it is written, unless it is encoded."""
+
+    def wrote(self, records: int) -> None:
+        """Count records that were written, encoded or not."""
 
     def append(self, record: Record) -> None:
         """Write a record that the tap made itself, bypassing `before_record`."""
@@ -258,6 +266,15 @@ class SdkStream(Stream):
     def _write_record_message(self, record: Record) -> None:
         self.before_record(record)
         self._write(record)
+        self.wrote(1)
+
+    def _write_encoded(self, records: list[bytes]) -> None:
+        if self._outputs is None or not records:
+            return
+        ((_, envelope),) = self._outputs
+        tail = envelope.tail
+        self._writer.write_lines(envelope.head + (tail + envelope.head).join(records) + tail)
+        self.wrote(len(records))
 
     def _write(self, record: Record) -> None:
         if self._outputs is None:

@@ -6,7 +6,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from tap_braze.braze.client import BrazeError, RefusedError, StoppedError, UnavailableError
 from tap_braze.braze.cursors import next_cursor
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tap_braze.braze.client import Client
     from tap_braze.fetching.windows import Window
+
+RowReader: TypeAlias = "Callable[[bytes, Mapping[str, str]], Mapping[str, bytes] | None]"
 
 _log = logging.getLogger("tap-braze")
 
@@ -51,34 +53,47 @@ class Request:
 
 
 class Document(dict[str, Any]):
-    """A decoded response; `cursor` points to the next page, if Braze names one in the Link header."""
+    """A decoded response; `cursor` points to the next page, if Braze names one in the Link header.
+
+    If its rows stayed encoded, `encoded` holds them by their time, and nothing else is in it.
+    """
 
     cursor: str | None = None
+    encoded: Mapping[str, bytes] | None = None
 
 
-def get(client: Client, request: Request) -> Document:
+def get(client: Client, request: Request, read: RowReader | None = None) -> Document:
     """Send one request and decode its response; if Braze returns 400, send its other form.
+
+    Args:
+        client: The client.
+        request: The request.
+        read: Returns the encoded rows of a body with the request's tags; None if the response has to be decoded.
 
     Raises:
         BrazeError: Braze refused it, or no response held the data after all retries.
     """
     try:
-        return _get(client, request)
+        return _get(client, request, read)
     except RefusedError as error:
         if request.otherwise is None or error.status != _BAD_REQUEST:
             raise
         with suppress(RefusedError):
-            return _get(client, replace(request, params=request.otherwise))
+            return _get(client, replace(request, params=request.otherwise), read)
         raise
 
 
-def _get(client: Client, request: Request) -> Document:
+def _get(client: Client, request: Request, read: RowReader | None) -> Document:
     for reading in range(_READINGS):
         if reading:
             time.sleep(reading / 2)
         answer = client.request(
             request.method, request.path, params=request.params, pool=request.pool, body=request.body
         )
+        if read is not None and (rows := read(answer.body, request.tags)) is not None:
+            found = Document()
+            found.encoded = rows
+            return found
         try:
             document = decode_json(answer.body)
         except ValueError:
@@ -99,12 +114,17 @@ def _get(client: Client, request: Request) -> Document:
 
 
 def fetch_in_order(
-    plan: Iterable[Request], client: Client, concurrency: int, tick: Callable[[], None] = lambda: None
+    plan: Iterable[Request],
+    client: Client,
+    concurrency: int,
+    tick: Callable[[], None] = lambda: None,
+    read: RowReader | None = None,
 ) -> Generator[tuple[Request, Document | BrazeError], None, None]:
     """Send the requests of a plan, up to `concurrency` at a time, and yield their responses in the order of the plan.
 
     Requests are drawn from the plan at most twice `concurrency` ahead of the response yielded. A request that failed
-    yields its error as the response. `tick` is called about once a second while waiting for a response.
+    yields its error as the response. `tick` is called about once a second while waiting for a response. `read` is that
+    of `get`.
 
     Raises:
         StoppedError: The client was stopped.
@@ -112,7 +132,7 @@ def fetch_in_order(
 
     def fetched(request: Request) -> Document | BrazeError:
         try:
-            return get(client, request)
+            return get(client, request, read)
         except StoppedError:  # raised in place of the response: unrelated to the request
             raise
         except BrazeError as error:

@@ -15,7 +15,6 @@ from tap_braze.process.standard_streams import OutputError, discard_if_unwritabl
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import msgspec
     from singer_sdk.helpers.types import Record
     from singer_sdk.singerlib.encoding.simple import Message
 
@@ -45,7 +44,7 @@ class Writer(MsgSpecWriter):
         if ends_batch:
             self.flush()
 
-    def write_record(self, head: bytes, record: Record | msgspec.Raw, tail: bytes) -> None:
+    def write_record(self, head: bytes, record: Record, tail: bytes) -> None:
         """Write a RECORD message: the encoded record between the two parts, which end the line."""
         lines = self._lines
         start = len(lines)

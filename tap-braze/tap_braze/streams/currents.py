@@ -119,7 +119,7 @@ class _FilesStream(BrazeStream):
             return
         for lines, events in self._chunks(bare=False):
             self.run.writer.write_lines(lines)
-            self.run.progress.wrote(self.name, events)
+            self.wrote(events)
             yield events
 
     def _chunks(self, *, bare: bool) -> Iterator[tuple[bytes, int]]:

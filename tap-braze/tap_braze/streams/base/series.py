@@ -6,6 +6,7 @@ from contextlib import closing
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, RefusedError, UnavailableError
@@ -61,9 +62,11 @@ class SeriesReader:
         self._refused: set[str] = set()
         self._failed: set[str] = set()
         self._held = False  # whether a failure holds the bookmarks back
+        encoded = reader.encoded_rows() if reader.is_plain and list(streams) == [reader] else None
+        self._read_rows = None if encoded is None else encoded.read
 
-    def records(self) -> Iterator[tuple[SeriesPlan, Record]]:
-        """Yield the records of all streams, window by window."""
+    def records(self) -> Iterator[tuple[SeriesPlan, Record | list[bytes]]]:
+        """Yield the records of all streams, window by window; encoded ones as a list."""
         targets = self._reader.targets()
         spans = list(self._reader.windows(self._first, self._run.settings.last_day))
         self._run.progress.plan(len(targets) * len(spans), len(spans))
@@ -84,7 +87,8 @@ class SeriesReader:
 
     def _answers(self, plan: Iterable[Request]) -> Iterator[tuple[Request, Document | BrazeError]]:
         run = self._run
-        with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
+        fetched = fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick, self._read_rows)
+        with closing(fetched) as answers:
             yield from answers
 
     def _plan(self, spans: Iterable[Window], targets: Sequence[Mapping[str, str]]) -> Iterator[Request]:
@@ -118,7 +122,9 @@ class SeriesReader:
                 else:
                     yield self._reader.request(tags, window)
 
-    def _take(self, request: Request, answer: Document | BrazeError) -> Iterator[tuple[SeriesPlan, Record]]:
+    def _take(
+        self, request: Request, answer: Document | BrazeError
+    ) -> Iterator[tuple[SeriesPlan, Record | list[bytes]]]:
         window, tags = request.window, request.tags
         assert window is not None  # noqa: S101 - for the type checker; each request of a series has one
         if isinstance(answer, BrazeError):
@@ -126,7 +132,8 @@ class SeriesReader:
             return
         try:
             with expected_shape(f"GET {request.path}"):
-                rows, records = self._records(answer, tags, window)
+                take = self._records if answer.encoded is None else self._encoded
+                rows, records = take(answer, tags, window)
         except MalformedError as error:
             self._pass_over(tags, window, error)
             return
@@ -139,7 +146,7 @@ class SeriesReader:
 
     def _records(
         self, answer: Document, tags: Mapping[str, str], window: Window
-    ) -> tuple[int, list[tuple[SeriesPlan, Record]]]:
+    ) -> tuple[int, list[tuple[SeriesPlan, Record | list[bytes]]]]:
         """Return the number of wanted rows in a response, and the checked records of all streams."""
         zone = self._run.settings.zone
         by_time = {row["time"]: row for row in self._reader.rows(answer, window)}
@@ -148,7 +155,7 @@ class SeriesReader:
             rows = [row for row in rows if not self._is_nothing(row, tags)]
         # Decide once for all rows whether a stream wants the whole window.
         ranges = [(each, each.first <= window.first) for each in self._ranges]
-        records = []
+        records: list[tuple[SeriesPlan, Record | list[bytes]]] = []
         for row in rows:
             for each, whole in ranges:
                 if whole or each.wants(tags, row["time"]):
@@ -156,6 +163,18 @@ class SeriesReader:
                         each.stream.conform(record)
                         records.append((each.stream, record))
         return len(rows), records
+
+    def _encoded(
+        self, answer: Document, tags: Mapping[str, str], window: Window
+    ) -> tuple[int, list[tuple[SeriesPlan, Record | list[bytes]]]]:
+        """Return the same as `_records`, for the encoded rows of a response."""
+        zone = self._run.settings.zone
+        rows = [(stamp, row) for stamp, row in (answer.encoded or {}).items() if window.wants(stamp, zone)]
+        if self._first_days and self._reader.trimmed:
+            rows = [(stamp, row) for stamp, row in rows if not self._is_nothing(msgspec.json.decode(row), tags)]
+        (only,) = self._ranges
+        whole = only.first <= window.first
+        return len(rows), [(only.stream, [row for stamp, row in rows if whole or only.wants(tags, stamp)])]
 
     def _pass_over(self, tags: Mapping[str, str], window: Window, error: BrazeError) -> None:
         """Continue without a parent that keeps failing or that Braze refuses (archived since it was listed, say)."""
@@ -217,7 +236,7 @@ class SeriesStream(SeriesPlan):
     """
 
     @override
-    def read_for(self, streams: list[Any]) -> Iterator[tuple[SeriesPlan, Record]]:
+    def read_for(self, streams: list[Any]) -> Iterator[tuple[SeriesPlan, Record | list[bytes]]]:
         return SeriesReader(self, streams).records()
 
 

@@ -15,6 +15,7 @@ from tap_braze.fetching.fetch import Request
 from tap_braze.fetching.gaps import Gaps
 from tap_braze.fetching.windows import first_day, span, windows
 from tap_braze.streams.base import columns
+from tap_braze.streams.base.row_types import EncodedRows, can_stay_encoded
 from tap_braze.streams.base.shared import SharedStream
 from tap_braze.streams.base.stream import MISSING, bad_bookmark
 from tap_braze.times import moment
@@ -59,6 +60,8 @@ class SeriesPlan(SharedStream):
     hourly: ClassVar[bool] = False  # whether the series is also available by hour
     longest: ClassVar[int] = 100  # days that fit in one response
     switches: ClassVar[tuple[str, ...]] = ()  # parameters to send as true
+    rows_in: ClassVar[str] = ""  # the field with the rows, if `payload` is an object
+    shared_columns: ClassVar[tuple[str, ...]] = ()  # columns whose value stands once in that object
     source: ClassVar[type[SeriesPlan] | None] = None  # for a long form: the series whose rows are unfolded
 
     def __init__(self, run: RunContext) -> None:
@@ -106,7 +109,25 @@ class SeriesPlan(SharedStream):
 
     def rows(self, document: dict[str, Any], window: Window) -> list[Record]:  # noqa: ARG002 - used by subclasses
         """Return the rows of a response, each with its `time`."""
-        return document[self.payload] or []
+        found: Any = document[self.payload] or []
+        if not (self.rows_in and found):
+            return found  # type: ignore[no-any-return]
+        return [{**{name: found.get(name) for name in self.shared_columns}, **row} for row in found[self.rows_in]]
+
+    def encoded_rows(self) -> EncodedRows | None:
+        """Return the reader of rows that stay encoded; None if something may change them."""
+        if not self.is_whole or type(self).rows is not SeriesPlan.rows:
+            return None
+        tags = {*self.split_by, *self.parent_fields}
+        columns = {
+            name: {**column, "format": None} if name in self.as_written else column
+            for name, column in self.schema["properties"].items()
+            if name in self._known_fields and name not in tags
+        }
+        if not (columns.keys() >= {*self.shared_columns} and all(map(can_stay_encoded, columns.values()))):
+            return None
+        keys = [name for name in self.primary_keys if name not in tags]
+        return EncodedRows(columns, keys, self.payload, nested=self.rows_in, shared=self.shared_columns)
 
     def unfold(self, row: Record) -> Iterable[Record]:
         """Return the records for a row: the row itself, or its long form."""

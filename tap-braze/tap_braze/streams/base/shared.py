@@ -24,20 +24,20 @@ class SharedStream(BrazeStream):
         self.was_read = False
 
     @override
-    def get_records(self, context: Context | None) -> Iterator[Record]:
+    def get_records(self, context: Context | None) -> Iterator[Any]:
         if self.was_read:
             return
         streams = self._sharing()
         for stream, record in self.read_for(streams):
-            if stream is self:
+            if stream is self or isinstance(record, list):
                 yield record
             else:
                 stream.emit(record)
         for stream in streams:
             stream.was_read = True
 
-    def read_for(self, streams: list[Any]) -> Iterator[tuple[SharedStream, Record]]:
-        """Return the records of these streams, each with its stream."""
+    def read_for(self, streams: list[Any]) -> Iterator[tuple[SharedStream, Record | list[bytes]]]:
+        """Return the records of these streams, each with its stream; only those of this stream may be encoded."""
         raise NotImplementedError
 
     def shares_with(self, stream: SharedStream) -> bool:

@@ -267,7 +267,10 @@ class BrazeStream(SdkStream):
     def before_record(self, record: Record) -> None:
         if self.tombstones is not None:
             self.tombstones.add(record)
-        self.run.progress.wrote(self.name)
+
+    @override
+    def wrote(self, records: int) -> None:
+        self.run.progress.wrote(self.name, records)
 
     @property
     def version(self) -> int:

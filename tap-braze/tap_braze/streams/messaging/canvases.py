@@ -173,6 +173,8 @@ class CanvasesAnalytics(SeriesStream):
     details = CanvasesDetails
     longest = _LONGEST
     switches = ("include_variant_breakdown", "include_step_breakdown", "include_deleted_step_data")
+    rows_in = "stats"
+    shared_columns = ("name",)
     primary_keys: Sequence[str] = ("canvas_id", "time")
     schema = columns.schema(
         columns.key("canvas_id", "API identifier of the Canvas."),
@@ -180,11 +182,6 @@ class CanvasesAnalytics(SeriesStream):
         th.Property("name", th.StringType, description="Name of the Canvas."),
         *_STATS,
     )
-
-    @override
-    def rows(self, document: dict[str, Any], window: Window) -> list[Record]:
-        data = document["data"] or {"stats": []}
-        return [{"name": data.get("name"), **row} for row in data["stats"]]
 
 
 class CanvasesVariantsAnalytics(CanvasesAnalytics):
