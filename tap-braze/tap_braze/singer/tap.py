@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import json
+import os
 import sys
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
@@ -31,6 +32,7 @@ from tap_braze.reporting.history import Run
 from tap_braze.reporting.rates import INTERVAL
 from tap_braze.reporting.run_report import RunReport
 from tap_braze.sdk import SDK_SETTINGS, ConfigInput, SdkTap, get_selected_schema
+from tap_braze.settings.given import unread
 from tap_braze.settings.schema import CONFIG_SCHEMA
 from tap_braze.settings.validation import checked
 from tap_braze.singer import access, state_file
@@ -105,7 +107,8 @@ class TapBraze(SdkTap):
 
     @override
     def checked(self, config: dict[str, Any], env_prefix: str) -> tuple[dict[str, Any], list[str]]:
-        return checked(config, self.config_jsonschema, env_prefix, SDK_SETTINGS)
+        found, errors = checked(config, self.config_jsonschema, env_prefix, SDK_SETTINGS)
+        return found, [*unread(os.environ, env_prefix, config, self.config_jsonschema), *errors]
 
     @override
     @contextmanager

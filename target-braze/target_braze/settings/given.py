@@ -26,6 +26,8 @@ _MELTANO: Final = frozenset(
         *("_dialect", "_target_schema", "_mappings", "_use_cached_catalog"),
     }
 )
+# How much an environment variable must resemble a setting, from 0 to 1.
+_CLOSE: Final = 0.8
 # Number of valid names that an error lists if none is close.
 _LISTED: Final = 12
 
@@ -56,6 +58,58 @@ def unknown(config: Mapping[str, Any], schema: Mapping[str, Any], known: frozens
             yield _line(name, name, [*names])
         elif name in names:
             yield from _unknown_within(name, value, names[name])
+
+
+def unread(
+    environment: Mapping[str, str], prefix: str, config: Mapping[str, Any], schema: Mapping[str, Any]
+) -> Iterator[str]:
+    """Yield a line for each environment variable that means a setting, but has not become one.
+
+    The environment belongs to all programs, so a name that resembles no setting is not an error: Kubernetes sets
+    TARGET_BRAZE_SERVICE_HOST for a service of that name, and Meltano sets TARGET_BRAZE_EU_ENDPOINT for a plugin
+    target-braze-eu, extras such as TARGET_BRAZE__DIALECT, and a variable for each setting that it also writes to the
+    config, nested ones too.
+
+    Args:
+        environment: All environment variables.
+        prefix: Beginning of the names of the plugin's variables, such as TARGET_BRAZE_.
+        config: Settings as given, with those that were read from the environment.
+        schema: JSON Schema of the settings.
+    """
+    names = {name.upper(): name for name in schema["properties"]}
+    nested = tuple(f"{name.upper()}_" for name, described in schema["properties"].items() if _is_object(described))
+    for variable, value in environment.items():
+        given = variable.removeprefix(prefix)
+        if given == variable or not value:
+            continue
+        if given in names:
+            if names[given] not in config:
+                yield (
+                    f"environment variable {variable} is set, but the environment is not read: add --config=ENV, give "
+                    f"setting '{names[given]}' in the config, or unset the variable"
+                )
+        elif given.startswith(nested):
+            outer = max((name for name in names if given.startswith(f"{name}_")), key=len)
+            if names[outer] not in config:
+                yield (
+                    f"environment variable {variable} names a part of setting '{names[outer]}': set {prefix}{outer} to "
+                    "the whole setting as JSON, with --config=ENV, or unset the variable"
+                )
+        elif close := _close_variable(given, names):
+            yield f"environment variable {variable} is no setting; did you mean {prefix}{close}? If not, unset it"
+
+
+def _close_variable(given: str, names: Mapping[str, str]) -> str | None:
+    for name in names:
+        if name.replace("_", "") == given.replace("_", ""):
+            return name
+        if given.endswith(f"_{name}"):
+            return None
+    return next(iter(difflib.get_close_matches(given, names, n=1, cutoff=_CLOSE)), None)
+
+
+def _is_object(described: Mapping[str, Any]) -> bool:
+    return "object" in _types(described)
 
 
 def _unknown_within(path: str, value: object, schema: Mapping[str, Any]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import math
+import os
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from singer_sdk import Target
@@ -18,6 +19,7 @@ from singer_sdk.plugin_base import SingerCommand, _ConfigInput
 from typing_extensions import override
 
 from target_braze.settings.config import CONFIG
+from target_braze.settings.given import unread
 from target_braze.settings.validation import mistakes, numbers, prepare
 
 if TYPE_CHECKING:
@@ -182,6 +184,7 @@ class SdkTarget(Target):
     def _validate_config(self, *, raise_errors: bool = True) -> list[str]:
         self._config |= self.fixed
         errors = prepare(self._config, self.config_jsonschema, SDK_SETTINGS, sends=self.sends)
+        errors += unread(os.environ, self._env_var_prefix, self._config, self.config_jsonschema)
         if not errors:
             errors = super()._validate_config(raise_errors=raise_errors) or mistakes(self._config)
         if errors and raise_errors:

@@ -96,3 +96,40 @@ def test_a_list_is_the_same_as_text_in_text_or_as_it_is(numbers: list[int]) -> N
     schema = {"type": ["array", "null"], "items": {"type": "integer"}}
     given_as = [numbers, json.dumps(numbers), [str(number) for number in numbers], json.dumps([*map(str, numbers)])]
     assert all(parsed(each, schema) == numbers for each in given_as)
+
+
+@pytest.mark.parametrize(
+    ("variable", "error"),
+    [
+        (
+            "TAP_BRAZE_ENDDATE",
+            "environment variable TAP_BRAZE_ENDDATE is no setting; did you mean TAP_BRAZE_END_DATE? If not, unset it",
+        ),
+        ("TAP_BRAZE_INCLUDE_PROFILE", "did you mean TAP_BRAZE_INCLUDE_PROFILES?"),
+        ("TAP_BRAZE_LOOKBACK_DAYS", "is set, but the environment is not read: add --config=ENV"),
+        (
+            "TAP_BRAZE_USERS_SEGMENT_IDS",
+            "names a part of setting 'users': set TAP_BRAZE_USERS to the whole setting as JSON, with --config=ENV",
+        ),
+    ],
+)
+def test_a_variable_that_means_a_setting_stops_the_run(
+    sandbox: Sandbox, run_tap: RunTap, variable: str, error: str
+) -> None:
+    run = run_tap(catalog={"streams": []}, env={variable: "5"})
+    assert run.exit_code == 1
+    assert len(run.errors) == 1
+    assert error in run.errors[0]
+    assert not sandbox.requests
+
+
+def test_variables_of_others_are_left_alone(run_tap: RunTap) -> None:
+    others = {
+        "TAP_BRAZE_SERVICE_HOST": "10.0.0.1",  # Kubernetes
+        "TAP_BRAZE_LOGLEVEL": "info",  # the SDK
+        "TAP_BRAZE__SELECT": '["*.*"]',  # Meltano, also the next three
+        "TAP_BRAZE_EU_END_DATE": "2026-01-01",
+        "TAP_BRAZE_USERS": "{}",
+        "TAP_BRAZE_USERS_SEGMENT_IDS": '["a"]',
+    }
+    assert run_tap("segments", users={"segment_ids": ["a"]}, env=others).exit_code == 0
