@@ -57,6 +57,8 @@ class _Today:
     midnight: datetime
     messages: list[tuple[Campaign, str]]
     """Campaigns sent that day, each with all its message variations."""
+    sends: dict[str, str]
+    """The send ID that messages have, by campaign; those of most campaigns have none."""
     canvases: list[Canvas]
     events: list[str]
     products: list[str]
@@ -68,10 +70,12 @@ class _Today:
             return first is not None and first <= midnight and (last is None or midnight <= last)
 
         sent = [one for one in workspace.campaigns.values() if runs(one.first_sent, one.last_sent)]
+        begun = [send for send in workspace.sends.values() if send.sent_at < midnight + timedelta(days=1)]
         entered = [one for one in workspace.canvases.values() if runs(one.first_entry, one.last_entry) and one.variants]
         return cls(
             midnight,
             [(campaign, variation) for campaign in sent for variation in campaign.messages],
+            {send.campaign_id: send.id for send in sorted(begun, key=lambda send: send.sent_at)},
             entered,
             sorted(workspace.events),
             sorted(workspace.products),
@@ -133,7 +137,8 @@ def _live(diary: Diary, today: _Today) -> None:
         _session(diary, today)
     messages = [one for one in today.messages if reaches(one[0].messages[one[1]]["channel"], person)]
     for _ in range(chance.number(5) if messages else 0):
-        _campaign(diary, *chance.one_of(messages))
+        campaign, variation = chance.one_of(messages)
+        _campaign(diary, campaign, variation, today.sends.get(campaign.id))
     if today.canvases and chance.once_in(4):
         _canvas(diary, chance.one_of(today.canvases))
     if today.groups and person["email_address"] and chance.once_in(12):
@@ -175,7 +180,7 @@ def _session(diary: Diary, today: _Today) -> None:
         diary.add("users.behaviors.app.SessionEnd", end, session_id=session, duration=float(length), offline=late)
 
 
-def _campaign(diary: Diary, campaign: Campaign, variation: str) -> None:
+def _campaign(diary: Diary, campaign: Campaign, variation: str, send: str | None) -> None:
     chance, at = diary.chance, diary.moment()
     message = campaign.messages[variation]
     about = {
@@ -183,6 +188,7 @@ def _campaign(diary: Diary, campaign: Campaign, variation: str) -> None:
         "campaign_name": campaign.name,
         "message_variation_id": variation,
         "message_variation_name": message.get("name", "Control"),
+        "send_id": send,
     }
     if message.get("type") == "control":
         diary.add("users.campaigns.EnrollInControl", at, **about)

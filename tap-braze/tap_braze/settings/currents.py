@@ -66,6 +66,16 @@ CURRENTS: Final = th.Property(
             title="Deduplicate",
             description="Drop an event whose ID came shortly before in the same run and stream.",
         ),
+        th.Property(
+            "find_sends",
+            th.BooleanType,
+            default=False,
+            title="Find sends",
+            description=(
+                "Read statistics of each send that the files name, as if it were in `send_ids`. The first run of "
+                "`sends_analytics` then reads all files of messages sent in the last 14 days, later runs the new ones."
+            ),
+        ),
         nullable=False,
         additional_properties=False,
     ),
@@ -75,7 +85,8 @@ CURRENTS: Final = th.Property(
         "The event files that Braze Currents writes, for the `currents_…` streams. `url`: the bucket (`s3://`, "
         "`gs://`, `az://`) or folder; `storage_options`: its credentials. `event_types`: which types to read, "
         "globs allowed (default: all). `start_date`: first hour of files (default: the tap's). `lookback_hours` "
-        "(168): how late files may appear. `deduplicate` (false): drop events that repeat within a run."
+        "(168): how late files may appear. `deduplicate` (false): drop events that repeat within a run. "
+        "`find_sends` (false): also read `sends_analytics` of the sends in the files."
     ),
 )
 
@@ -94,6 +105,7 @@ class Currents:
     not_before: datetime | None
     lookback: timedelta
     deduplicate: bool
+    find_sends: bool
 
     def wants(self, event_type: str) -> bool:
         """Return whether to read an event type."""
@@ -101,7 +113,13 @@ class Currents:
 
     @classmethod
     def of(cls, config: Mapping[str, Any], start: datetime, not_before: datetime | None) -> Currents:
-        """Read the setting."""
+        """Read the setting.
+
+        Raises:
+            ValueError: It lacks a part that another one needs.
+        """
+        if config["find_sends"] and config.get("url") is None:
+            raise ValueError("setting 'currents.find_sends': set 'currents.url' too, the bucket with the files to read")
         return cls(
             url=config.get("url"),
             storage_options=config["storage_options"],
@@ -110,4 +128,5 @@ class Currents:
             not_before=not_before,
             lookback=timedelta(hours=config["lookback_hours"]),
             deduplicate=config["deduplicate"],
+            find_sends=config["find_sends"],
         )

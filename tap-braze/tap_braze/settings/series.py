@@ -76,7 +76,7 @@ SERIES: Final = (
         title="Send IDs",
         description=(
             'Sends that `sends_analytics` reads, such as `[{"campaign_id": "...", "send_id": "..."}]`. Braze has '
-            "no endpoint that lists them. Default: none."
+            "no endpoint that lists them; `currents.find_sends` finds them in event files. Default: none."
         ),
     ),
 )

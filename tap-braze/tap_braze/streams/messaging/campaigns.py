@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
+from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
+from tap_braze.currents.sends import SendFinder
+from tap_braze.fetching.gaps import Gaps
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import TRANSLATABLE, DetailsStream
 from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
@@ -17,9 +21,11 @@ from tap_braze.streams.base.series import SeriesStream
 from tap_braze.streams.base.stream import CAMPAIGN_SERIES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Record
+
+CURRENTS: Final = "currents"  # in STATE: the sends found in event files, and the files read
 
 
 class Campaigns(ChangesStream):
@@ -129,7 +135,7 @@ class CampaignsMessagesAnalytics(CampaignsAnalytics):
 
 
 class SendsAnalytics(SeriesStream):
-    """Statistics by day of the sends in the setting `send_ids`; Braze keeps them for 14 days after the send."""
+    """Statistics by day of the sends in the settings or in Currents; Braze keeps them for 14 days after the send."""
 
     name = "sends_analytics"
     path = "/sends/data_series"
@@ -153,7 +159,39 @@ class SendsAnalytics(SeriesStream):
 
     @override
     def targets(self) -> Sequence[Mapping[str, str]]:
-        return self.run.settings.send_ids
+        named = self.run.settings.send_ids
+        return [*named, *(send for send in self._found if send not in named)]
+
+    @override
+    def assume_rows(self, rows: Iterable[Any]) -> None:
+        self._found = []  # `--test` reads no files
+
+    @property
+    @override
+    def gaps(self) -> Gaps:
+        # Sends come and go: what Braze no longer keeps is not missing.
+        listed, gaps = self.targets(), Gaps()
+        for tags, (first, last) in super().gaps:
+            if tags in listed:
+                gaps.add(tags, first, last)
+        return gaps
+
+    @cached_property
+    def _found(self) -> Sequence[Mapping[str, str]]:
+        """The sends in event files; Braze has statistics only for those of API campaigns."""
+        run = self.run
+        if not run.settings.currents.find_sends:
+            return []
+        state = self.stream_state.setdefault(CURRENTS, {}) if self._is_incremental else {}
+        try:
+            finder = SendFinder(state, run.files, run.settings.currents.lookback)
+        except ValueError as error:
+            text = f"stream '{self.name}': '{CURRENTS}' in the state is wrong: {error}; remove it"
+            raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
+        finder.find(run.settings.concurrency, run.progress.tick, partial(run.report.record_missing, self.name))
+        rows = run.stream(Campaigns).everything(self.name)
+        api_campaigns = {row["id"] for row in rows if row.get("is_api_campaign") is not False}
+        return [send for send in finder.sends() if send["campaign_id"] in api_campaigns]
 
 
 class CampaignMessageStream(MessageStream):
