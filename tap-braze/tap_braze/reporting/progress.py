@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from singer_sdk import metrics
 
+from tap_braze.process.terminal import View
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from logging import Logger, LoggerAdapter
@@ -31,6 +33,9 @@ FIELDS: Final = {
     "seconds_left": "at most this long until the end of the stream, at its pace so far; where its requests are known",
 }
 
+# Seconds over which a live display measures rates.
+_PACE_SECONDS: Final = 2.0
+
 
 @dataclass
 class StreamCounts:
@@ -39,6 +44,18 @@ class StreamCounts:
     records: int = 0
     requests: int = 0
     waited: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Moment:
+    """How far the run is. `share` of the stream is done and `left` seconds remain, None where that cannot be known."""
+
+    requests_per_second: float
+    records_per_second: float
+    seconds: float
+    waits_for: str
+    share: float | None
+    left: float | None
 
 
 class Progress:
@@ -66,10 +83,11 @@ class Progress:
         self._logger = logger
         self._waited = waited
         self._waits_for = waits_for
-        self._started = self._logged = time.monotonic()
+        self._started = self._measured = time.monotonic()
         self._begun = 0
-        self._requests = self._requests_logged = 0
-        self._records = self._records_logged = 0
+        self._requests = self._measured_requests = 0
+        self._records = self._measured_records = 0
+        self._pace = self._record_pace = 0.0
         self._stream = ""
         self._stream_began = 0.0
         self._waited_before = 0.0
@@ -141,52 +159,67 @@ class Progress:
 
     def log(self) -> None:
         """Log the progress of the run."""
+        moment = self._moment(measure_over=0.0)
+        facts: dict[str, object] = {}
+        if self._stream:
+            facts = {
+                "stream": self._stream,
+                "stream_number": self._begun,
+                "stream_count": self.selected,
+                "requests": self._requests,
+                "records": self._records,
+                "requests_per_second": round(moment.requests_per_second, 1),
+                "records_per_second": round(moment.records_per_second, 1),
+            }
+            if self._windows is not None and self._window is not None:
+                facts |= {"window": self._windows[0], "windows": self._windows[1]}
+        if moment.waits_for:
+            facts["waits_for"] = moment.waits_for
+        left = ""
+        if moment.left is not None:
+            facts["seconds_left"] = round(moment.left)
+            left = f"; at most {moment.left:,.0f} s left of this stream"
+        self._logger.info("%s%s", self._text(moment), left, extra=facts)
+
+    def look(self) -> View:
+        """Return a picture of the run."""
+        moment = self._moment(measure_over=_PACE_SECONDS)
+        return View(
+            self._text(moment),
+            share=moment.share,
+            left=moment.left,
+            columns=("stream", "records", "requests", "waited"),
+            rows=[
+                (name, f"{counts.records:,}", f"{counts.requests:,}", f"{counts.waited:.1f} s")
+                for name, counts in [*self.streams.items()]
+            ],
+        )
+
+    def _moment(self, measure_over: float) -> _Moment:
         now = time.monotonic()
-        span = max(now - self._logged, 1e-9)
-        pace = (self._requests - self._requests_logged) / span
-        record_pace = (self._records - self._records_logged) / span
-        self._logged, self._requests_logged, self._records_logged = now, self._requests, self._records
-        waits_for = self._waits_for()
+        if (span := now - self._measured) >= measure_over:
+            self._pace = (self._requests - self._measured_requests) / max(span, 1e-9)
+            self._record_pace = (self._records - self._measured_records) / max(span, 1e-9)
+            self._measured, self._measured_requests, self._measured_records = now, self._requests, self._records
+        planned, of_stream = self._planned, self._of_stream
+        share = left = None
+        if planned and of_stream:
+            share = min(1.0, of_stream / planned)
+            left = max(0.0, planned - of_stream) * (now - self._stream_began) / of_stream
+        return _Moment(self._pace, self._record_pace, now - self._started, self._waits_for(), share, left)
+
+    def _text(self, moment: _Moment) -> str:
+        waiting = f"; waiting for {moment.waits_for}" if moment.waits_for else ""
         if not self._stream:
-            self._logger.info(
-                "looking at what there is to read, for %.0f s so far%s",
-                now - self._started,
-                _after_semicolon(waits_for),
-            )
-            return
-        planned, of_stream, windows, window = self._planned, self._of_stream, self._windows, self._window
-        facts = {
-            "stream": self._stream,
-            "stream_number": self._begun,
-            "stream_count": self.selected,
-            "requests": self._requests,
-            "records": self._records,
-            "requests_per_second": round(pace, 1),
-            "records_per_second": round(record_pace, 1),
-        }
-        if waits_for:
-            facts["waits_for"] = waits_for
-        parts = [f"{of_stream:,}{'' if planned is None else f' of {planned:,}'} requests"]
+            return f"looking at what there is to read, for {moment.seconds:.0f} s so far{waiting}"
+        planned, windows, window = self._planned, self._windows, self._window
+        parts = [f"{self._of_stream:,}{'' if planned is None else f' of {planned:,}'} requests"]
         if windows is not None and window is not None:
-            facts |= {"window": windows[0], "windows": windows[1]}
             parts.insert(0, f"window {windows[0]} of {windows[1]} (to {window.last})")
-        if planned is not None and of_stream:
-            left = (planned - of_stream) * (now - self._stream_began) / of_stream
-            facts["seconds_left"] = round(left)
-            parts.append(f"at most {left:,.0f} s left at this pace")
-        self._logger.info(
-            "stream %d of %d '%s': %s; %.0f requests/s, %.0f records/s; run: %s requests, %s records in %.0f s%s",
-            self._begun,
-            self.selected,
-            self._stream,
-            ", ".join(parts),
-            pace,
-            record_pace,
-            f"{self._requests:,}",
-            f"{self._records:,}",
-            now - self._started,
-            _after_semicolon(waits_for),
-            extra=facts,
+        return (
+            f"stream {self._begun} of {self.selected} '{self._stream}': {', '.join(parts)}; "
+            f"{moment.requests_per_second:.0f} requests/s, {moment.records_per_second:.0f} records/s; "
+            f"run: {self._requests:,} requests, {self._records:,} records in {moment.seconds:.0f} s{waiting}"
         )
 
     def log_table(self, refused: Mapping[str, int]) -> None:
@@ -223,7 +256,3 @@ class Progress:
 
     def _log_row(self, name: str, *cells: str) -> None:
         self._logger.info("%s%s", name.ljust(_WIDEST_NAME), "".join(cell.rjust(12) for cell in cells))
-
-
-def _after_semicolon(waits_for: str) -> str:
-    return f"; waiting for {waits_for}" if waits_for else ""

@@ -10,6 +10,7 @@ import sys
 from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from io import StringIO
+from logging import INFO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
 
@@ -23,7 +24,7 @@ from singer_sdk.tap_base import CliTestOptionValue
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, StoppedError
-from tap_braze.process import standard_streams
+from tap_braze.process import standard_streams, terminal
 from tap_braze.process.repeated_warnings import counted
 from tap_braze.process.signals import Stopped
 from tap_braze.process.standard_streams import OutputError
@@ -44,6 +45,7 @@ from tap_braze.untrusted import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
     from tap_braze.streams.base.stream import BrazeStream
 
@@ -128,7 +130,7 @@ class TapBraze(SdkTap):
                 at_end.enter_context(self._reporting(Path(path)))
             at_end.callback(lambda: self.run.progress.log_table(self.run.report.counts))
             at_end.enter_context(counted(self.logger))
-            at_end.enter_context(ticking(self.run.progress.log))
+            at_end.enter_context(self._showing_progress())
             try:
                 yield
             except (Stopped, StoppedError):
@@ -137,6 +139,11 @@ class TapBraze(SdkTap):
                 self.message_writer.write_last(StateMessage(self.state))
                 self.logger.warning("%s: stopped; the next run continues from the last STATE", reason.signal_name)
                 raise reason from None
+
+    def _showing_progress(self) -> AbstractContextManager[None]:
+        progress = self.run.progress
+        is_live = terminal.is_free() and self.logger.isEnabledFor(INFO)
+        return terminal.live(progress.look) if is_live else ticking(progress.log)
 
     @contextmanager
     def _reporting(self, path: Path) -> Iterator[None]:

@@ -12,17 +12,18 @@ from typing_extensions import Self
 
 from target_braze.braze.client import Answer, BrazeError, StoppedError
 from target_braze.braze.hosts import base_url
-from target_braze.delivery.dispatcher import Dispatcher, RejectedError
+from target_braze.delivery.dispatcher import Dispatcher
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
 from target_braze.loader.context import Context
+from target_braze.loader.errors import RejectedRecordError, shown
 from target_braze.loader.parts import mapping_defaults, new_client
 from target_braze.loader.stream import LoaderStream
 from target_braze.preview.dry_run import Estimate
 from target_braze.preview.preflight import Preflight
+from target_braze.process import terminal
 from target_braze.process.ticker import ticking
-from target_braze.records import MappingError
 from target_braze.reporting.dead_letters import DeadLetters
 from target_braze.reporting.history import Run
 from target_braze.reporting.progress import Progress
@@ -43,17 +44,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("target-braze")
 
 
-class RejectedRecordError(RejectedError):
-    """A record was rejected, and setting `on_error` is fail. `lacks_key`: the record's key has no value."""
-
-    def __init__(self, record: Record, why: Rejection) -> None:
-        super().__init__(
-            f"{record}: {why.reason}. Fix it at the source or in the mapping; or set on_error to dead_letter to set "
-            "such records aside"
-        )
-        self.lacks_key = record.lacks_key
-
-
 class Loader:
     """Load records from any source into Braze: mapping, delivery, ledger, dead letters and summary of one run.
 
@@ -71,16 +61,27 @@ class Loader:
         config: Settings of the target, listed in its README, without those of the Singer SDK (`stream_maps`).
         failed: Called with the reason, from another thread, as soon as nothing more can be delivered. Useful for a
             caller that waits for records; `write` and the end of the block raise the reason in any case.
+        share_read: Returns how much of the input has been read, from 0 to 1, to estimate when the load ends; None if
+            that cannot be known. Called from another thread.
+        live: Show progress in a live display on standard error instead of a log line every five seconds.
 
     Raises:
         SettingsError: A setting is missing or wrong.
         BrazeError: A connection setting is wrong.
     """
 
-    def __init__(self, config: Mapping[str, Any], *, failed: Callable[[BaseException], None] | None = None) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        *,
+        failed: Callable[[BaseException], None] | None = None,
+        share_read: Callable[[], float | None] = lambda: None,
+        live: bool = False,
+    ) -> None:
         self._config = complete(config)
         self._dry_run: bool = self._config["dry_run"]
         self._failed = failed
+        self._live = live and _log.isEnabledFor(logging.INFO)
         self._run = Run("target-braze")
         self._summary = Summary(Rejections(shows_values=self._config["report_values"]))
         path = self._config.get("report_path")
@@ -92,7 +93,7 @@ class Loader:
         self._client = new_client(self._config)
         self._begun = False
         # Set while the run lasts.
-        self._progress = Progress(self._summary, self._client)
+        self._progress = Progress(self._summary, self._client, share_read)
         self._context: Context | None = None
         self._exit = ExitStack()
         self._interruptions: list[BaseException] = []
@@ -111,7 +112,7 @@ class Loader:
             opened.push(self._conclude)
             if self._report is not None:
                 opened.enter_context(ticking(self._report.sample, INTERVAL))
-            opened.enter_context(ticking(self._progress.log))
+            opened.enter_context(terminal.live(self._progress.look) if self._live else ticking(self._progress.log))
             if self._dead_letters is not None:
                 self._dead_letters.begin()
                 opened.push(self._close_dead_letters)
@@ -345,7 +346,7 @@ class Loader:
 
     def _conclude(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
         is_stopped = isinstance(error, KeyboardInterrupt) or self._is_interruption(error)
-        self._run.end("completed" if error is None else "stopped" if is_stopped else "failed", _shown(error))
+        self._run.end("completed" if error is None else "stopped" if is_stopped else "failed", shown(error))
         try:
             if self._estimate is not None:
                 for stream, counts in self._summary.streams.items():
@@ -372,14 +373,3 @@ class Loader:
 
     def _is_interruption(self, error: BaseException | None) -> bool:
         return any(error is one for one in self._interruptions)
-
-
-def _shown(error: BaseException | None) -> str | None:
-    """Return what ended a run as its report shows it, without values of records."""
-    if error is None:
-        return None
-    if isinstance(error, RejectedRecordError):
-        return "a record was rejected, and setting 'on_error' is fail"
-    if isinstance(error, (BrazeError, LedgerError, MappingError, OSError, RejectedError)):
-        return str(error)
-    return str(getattr(error, "signal_name", type(error).__name__))

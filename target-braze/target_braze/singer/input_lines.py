@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import select
+import stat
 import sys
 import weakref
 from contextlib import suppress
@@ -24,6 +25,7 @@ class InputLines:
 
     def __init__(self) -> None:
         self.interruption: BaseException | None = None
+        self._descriptor: int | None = None
         self._woken, self._wake = os.pipe()
         os.set_blocking(self._wake, False)
         weakref.finalize(self, _close, self._woken, self._wake)
@@ -35,6 +37,17 @@ class InputLines:
         with suppress(BlockingIOError):  # the pipe is full, so the reader is already awake
             os.write(self._wake, b"\0")
 
+    def share_read(self) -> float | None:
+        """Return how much of the input has been read, from 0 to 1; None if it is no file. Safe to call from threads."""
+        descriptor = self._descriptor
+        if descriptor is None:
+            return None
+        with suppress(OSError):
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode) and status.st_size:
+                return min(1.0, os.lseek(descriptor, 0, os.SEEK_CUR) / status.st_size)
+        return None
+
     def read(self, source: IO[bytes] | IO[str]) -> Iterator[list[bytes]]:
         """Yield the lines of a file, as many at a time as are available. Stop early after an interruption."""
         try:
@@ -42,7 +55,11 @@ class InputLines:
         except (AttributeError, io.UnsupportedOperation):
             descriptor = None
         if descriptor is not None:
-            yield from self._of_descriptor(descriptor)
+            self._descriptor = descriptor
+            try:
+                yield from self._of_descriptor(descriptor)
+            finally:
+                self._descriptor = None  # its number may soon be that of another file
             return
         while self.interruption is None and (line := source.readline()):
             yield [line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line]

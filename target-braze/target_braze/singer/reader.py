@@ -83,6 +83,10 @@ class MessageReader(GenericSingerReader[bytes]):
         """Raise `reason` in place of the next message. Safe to call from signal handlers and threads."""
         self._lines.interrupt(reason)
 
+    def share_read(self) -> float | None:
+        """Return how much of the input has been read, from 0 to 1; None if it is no file."""
+        return self._lines.share_read()
+
     @override
     def process_lines(
         self, file_input: IO[bytes] | None, callbacks: dict[str, Callable[[dict[str, Any]], None]]

@@ -12,7 +12,9 @@ from singer_sdk.exceptions import MissingKeyPropertiesError
 from typing_extensions import override
 
 from target_braze.delivery.dispatcher import RejectedError
-from target_braze.loader.run import Loader, RejectedRecordError
+from target_braze.loader.errors import RejectedRecordError
+from target_braze.loader.run import Loader
+from target_braze.process import terminal
 from target_braze.process.repeated_warnings import counted
 from target_braze.process.signals import Stopped, handle
 from target_braze.reporting.dead_letter_file import FIELD
@@ -43,7 +45,9 @@ class TargetBraze(MessageTarget):
         super().__init__(**options)
         # Without the SDK's own settings, which apply before records reach the loader.
         settings = {name: value for name, value in self.config.items() if name in CONFIG["properties"]}
-        self.loader = Loader(settings, failed=self._give_up)
+        self.loader = Loader(
+            settings, failed=self._give_up, share_read=self.message_reader.share_read, live=terminal.is_free()
+        )
         # Streams that have received a dead letter since their last SCHEMA.
         self._retried: set[str] = set()
 
