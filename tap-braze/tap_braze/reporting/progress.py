@@ -186,6 +186,7 @@ class Progress:
         moment = self._moment(measure_over=_PACE_SECONDS)
         return View(
             self._text(moment),
+            part="this stream",
             share=moment.share,
             left=moment.left,
             columns=("stream", "records", "requests", "waited"),
@@ -197,7 +198,7 @@ class Progress:
 
     def _moment(self, measure_over: float) -> _Moment:
         now = time.monotonic()
-        if (span := now - self._measured) >= measure_over:
+        if (span := now - self._measured) >= measure_over or not self._pace:
             self._pace = (self._requests - self._measured_requests) / max(span, 1e-9)
             self._record_pace = (self._records - self._measured_records) / max(span, 1e-9)
             self._measured, self._measured_requests, self._measured_records = now, self._requests, self._records

@@ -36,7 +36,8 @@ class View:
     """One picture of a run.
 
     Args:
-        text: How far the run is, in one line.
+        text: How far the run is, in a sentence.
+        part: What `share` and `left` are about, if it is not the whole run.
         share: How much is done, from 0 to 1; None if unknown.
         left: Estimated seconds until the end; None if unknown.
         columns: Headings of the table.
@@ -44,6 +45,7 @@ class View:
     """
 
     text: str
+    part: str = ""
     share: float | None = None
     left: float | None = None
     columns: Sequence[str] = ()
@@ -154,9 +156,10 @@ def _drawn(view: View, height: int) -> RenderableType:
     if view.share is None:
         head.add_row(ProgressBar(width=_BAR, pulse=True))
     else:
+        of_part = f" of {view.part}" if view.part else ""
         left = "" if view.left is None else f"about {_duration(view.left)} left"
-        head.add_row(ProgressBar(total=1, completed=view.share, width=_BAR), f"{view.share:.0%}", left)
-    text = Text(view.text, overflow="ellipsis", no_wrap=True)
+        head.add_row(ProgressBar(total=1, completed=view.share, width=_BAR), f"{view.share:.0%}{of_part}", left)
+    text = Text(view.text)
     rows = view.rows[-max(1, height - _OTHER_LINES) :]
     if not rows:
         return Group(head, text)

@@ -117,7 +117,7 @@ class Progress:
     def _moment(self, measure_over: float) -> _Moment:
         now = time.monotonic()
         read, settled = self._summary.records_read, self._summary.records_settled
-        if (span := now - self._measured) >= measure_over:
+        if (span := now - self._measured) >= measure_over or not self._pace:
             self._pace = (settled - self._settled_measured) / max(span, 1e-9)
             self._measured, self._settled_measured = now, settled
         waits_for, delay = self._waits_for(now)
