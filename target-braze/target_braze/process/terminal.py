@@ -153,6 +153,7 @@ def _drawn(view: View, height: int) -> RenderableType:
     from rich.text import Text  # noqa: PLC0415
 
     head = Table.grid(padding=(0, 1))
+    head.add_column(width=_BAR)
     if view.share is None:
         head.add_row(ProgressBar(width=_BAR, pulse=True))
     else:
