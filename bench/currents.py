@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
+from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -115,7 +116,7 @@ def _avro(name: str, kinds: list[str]) -> Any:  # noqa: ANN401 - a schema
 
 def _container(schema: dict[str, Any], count: int, body: bytes) -> bytes:
     """Return a file of one block, as Braze writes it."""
-    sync = bytes(16)
+    sync = blake2b(body, digest_size=16).digest()  # Spark rejects zeros
     out = BytesIO()
     out.write(b"Obj\x01")
     fastavro.schemaless_writer(out, {"type": "map", "values": "bytes"}, {"avro.schema": json.dumps(schema).encode()})

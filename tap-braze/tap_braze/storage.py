@@ -69,15 +69,15 @@ class Storage:
         self._setting = setting
         self.shown = without_credentials(url)
         self._secrets = sorted({*_texts(options), *_secrets(url)}, key=len, reverse=True)
-        scheme = url.partition("://")[0]
+        self._scheme = url.partition("://")[0]
         with self._plain("opened"):
             try:
                 # New files keep appearing, so do not use cached listings.
                 self._files, self._root = url_to_fs(url, **{**options, "use_listings_cache": False})
             except ImportError as error:
-                extra = _EXTRAS.get(scheme)
+                extra = _EXTRAS.get(self._scheme)
                 advice = f"pip install 'tap-braze[{extra}]'" if extra else str(error)
-                raise StorageError(f"setting '{setting}': {scheme}:// needs another package: {advice}") from None
+                raise StorageError(f"setting '{setting}': {self._scheme}:// needs another package: {advice}") from None
 
     @property
     def exists(self) -> bool:
@@ -104,8 +104,21 @@ class Storage:
 
     def sizes(self, path: str) -> dict[str, int]:
         """Return the sizes in bytes of the files under a folder, by path below the root."""
+        return self._sizes(path)
+
+    @property
+    def lists_by_prefix(self) -> bool:
+        """Return whether one request can list all files whose paths start alike, whatever folders they are in."""
+        return self._scheme in _EXTRAS
+
+    def sizes_by_prefix(self, start: str) -> dict[str, int]:
+        """Return the sizes in bytes of the files whose path starts with this, by path below the root."""
+        folder, _, prefix = start.rpartition("/")
+        return self._sizes(folder, prefix=prefix)
+
+    def _sizes(self, folder: str, **more: str) -> dict[str, int]:
         with self._plain("listed"), suppress(FileNotFoundError):
-            found = self._files.find(self._path(path), detail=True)
+            found = self._files.find(self._path(folder), detail=True, **more)
             start = len(self._root.rstrip("/")) + 1
             return {name[start:]: int(entry["size"] or 0) for name, entry in found.items()}
         return {}

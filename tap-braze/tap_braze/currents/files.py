@@ -1,4 +1,4 @@
-"""List the event files in a bucket, folder by folder, only for the hours needed.
+"""List the event files in a bucket, only for the days or hours needed.
 
 …/dataexport.<cluster>.<type>.integration.<id>/event_type=<event type>/date=<YYYY-MM-DD-HH>/…/<name>.avro
 
@@ -37,6 +37,7 @@ _HOUR: Final = re.compile(r"date=(\d{4}-\d\d-\d\d)(?:-(\d\d))?", re.ASCII)
 # Folder levels to list to find the event types: the URL's, two of a connector's folder path, and the integration's.
 _LEVELS: Final = 4
 _MARK_LETTERS: Final = 10
+_DAY_LETTERS: Final = len("date=2026-03-01")
 _LARGEST: Final = 1_073_741_824  # bytes; Braze's files are a few megabytes
 
 
@@ -88,17 +89,21 @@ class Files:
         Raises:
             StorageError: The files cannot be listed.
         """
-        hours = [
-            (found, f"{folder}/{name}")
-            for folder in self._folders.get(event_type, ())
-            for name in self._storage.folders(folder)
-            if (found := self._hour(folder, name)) >= hour
-        ]
+        hours: dict[str, str] = {}  # by folder
+        days: dict[str, None] = {}
+        for folder in self._folders.get(event_type, ()):
+            for name in self._storage.folders(folder):
+                if (found := self._hour(folder, name)) >= hour:
+                    hours[f"{folder}/{name}"] = found
+                    days[f"{folder}/{name[:_DAY_LETTERS]}"] = None
+        # One request for each day instead of each hour, where the storage can.
+        by_day = self._storage.lists_by_prefix
+        plan, sizes_of = (days, self._storage.sizes_by_prefix) if by_day else (hours, self._storage.sizes)
         return sorted(
-            File(hour, path, size)
-            for (hour, _), sizes in self._each(hours, lambda each: self._storage.sizes(each[1]))
+            File(hours[above], path, size)
+            for start, sizes in self._each(plan, sizes_of)
             for path, size in sizes.items()
-            if _is_of_events(path)
+            if (above := path[: path.find("/", len(start))]) in hours and _is_of_events(path)
         )
 
     def at(self, paths: Iterable[str]) -> list[File]:

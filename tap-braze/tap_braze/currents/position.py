@@ -46,6 +46,11 @@ class Position:
         """Return the paths of the files to retry."""
         return list(self._pending)
 
+    @property
+    def marks(self) -> int:
+        """Return the number of files that `state` marks as read."""
+        return len(self._read)
+
     def plan(self, listed: Iterable[File], aside: Iterable[File]) -> list[File]:
         """Return the files to read: new ones among those listed, and those set aside that still exist."""
         listed = list(listed)

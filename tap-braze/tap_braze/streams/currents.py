@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import time
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -88,6 +89,7 @@ class _FilesStream(BrazeStream):
         # No field shows what was read: an event can be much older than its file.
         self.forced_replication_method = REPLICATION_INCREMENTAL
         self._events = self._files = self._repeated = 0
+        self._under_way: tuple[str, Position] | None = None  # the event type being read
 
     def event_types(self) -> list[str]:
         """Return the stream's event types that have files."""
@@ -106,6 +108,15 @@ class _FilesStream(BrazeStream):
         for lines, _ in self._chunks(bare=True):
             for line in lines.splitlines():
                 yield msgspec.json.decode(line)
+
+    @override
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        try:
+            with super().reading():
+                yield
+        finally:
+            self._keep()
 
     @property
     @override
@@ -148,7 +159,8 @@ class _FilesStream(BrazeStream):
         except StorageError as error:
             self.run.report.record_missing(self.name, f"the listing of {event_type}", error)
             return
-        self._keep(event_type, position)
+        self._keep()
+        self._under_way = (event_type, position)
         task = Task(
             stream=self.name,
             extracted=datetime.now(timezone.utc).isoformat(),
@@ -178,9 +190,10 @@ class _FilesStream(BrazeStream):
                         since_state += chunk[1]
                 position.done(file)
                 self._files += 1
-            self._keep(event_type, position)
-            if since_state >= _RECORDS_BETWEEN_STATES:
+            # STATE marks every file in the lookback, so making it must not take more than as many events.
+            if since_state >= max(_RECORDS_BETWEEN_STATES, position.marks):
                 since_state = 0
+                self._keep()
                 self.flush_state()
 
     def _read(self, workers: Workers, task: Task, file: File) -> IO[bytes] | Exception:
@@ -250,13 +263,16 @@ class _FilesStream(BrazeStream):
             text = f"stream '{self.name}': what the state says of {event_type} is no position; remove or correct it"
             raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
 
-    def _keep(self, event_type: str, position: Position) -> None:
-        if self.replication_method == REPLICATION_INCREMENTAL:
-            kept = self.kept(event_type)
-            kept.update(position.state())
-            if not position.pending:
-                kept.pop("pending", None)
-            self.mark_state_changed()
+    def _keep(self) -> None:
+        """Put the position in the files being read into STATE."""
+        if self._under_way is None or self.replication_method != REPLICATION_INCREMENTAL:
+            return
+        event_type, position = self._under_way
+        kept = self.kept(event_type)
+        kept.update(position.state())
+        if not position.pending:
+            kept.pop("pending", None)
+        self.mark_state_changed()
 
     def _tell(self, seconds: float) -> None:
         repeated = f", {self._repeated:,} repeated ones left out" if self._repeated else ""

@@ -14,6 +14,7 @@ from moto.server import ThreadedMotoServer
 from tap_braze.currents import dedupe, workers
 from tap_braze.currents.schemas import EVENT_TYPES
 from tap_braze.singer.tap import TapBraze
+from tap_braze.storage import Storage
 
 from tests.tap.support.currents import (
     CLICK,
@@ -485,6 +486,36 @@ def test_a_bucket_of_s3(in_s3: Bucket, s3: dict[str, Any]) -> None:
     assert ids(in_s3.run(**where)) == ["0", "1", "2"]
     again = in_s3.run(**where)
     assert (ids(again), again.exit_code) == ([], 0)
+
+
+def test_a_bucket_of_s3_is_listed_by_day(in_s3: Bucket, s3: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    from s3fs import S3FileSystem  # noqa: PLC0415
+
+    where: dict[str, Any] = {"url": "s3://by-day/currents", "storage_options": s3, "event_types": [OPEN]}
+    files = S3FileSystem(**s3, skip_instance_cache=True)
+    files.mkdir("by-day")
+    hours = [f"2026-03-{day:02}-{hour:02}" for day in range(1, 5) for hour in range(0, 24, 3)]
+    folder = f"by-day/currents/{NAME}/event_type={OPEN}"
+
+    def write(hour: str, name: str) -> None:
+        files.pipe_file(f"{folder}/date={hour}/version=12/us-01/{name}.avro", avro(events(name)))
+
+    for hour in hours:
+        write(hour, hour)
+    assert ids(in_s3.run(**where)) == hours
+    write("2026-03-02-00", "too late")
+    write("2026-03-02-21", "late")
+    write("2026-03-03-01", "late, in a new hour")
+    listed = []
+    sizes = Storage.sizes_by_prefix
+
+    def counted(self: Storage, start: str) -> dict[str, int]:
+        listed.append(start.rpartition("=")[2])
+        return sizes(self, start)
+
+    monkeypatch.setattr(Storage, "sizes_by_prefix", counted)
+    assert ids(in_s3.run(**where, lookback_hours=48)) == ["late", "late, in a new hour"]
+    assert sorted(listed) == ["2026-03-02", "2026-03-03", "2026-03-04"]
 
 
 def test_the_log_shows_no_credentials_at_any_level(in_s3: Bucket, s3: dict[str, Any]) -> None:

@@ -17,6 +17,8 @@ from braze_sandbox.state.options import Options as InstanceOptions
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from tap_braze.currents import files as listing
+from tap_braze.currents.position import Position
+from tap_braze.singer import writer
 from tap_braze.streams import currents as streams
 
 from tests.tap.support.currents import CLICK, CLICKS, NAME, OPEN, OPENS, Bucket, avro, event, events, ids
@@ -24,6 +26,8 @@ from tests.tap.support.singer import catalog_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tap_braze.currents.files import File
 
 
 @pytest.fixture
@@ -261,6 +265,49 @@ def test_a_run_that_is_cut_goes_on_where_it_was(bucket: Bucket, monkeypatch: pyt
         if message["type"] == "STATE":
             bucket.state = message["value"]
             assert seen + ids(bucket.run()) == ids(run)
+
+
+def test_the_state_is_made_when_it_is_written_and_not_for_each_file(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streams, "_RECORDS_BETWEEN_STATES", 2)
+    marked: list[int] = []
+    state = Position.state
+
+    def counted(self: Position) -> dict[str, Any]:
+        marked.append(self.marks)
+        return state(self)
+
+    monkeypatch.setattr(Position, "state", counted)
+    for number in range(40):
+        bucket.write(events(str(number)), f"2026-03-01-{number // 2:02}")
+    assert len(ids(bucket.run())) == 40
+    # As often as twice as many files are marked, and at the end.
+    assert sum(marked) <= 4 * 40
+    assert ids(bucket.run()) == []
+
+
+@pytest.mark.parametrize("maps", [{}, {OPENS: {"more": "'x'"}}])
+def test_a_run_that_stops_keeps_every_complete_file(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch, maps: dict[str, Any]
+) -> None:
+    bucket.config["stream_maps"] = maps
+    for number in range(5):
+        bucket.write(events(f"{number}-a", f"{number}-b"), f"2026-03-01-0{number}")
+    done = Position.done
+
+    def stop_after_the_third(self: Position, file: File) -> None:
+        done(self, file)
+        if self.marks == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Position, "done", stop_after_the_third)
+        patch.setattr(writer, "_BUFFER_BYTES", 1)
+        first = bucket.run()
+    assert first.exit_code == 128 + signal.SIGTERM
+    assert ids(first)[:6] == [f"{number}-{each}" for number in range(3) for each in "ab"]
+    assert ids(bucket.run()) == ["3-a", "3-b", "4-a", "4-b"]  # and nothing of the first three
 
 
 def test_each_stream_has_its_own_state(bucket: Bucket) -> None:
