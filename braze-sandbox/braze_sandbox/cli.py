@@ -47,8 +47,8 @@ def _add_serve(commands: Any) -> None:  # noqa: ANN401 - the type of argparse ha
     serve.add_argument(
         "--tls",
         action="store_true",
-        help="serve https with a certificate made at start; needs the extra tls. Clients have to trust ca.pem in the "
-        "directory of --data, or else in a temporary one that the output names",
+        help="serve https with a certificate made at start; needs the extra tls. Clients must trust ca.pem, which is "
+        "in the directory of --data, or else in a temporary one that the output names",
     )
     serve.add_argument("--seed", choices=list(SEEDS), default="demo", help="demo data to start with")
     serve.add_argument(
@@ -182,7 +182,7 @@ def _greet(given: argparse.Namespace, sock: socket.socket, files: Certificate | 
     url = f"{'https' if files else 'http'}://{f'[{given.host}]' if ':' in given.host else given.host}:{port}"
     sys.stdout.write(f"braze-sandbox: serving seed '{given.seed}' on {url} (API key: {given.api_key})\n")
     if files:
-        sys.stdout.write(f"braze-sandbox: clients have to trust the certificate authority in {files.ca_file}\n")
+        sys.stdout.write(f"braze-sandbox: clients must trust the certificate authority in {files.ca_file}\n")
     sys.stdout.flush()
     if not _is_loopback(address):
         sys.stderr.write(

@@ -109,7 +109,7 @@ class Sandbox:
         until = time.monotonic() + seconds
         while self.waiting:
             if time.monotonic() > until:
-                raise TimeoutError(f"{self.waiting} writes still wait")
+                raise TimeoutError(f"{self.waiting} writes are still waiting")
             time.sleep(0.002)
 
     def profile(self, external_id: str) -> Profile | None:

@@ -154,7 +154,7 @@ class Storage:
             # Without its cause, which a DEBUG log would print unredacted.
             raise StorageError(
                 f"setting '{self._setting}': {self.shown} cannot be {what} ({type(error).__name__}: {text[:300]}); "
-                f"check it, the credentials, and that they may list and read"
+                "check the URL, and that the credentials permit listing and reading"
             ) from None
 
 

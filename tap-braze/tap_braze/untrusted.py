@@ -85,7 +85,7 @@ def expected_shape(where: str) -> Iterator[None]:
     try:
         yield
     except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError) as error:
-        what = "a field has another type or form"
+        what = "a field has an unexpected type or form"
         if isinstance(error, KeyError):
             what = f"{error} is missing"
         elif isinstance(error, WrongTypeError):

@@ -70,7 +70,7 @@ def test_no_error_shows_credentials(run_tap: RunTap, setting: str, caplog: pytes
 def test_a_setting_of_the_wrong_type_is_not_shown(run_tap: RunTap, setting: str) -> None:
     run = run_tap(**{setting: {"url": {"key": "hunter22"}}})
     assert run.exit_code == 1
-    assert f"setting '{setting}.url': its value has not the right type" in run.stderr
+    assert f"setting '{setting}.url': its value has the wrong type" in run.stderr
     assert "hunter22" not in run.stderr
 
 

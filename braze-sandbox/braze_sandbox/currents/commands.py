@@ -23,7 +23,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401 - the type of argparse has no
     """Add the command to a parser."""
     parser = commands.add_parser(
         "currents",
-        help="write Currents files of what the users do, then exit",
+        help="write Currents files of the users' events, then exit",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.set_defaults(run=_run)
@@ -63,7 +63,7 @@ def add_to(commands: Any) -> None:  # noqa: ANN401 - the type of argparse has no
         nargs="+",
         default=[INTEGRATION],
         metavar="ID",
-        help="connectors, each of which writes every event",
+        help="number of connectors; each writes every event",
     )
     add("--layout", choices=["version", "schema-id"], default="version", help="what follows date= in the object keys")
     add("--files-per-hour", type=positive, default=1, help="maximum number of files per event type and hour")
@@ -137,7 +137,7 @@ def _hour(text: str) -> datetime:
     try:
         return datetime.strptime(text if "T" in text else f"{text}T00", "%Y-%m-%dT%H").replace(tzinfo=timezone.utc)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no hour: 2026-03-01, or 2026-03-01T07") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not an hour; use 2026-03-01 or 2026-03-01T07") from None
 
 
 def _share(text: str) -> float:
@@ -146,5 +146,5 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1
     if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no share: 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
     return share

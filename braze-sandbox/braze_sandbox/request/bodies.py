@@ -81,7 +81,7 @@ def emails(values: Iterable[str], where: str) -> list[str]:
     try:
         return [check_email(value) for value in values]
     except Rejected:
-        raise bad(f"'{where}' holds something that is no email address") from None
+        raise bad(f"'{where}' holds something that is not an email address") from None
 
 
 def phones(values: Iterable[str], where: str, *, plus: bool = True) -> list[str]:

@@ -85,10 +85,10 @@ def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, repo
 
 def _phone(value: Json, report: Callable[[str], None]) -> str:
     if not isinstance(value, str):
-        raise Discard("a phone that is no string is ignored")
+        raise Discard("a phone that is not a string is ignored")
     number = normal_phone(value)
     if number is None:
-        report("a phone number that cannot be read (docs silent: kept as it is)")
+        report("a phone number that cannot be read (docs silent: kept unchanged)")
         return value
     if number != value:
         report("a phone number was brought to E.164")
@@ -119,7 +119,7 @@ def _subscribe(profiles: Profiles, profile: Profile, groups: list[dict[str, Any]
 
 def _text(value: Json, report: Callable[[str], None], limit: int = STRING) -> str:
     if isinstance(value, (bool, dict, list)):
-        raise Discard("a value that is no string is ignored")
+        raise Discard("a value that is not a string is ignored")
     if not isinstance(value, str):
         report("a number was coerced to a string")
         value = str(value)
@@ -165,7 +165,7 @@ def _moment(value: Json, report: Callable[[str], None]) -> Json:
 
 def _boolean(value: Json, _note: Callable[[str], None]) -> Json:
     if not isinstance(value, bool):
-        raise Discard("a value that is no boolean is ignored")
+        raise Discard("a value that is not a boolean is ignored")
     return value
 
 
@@ -179,7 +179,7 @@ def _image(value: Json, report: Callable[[str], None]) -> Json:
 
 def _object(value: Json, _note: Callable[[str], None]) -> Json:
     if not isinstance(value, dict):
-        raise Discard("a value that is no object is ignored")
+        raise Discard("a value that is not an object is ignored")
     return value
 
 

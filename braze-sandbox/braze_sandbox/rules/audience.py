@@ -44,7 +44,7 @@ def compile_audience(value: Json) -> Filter:
         return lambda profile, now: every(part(profile, now) for part in parts)
     make = _FILTERS.get(name)
     if make is None or not isinstance(inner, dict):
-        raise AudienceError(f"{name!r} is no filter of a connected audience")
+        raise AudienceError(f"{name!r} is not a filter of a connected audience")
     return make(inner)
 
 
@@ -59,7 +59,7 @@ def _custom_attribute(given: dict[str, Any]) -> Filter:
         return lambda profile, _: (profile.custom_attributes.get(name) is not None) is wanted
     compare = _COMPARISONS.get(str(comparison))
     if compare is None:
-        raise AudienceError(f"{comparison!r} is no comparison of custom attributes")
+        raise AudienceError(f"{comparison!r} is not a comparison for custom attributes")
     return lambda profile, now: compare(profile.custom_attributes.get(name), value, now)
 
 

@@ -141,7 +141,7 @@ def check_purchase(obj: dict[str, Any], now: datetime, report: Callable[[str, st
     properties = _properties(obj, RESERVED_OF_PURCHASES, PURCHASE_PROPERTIES_BYTES, report)
     for name, value in properties.items():
         if isinstance(value, dict):
-            report("an object in purchase properties is taken in as a string", f"properties.{name}")
+            report("an object in purchase properties is stored as a string", f"properties.{name}")
     _unknown(obj, _PURCHASE_KEYS, report)
     return {
         "product_id": product,

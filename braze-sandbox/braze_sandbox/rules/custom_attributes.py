@@ -92,7 +92,7 @@ def _inc(update: _Update) -> int:
     old, by = update.old, update.value["inc"]
     if isinstance(by, bool) or not isinstance(by, int) or not isinstance(old, (int, type(None))):
         # The docs mention integers; handling of other numbers is not documented.
-        raise Discard("inc on or by something that is no integer is ignored")
+        raise Discard("inc on or by something that is not an integer is ignored")
     return by + (old or 0)
 
 
@@ -100,7 +100,7 @@ def _add_remove(update: _Update) -> list[Json]:
     _expect(update.kind, "array")
     old, more, gone = update.old or [], update.value.get("add", []), update.value.get("remove", [])
     if update.old is None and not more:
-        raise Discard("remove on an attribute that is not there does nothing")
+        raise Discard("remove on a missing attribute does nothing")
     if any(element in gone for element in more):
         update.report("the same element is added and removed: which wins is not documented")
     return elements([element for element in [*old, *more] if element not in gone], update.report)

@@ -92,11 +92,11 @@ def scalar(kind: str, value: Json, report: Callable[[str], None]) -> Json:  # no
         if word in ("1", "true", "t", "0", "false", "f"):
             report("a value was coerced to the boolean that the attribute holds")
             return word in ("1", "true", "t")
-        raise Discard("a value that is no boolean is ignored for a boolean attribute")
+        raise Discard("a value that is not a boolean is ignored for a boolean attribute")
     # A time.
     parsed = parse_time(value) if isinstance(value, str) else None
     if parsed is None or parsed[0].year > LAST_YEAR:
-        raise Discard("a value that is no time up to the year 3000 is ignored for a time attribute")
+        raise Discard("a value that is not a time up to the year 3000 is ignored for a time attribute")
     if parsed[1]:
         report(parsed[1])
     return parsed[0].astimezone(timezone.utc)

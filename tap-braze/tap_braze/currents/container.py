@@ -53,7 +53,7 @@ class Container:
             for _ in self._packed():
                 pass
         except IndexError:
-            raise BrokenFileError("it is no whole Avro file (it is cut off)") from None
+            raise BrokenFileError("it is not a complete Avro file (it is truncated)") from None
         codec = metadata.get(b"avro.codec", b"null").decode("utf-8", "replace")
         self._unpack = _unpacker(codec)
         _check(self.schema)
@@ -74,7 +74,7 @@ class Container:
             except Exception as error:  # noqa: BLE001 - each codec raises its own
                 raise BrokenFileError(f"it has a block that cannot be unpacked ({type(error).__name__})") from None
             if len(block) > most:
-                raise BrokenFileError(f"it is larger than {most:,} bytes when it is unpacked")
+                raise BrokenFileError(f"it unpacks to more than {most:,} bytes")
             left -= len(block)
             yield count, block
 
@@ -89,7 +89,7 @@ class Container:
             if count < 0 or size < 0 or position > len(data):
                 raise IndexError
             if data[end:position] != self._sync:
-                raise BrokenFileError("it is no whole Avro file (a block ends elsewhere than it says)")
+                raise BrokenFileError("it is not a complete Avro file (a block does not end where it says)")
             yield count, start, end
 
 
@@ -117,7 +117,7 @@ def read_long(data: bytes, position: int) -> tuple[int, int]:
 def _metadata(data: bytes) -> tuple[dict[bytes, bytes], int]:
     """Return the metadata before the blocks, and the position where the blocks start."""
     if not data.startswith(_MAGIC):
-        raise BrokenFileError("it is no whole Avro file (it does not begin as one)")
+        raise BrokenFileError("it is not a complete Avro file (it does not begin like one)")
     found: dict[bytes, bytes] = {}
     position = len(_MAGIC)
     while True:
@@ -148,7 +148,9 @@ def _decoded(metadata: dict[bytes, bytes]) -> dict[str, Any]:
     try:
         schema = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BrokenFileError(f"it is no whole Avro file (its schema is no JSON: {type(error).__name__})") from None
+        raise BrokenFileError(
+            f"it is not a complete Avro file (its schema is not JSON: {type(error).__name__})"
+        ) from None
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise BrokenFileError("it is an Avro file, but not of records")
     return schema
@@ -159,7 +161,7 @@ def _check(schema: dict[str, Any]) -> None:
     try:
         _Schema().look_at(schema, "", 0)
     except (AttributeError, KeyError, TypeError):
-        raise BrokenFileError("its schema is no Avro schema") from None
+        raise BrokenFileError("its schema is not an Avro schema") from None
 
 
 class _Schema:
@@ -199,7 +201,7 @@ class _Schema:
         full = _full({"name": name}, namespace)
         depth = self._depths.get(full, self._depths.get(name, -1))
         if depth is None:
-            raise BrokenFileError(f"its schema is recursive: {name[:100]!r} has itself in it")
+            raise BrokenFileError(f"its schema is recursive: {name[:100]!r} contains itself")
         if depth < 0:
             raise BrokenFileError(f"its schema has a type {name[:100]!r} that it does not describe")
         if level + depth > _DEEPEST:
@@ -236,7 +238,7 @@ def _unpacker(codec: str) -> Callable[[bytes, int], bytes]:
         return lambda data, most: _whole(bz2.BZ2Decompressor(), data, most)
     if codec == "xz":
         return lambda data, most: _whole(lzma.LZMADecompressor(), data, most)
-    raise BrokenFileError(f"it is compressed by {codec[:100]!r}, which the tap does not unpack")
+    raise BrokenFileError(f"it is compressed by {codec[:100]!r}, which the tap cannot unpack")
 
 
 def _whole(packer: Any, data: bytes, most: int) -> bytes:  # noqa: ANN401 - the standard library has no type for it

@@ -105,7 +105,7 @@ def _records(data: bytes, count: int, fields: list[_Field]) -> Iterator[Record]:
             position = end
         yield record
     if position != len(data):
-        raise ValueError("events end elsewhere than their block")
+        raise ValueError("events do not end where their block ends")
 
 
 def _records_of_fastavro(data: bytes, count: int, schema: Any) -> Iterator[Record]:  # noqa: ANN401
@@ -114,7 +114,7 @@ def _records_of_fastavro(data: bytes, count: int, schema: Any) -> Iterator[Recor
         record: Any = fastavro.schemaless_reader(stream, schema, None)
         yield record
     if stream.tell() != len(data):
-        raise ValueError("events end elsewhere than their block")
+        raise ValueError("events do not end where their block ends")
 
 
 def _field(declared: dict[str, Any]) -> _Field | None:

@@ -135,7 +135,7 @@ class Files:
         """Return the hour in a folder's name, or an empty string if it has none."""
         found = _hour_of(name)
         if not found:
-            self._warn(f"{folder}/{name} is passed over: the name of the folder is no date=YYYY-MM-DD-HH")
+            self._warn(f"{folder}/{name} is skipped: its folder is not named date=YYYY-MM-DD-HH")
         return found
 
     @property
@@ -175,7 +175,7 @@ class Files:
         if not self._storage.exists:
             return (
                 f"setting 'currents.url': there is nothing at {self._storage.shown}; check the bucket and the folder "
-                "path, which are those of the Currents connector in Braze"
+                "path against the Currents connector in Braze"
             )
         return (
             f"setting 'currents.url': no folder at {self._storage.shown} is called event_type=…; give the folder path "

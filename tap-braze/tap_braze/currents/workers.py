@@ -74,10 +74,12 @@ class Workers:
                     write_frame(found, frame)
         except (BrokenPipeError, EOFError):
             worker = None
-            raise BrokenFileError("the process that decoded it has ended; the machine may lack memory") from None
+            raise BrokenFileError("the process that decoded it died; the machine may be out of memory") from None
         except OSError as error:
             worker = None
-            raise BrokenFileError(f"there was no process or no room to decode it ({error})") from error
+            raise BrokenFileError(
+                f"the process or the temporary file to decode it could not be created ({error})"
+            ) from error
         finally:
             self._idle.put(worker)
         found.seek(0)

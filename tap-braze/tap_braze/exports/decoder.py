@@ -124,7 +124,7 @@ class _Lines:
             BrokenExportFileError: At least one line was not a profile.
         """
         if self._wrong > 1:
-            raise BrokenExportFileError(f"{self._first}; {self._wrong:,} lines of {self._part} in all are left out")
+            raise BrokenExportFileError(f"{self._first}; {self._wrong:,} lines of {self._part} in total are left out")
         if self._wrong:
             raise BrokenExportFileError(self._first)
 
@@ -136,11 +136,11 @@ class _Lines:
             try:
                 profile = decode_json(line)
                 if not isinstance(profile, dict) or not isinstance((profile := named(profile)).get("braze_id"), str):
-                    raise ValueError("it is no object with a 'braze_id'")  # noqa: TRY301
+                    raise ValueError("it is not an object with a 'braze_id'")  # noqa: TRY301
                 found.append(profile)
             except ValueError as error:  # without the contents of the line
                 self._wrong += 1
-                self._first = self._first or f"{file}, line {place} is no profile ({error})"
+                self._first = self._first or f"{file}, line {place} is not a profile ({error})"
         return found
 
 

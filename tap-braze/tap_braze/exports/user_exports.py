@@ -155,7 +155,7 @@ class Exports:
                 with suppress(Full):
                     found.put((request, what), timeout=_TICK)
                     return
-            raise StoppedError("stopped while an export was read")
+            raise StoppedError("stopped while reading an export")
 
         with suppress(Empty, StoppedError):
             while True:
@@ -178,7 +178,7 @@ class Exports:
                     yield Batch(export, profiles)
             except _ExpiredError:
                 if starts_left:
-                    _log.warning("%s: its URL has expired; the export is started anew", named(request))
+                    _log.warning("%s: its URL has expired; starting the export again", named(request))
             else:
                 return
         raise ExportError(f"the URL of the export expired {_STARTS} times before all was read")
@@ -197,7 +197,7 @@ class Exports:
                 # It may be another client's export, or one of ours whose response was lost. Braze does not report when
                 # it ends.
                 if not attempt:
-                    _log.warning("%s: waiting until an export can be started (%s)", named(request), error)
+                    _log.warning("%s: waiting until an export can start (%s)", named(request), error)
                 continue
             if (export := _begun(request, started, answer.body)) is not None:
                 _log.info("%s: export started", named(request))
@@ -207,7 +207,7 @@ class Exports:
             )
         raise ExportError(
             f"POST {request.path}: HTTP 429 for {self._patience:.0f} s: another export of the same users, or too many "
-            "others, did not end (setting 'users.export_timeout')"
+            "others, are still running (setting 'users.export_timeout')"
         )
 
     def _attempts(self) -> Iterator[int]:
@@ -223,7 +223,7 @@ class Exports:
 
     def _sleep(self, seconds: float) -> None:
         if self._stop.wait(seconds):
-            raise StoppedError("stopped while an export was waited for")
+            raise StoppedError("stopped while waiting for an export")
 
     # By URL: one zip file, available for some hours.
 
@@ -246,7 +246,7 @@ class Exports:
                         skip = max(0, skip - len(chunk))
                 except (urllib3.exceptions.HTTPError, OSError) as fault:
                     what = "too slow" if exchange.overdue else type(fault).__name__
-                    _log.warning("a download broke off after %s bytes (%s); going on", f"{at:,}", what)
+                    _log.warning("a download broke off after %s bytes (%s); continuing", f"{at:,}", what)
                     breaks = 1 if at > before else breaks + 1
                 else:
                     return
@@ -308,7 +308,7 @@ class Exports:
             last = f"HTTP {response.status_code}"
         raise ExportError(
             f"the export was not ready after {self._patience:.0f} s (its URL: {last}). If it takes longer, raise the "
-            "setting 'users.export_timeout'; Braze does not tell whether it failed"
+            "setting 'users.export_timeout'; Braze does not report whether it failed"
         )
 
     # In cloud storage: many files, which appear one by one.
@@ -316,8 +316,8 @@ class Exports:
     def _collect(self, export: Export) -> Iterator[list[Profile]]:
         if self._storage is None:
             raise NoStorageError(
-                "Braze writes exports to the cloud storage that is connected to the workspace: name the bucket or "
-                "folder in the setting 'users.url', and what opens it in 'users.storage_options'"
+                "Braze writes exports to the cloud storage that is connected to the workspace: set 'users.url' to the "
+                "bucket or folder, and 'users.storage_options' to its credentials"
             )
         broken: list[BrokenExportFileError] = []
         for path in self._files(export, self._storage):
@@ -326,7 +326,7 @@ class Exports:
             except BrokenExportFileError as error:  # noqa: PERF203 - the other files are intact
                 broken.append(error)
         if len(broken) > 1:
-            raise BrokenExportFileError(f"{broken[0]}; {len(broken):,} files in all are broken")
+            raise BrokenExportFileError(f"{broken[0]}; {len(broken):,} files in total are broken")
         if broken:
             raise broken[0]
 

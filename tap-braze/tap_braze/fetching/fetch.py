@@ -102,7 +102,7 @@ def _get(client: Client, request: Request, read: RowReader | None) -> Document:
         if isinstance(document, dict) and request.payload in document:
             if document.get("errors"):
                 words = "; ".join(client.error_texts(answer.body))[:500]
-                _log.warning("%s %s: Braze answered, but adds: %s", request.method, request.path, words)
+                _log.warning("%s %s: Braze answered, with these errors: %s", request.method, request.path, words)
             found = Document(document)
             found.cursor = next_cursor(answer)
             return found

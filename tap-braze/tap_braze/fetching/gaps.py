@@ -32,7 +32,7 @@ class Gaps:
             try:
                 first, last = (date.fromisoformat(entry[end]) for end in _ENDS)
             except (KeyError, TypeError, ValueError):
-                raise ValueError(f"{entry!r} is no range of days") from None
+                raise ValueError(f"{entry!r} is not a range of days") from None
             self.add({name: value for name, value in entry.items() if name not in _ENDS}, first, last)
 
     def __bool__(self) -> bool:

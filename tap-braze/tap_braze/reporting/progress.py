@@ -212,7 +212,7 @@ class Progress:
     def _text(self, moment: _Moment) -> str:
         waiting = f"; waiting for {moment.waits_for}" if moment.waits_for else ""
         if not self._stream:
-            return f"looking at what there is to read, for {moment.seconds:.0f} s so far{waiting}"
+            return f"finding out what to read, for {moment.seconds:.0f} s so far{waiting}"
         planned, windows, window = self._planned, self._windows, self._window
         parts = [f"{self._of_stream:,}{'' if planned is None else f' of {planned:,}'} requests"]
         if windows is not None and window is not None:

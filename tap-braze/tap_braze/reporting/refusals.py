@@ -62,7 +62,7 @@ class Report:
         of_stream, named, text = self._refused.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
             of_stream[named] = text
-            self._logger.warning("stream '%s': %s was refused and is passed over: %s", stream, named, text)
+            self._logger.warning("stream '%s': %s was refused and is skipped: %s", stream, named, text)
 
     def record_failure(self, stream: str, named: str, error: BrazeError) -> tuple[str, BrazeError] | None:
         """Record that `named` got no response after all retries.
@@ -80,12 +80,12 @@ class Report:
         of_stream, named, text = self._failed.setdefault(stream, {}), one_line(named), one_line(str(error))
         if named not in of_stream:
             of_stream[named] = text
-            self._logger.warning("stream '%s': %s failed, and the stream goes on without: %s", stream, named, text)
+            self._logger.warning("stream '%s': %s failed, and the stream continues without it: %s", stream, named, text)
 
     def record_skip(self, stream: str, error: BrazeError) -> None:
         """Record that a stream was skipped because of a missing permission."""
         self.skipped.append(stream)
-        self._logger.warning("%s; skipped, as the setting 'on_missing_permission' says", error)
+        self._logger.warning("%s; skipped because of the setting 'on_missing_permission'", error)
 
     def close(self) -> None:
         """Log everything recorded, once.
@@ -98,16 +98,18 @@ class Report:
         self._closed = True
         for stream, named in self._refused.items():
             self._logger.warning(
-                "stream '%s': %d in all were refused and passed over: %s", stream, len(named), _few(named)
+                "stream '%s': %d in total were refused and skipped: %s", stream, len(named), _few(named)
             )
         if self.skipped:
-            self._logger.warning("%d streams in all were skipped: %s", len(self.skipped), _few(self.skipped))
+            self._logger.warning("%d streams in total were skipped: %s", len(self.skipped), _few(self.skipped))
         if self._failed:
             texts = [
                 f"stream '{stream}': {_few(errors)} failed: {next(iter(errors.values()))}"
                 for stream, errors in self._failed.items()
             ]
-            raise UnavailableError(f"{'; '.join(texts)}. All else was read. Run again later: it reads what is missing")
+            raise UnavailableError(
+                f"{'; '.join(texts)}. Everything else was read. Run again later to read what is missing"
+            )
 
 
 def _few(names: dict[str, str] | list[str]) -> str:

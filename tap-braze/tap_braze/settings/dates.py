@@ -21,7 +21,7 @@ DATES: Final = (
         title="Start date",
         description=(
             "First day to read, such as `2026-01-31`, for series, bounces, unsubscribes and invalid phone "
-            "numbers. Default: 100 days ago. Lists, such as campaigns, are read in full whatever it says."
+            "numbers. Default: 100 days ago. Lists, such as campaigns, are always read in full."
         ),
     ),
     th.Property(
@@ -38,7 +38,7 @@ DATES: Final = (
         "end_date",
         th.DateTimeType,
         title="End date",
-        description="Stop series before this date or moment, such as `2026-02-01`. Default: read through today.",
+        description="Stop series before this date or time, such as `2026-02-01`. Default: read through today.",
     ),
     th.Property(
         "lookback_days",
@@ -75,8 +75,8 @@ def zone_of(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise ValueError(
-            f"setting 'time_zone': {name!r} is no time zone that this machine knows; give an IANA name such as "
-            "Europe/Berlin (where names like that are unknown: pip install tzdata)"
+            f"setting 'time_zone': {name!r} is not a time zone that this machine knows; use an IANA name such as "
+            "Europe/Berlin (if it knows none, pip install tzdata)"
         ) from None
 
 

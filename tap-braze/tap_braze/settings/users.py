@@ -121,11 +121,11 @@ class Users:
         """
         if config["custom_attributes"] and "custom_attributes" in config["fields"]:
             raise ValueError(
-                "setting 'users': with 'custom_attributes' in 'fields' Braze exports all of them, and with names in "
-                "the setting 'custom_attributes' only these; give one or the other"
+                "setting 'users': 'custom_attributes' in 'fields' exports all custom attributes, and the setting "
+                "'custom_attributes' only those it names; use one of them"
             )
         if len(config["custom_attributes"]) > _CUSTOM_ATTRIBUTES:
-            raise ValueError(f"setting 'users.custom_attributes': Braze takes {_CUSTOM_ATTRIBUTES} names at most")
+            raise ValueError(f"setting 'users.custom_attributes': Braze takes at most {_CUSTOM_ATTRIBUTES} names")
         return cls(
             segment_ids=tuple(dict.fromkeys(config["segment_ids"])),
             fields=tuple(dict.fromkeys(config["fields"])),

@@ -51,9 +51,13 @@ def _explain(error: Any, env_prefix: str) -> str:  # noqa: ANN401 - jsonschema i
     """Return a JSON Schema error as a line that names the setting and shows no secret."""
     if error.validator == "required":
         name = error.message.split("'")[1]
-        return f"setting '{name}' is missing: give it in the config, or as {env_prefix}{name.upper()} with --config=ENV"
+        return f"setting '{name}' is missing: set it in the config, or as {env_prefix}{name.upper()} with --config=ENV"
     name = ".".join(str(part) for part in error.path)
     text = error.message
     if error.schema.get("writeOnly") or {"url", "storage_options"} & {*error.path}:
-        text = "that is not text that can be an API key" if name == "api_key" else "its value has not the right type"
+        text = (
+            "it contains characters that are not valid in a Braze API key"
+            if name == "api_key"
+            else "its value has the wrong type"
+        )
     return f"setting '{name}': {text}"

@@ -44,8 +44,8 @@ def report(run: RunContext) -> Iterator[str]:
         yield f"{finding.stream:{width}}  {finding.text}"
     if not readable:
         raise ForbiddenError(
-            "this key may read nothing: make one with the permissions above, and with this machine on its IP allowlist "
-            "if it has one"
+            "this key cannot read anything: create one with the permissions above, and with this machine on its IP "
+            "allowlist if it has one"
         )
     tested = len(STREAMS) - untested
     yield f"{readable} of {tested} streams can be read" + (f", {untested} were not tested" if untested else "")
@@ -116,7 +116,7 @@ def _test_permission(stream: BrazeStream) -> Finding:
     with suppress(RefusedError):
         body = b"{}" if stream.method == "POST" else None
         stream.run.client.request(stream.method, re.sub("{.*?}", "-", stream.path), pool=stream.pool, body=body)
-    return Finding(stream.name, readable=True, text="readable, though there was nothing to test it on")
+    return Finding(stream.name, readable=True, text="readable, though there was nothing to test it with")
 
 
 def _reason(stream: BrazeStream, error: BrazeError) -> str:

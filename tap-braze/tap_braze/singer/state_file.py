@@ -61,7 +61,7 @@ def _state(found: object) -> dict[str, Any]:
     for value in _unwrapped(found):
         if isinstance(value, dict) and (not value or _is_value(value)):
             return value
-    raise _wrong(f"this is no state: {_FORMS}")
+    raise _wrong(f"this is not a state: {_FORMS}")
 
 
 def _unwrapped(value: object) -> Iterator[object]:

@@ -227,7 +227,9 @@ class _FilesStream(BrazeStream):
         pending = position.pending
         aside = files.at(pending)
         if gone := set(pending) - {file.path for file in aside}:
-            self.logger.info("stream '%s': no longer there, and so not tried again: %s", self.name, sorted(gone))
+            self.logger.info(
+                "stream '%s': these files no longer exist and are not tried again: %s", self.name, sorted(gone)
+            )
         listed = []
         for file in files.since(event_type, since):
             if _is_utf8(file.path):  # STATE names files that are set aside
@@ -241,7 +243,7 @@ class _FilesStream(BrazeStream):
     def _set_aside(self, file: File, error: Exception, position: Position) -> bool:
         """Set a file aside for the next run; return whether there was room for it."""
         if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
-            named = f"{file.path} and all after it, for {_MOST_ASIDE} files before it are broken too,"
+            named = f"{file.path} and all files after it, because {_MOST_ASIDE} files before it are broken too,"
             self.run.report.record_missing(self.name, named, error)
             return False
         self.run.report.record_missing(self.name, file.path, error)
@@ -260,7 +262,7 @@ class _FilesStream(BrazeStream):
         try:
             return Position(self.kept(event_type) if incremental else {}, self.run.settings.currents.lookback)
         except (TypeError, ValueError, AttributeError):
-            text = f"stream '{self.name}': what the state says of {event_type} is no position; remove or correct it"
+            text = f"stream '{self.name}': the position of {event_type} in the state is malformed; remove or correct it"
             raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
 
     def _keep(self) -> None:
@@ -275,7 +277,7 @@ class _FilesStream(BrazeStream):
         self.mark_state_changed()
 
     def _tell(self, seconds: float) -> None:
-        repeated = f", {self._repeated:,} repeated ones left out" if self._repeated else ""
+        repeated = f", {self._repeated:,} duplicates left out" if self._repeated else ""
         self.logger.info(
             "stream '%s': %s files, %s events%s in %.0f s",
             self.name,

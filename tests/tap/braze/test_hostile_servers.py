@@ -218,4 +218,4 @@ def test_an_answer_nested_too_deep_costs_one_parent(
         assert levels > 300
         assert run.exit_code == 1
         assert "'c-2' failed" in run.errors[0]
-        assert "All else was read" in run.errors[0]
+        assert "Everything else was read" in run.errors[0]

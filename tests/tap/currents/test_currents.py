@@ -325,7 +325,7 @@ def test_events_that_come_again_are_left_out_on_demand(bucket: Bucket) -> None:
         (OPEN, "b"),
         (OPEN, "c"),
     ]
-    assert f"stream '{OPENS}': 2 files, 3 events, 2 repeated ones left out in " in run.stderr
+    assert f"stream '{OPENS}': 2 files, 3 events, 2 duplicates left out in " in run.stderr
     bucket.state = None
     assert ids(bucket.run()) == ["a", "b", "a", "b", "c"]
 
@@ -369,7 +369,7 @@ def test_a_process_that_dies_loses_nothing(bucket: Bucket, monkeypatch: pytest.M
     run = bucket.run()
     assert run.exit_code == 1
     assert len(ids(run)) == 3
-    assert "the process that decoded it has ended" in run.errors[0]
+    assert "the process that decoded it died" in run.errors[0]
     assert sorted(ids(run) + ids(bucket.run())) == ["0", "1", "2", "3"]
 
 
@@ -378,7 +378,7 @@ NONE = (
     "in Braze, or a folder above it"
 )
 NOTHING = (
-    "setting 'currents.url': there is nothing at {url}; check the bucket and the folder path, which are those of the "
+    "setting 'currents.url': there is nothing at {url}; check the bucket and the folder path against the "
     "Currents connector in Braze"
 )
 
@@ -392,8 +392,8 @@ def test_a_place_without_events_is_named(bucket: Bucket, below: str, text: str) 
     assert run.exit_code == 1
     assert run.errors == [
         (
-            f"stream 'currents_events': the listing of all files failed: {text.format(url=url)}. All else was read. "
-            "Run again later: it reads what is missing"
+            f"stream 'currents_events': the listing of all files failed: {text.format(url=url)}. Everything else was "
+            "read. Run again later to read what is missing"
         )
     ]
 

@@ -68,7 +68,7 @@ FILE = avro([event("a"), event("b", machine_open="true")])
 
 @pytest.mark.parametrize("length", range(0, len(FILE), 7))
 def test_a_file_that_is_cut_anywhere_is_broken(length: int) -> None:
-    with pytest.raises(BrokenFileError, match=r"^it is no whole Avro file \("):
+    with pytest.raises(BrokenFileError, match=r"^it is not a complete Avro file \("):
         AvroFile(FILE[:length])
 
 
@@ -178,9 +178,9 @@ HOSTILE = {
     "events of nothing": (container(record(("id", "null")), b"", count=2**40), "without a value"),
     "more events than bytes": (container(record(("id", "string")), b"\x02a", count=2**40), "cannot be decoded"),
     "a text longer than the file": (container(record(("id", "string")), MANY), "cannot be decoded"),
-    "no type": (container(record(("id", {})), b""), "no Avro schema"),
-    "no name": (container({"type": "record", "name": "E", "fields": [{"type": "string"}]}, b""), "no Avro schema"),
-    "fields that are none": (container({"type": "record", "name": "E", "fields": 7}, b""), "no Avro schema"),
+    "no type": (container(record(("id", {})), b""), "not an Avro schema"),
+    "no name": (container({"type": "record", "name": "E", "fields": [{"type": "string"}]}, b""), "not an Avro schema"),
+    "fields that are none": (container({"type": "record", "name": "E", "fields": 7}, b""), "not an Avro schema"),
     "an unknown type": (container(record(("id", "Nobody")), b""), "'Nobody' that it does not describe"),
     "a number without an end": (container(record(("id", "long")), b"\xff" * 20), "64 bits"),
     "a deflated block that is none": (container(record(("id", "string")), b"abc", codec=b"deflate"), "unpacked"),
@@ -213,7 +213,7 @@ def test_a_bomb_is_broken_before_it_is_large(monkeypatch: pytest.MonkeyPatch, co
         return unpack
 
     monkeypatch.setattr(avro_container, "_unpacker", watched)
-    with pytest.raises(BrokenFileError, match=r"it is larger than 1,000,000 bytes when it is unpacked"):
+    with pytest.raises(BrokenFileError, match=r"it unpacks to more than 1,000,000 bytes"):
         list(AvroFile(data).records())
     assert asked == [1_000_001]
 

@@ -118,7 +118,7 @@ def test_other_folders_and_files(bucket: Bucket) -> None:
     run = bucket.run()
     assert run.exit_code == 0
     assert ids(run) == ["a"]
-    assert "archive is passed over: the name of the folder is no date=YYYY-MM-DD-HH" in run.stderr
+    assert "archive is skipped: its folder is not named date=YYYY-MM-DD-HH" in run.stderr
 
 
 @pytest.mark.parametrize("hour", ["2026-02-30-10", "2026-03-01-24", "2026-13-01", "0000-03-01-10"])
@@ -127,7 +127,7 @@ def test_an_hour_that_there_is_not_is_no_hour(bucket: Bucket, hour: str) -> None
     bucket.write(events("b"), hour)
     run = bucket.run()
     assert (run.exit_code, ids(run)) == (0, ["a"])
-    assert f"date={hour} is passed over: the name of the folder is no date=YYYY-MM-DD-HH" in run.stderr
+    assert f"date={hour} is skipped: its folder is not named date=YYYY-MM-DD-HH" in run.stderr
 
 
 def test_an_hour_that_is_still_to_come_keeps_nothing_from_being_read(bucket: Bucket) -> None:
@@ -172,7 +172,7 @@ BROKEN = {
     "a codec that nobody knows": avro(events("a")).replace(b"null", b"rot3", 1),
 }
 WORDS = {
-    "truncated": "it is no whole Avro file (it is cut off)",
+    "truncated": "it is not a complete Avro file (it is truncated)",
     "a codec that nobody knows": "it is compressed by 'rot3'",
     "an event without id": "it has an event without 'id': number 2",
     "an event with id null": "it has an event without 'id': number 2",
@@ -190,8 +190,8 @@ def test_a_broken_file_is_tried_again_until_it_is_whole(bucket: Bucket, case: st
     assert run.exit_code == 1
     (error,) = run.errors
     assert error.startswith(f"stream '{OPENS}': {bucket.relative(broken)} failed: it ")
-    assert WORDS.get(case, "it is no whole Avro file") in error
-    assert error.endswith("All else was read. Run again later: it reads what is missing")
+    assert WORDS.get(case, "it is not a complete Avro file") in error
+    assert error.endswith("Everything else was read. Run again later to read what is missing")
     assert run.state["bookmarks"][OPENS]["pending"] == [bucket.relative(broken)]
 
     again = bucket.run()  # it is far before the look-back by now
@@ -210,7 +210,7 @@ def test_a_broken_file_that_is_removed_is_forgotten(bucket: Bucket) -> None:
     broken.unlink()
     run = bucket.run()
     assert run.exit_code == 0
-    assert f"no longer there, and so not tried again: ['{bucket.relative(broken)}']" in run.stderr
+    assert f"these files no longer exist and are not tried again: ['{bucket.relative(broken)}']" in run.stderr
     assert "pending" not in run.state["bookmarks"][OPENS]
 
 
@@ -223,7 +223,7 @@ def test_too_many_broken_files_end_their_stream(bucket: Bucket, monkeypatch: pyt
     assert run.exit_code == 1
     assert ids(run) == []
     assert len(run.state["bookmarks"][OPENS]["pending"]) == 3
-    assert "+4.avro and all after it, for 3 files before it are broken too, failed" in run.stderr
+    assert "+4.avro and all files after it, because 3 files before it are broken too, failed" in run.stderr
     for path in bucket.folder.rglob("*.avro"):
         if path.read_bytes() == b"no Avro":
             path.write_bytes(avro(events(path.name)))
@@ -357,7 +357,7 @@ def test_a_state_that_is_none_is_named(bucket: Bucket, state: dict[str, Any]) ->
     bucket.state = {"bookmarks": {OPENS: state}}
     run = bucket.run()
     assert run.exit_code == 1
-    assert run.errors == [f"stream '{OPENS}': what the state says of {OPEN} is no position; remove or correct it"]
+    assert run.errors == [f"stream '{OPENS}': the position of {OPEN} in the state is malformed; remove or correct it"]
 
 
 @settings(

@@ -36,5 +36,5 @@ def test_gaps_are_sets_of_days(steps: list[tuple[bool, str, int, int]]) -> None:
 
 @pytest.mark.parametrize("entry", [{}, {"id": "a", "first": "x", "last": "y"}, {"id": "a", "first": 1, "last": 2}, 3])
 def test_what_is_no_range_is_refused(entry: object) -> None:
-    with pytest.raises(ValueError, match="is no range of days"):
+    with pytest.raises(ValueError, match="is not a range of days"):
         Gaps([entry])  # type: ignore[list-item]

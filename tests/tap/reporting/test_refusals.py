@@ -111,7 +111,7 @@ def test_a_state_that_was_written_by_hand(run_tap: RunTap, missing: Any) -> None
     bookmark = {"replication_key": "time", "replication_key_value": "2026-06-30", "missing": missing}
     run = run_tap(STREAM, state={"bookmarks": {STREAM: bookmark}})
     assert run.exit_code == 1
-    assert f"stream '{STREAM}': 'missing' in the state is not what it should be" in run.errors[0]
+    assert f"stream '{STREAM}': 'missing' in the state is malformed" in run.errors[0]
 
 
 def test_a_refused_detail_is_read_when_it_answers_again(sandbox: Sandbox, run_tap: RunTap) -> None:
@@ -169,7 +169,7 @@ def test_a_permission_that_is_missing_may_be_skipped(
     assert run.records(stream) == []
     assert len(run.records("kpi_monthly_active_users")) == 122
     assert f"permission '{lacks}'" in run.stderr
-    assert f"1 streams in all were skipped: {stream}" in run.stderr
+    assert f"1 streams in total were skipped: {stream}" in run.stderr
 
 
 def test_a_key_that_nothing_accepts_is_not_skipped(run_tap: RunTap) -> None:
@@ -183,4 +183,4 @@ def test_what_was_refused_is_listed_at_the_end(sandbox: Sandbox, run_tap: RunTap
     refuse(sandbox, one)
     refuse(sandbox, two)
     run = run_tap(STREAM, "kpi_daily_new_users")
-    assert f"2 in all were refused and passed over: campaign_id '{one}'; campaign_id '{two}'" in run.stderr
+    assert f"2 in total were refused and skipped: campaign_id '{one}'; campaign_id '{two}'" in run.stderr

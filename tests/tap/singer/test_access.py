@@ -44,7 +44,7 @@ def test_a_key_that_may_read_everything(sandbox: Sandbox, run_tap: RunTap) -> No
         "users_by_id",
     }
     assert {name for name, text in lines(run).items() if text != "readable"} == needing_settings | {*UNTRIED}
-    assert {lines(run)[name] for name in needing_settings} == {"readable, though there was nothing to test it on"}
+    assert {lines(run)[name] for name in needing_settings} == {"readable, though there was nothing to test it with"}
     tried = len(STREAMS) - len(UNTRIED)
     assert run.stdout.splitlines()[-1] == f"{tried} of {tried} streams can be read, {len(UNTRIED)} were not tested"
     asked = Counter(request.path for request in sandbox.requests)
@@ -138,7 +138,7 @@ def test_a_key_that_may_read_nothing(sandbox: Sandbox, run_tap: RunTap) -> None:
     run = run_tap(options=TEST, api_key=KEY)
     assert run.exit_code == 1
     assert len(lines(run)) == len(STREAMS)
-    assert "this key may read nothing" in run.errors[0]
+    assert "this key cannot read anything" in run.errors[0]
 
 
 def test_what_is_refused_or_out_of_order_is_said(sandbox: Sandbox, run_tap: RunTap) -> None:

@@ -25,14 +25,14 @@ KEY = "k-3f1c9e"
     [
         ({"api_key": None}, "setting 'api_key' is missing"),
         ({"endpoint": None}, "setting 'endpoint' is missing"),
-        ({"api_key": f'"{KEY}"'}, "setting 'api_key': that is not text"),
-        ({"api_key": f"{KEY}\n"}, "setting 'api_key': that is not text"),
-        ({"api_key": ""}, "setting 'api_key': that is not text"),
-        ({"api_key": 471147}, "setting 'api_key': that is not text"),
+        ({"api_key": f'"{KEY}"'}, "setting 'api_key': it contains characters"),
+        ({"api_key": f"{KEY}\n"}, "setting 'api_key': it contains characters"),
+        ({"api_key": ""}, "setting 'api_key': it contains characters"),
+        ({"api_key": 471147}, "setting 'api_key': it contains characters"),
         ({"endpoint": "US-09"}, "setting 'endpoint': 'US-09' is not a Braze instance"),
         ({"endpoint": "http://rest.iad-01.braze.com"}, "would send the API key unencrypted"),
-        ({"time_zone": "Mars/Olympus"}, "setting 'time_zone': 'Mars/Olympus' is no time zone"),
-        ({"time_zone": "America"}, "setting 'time_zone': 'America' is no time zone"),
+        ({"time_zone": "Mars/Olympus"}, "setting 'time_zone': 'Mars/Olympus' is not a time zone"),
+        ({"time_zone": "America"}, "setting 'time_zone': 'America' is not a time zone"),
         ({"start_date": "yesterday"}, "setting 'start_date': 'yesterday' is neither a date"),
         ({"start_date": "2026-02-30"}, "setting 'start_date': '2026-02-30' is neither a date"),
         ({"start_date": "2999-01-01"}, "setting 'start_date': '2999-01-01' is in the future"),
@@ -174,7 +174,7 @@ def test_an_outage_ends_the_run_with_the_last_state(sandbox: Sandbox, run_tap: R
     assert (
         f"stream 'campaigns_analytics', campaign_id '{campaign}': GET /campaigns/data_series: HTTP 503" in run.errors[0]
     )
-    assert "goes on from the last STATE" in run.errors[0]
+    assert "continues from the last STATE" in run.errors[0]
     assert run.bookmark("campaigns_analytics") == "2026-06-07"
 
 
@@ -231,9 +231,9 @@ def test_a_parent_that_is_refused_is_passed_over(sandbox: Sandbox, run_tap: RunT
     run = run_tap("campaigns_analytics")
     assert run.exit_code == 0, run.stderr
     assert {record["campaign_id"] for record in run.records("campaigns_analytics")} == set(others)
-    assert run.stderr.count(f"campaign_id '{refused}' was refused and is passed over") == 1
+    assert run.stderr.count(f"campaign_id '{refused}' was refused and is skipped") == 1
     assert "No such" in run.stderr
-    assert "1 in all were refused" in run.stderr
+    assert "1 in total were refused" in run.stderr
     assert run.bookmark("campaigns_analytics") == "2026-06-30"
 
 
@@ -248,7 +248,9 @@ def test_a_bookmark_that_is_no_date(run_tap: RunTap, stream: str, key: str) -> N
     state = {"bookmarks": {stream: {"replication_key": key, "replication_key_value": "last week"}}}
     run = run_tap(stream, state=state)
     assert run.exit_code == 1
-    assert run.errors == [f"stream '{stream}': the bookmark 'last week' in the state is no date; remove or correct it"]
+    assert run.errors == [
+        f"stream '{stream}': the bookmark 'last week' in the state is not a date; remove or correct it"
+    ]
 
 
 def test_a_catalog_of_other_app_ids(run_tap: RunTap, cli: Callable[..., Any]) -> None:

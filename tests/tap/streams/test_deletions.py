@@ -230,7 +230,7 @@ def test_a_catalog_of_another_setting_is_named(run_tap: RunTap) -> None:
     catalog = catalog_of({}, ("segments",))
     run = run_tap(catalog=catalog, deletions="soft")
     assert run.exit_code == 1
-    assert any("the catalog is of another setting 'deletions'" in line for line in run.errors)
+    assert any("the catalog was made with another setting 'deletions'" in line for line in run.errors)
 
 
 def test_a_user_who_left_has_a_tombstone(sandbox: Sandbox, run_tap: RunTap) -> None:

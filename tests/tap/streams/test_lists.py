@@ -212,9 +212,7 @@ def test_a_catalog_that_lacks_a_column_is_named(run_tap: RunTap, cli: Callable[.
     run = run_tap(catalog=catalog)
     assert run.exit_code == 0, run.stderr
     assert not any({"tags", "_extra"} & record.keys() for record in run.records("segments"))
-    text = (
-        "stream 'segments': the catalog has no columns for these fields and no '_extra'; make a new one (--discover): "
-    )
+    text = "the catalog has no columns for these fields and no '_extra'; discover it again (--discover): "
     assert run.stderr.count(text + "'tags'") == 1
 
 

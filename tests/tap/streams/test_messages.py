@@ -84,7 +84,7 @@ def test_a_campaign_that_vanished_is_passed_over(sandbox: Sandbox, run_tap: RunT
     sandbox.after_request("/campaigns/list", lambda _request: sandbox.workspace.delete("campaigns", gone), times=1)
     run = run_tap("campaigns_links")
     assert run.exit_code == 0, run.stderr
-    assert f"campaign_id '{gone}' was refused and is passed over" in run.stderr
+    assert f"campaign_id '{gone}' was refused and is skipped" in run.stderr
     left = {key for key, campaign in sandbox.workspace.campaigns.items() if emails(campaign.messages)}
     assert {record["campaign_id"] for record in run.records("campaigns_links")} == left
 

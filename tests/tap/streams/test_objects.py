@@ -216,7 +216,7 @@ def test_what_vanished_since_it_was_listed_is_passed_over(
     sandbox.after_request(listed, lambda _request: sandbox.workspace.delete(kind, gone), times=1)
     run = run_tap(stream, start_date=EVER)
     assert run.exit_code == 0, run.stderr
-    assert f"'{gone}' was refused and is passed over" in run.stderr
+    assert f"'{gone}' was refused and is skipped" in run.stderr
     key = run.messages[0]["key_properties"][0] if stream != "catalog_items" else "catalog_name"
     assert gone not in {record[key] for record in run.records(stream)}
 

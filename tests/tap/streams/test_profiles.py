@@ -178,7 +178,7 @@ def test_the_control_group(sandbox: Sandbox, run_tap: RunTap) -> None:
     sandbox.workspace.control_group = None
     without = run_tap("global_control_group_users", "segments")
     assert without.exit_code == 0
-    assert "the global control group was refused and is passed over" in without.stderr
+    assert "the global control group was refused and is skipped" in without.stderr
     assert len(without.records("segments")) == 3
 
 
@@ -186,8 +186,8 @@ def test_the_control_group(sandbox: Sandbox, run_tap: RunTap) -> None:
     ("settings", "said"),
     [
         ({"fields": ["custom_attributes"], "custom_attributes": ["plan"]}, "'custom_attributes' in 'fields'"),
-        ({"custom_attributes": [str(number) for number in range(501)]}, "Braze takes 500 names at most"),
-        ({"storage_options": "our-secret"}, "setting 'users.storage_options': its value has not the right type"),
+        ({"custom_attributes": [str(number) for number in range(501)]}, "Braze takes at most 500 names"),
+        ({"storage_options": "our-secret"}, "setting 'users.storage_options': its value has the wrong type"),
         ({"output_format": "rar"}, "setting 'users.output_format': "),
         ({"segments": []}, "setting 'users.segments' does not exist; did you mean 'segment_ids'?"),
     ],
@@ -228,7 +228,7 @@ def test_ids_from_a_list_and_a_file(sandbox: Sandbox, run_tap: RunTap, tmp_path:
     run = run_tap("users_by_id", users={"external_ids": wanted[: 120 - in_file], "external_ids_file": str(file)})
     assert run.exit_code == 0, run.stderr
     assert {record["external_id"] for record in run.records("users_by_id")} == set(wanted[:118])
-    assert "stream 'users_by_id': 2 of 120 ids match nobody" in run.stderr
+    assert "stream 'users_by_id': 2 of 120 IDs match nobody" in run.stderr
     assert "no one" not in run.stderr
     assert len([r for r in sandbox.requests if r.path == "/users/export/ids"]) == 3
 
@@ -299,7 +299,7 @@ def test_it_waits_while_another_export_of_the_segment_runs(run_tap: RunTap) -> N
         run = run_tap("users", endpoint=slow.url, api_key=slow.api_key, users={"segment_ids": [segment]})
         assert run.exit_code == 0, run.stderr
         assert sorted(ids(run)) == sorted(everybody(slow))
-        assert run.stderr.count("waiting until an export can be started") == 1
+        assert run.stderr.count("waiting until an export can start") == 1
 
 
 def test_busy_is_not_waited_for_until_the_rate_limit_is_reset(sandbox: Sandbox, run_tap: RunTap) -> None:
@@ -343,12 +343,12 @@ def test_an_expired_url_is_followed_by_one_more_export(sandbox: Sandbox, run_tap
     assert run.exit_code == 0, run.stderr
     assert sorted(ids(run)) == sorted(everybody(sandbox))
     assert len(started(sandbox)) == 2
-    assert run.stderr.count("the export is started anew") == 1
+    assert run.stderr.count("starting the export again") == 1
     sandbox.fault(path=FILES, **expired)
     run = run_tap("users", users=settings)
     assert run.exit_code == 1
     assert "expired 2 times" in run.errors[0]
-    assert run.stderr.count("the export is started anew") == 1
+    assert run.stderr.count("starting the export again") == 1
     assert len(started(sandbox)) == 4
 
 
@@ -367,7 +367,7 @@ def test_a_url_that_expires_amid_the_download_doubles_no_row(run_tap: RunTap) ->
         run = run_tap("users", "user_devices", **settings)
         assert run.exit_code == 0, run.stderr
         assert len(started(large)) == 2
-        assert "its URL has expired; the export is started anew" in run.stderr
+        assert "its URL has expired; starting the export again" in run.stderr
         assert sorted(ids(run)) == sorted(everybody(large))
         devices = [(row["braze_id"], row["position"]) for row in run.records("user_devices")]
         assert len(devices) == len(set(devices))
@@ -377,7 +377,7 @@ def test_a_url_that_expires_amid_the_download_doubles_no_row(run_tap: RunTap) ->
     ("fault", "said"),
     [
         ("export_truncated", "the download is truncated"),
-        ("export_bad_line", "line 1 is no profile"),
+        ("export_bad_line", "line 1 is not a profile"),
         ("export_fails", "the export was not ready after 4 s (its URL: HTTP 403)"),
     ],
 )
@@ -425,7 +425,7 @@ def test_a_state_that_was_written_by_hand(run_tap: RunTap) -> None:
 def test_an_unknown_segment_is_passed_over(sandbox: Sandbox, run_tap: RunTap, segments: list[str]) -> None:
     run = run_tap("users", users={"segment_ids": ["unknown", segments[0]]})
     assert run.exit_code == 0
-    assert "stream 'users': segment_id 'unknown' was refused and is passed over" in run.stderr
+    assert "stream 'users': segment_id 'unknown' was refused and is skipped" in run.stderr
     assert sorted(ids(run)) == sorted(everybody(sandbox))
     assert "exported" not in run.state["bookmarks"]["users"]
 
@@ -454,5 +454,5 @@ def test_a_missing_permission(sandbox: Sandbox, run_tap: RunTap, missing: str) -
     assert f"permission '{missing}'" in run.errors[0]
     skipped = run_tap(*streams, on_missing_permission="skip", **settings)
     assert skipped.exit_code == 0
-    assert "2 streams in all were skipped: segment_members; users" in skipped.stderr
+    assert "2 streams in total were skipped: segment_members; users" in skipped.stderr
     assert len(skipped.records("users_by_id")) == 1

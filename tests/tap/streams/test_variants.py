@@ -211,7 +211,7 @@ def test_a_catalog_of_another_unit(run_tap: RunTap, cli: Callable[..., Any]) -> 
     catalog = json.loads(cli(["--discover"]).stdout)
     run = run_tap(catalog=catalog, series_unit="hour")
     assert run.exit_code == 1
-    assert "the catalog is of another setting 'series_unit'" in run.errors[0]
+    assert "the catalog was made with another setting 'series_unit'" in run.errors[0]
 
 
 def test_segments_apps_and_products_one_by_one(sandbox: Sandbox, run_tap: RunTap) -> None:

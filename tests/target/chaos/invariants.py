@@ -23,7 +23,7 @@ Place = tuple[str, ...]
 
 _OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
 # The generator does not know an attribute's contents when it removes elements.
-_HARMLESS: Final = "remove on an attribute that is not there does nothing"
+_HARMLESS: Final = "remove on a missing attribute does nothing"
 
 
 @dataclass

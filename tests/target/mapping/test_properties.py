@@ -226,7 +226,7 @@ def test_a_property_is_stored_or_left_out_by_rule_or_its_record_reported(
         }
         answer = client.request("POST", "/users/track", body=json.dumps({kind: [change.fields]}).encode()).json()
         assert "errors" not in answer
-    assert {v["reason"] for v in sandbox.violations} <= {"an object in purchase properties is taken in as a string"}
+    assert {v["reason"] for v in sandbox.violations} <= {"an object in purchase properties is stored as a string"}
 
 
 NAMES = st.one_of(

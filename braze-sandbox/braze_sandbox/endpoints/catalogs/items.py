@@ -54,7 +54,7 @@ def write_many(call: Call, method: str) -> Answer:
         _refuse([(slug, items[index]["id"]) for (array, index), slug in call.rejects.items() if array == "items"])
         for item in items:
             if len(item) > 1:
-                call.report("an item to delete has nothing but an id (docs silent: ignored)", item["id"], item)
+                call.report("an item to delete has only an id (docs silent: ignored)", item["id"], item)
     call.apply(lambda: _apply(call, catalog.name, method, fitted))
     return success({}, 202)
 
@@ -115,7 +115,7 @@ def _fit(call: Call, catalog: Catalog, item: Item, method: str) -> Item:
     if not item.keys() <= types.keys():
         raise Unfit("invalid-fields")
     if method == "POST" and item.keys() != types.keys():
-        call.report("an item to create should have all fields (docs silent: taken without)", item["id"], item)
+        call.report("an item to create should have all fields (docs silent: accepted without)", item["id"], item)
     fitted = {}
     for name, value in item.items():
         if method == "PATCH" and types[name] == "array" and isinstance(value, dict):
@@ -131,7 +131,7 @@ def _fit(call: Call, catalog: Catalog, item: Item, method: str) -> Item:
 def _apply(call: Call, name: str, method: str, items: list[Item]) -> None:
     catalog = call.instance.workspace.catalogs.get(name)
     if catalog is None:
-        call.report("a catalog that was deleted before its items came", name, items)
+        call.report("a catalog that was deleted before its items arrived", name, items)
         return
     for item in items:
         there = item["id"] in catalog.items
@@ -165,7 +165,7 @@ def write_one(call: Call, method: str) -> Answer:
     _check_id(key)
     (item,) = _array(call, 1)
     if "id" in item:
-        raise CatalogRefusal(400, "id-in-body", "The id of an item stands in the path only", "id", str(item["id"]))
+        raise CatalogRefusal(400, "id-in-body", "The id of an item belongs in the path only", "id", str(item["id"]))
     there = key in catalog.items
     if there and method == "POST":
         raise CatalogRefusal(400, "item-already-exists", "The item already exists", "item_id", key)

@@ -74,7 +74,7 @@ def _fields(fields: Json, taken: set[str]) -> list[dict[str, str]]:
         if len(name) > NAME:
             raise CatalogRefusal(400, "field-names-too-large", f"A name is over {NAME} characters", "fields", name)
         if name in seen:
-            raise CatalogRefusal(400, "field-names-not-unique", "A field name is there twice", "fields", name)
+            raise CatalogRefusal(400, "field-names-not-unique", "A field name is used twice", "fields", name)
         if one["type"] not in TYPES:
             raise CatalogRefusal(400, "invalid-field-types", "A field type is not valid", "fields", one["type"])
         seen.add(name)

@@ -32,7 +32,7 @@ def messages_of(call: Call, messages: Json) -> None:
         raise bad("No message to send")
     for name, content in messages.items():
         if name not in CHANNELS:
-            raise bad(f"'messages': {name!r} is no kind of message")
+            raise bad(f"'messages': {name!r} is not a kind of message")
         if not isinstance(content, dict):
             raise bad(f"'messages': '{name}' must be an object")
         if not isinstance(content.get("extra", {}), dict):

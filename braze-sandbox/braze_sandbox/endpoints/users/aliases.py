@@ -40,7 +40,7 @@ def _attach(call: Call, where: str, alias: tuple[str, str], external_id: str | N
     profiles = call.instance.profiles
     report = partial(call.report, path=where, obj=obj)
     if profiles.find("alias", alias):
-        report("an alias that is taken: nothing happens")
+        report("the alias is taken: nothing happens")
     elif external_id is None:
         profiles.create("alias", alias)
     elif (profile := profiles.find("external_id", external_id)) is None:

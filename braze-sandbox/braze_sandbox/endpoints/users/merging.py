@@ -178,7 +178,7 @@ def _merge(
 ) -> None:
     source, target = gone(), kept()
     if source is None or target is None:
-        call.report("a user to merge is not there, or is one of several: nothing happens", where, update)
+        call.report("a user to merge does not exist, or is one of several: nothing happens", where, update)
     elif source is target:
         call.report("a user is not merged with itself (docs silent)", where, update)
     elif _unreadable(source) and _unreadable(target):

@@ -177,7 +177,7 @@ def _lost(obj: dict[str, Any], identity: Identity | None, report: Report, *, ali
     elif alias_creates:
         report("no user has this alias, and _update_existing_only is not false: nothing happens", "user_alias")
     else:
-        report("no user has this alias: events and purchases by alias never make a user", "user_alias")
+        report("no user has this alias: events and purchases by alias never create a user", "user_alias")
 
 
 _CHECK: dict[str, Callable[[Call, Any, Report], Work]] = {

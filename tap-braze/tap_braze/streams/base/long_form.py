@@ -43,12 +43,12 @@ def objects(stats: Any) -> Iterator[tuple[str, dict[str, Any]]]:  # noqa: ANN401
         if isinstance(value, dict):
             yield name, value
         elif value is not None:
-            raise WrongTypeError("statistics are no object")
+            raise WrongTypeError("statistics are not an object")
 
 
 def _items(value: Any) -> Iterable[tuple[str, Any]]:  # noqa: ANN401
     if value is None:
         return ()
     if not isinstance(value, dict):
-        raise WrongTypeError("statistics are no object")
+        raise WrongTypeError("statistics are not an object")
     return value.items()

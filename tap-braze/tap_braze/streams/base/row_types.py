@@ -149,7 +149,7 @@ def _moment(name: str, text: str) -> str | None:
     try:
         moment(text)
     except ValueError:
-        raise WrongTypeError(f"'{name}' is no time") from None
+        raise WrongTypeError(f"'{name}' is not a time") from None
     return rfc3339(text)
 
 

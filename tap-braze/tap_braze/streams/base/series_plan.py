@@ -89,7 +89,7 @@ class SeriesPlan(SharedStream):
         if self.hourly and time != form:
             text = "setting 'series_unit', which changes the type of 'time'"
         if text:
-            text = f"stream '{self.name}': the catalog is of another {text}; make a new one (--discover)"
+            text = f"stream '{self.name}': the catalog was made with another {text}; discover it again (--discover)"
             raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
 
     @override
@@ -194,7 +194,7 @@ class SeriesPlan(SharedStream):
         try:
             return Gaps(entry for entry in self.stream_state.get(MISSING, ()) if {*entry} == names)
         except (TypeError, ValueError) as error:
-            text = f"stream '{self.name}': '{MISSING}' in the state is not what it should be ({error})"
+            text = f"stream '{self.name}': '{MISSING}' in the state is malformed ({error}); remove or correct it"
             raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
 
     @property

@@ -161,7 +161,8 @@ class BrazeStream(SdkStream):
             self.logger.info(text, self.name, self._extra, names)
         else:
             text = (
-                "stream '%s': the catalog has no columns for these fields and no '%s'; make a new one (--discover): %s"
+                "stream '%s': the catalog has no columns for these fields and no '%s'; discover it again (--discover): "
+                "%s"
             )
             self.logger.warning(text, self.name, self._extra, names)
         self._unknown_fields = {}
@@ -180,7 +181,10 @@ class BrazeStream(SdkStream):
         super().apply_catalog(catalog)
         entry = catalog.get_stream(self.name)
         if entry and self.tombstones and not Tombstones.COLUMNS.keys() <= (entry.schema.properties or {}).keys():
-            text = f"stream '{self.name}': the catalog is of another setting 'deletions'; make a new one (--discover)"
+            text = (
+                f"stream '{self.name}': the catalog was made with another setting 'deletions'; discover it again "
+                "(--discover)"
+            )
             raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
 
     @property
@@ -227,12 +231,13 @@ class BrazeStream(SdkStream):
         if isinstance(error, ForbiddenError):
             text += (
                 f". Reading it needs the permission '{self.permission}', and this machine's address on the key's IP "
-                "allowlist if it has one. Neither can be added to a key: make a new one, or deselect the stream"
+                "allowlist if it has one. Neither can be added to an existing key: create a new one, or deselect the "
+                "stream"
             )
         elif isinstance(error, UnauthorizedError):
             text += f". Reading it needs the permission '{self.permission}'"
         elif isinstance(error, UnavailableError):
-            text += ". Run again later: it goes on from the last STATE"
+            text += ". Run again later: the run continues from the last STATE"
         self.run.writer.flush()
         raise type(error)(text, status=error.status, errors=error.errors) from error
 
@@ -241,7 +246,9 @@ class BrazeStream(SdkStream):
         for key in keys:
             if not isinstance(row.get(key), (str, int)):
                 self.lacks_rows = True
-                self.run.report.record_missing(self.name, f"a row without {key!r}", MalformedError("Braze sent it so"))
+                self.run.report.record_missing(
+                    self.name, f"a row without {key!r}", MalformedError("Braze sent it like this")
+                )
                 return False
         return True
 
@@ -326,6 +333,6 @@ def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:
     """Return the error for a bookmark that this tap did not write."""
     return ConfigValidationError(
         "Wrong state",
-        errors=[f"stream '{stream}': the bookmark {bookmark!r} in the state is no date; remove or correct it"],
+        errors=[f"stream '{stream}': the bookmark {bookmark!r} in the state is not a date; remove or correct it"],
         schema={},
     )

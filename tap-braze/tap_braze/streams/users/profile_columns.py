@@ -49,8 +49,8 @@ DEVICE: Final[list[th.Property[Any]]] = [
     _text("idfv", "Identifier for vendors, on iOS."),
     _text("idfa", "Identifier for advertisers, on iOS."),
     _text("device_id", "Identifier of the device, on Android."),
-    _text("google_ad_id", "Google's advertising id, on Android."),
-    _text("roku_ad_id", "Roku's advertising id."),
+    _text("google_ad_id", "Google's advertising ID, on Android."),
+    _text("roku_ad_id", "Roku's advertising ID."),
     th.Property("ad_tracking_enabled", th.BooleanType, description="Whether ad tracking is on."),
 ]
 

@@ -109,7 +109,7 @@ class UsersById(_WholeProfileStream, ListStream):
                 yield row
         if self._unmatched:
             self.logger.warning(
-                "stream '%s': %d of %d ids match nobody; which, the log says at level DEBUG",
+                "stream '%s': %d of %d IDs match nobody; the log lists them at level DEBUG",
                 self.name,
                 self._unmatched,
                 self._asked,
@@ -138,7 +138,7 @@ class UsersById(_WholeProfileStream, ListStream):
             unmatched = [asked[field] for kind, field in _FIELDS.items() if _SIZES[kind] == 1 and field in asked]
         if unmatched:
             self._unmatched += len(unmatched)
-            self.logger.debug("stream '%s': these ids match nobody: %s", self.name, unmatched)
+            self.logger.debug("stream '%s': these IDs match nobody: %s", self.name, unmatched)
 
     @override
     def pass_over(self, request: Request, error: BrazeError) -> None:
