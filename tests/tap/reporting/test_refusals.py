@@ -1,4 +1,4 @@
-"""Parents that are refused or fail: passed over, named in STATE, caught up with; and permissions that are missing."""
+"""Parents that are refused or fail: skipped, named in STATE, caught up with; and permissions that are missing."""
 
 from __future__ import annotations
 
