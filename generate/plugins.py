@@ -135,9 +135,11 @@ def _setting(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _kind(name: str, schema: Mapping[str, Any]) -> str:
     types = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    (type_,) = {*types} - {"null"}
+    type_, *others = {*types} - {"null"}
     if "enum" in schema:
         return "options"
+    if others:
+        return "string"  # Meltano hands on values of other types unchanged
     if schema.get("format") == "date-time":
         return "date_iso8601"
     return "file" if name.endswith("_path") else _KINDS[type_]

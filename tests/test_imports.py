@@ -49,6 +49,7 @@ ROOMS: dict[str, list[str]] = {
         "streams",
         "exports",
         "currents",
+        "comparison",
         "settings",
         "reporting",
         "fetching",

@@ -216,15 +216,17 @@ class SdkStream(Stream):
         """Return the version that the stream's records carry; None for none."""
         return None
 
-    def before_record(self, record: Record) -> None:
-        """Inspect each record before it is written, unless it is encoded."""
+    def to_write(self, row: Record) -> Iterable[Record]:
+        """Return the records to write for a row that was read."""
+        return (row,)
 
     def wrote(self, records: int) -> None:
         """Count records that were written, encoded or not."""
 
     def append(self, record: Record) -> None:
-        """Write a record that the tap made itself, bypassing `before_record`."""
+        """Write a record that is due after the rows, bypassing `to_write`."""
         self._write(record)
+        self.wrote(1)
         self._emitted += 1
 
     def activate_version(self) -> None:
@@ -264,9 +266,9 @@ class SdkStream(Stream):
 
     @override
     def _write_record_message(self, record: Record) -> None:
-        self.before_record(record)
-        self._write(record)
-        self.wrote(1)
+        for each in self.to_write(record):
+            self._write(each)
+            self.wrote(1)
 
     def _write_encoded(self, records: list[bytes]) -> None:
         if self._outputs is None or not records:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from singer_sdk import typing as th
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 OBJECTS: Final = (
     th.Property(
@@ -29,6 +32,17 @@ OBJECTS: Final = (
         ),
     ),
     th.Property(
+        "history",
+        th.CustomType({"type": ["boolean", "array"], "items": {"type": "string", "minLength": 1}}),
+        default=False,
+        title="History",
+        description=(
+            "Keep every version of objects such as campaigns, Canvases, segments and templates: `true` for all streams "
+            'that can, or a list of streams, such as `["canvases_details"]`. Each version is a row with the object\'s '
+            "key and `valid_from`, written only when something changed. Default: tables hold the present."
+        ),
+    ),
+    th.Property(
         "scheduled_broadcasts",
         th.ObjectType(
             th.Property(
@@ -46,3 +60,9 @@ OBJECTS: Final = (
         description='How far ahead `scheduled_broadcasts` looks, such as `{"days": 30}`. Default: 90 days.',
     ),
 )
+
+
+def has_history(config: Mapping[str, Any], stream: str) -> bool:
+    """Return whether the setting `history` includes a stream."""
+    history = config.get("history")
+    return history is True or (isinstance(history, list) and stream in history)

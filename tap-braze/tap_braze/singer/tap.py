@@ -110,7 +110,8 @@ class TapBraze(SdkTap):
     @override
     def checked(self, config: dict[str, Any], env_prefix: str) -> tuple[dict[str, Any], list[str]]:
         found, errors = checked(config, self.config_jsonschema, env_prefix, SDK_SETTINGS)
-        return found, [*unread(os.environ, env_prefix, config, self.config_jsonschema), *errors]
+        errors = [*unread(os.environ, env_prefix, config, self.config_jsonschema), *errors]
+        return found, errors or [*_unknown_streams(found)]
 
     @override
     @contextmanager
@@ -242,3 +243,11 @@ class TapBraze(SdkTap):
         for line in lines:
             cls.logger.error(one_line(line))
         raise SystemExit(1)
+
+
+def _unknown_streams(config: dict[str, Any]) -> Iterator[str]:
+    """Yield an error for each name in the setting `history` that is no stream with history."""
+    valid = [stream.name for stream in STREAMS if stream.unversioned is not None]
+    for name in config["history"] if isinstance(config["history"], list) else ():
+        if name not in valid:
+            yield f"setting 'history': {name!r} is no stream that keeps history; these do: {', '.join(valid)}"

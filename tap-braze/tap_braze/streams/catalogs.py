@@ -28,6 +28,7 @@ class Catalogs(ListStream):
     pool = CATALOGS
     payload = "catalogs"
     primary_keys = ("name",)
+    unversioned = frozenset({"num_items", "updated_at"})  # `updated_at` may change with the items
     schema = columns.schema(
         columns.key("name", "Name of the catalog, which is also its ID."),
         th.Property("description", th.StringType, description="Description of the catalog."),

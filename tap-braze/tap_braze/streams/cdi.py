@@ -24,6 +24,9 @@ class CdiIntegrations(ListStream):
     pool = CDI_INTEGRATIONS
     payload = "results"
     primary_keys = ("integration_id",)
+    unversioned = frozenset(
+        {"last_updated_at", "last_job_start_time", "last_job_status", "next_scheduled_run"}  # of each sync
+    )
     schema = columns.schema(
         columns.key("integration_id", "ID of the integration."),
         th.Property("app_group_id", th.StringType, description="ID of the workspace."),

@@ -22,6 +22,7 @@ class Events(NamesStream):
     paginator = PageNumbers(250)
     shrinks = True
     primary_keys = ("event_name",)
+    unversioned = frozenset()
     schema = columns.schema(columns.key("event_name", "Name of the custom event."))
 
 
@@ -53,6 +54,7 @@ class EventsDetails(ListStream):
     pool = HOURLY_1000
     payload = "events"
     primary_keys = ("name",)
+    unversioned = frozenset()
     schema = columns.schema(
         columns.key("name", "Name of the custom event."),
         th.Property("description", th.StringType, description="Description of the event."),
@@ -75,6 +77,7 @@ class CustomAttributes(ListStream):
     pool = HOURLY_1000
     payload = "attributes"
     primary_keys = ("name",)
+    unversioned = frozenset()
     schema = columns.schema(
         columns.key("name", "Name of the custom attribute."),
         th.Property("description", th.StringType, description="Description of the attribute."),

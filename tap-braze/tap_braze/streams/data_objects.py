@@ -47,6 +47,7 @@ class DataObjectTypes(_DataObjectStream):
     name = "data_object_types"
     path = "/data_objects/types"
     primary_keys = ("type_name",)
+    unversioned = frozenset()
     schema = columns.schema(_TYPE, _METADATA)
 
 
@@ -62,6 +63,7 @@ class DataObjectTypesDetails(_OfType):
     path = "/data_objects/types/{type_name}"
     payload = "data_object_type"
     primary_keys = ("type_name",)
+    unversioned = frozenset()
     schema = columns.schema(
         _TYPE, _METADATA, columns.open_object("schema_def", "JSON Schema of the attributes of its objects.")
     )
@@ -77,6 +79,7 @@ class DataObjectUserRelationshipTypes(_OfType):
     name = "data_object_user_relationship_types"
     path = "/data_objects/types/{type_name}/user_relationship_types"
     primary_keys = ("type_name", "rel_kind")
+    unversioned = frozenset()
     schema = columns.schema(_TYPE, _KIND, _LABEL)
 
 
@@ -86,6 +89,7 @@ class DataObjectRelationshipTypes(_OfType):
     name = "data_object_relationship_types"
     path = "/data_objects/types/{type_name}/object_relationship_types"
     primary_keys = ("type_name", "rel_kind", "to_type_name")
+    unversioned = frozenset()
     schema = columns.schema(
         columns.key("type_name", "Name of the type at which the relationship begins."),
         _KIND,

@@ -27,6 +27,7 @@ class SdkAuthenticationKeys(ListStream):
     selected_by_default = False
     without_setting = "setting 'app_ids' is empty"
     primary_keys = ("app_id", "id")
+    unversioned = frozenset()
     schema = columns.schema(
         columns.key("app_id", "API identifier of the app."),
         columns.key("id", "ID of the key."),

@@ -10,6 +10,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, RefusedError, UnavailableError
+from tap_braze.comparison.history import History
 from tap_braze.fetching.fetch import fetch_in_order
 from tap_braze.fetching.windows import DAY
 from tap_braze.streams.base.lists import ListStream, named_by
@@ -44,6 +45,7 @@ class DetailsStream(ListStream):
 
     parent: ClassVar[type[ListStream]]
     is_snapshot = False
+    unversioned: ClassVar[frozenset[str] | None] = frozenset()
     payload = "created_at"
     replication_key = "updated_at"
     # Fields with the time of the first send or entry, best first, for objects with statistics. The start date does not
@@ -103,6 +105,9 @@ class DetailsStream(ListStream):
         if self.active_from:
             since = None if latest is None else latest - EDIT_OVERLAP
         missing = set(self.stream_state.get(MISSING, ())) if bookmark is not None else set()
+        if isinstance(self.comparison, History) and self.run.settings.deletions != "keep":
+            for listed in self.run.stream(self.parent).ids(reader):
+                self.comparison.keep((listed,))
         first_days: dict[str, date] = {}
         refused, failed = [], False
         run, plan = self.run, self._plan(None if everybody else since, missing, reader)

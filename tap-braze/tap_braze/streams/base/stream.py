@@ -16,19 +16,17 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
-from tap_braze.sdk import SdkStream
 from tap_braze.streams.base import columns
+from tap_braze.streams.base.compared import ComparedStream, bad_state
 from tap_braze.streams.base.row_types import RowTypes
-from tap_braze.streams.base.tombstones import Tombstones
 from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
-    from singer_sdk.singerlib import Catalog
 
     from tap_braze.fetching.fetch import Request
     from tap_braze.streams.base.context import RunContext
@@ -57,7 +55,7 @@ _NAMED: Final = 20  # fields to list in one log line
 MISSING: Final = "missing"  # in STATE: what single parents lack although the bookmark has passed it
 
 
-class BrazeStream(SdkStream):
+class BrazeStream(ComparedStream):
     """A stream of the tap. Tables in the READMEs show the first line of its docstring, its `path` and so on."""
 
     name: str = ""
@@ -70,23 +68,14 @@ class BrazeStream(SdkStream):
     as_written: ClassVar[tuple[str, ...]] = ()  # time columns that keep Braze's form
     untested: ClassVar[str] = ""  # why `--test` sends no request for it
     opt_in: ClassVar[str] = ""  # the setting required to read it, even if it is selected
-    is_snapshot: ClassVar[bool] = False  # whether each run reads all of Braze's rows
 
     # Values parsed from JSON are as Braze sent them; nothing needs conversion.
     TYPE_CONFORMANCE_LEVEL = TypeConformanceLevel.NONE
 
-    primary_keys: Sequence[str] = ()
     replication_key: str | None = None
-    schema: dict[str, Any]
 
     def __init__(self, run: RunContext, schema: dict[str, Any] | None = None) -> None:
-        super().__init__(run.tap, schema)
-        self.run = run
-        self.lacks_rows = False  # whether this run could not read all rows
-        self.tombstones: Tombstones | None = None
-        if self.is_snapshot and self.config.get("deletions") == "soft":
-            self.tombstones = Tombstones(self.primary_keys)
-            self.schema = {**self.schema, "properties": self.schema["properties"] | Tombstones.COLUMNS}
+        super().__init__(run, schema)
         self._unknown_fields: dict[str, None] = {}
 
     @property
@@ -148,7 +137,9 @@ class BrazeStream(SdkStream):
     @cached_property
     def _row_types(self) -> RowTypes:
         properties = {name: column for name, column in self.schema["properties"].items() if name != self._extra}
-        return RowTypes({**self.schema, "properties": properties}, self.primary_keys, self.as_written)
+        added = self.comparison_kind.key if self.comparison_kind else ()
+        keys = [name for name in self.primary_keys if name not in added]
+        return RowTypes({**self.schema, "properties": properties}, keys, self.as_written)
 
     def _log_unknown_fields(self) -> None:
         if not self._unknown_fields:
@@ -176,20 +167,10 @@ class BrazeStream(SdkStream):
             level = DEBUG
         super().log(message, *args, level=level, **kwargs)
 
-    @override
-    def apply_catalog(self, catalog: Catalog) -> None:
-        super().apply_catalog(catalog)
-        entry = catalog.get_stream(self.name)
-        if entry and self.tombstones and not Tombstones.COLUMNS.keys() <= (entry.schema.properties or {}).keys():
-            text = (
-                f"stream '{self.name}': the catalog was made with another setting 'deletions'; discover it again "
-                "(--discover)"
-            )
-            raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
-
     @property
     def bookmark(self) -> str | None:
         """Return how far earlier runs read the stream; None for nothing."""
+        _ = self.comparison  # history may begin without the bookmark
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
         if self.stream_state.get("replication_key") != self.replication_key:
@@ -212,6 +193,7 @@ class BrazeStream(SdkStream):
         """Move the bookmark and write STATE."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return
+        self.write_waiting()
         self.stream_state.update(replication_key=self.replication_key, replication_key_value=value)
         self.write_state()
 
@@ -265,46 +247,15 @@ class BrazeStream(SdkStream):
     def after_state(self) -> None:
         self.run.writer.flush()
 
-    @property
-    @override
-    def row_version(self) -> int | None:
-        return self.version if self.is_snapshot and self.run.settings.deletions == "hard" else None
-
-    @override
-    def before_record(self, record: Record) -> None:
-        if self.tombstones is not None:
-            self.tombstones.add(record)
-
     @override
     def wrote(self, records: int) -> None:
         self.run.progress.wrote(self.name, records)
 
     @property
-    def version(self) -> int:
-        """Return the version of the rows in this sync; later versions are greater."""
-        return self.run.version
-
-    @property
+    @override
     def is_complete(self) -> bool:
         """Return whether this run read all rows of the stream and of the streams that determine what to request."""
         return not self.lacks_rows and not any(self.run.stream(kind).lacks_rows for kind in self.listed_by())
-
-    def _remove_the_gone(self) -> None:
-        """Let the loader delete or mark the rows that this sync did not return; keep all rows if it is incomplete."""
-        deletions = self.run.settings.deletions
-        if not self.is_snapshot or deletions == "keep" or self.ABORT_AT_RECORD_COUNT is not None:
-            return
-        if not self.is_complete:
-            self.logger.warning("stream '%s': deletes nothing, because this run could not read all rows", self.name)
-        if self.tombstones is not None:
-            for record in self.tombstones.settle(self.stream_state, complete=self.is_complete, warn=self._warn):
-                self.append(record)
-            self.write_state()
-        elif self.is_complete:
-            self.activate_version()
-
-    def _warn(self, text: str) -> None:
-        self.logger.warning("stream '%s': %s", self.name, text)
 
     @override
     @contextmanager
@@ -313,7 +264,7 @@ class BrazeStream(SdkStream):
         progress.begin(self.name, self.path)
         try:
             yield
-            self._remove_the_gone()
+            self.remove_the_gone()
         except (ForbiddenError, UnauthorizedError) as error:
             # Before the first successful response, a 401 is about the key, not its permissions.
             if not self.run.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
@@ -331,8 +282,4 @@ class BrazeStream(SdkStream):
 
 def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:
     """Return the error for a bookmark that this tap did not write."""
-    return ConfigValidationError(
-        "Wrong state",
-        errors=[f"stream '{stream}': the bookmark {bookmark!r} in the state is not a date; remove or correct it"],
-        schema={},
-    )
+    return bad_state(stream, f"the bookmark {bookmark!r} in the state is not a date; remove or correct it")

@@ -38,6 +38,7 @@ class Campaigns(ChangesStream):
     paginator = PageNumbers()
     edit_filter = LAST_EDIT
     primary_keys = ("id",)
+    unversioned = frozenset()
     replication_key = "last_edited"
     archivable = True
     schema = columns.schema(
@@ -60,6 +61,7 @@ class CampaignsDetails(DetailsStream):
     params = TRANSLATABLE
     active_from = ("first_sent", "created_at")
     primary_keys = ("campaign_id",)
+    unversioned = frozenset({"last_sent"})
     schema = columns.schema(
         columns.key("campaign_id", "API identifier of the campaign."),
         *columns.campaign_or_canvas("campaign"),

@@ -36,6 +36,7 @@ class Canvases(ChangesStream):
     paginator = PageNumbers()
     edit_filter = LAST_EDIT
     primary_keys = ("id",)
+    unversioned = frozenset()
     replication_key = "last_edited"
     archivable = True
     schema = columns.schema(
@@ -57,6 +58,7 @@ class CanvasesDetails(DetailsStream):
     params = TRANSLATABLE
     active_from = ("first_entry", "created_at")
     primary_keys = ("canvas_id",)
+    unversioned = frozenset({"last_entry"})
     schema = columns.schema(
         columns.key("canvas_id", "API identifier of the Canvas."),
         *columns.campaign_or_canvas("Canvas"),

@@ -23,6 +23,7 @@ class Cards(ListStream):
     selected_by_default = False
     archivable = True
     primary_keys = ("id",)
+    unversioned = frozenset()
     schema = columns.schema(
         columns.key("id", "API identifier of the card."),
         th.Property("type", th.StringType, description="`NewsItem`, `CaptionedImage`, `Banner` or `DevPick`."),

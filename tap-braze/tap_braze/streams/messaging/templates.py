@@ -37,6 +37,7 @@ class EmailTemplates(ChangesStream):
     paginator = Offset(1000)
     edit_filter = MODIFIED
     primary_keys = ("email_template_id",)
+    unversioned = frozenset()
     replication_key = "updated_at"
     schema = columns.schema(
         *_EMAIL_TEMPLATE,
@@ -97,6 +98,7 @@ class ContentBlocks(ChangesStream):
     paginator = Offset(999)  # its docs allow 1000 in one line and forbid it in another
     edit_filter = MODIFIED
     primary_keys = ("content_block_id",)
+    unversioned = frozenset({"inclusion_count"})
     replication_key = "last_edited"
     schema = columns.schema(
         *_CONTENT_BLOCK,
@@ -118,6 +120,7 @@ class ContentBlocksDetails(DetailsStream):
     parent = ContentBlocks
     parent_key = "content_block_id"
     primary_keys = ("content_block_id",)
+    unversioned = frozenset({"inclusion_count", "inclusion_data"})
     replication_key = "last_edited"
     schema = columns.schema(
         *_CONTENT_BLOCK,

@@ -73,6 +73,7 @@ class _Translations(ListStream):
     payload = "translations"
     selected_by_default = False
     opt_in = INCLUDE_COSTLY_STREAMS
+    unversioned = frozenset()
     _without = 0
 
     @override

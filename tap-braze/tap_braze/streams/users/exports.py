@@ -197,7 +197,7 @@ class _SegmentReader:
             # Only the next run retries what failed. If that fails too, the run after it reads everything, so that a
             # segment that always fails does not keep the others from being read again. The tombstones of this run lack
             # the keys that an earlier run read.
-            stream.lacks_rows |= failed or refused is not None or (resumed and stream.tombstones is not None)
+            stream.lacks_rows |= failed or refused is not None or (resumed and stream.comparison is not None)
             if not failed or resumed:
                 stream.stream_state.pop(EXPORTED, None)
                 stream.stream_state.pop(VERSION, None)

@@ -21,6 +21,7 @@ class Segments(ListStream):
     paginator = PageNumbers()
     shrinks = True  # archived segments are never in it
     primary_keys = ("id",)
+    unversioned = frozenset()
     schema = columns.schema(
         columns.key("id", "API identifier of the segment."),
         th.Property("name", th.StringType, description="Name of the segment."),

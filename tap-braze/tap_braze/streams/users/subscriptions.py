@@ -168,6 +168,7 @@ class PreferenceCenters(ChangesStream):
     pool = PREFERENCE_CENTERS
     payload = "preference_centers"
     primary_keys = ("preference_center_api_id",)
+    unversioned = frozenset()
     replication_key = "updated_at"
     schema = columns.schema(
         *_PREFERENCE_CENTER,
