@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tap_braze.reporting import progress as tap_progress
 from tap_braze.reporting import run_report as tap_report
-from target_braze.reporting import history, summary
+from target_braze.reporting import delivery_log, history, summary
 from target_braze.reporting import progress as target_progress
 
 from generate.markdown import table
@@ -39,6 +39,11 @@ Every record that was `read` is in exactly one of the outcomes, so they add up t
 
 {_fields("count", summary.RECORD_COUNTS, "records")}
 {_fields("count", summary.OTHER_COUNTS)}
+### Delivery log
+
+The columns of a row in the [delivery log](../delivery-log.md), whose key is `run_id` and `position`:
+
+{_fields("column", {name: meaning for name, (_, meaning) in delivery_log.COLUMNS.items()})}
 ## tap-braze
 
 {_fields("key", tap_report.FIELDS)}

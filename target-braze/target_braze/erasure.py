@@ -18,6 +18,7 @@ import msgspec
 
 from target_braze.braze import answers, limits
 from target_braze.braze.client import BrazeError, Client, ForbiddenError
+from target_braze.encode import decode
 from target_braze.loader.parts import mapping_defaults
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.kinds.deletions import ENDPOINTS
@@ -128,6 +129,27 @@ def wait_until_gone(client: Client, user: User, seconds: float) -> bool:
     return True
 
 
+def erase_log(config: Mapping[str, Any], person: Person) -> int:
+    """Remove a person's rows from the delivery log in complete settings, and return their number.
+
+    A row without a user is the person's if its key holds one of the person's identifiers.
+
+    Raises:
+        OSError: The file cannot be read or written.
+    """
+    values = {user[-1] for user in person.users}
+
+    def is_theirs(message: Mapping[str, Any]) -> bool:
+        row = message.get("record") or {}
+        if row.get("identifier_type") is None:
+            return not values.isdisjoint(map(str, decode(row.get("key") or "{}").values()))
+        label = [row["alias_label"]] if row["alias_label"] else []
+        return person.is_one_of([(row["identifier_type"], *label, row["identifier"])])
+
+    path = config.get("delivery_log_path")
+    return remove_letters(Path(path), is_theirs) if path and Path(path).is_file() else 0
+
+
 def erase_letters(config: Mapping[str, Any], person: Person) -> tuple[int, list[str]]:
     """Remove a person's records from the dead-letter files in complete settings.
 
@@ -180,7 +202,7 @@ class _Letters:
 
 
 def certificate(
-    person: Person, workspace: str, *, rows: int | None, letters: int, mentions: list[str], is_gone: bool
+    person: Person, workspace: str, *, rows: int | None, letters: int, log: int, mentions: list[str], is_gone: bool
 ) -> dict[str, Any]:
     """Return the certificate of an erasure: what was found where, and whether anything is left.
 
@@ -199,7 +221,9 @@ def certificate(
         "finished_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "braze": {"had_profile": person.is_found, "has_profile": not is_gone},
         "ledger": None if rows is None else {"rows_erased": rows},
-        "dead_letters": {"records_erased": letters, "other_records_with_mention": mentions},
+        "dead_letters": {"records_erased": letters},
+        "delivery_log": {"rows_erased": log},
+        "other_letters_with_mention": mentions,
         "complete": is_gone and not mentions,
         "out_of_reach": list(_OUT_OF_REACH),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import time
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -203,3 +204,42 @@ def test_half_a_list_deletes_nothing(warehouse: Warehouse) -> None:
     records = [number for number, line in enumerate(lines) if json.loads(line)["type"] == "RECORD"]
     warehouse.load(lines[: records[0] + 1], hard_delete=True)  # the tap was killed after the first record
     assert warehouse.ids("segments") == segments
+
+
+def test_the_delivery_log_of_the_target_loads_into_a_table(warehouse: Warehouse, tmp_path: Path) -> None:
+    log = tmp_path / "delivery-log.singer"
+    config = {
+        "api_key": warehouse.braze.api_key,
+        "endpoint": warehouse.braze.url,
+        "delivery_log_path": str(log),
+        "on_error": "dead_letter",
+        "dead_letter_path": str(tmp_path / "dead.singer"),
+    }
+    (tmp_path / "target.json").write_text(json.dumps(config), "utf-8")
+    columns = {"external_id": {"type": "string"}, "country": {"type": "string"}, "plan": {"type": "string"}}
+    schema = {
+        "type": "SCHEMA",
+        "stream": "customers",
+        "schema": {"properties": columns},
+        "key_properties": ["external_id"],
+    }
+    people = [{"external_id": "p-1", "plan": "gold"}, {"external_id": "p-2", "country": "nowhere land"}]
+    for _ in range(2):
+        done = subprocess.run(
+            [sys.executable, "-m", "target_braze", "--config", str(tmp_path / "target.json")],
+            input="\n".join(
+                json.dumps(one)
+                for one in [schema, *({"type": "RECORD", "stream": "customers", "record": person} for person in people)]
+            ),
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        )
+    summary = json.loads(done.stderr.splitlines()[-1])["summary"]
+    warehouse.load(log.read_bytes().splitlines(keepends=True))
+    rows = warehouse.rows("delivery_log")
+    assert len(rows) == 4
+    last = [row for row in rows if row["run_id"] == summary["run_id"]]
+    assert {(row["identifier"], row["outcome"]) for row in last} == {("p-1", "sent"), (None, "rejected")}
+    assert sum(row["data_points"] for row in last) == summary["total"]["data_points"] == 1

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -263,13 +264,17 @@ def _reasons(refusals: Iterable[tuple[Sequence[Change], str]]) -> list[tuple[Cha
     return [(change, "; ".join(reasons)) for change, reasons in found.values()]
 
 
+_NUMBERS: Final = count(1)
+
+
 @dataclass
 class Request:
-    """Changes that go to one endpoint together."""
+    """Changes that go to one endpoint together; `number` counts the requests of this process."""
 
     endpoint: Endpoint
     changes: list[Change] = field(default_factory=list)
     _encoded: list[bytes] = field(default_factory=list)
+    number: int = field(default_factory=lambda: next(_NUMBERS))
     _size: int = 100  # the names of the arrays and the JSON around them
 
     def __len__(self) -> int:

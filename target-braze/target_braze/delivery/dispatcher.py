@@ -83,7 +83,7 @@ class Dispatcher:
         self,
         send: Callable[[Request, bool], Answer],
         *,
-        accept: Callable[[Sequence[Change]], None],
+        accept: Callable[[Sequence[Change], int], None],
         reject: Callable[[Change, Rejection], None],
         emit: Callable[[State], None],
         failed: Callable[[BaseException], None],

@@ -28,7 +28,7 @@ class RequestSender:
 
     Args:
         send: Posts a request. Its second argument is whether to retry when the outcome is unknown.
-        accept: Called with the changes of a request that Braze accepted.
+        accept: Called with the changes of a request that Braze accepted, and the number of the request.
         reject: Called with each change that Braze refused and the reason; may raise to end the run.
         answered: Called with each answer.
         settled: Called with changes once they are accepted or rejected and the ledger has recorded that.
@@ -42,7 +42,7 @@ class RequestSender:
         self,
         send: Callable[[Request, bool], Answer],
         *,
-        accept: Callable[[Sequence[Change]], None],
+        accept: Callable[[Sequence[Change], int], None],
         reject: Callable[[Change, Rejection], None],
         answered: Callable[[Answer], None],
         settled: Callable[[Sequence[Change]], None],
@@ -103,7 +103,7 @@ class RequestSender:
             self._hold_back(request, counted, error)
         else:
             self._answered(answer)
-            self._settle(request, [(change, _refusal(text, answer.status)) for change, text in refused])
+            self._settle(request, [(change, _refusal(request, text, answer.status)) for change, text in refused])
         return []
 
     def _ask(self, request: Request, *, resend: bool) -> tuple[Answer, list[tuple[Change, str]]]:
@@ -129,13 +129,13 @@ class RequestSender:
         """Return the changes that Braze refused, or send the request in parts. Braze applied none of its changes."""
         named = request.endpoint.culprits(request.changes, error.body)
         if named:
-            return [(change, _refusal(text, error.status)) for change, text in named]
+            return [(change, _refusal(request, text, error.status)) for change, text in named]
         if len(request) > 1 and says_too_many(error):
             self._deliver_in_smaller_batches(request)
             return []
         parts = request.endpoint.divided(request, error)
         if len(parts) == 1:
-            why = _refusal(str(error), error.status, error.errors)
+            why = _refusal(request, str(error), error.status, error.errors)
             return [(change, why) for change in request]
         _log.warning("%s; sending its %d objects in %d requests", error, len(request), len(parts))
         for part in parts:
@@ -155,6 +155,7 @@ class RequestSender:
             "; ".join(error.errors) or None,
             error.status,
             in_doubt=True,
+            request=request.number,
         )
         for change in counted:
             self._conclude(change, why)
@@ -165,7 +166,7 @@ class RequestSender:
         accepted = [change for change in request if id(change) not in refused] if refused else request.changes
         if self._ledger is not None:
             self._ledger.settle(accepted, "accepted")
-        self._accept(accepted)
+        self._accept(accepted, request.number)
         self._settled(accepted)
         for change, why in rejected:
             self._conclude(change, why)
@@ -177,5 +178,5 @@ class RequestSender:
         self._settled([change])
 
 
-def _refusal(text: str, status: int | None, errors: tuple[str, ...] = ()) -> Rejection:
-    return Rejection(f"Braze refused it: {text}", "; ".join(errors) or text, status)
+def _refusal(request: Request, text: str, status: int | None, errors: tuple[str, ...] = ()) -> Rejection:
+    return Rejection(f"Braze refused it: {text}", "; ".join(errors) or text, status, request=request.number)

@@ -25,6 +25,7 @@ from target_braze.preview.preflight import Preflight
 from target_braze.process import terminal
 from target_braze.process.ticker import ticking
 from target_braze.reporting.dead_letters import DeadLetters
+from target_braze.reporting.delivery_log import DeliveryLog
 from target_braze.reporting.history import Run
 from target_braze.reporting.progress import Progress
 from target_braze.reporting.rates import INTERVAL
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from target_braze.braze.changes import Change, Request
-    from target_braze.records import Record, Rejection
+    from target_braze.records import Record, Rejection, User
 
 _log = logging.getLogger("target-braze")
 
@@ -83,7 +84,11 @@ class Loader:
         self._failed = failed
         self._live = live and _log.isEnabledFor(logging.INFO)
         self._run = Run("target-braze")
-        self._summary = Summary(Rejections(shows_values=self._config["report_values"]))
+        log = None if self._dry_run else self._config.get("delivery_log_path")
+        self._summary = Summary(
+            Rejections(shows_values=self._config["report_values"]),
+            DeliveryLog(Path(log), self._run.run_id) if log else None,
+        )
         path = self._config.get("report_path")
         self._report = RunReport(Path(path), self._summary) if path else None
         self._entries = Entries(self._config["streams"])
@@ -113,6 +118,7 @@ class Loader:
             if self._report is not None:
                 opened.enter_context(ticking(self._report.sample, INTERVAL))
             opened.enter_context(terminal.live(self._progress.look) if self._live else ticking(self._progress.log))
+            opened.callback(self._summary.close_delivery_log)
             if self._dead_letters is not None:
                 self._dead_letters.begin()
                 opened.push(self._close_dead_letters)
@@ -281,13 +287,13 @@ class Loader:
         if not self._dry_run:
             settled()
 
-    def _reject(self, record: Record, why: Rejection) -> None:
+    def _reject(self, record: Record, why: Rejection, user: User | None = None) -> None:
         """Put a record into the dead letters. A dry run only counts it and continues regardless of `on_error`.
 
         Raises:
             RejectedError: Setting `on_error` is fail, or there are more than `max_dead_letters`.
         """
-        if not self._summary.refused(record, why):
+        if not self._summary.refused(record, why, user):
             return
         if self._dry_run:
             if self._dead_letters is not None:
@@ -300,7 +306,7 @@ class Loader:
 
     def _reject_change(self, change: Change, why: Rejection) -> None:
         for record in change.records:
-            self._reject(record, why)
+            self._reject(record, why, change.user)
 
     def _give_up(self, failure: BaseException) -> None:
         self._client.stop()

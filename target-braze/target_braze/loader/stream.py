@@ -52,6 +52,7 @@ class LoaderStream:
         self._mapping = compile_mapping(name, schema, entry, context.defaults, self._notice, key=at)
         _log.info("stream '%s': %s", name, taken_for(self._mapping, name, at, entry))
         self.counts = context.summary.streams[name]
+        context.summary.kinds[name] = self._mapping.to
         context.summary.identifier_rules[name] += self._mapping.identifier_rules
         if context.preflight is not None:
             for doubt in context.preflight.doubts(self._mapping.types):
@@ -169,7 +170,7 @@ class LoaderStream:
             context.reject(source, Rejection(str(error)))
             return
         if not changes:
-            self.counts.left_out += 1
+            context.summary.without_changes(source, "left_out")
             if context.ledger is not None:
                 context.ledger.members.dropped(source.position)
             return
@@ -332,7 +333,7 @@ class LoaderStream:
             if len(change.fields) != fields + unset:
                 self.counts.saved_by_ledger += before + unset - change.data_points
         if not news:
-            self.counts.unchanged += 1
+            self._context.summary.without_changes(source, "unchanged")
             ledger.members.dropped(source.position)
         return news
 

@@ -27,7 +27,7 @@ FIELD: Final = "dead_letter"
 # Maximum bytes to read: the first line of a file that is not ours may have any length.
 _LONGEST_LINE: Final = 64_000_000
 # https://www.sqlite.org/tempfiles.html: the files that SQLite keeps next to a database.
-_OF_LEDGER: Final = ("", "-wal", "-shm", "-journal")
+SUFFIXES_OF_LEDGER: Final = ("", "-wal", "-shm", "-journal")
 
 
 class Retry:
@@ -108,7 +108,7 @@ class Retry:
 def mistakes(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield the errors in the settings' file paths, without changing the files."""
     path, ledger = config.get("dead_letter_path"), config.get("ledger_path")
-    if path and ledger and any(_is_same(path, ledger + suffix) for suffix in _OF_LEDGER):
+    if path and ledger and any(is_same_file(path, ledger + suffix) for suffix in SUFFIXES_OF_LEDGER):
         yield "settings 'dead_letter_path' and 'ledger_path' name the same file; give each a file of its own"
     elif path and config["on_error"] == "dead_letter" and not _is_ours(Path(path)):
         yield (
@@ -197,7 +197,7 @@ def _is_ours(path: Path) -> bool:
     return message.get("type") == "RECORD" and FIELD in message
 
 
-def _is_same(one: str, other: str) -> bool:
+def is_same_file(one: str, other: str) -> bool:
     """Return whether two paths lead to the same file, through links of any kind, even if the file does not exist."""
     if os.path.realpath(one) == os.path.realpath(other):
         return True

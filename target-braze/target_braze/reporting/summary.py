@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from target_braze.mapping.identifiers import CHOSEN
 from target_braze.reporting.rejections import Rejections
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Change, Request
     from target_braze.mapping.identifiers import IdentifierRule
-    from target_braze.records import Record, Rejection
+    from target_braze.records import Record, Rejection, User
+    from target_braze.reporting.delivery_log import DeliveryLog
 
 _log = logging.getLogger("target-braze")
 
@@ -94,16 +95,26 @@ class _Divided:
     """A record with several changes."""
 
     left: int
+    record: Record
     sent: bool = False
     failed: bool = False
+    points: int = 0
+    user: User | None = None
+    request: int | None = None
+    why: Rejection | None = None
 
 
 class Summary:
-    """Collects counts from any thread; `log` is for people, `document` for machines."""
+    """Collects counts from any thread; `log` is for people, `document` for machines.
 
-    def __init__(self, rejections: Rejections | None = None) -> None:
+    `delivery_log` gets a row for each record as soon as its outcome is known.
+    """
+
+    def __init__(self, rejections: Rejections | None = None, delivery_log: DeliveryLog | None = None) -> None:
         self.rejections = rejections or Rejections()
+        self._delivery_log = delivery_log
         self.streams: defaultdict[str, Counts] = defaultdict(Counts)
+        self.kinds: dict[str, str] = {}
         self.requests = 0
         self.identifier_rules: defaultdict[str, list[IdentifierRule]] = defaultdict(list)
         # Records with unsettled changes, by position.
@@ -115,7 +126,7 @@ class Summary:
     def divide(self, record: Record, changes: int) -> None:
         """Record that a record has several changes. Call this before any of them is settled."""
         with self._lock:
-            self._divided[record.position] = _Divided(changes)
+            self._divided[record.position] = _Divided(changes, record)
 
     def sending(self, request: Request) -> None:
         """Count a request that is about to be sent."""
@@ -125,8 +136,13 @@ class Summary:
             for stream in streams:
                 self.streams[stream].requests += 1
 
-    def accepted(self, changes: Iterable[Change]) -> None:
-        """Count changes that Braze accepted, or would have accepted in a dry run."""
+    def accepted(self, changes: Iterable[Change], request: int) -> None:
+        """Count changes that Braze accepted, or would have accepted in a dry run.
+
+        Raises:
+            OSError: The delivery log cannot be written.
+        """
+        log = self._delivery_log
         with self._lock:
             for change in changes:
                 records = change.records
@@ -134,22 +150,56 @@ class Summary:
                 points = change.data_points
                 counts.objects += 1
                 counts.data_points += points
-                if len(records) == 1 and not self._divided:
+                if len(records) == 1 and not self._divided and log is None:
                     counts.sent += 1  # the usual case
                     continue
-                self._count(records[0], "sent")
+                self._count(records[0], "sent", change.user, points, request=request)
                 if len(records) > 1:
                     counts.saved_by_coalescing += change.apart_points - points
                     for record in records[1:]:
-                        self._count(record, "coalesced")
+                        self._count(record, "coalesced", change.user, request=request)
+            if log is not None:
+                log.flush()
 
-    def refused(self, record: Record, why: Rejection) -> bool:
-        """Count a rejected record, or one of its changes. Return False if an earlier change was rejected already."""
+    def refused(self, record: Record, why: Rejection, user: User | None = None) -> bool:
+        """Count a rejected record, or one of its changes. Return False if an earlier change was rejected already.
+
+        Raises:
+            OSError: The delivery log cannot be written.
+        """
         with self._lock:
-            first = self._count(record, "in_doubt" if why.in_doubt else "rejected")
+            first = self._count(record, _outcome(why), user, request=why.request, why=why)
             if first:
                 self.rejections.add(record, why)
+            if self._delivery_log is not None:
+                self._delivery_log.flush()
         return first
+
+    def without_changes(self, record: Record, outcome: Literal["unchanged", "left_out"]) -> None:
+        """Count a record of which nothing is sent: Braze already has it, or the mapping has nothing for Braze.
+
+        Raises:
+            OSError: The delivery log cannot be written.
+        """
+        with self._lock:
+            self._count(record, outcome)
+            if self._delivery_log is not None:
+                self._delivery_log.flush()
+
+    def close_delivery_log(self) -> None:
+        """Write the rows of records that were sent in part when the run ended, and close the log.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        log = self._delivery_log
+        if log is not None:
+            with self._lock:
+                for divided in self._divided.values():
+                    outcome = "open" if divided.why is None else _outcome(divided.why)
+                    self._add_row(divided, outcome)
+                log.flush()
+                log.close()
 
     def notice(self, text: str) -> None:
         """Log a warning the first time, and count repetitions."""
@@ -210,24 +260,51 @@ class Summary:
             "reasons": self.rejections.most_frequent(_REASONS),
         }
 
-    def _count(self, record: Record, outcome: str) -> bool:
+    def _count(
+        self,
+        record: Record,
+        outcome: str,
+        user: User | None = None,
+        points: int = 0,
+        *,
+        request: int | None = None,
+        why: Rejection | None = None,
+    ) -> bool:
         """Count the outcome of a record or of one of its changes. Return whether this counted the record."""
         divided = self._divided.get(record.position)
-        if divided is not None:
+        if divided is None:
+            if self._delivery_log is not None:
+                self._add_row(_Divided(0, record, points=points, user=user, request=request, why=why), outcome)
+        else:
             divided.left -= 1
-            if not divided.left:
-                del self._divided[record.position]
-            if divided.failed:
-                return False
-            divided.failed = outcome in {"rejected", "in_doubt"}
+            divided.points += points
+            divided.user, divided.request = user or divided.user, request or divided.request
+            has_failed, divided.why = divided.failed, divided.why or why
+            divided.failed |= outcome in {"rejected", "in_doubt"}
             divided.sent |= outcome == "sent"
-            if divided.left and not divided.failed:
-                return False
             if divided.sent and not divided.failed:
                 outcome = "sent"
+            if not divided.left:
+                del self._divided[record.position]
+                self._add_row(divided, _outcome(divided.why) if divided.why else outcome)
+            if has_failed or (divided.left and not divided.failed):
+                return False
         counts = self.streams[record.stream]
         setattr(counts, outcome, getattr(counts, outcome) + 1)
         return True
+
+    def _add_row(self, settled: _Divided, outcome: str) -> None:
+        if self._delivery_log is not None:
+            record = settled.record
+            self._delivery_log.add(
+                record,
+                self.kinds.get(record.stream, ""),
+                outcome,
+                user=settled.user,
+                points=settled.points,
+                request=settled.request,
+                why=settled.why,
+            )
 
     def _identifications(self, stream: str) -> Iterator[str]:
         """Yield how users were identified, where there was a choice or a problem."""
@@ -242,6 +319,10 @@ class Summary:
                     f"{kind} of column '{column}' named the user of {counts[CHOSEN]:,} records"
                     + "".join(f", {count:,} {rule}" for rule, count in caught.most_common())
                 )
+
+
+def _outcome(why: Rejection) -> str:
+    return "in_doubt" if why.in_doubt else "rejected"
 
 
 def _log_counts(name: str, counts: Counts, requests: int) -> None:

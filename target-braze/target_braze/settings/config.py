@@ -134,6 +134,13 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "a share below 1 of the records read (at least 100 are assumed). Default: no limit.",
         minimum=0,
     ),
+    "delivery_log_path": _setting(
+        "string",
+        "Delivery log",
+        "File or pipe, such as delivery-log.singer or /dev/fd/3, for one row per record, as a Singer stream: key, "
+        "user, outcome, Braze's text, data points, request and time. Each run appends to it. Keys and users are "
+        "personal data.",
+    ),
     "report_path": _setting(
         "string",
         "Run report",

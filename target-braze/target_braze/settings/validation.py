@@ -10,7 +10,7 @@ import jsonschema
 
 from target_braze.braze import limits
 from target_braze.braze.hosts import EndpointError, base_url
-from target_braze.reporting import dead_letter_file, report_page
+from target_braze.reporting import dead_letter_file, delivery_log, report_page
 from target_braze.settings.config import CONFIG
 from target_braze.settings.given import parsed, unknown
 
@@ -72,7 +72,8 @@ def mistakes(config: dict[str, Any]) -> list[str]:
     if config["on_error"] == "dead_letter" and not config.get("dead_letter_path"):
         found.append("setting 'dead_letter_path': name a file, because 'on_error' is dead_letter")
     found += dead_letter_file.mistakes(config)
-    found += report_page.mistakes(config, "dead_letter_path", "ledger_path")
+    found += delivery_log.mistakes(config)
+    found += report_page.mistakes(config, "dead_letter_path", "delivery_log_path", "ledger_path")
     most = config.get("max_dead_letters")
     if most is not None and most > 1 and most % 1:
         found.append(f"setting 'max_dead_letters': {most} is neither a whole number of records nor a share below 1")

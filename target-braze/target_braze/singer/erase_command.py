@@ -1,4 +1,4 @@
-"""`target-braze erase`: erase one person from Braze, the ledger and the dead letters, and write a certificate."""
+"""`target-braze erase`: erase one person from Braze and the target's files, and write a certificate."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def erase(
     wait: int,
     yes: bool,
 ) -> None:
-    """Erase one person from Braze, the ledger and the dead letters, for good.
+    """Erase one person from Braze, the ledger, the dead letters and the delivery log, for good.
 
     Exit with 1 if Braze still shows the person or if other dead letters mention the person.
     """
@@ -94,14 +94,17 @@ def _erase(settings: Mapping[str, Any], user: User, wait: float) -> dict[str, An
         finally:
             held.close()
     letters, mentions = erasure.erase_letters(settings, person)
+    log = erasure.erase_log(settings, person)
     if person.is_found:
         erasure.delete(client, user)
     is_gone = erasure.wait_until_gone(client, user, wait)
-    return erasure.certificate(person, workspace, rows=rows, letters=letters, mentions=mentions, is_gone=is_gone)
+    return erasure.certificate(
+        person, workspace, rows=rows, letters=letters, log=log, mentions=mentions, is_gone=is_gone
+    )
 
 
 def _lines(found: Mapping[str, Any]) -> Iterable[str]:
-    braze, letters = found["braze"], found["dead_letters"]
+    braze = found["braze"]
     if not braze["had_profile"]:
         yield "Braze: has no profile with this identifier"
     elif braze["has_profile"]:
@@ -110,6 +113,7 @@ def _lines(found: Mapping[str, Any]) -> Iterable[str]:
         yield "Braze: profile deleted, and no longer shown"
     if found["ledger"]:
         yield f"ledger: {found['ledger']['rows_erased']:,} rows erased"
-    yield f"dead letters: {letters['records_erased']:,} records erased"
-    if mentions := letters["other_records_with_mention"]:
+    yield f"dead letters: {found['dead_letters']['records_erased']:,} records erased"
+    yield f"delivery log: {found['delivery_log']['rows_erased']:,} rows erased"
+    if mentions := found["other_letters_with_mention"]:
         yield f"dead letters of others, or of streams without a mapping, mention the person: {', '.join(mentions)}"

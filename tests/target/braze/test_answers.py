@@ -342,7 +342,7 @@ def test_whatever_braze_names_exactly_the_bad_ones_are_rejected(
 
     sender = RequestSender(
         send,
-        accept=lambda changes: accepted.extend(one.fields["n"] for one in changes),
+        accept=lambda changes, _: accepted.extend(one.fields["n"] for one in changes),
         reject=lambda one, _why: rejected.append(one.fields["n"]),
         answered=lambda _answer: None,
         settled=lambda _changes: None,
@@ -366,7 +366,7 @@ def test_a_refusal_that_names_one_of_a_thousand_each_time_ends_all_the_same() ->
 
     sender = RequestSender(
         send,
-        accept=lambda _changes: None,
+        accept=lambda _changes, _: None,
         reject=lambda one, _why: rejected.append(one),
         answered=lambda _answer: None,
         settled=lambda _changes: None,

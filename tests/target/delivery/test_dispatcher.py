@@ -79,7 +79,7 @@ class Braze:
                 self.arrived[item["external_id"]].append((kind, item["n"]))
         return Answer(201, {}, json.dumps({"message": "success", "errors": errors}).encode())
 
-    def accept(self, changes: Sequence[Change]) -> None:
+    def accept(self, changes: Sequence[Change], _request: int) -> None:
         with self.lock:
             self.accepted += [record.position for change in changes for record in change.records]
 

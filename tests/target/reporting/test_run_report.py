@@ -209,7 +209,7 @@ def test_a_report_that_cannot_be_written_fails_no_run(
     assert any("the report cannot be written" in warning for warning in run.warnings)
 
 
-@pytest.mark.parametrize("other", ["dead_letter_path", "ledger_path"])
+@pytest.mark.parametrize("other", ["dead_letter_path", "delivery_log_path", "ledger_path"])
 def test_no_other_file_of_the_run_is_replaced(
     run_target: Callable[..., Run], sandbox: Sandbox, reported: dict[str, Any], other: str, tmp_path: Path
 ) -> None:

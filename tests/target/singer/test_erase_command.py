@@ -32,6 +32,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
         "on_error": "dead_letter",
         "dead_letter_path": str(tmp_path / "letters.singer"),
         "ledger_path": str(tmp_path / "ledger.sqlite"),
+        "delivery_log_path": str(tmp_path / "log.singer"),
         "streams": {"customers": {"on_delete": {"flag": "gone"}}, "calls": {"to": "calls"}},
     }
 
@@ -75,6 +76,7 @@ def test_one_person_is_erased_everywhere_and_nobody_else(
     assert run.exit_code == 0, run.stdout
     assert sandbox.profile(IDENTITY) is None
     assert sandbox.profile("customer-10") is not None
+    assert {one["identifier"] for one in letters(files["delivery_log_path"])} == {"customer-10", None}
     assert letters(files["dead_letter_path"]) == before[1:]
     content = b"".join(path.read_bytes() for path in tmp_path.glob("ledger.sqlite*"))
     assert b'"external_id","customer-10"' in content
@@ -97,7 +99,9 @@ def test_the_certificate_names_nobody_and_can_be_checked(
     assert found["complete"] is True
     assert found["braze"] == {"had_profile": True, "has_profile": False}
     assert found["ledger"]["rows_erased"] > 0
-    assert found["dead_letters"] == {"records_erased": 1, "other_records_with_mention": []}
+    assert found["dead_letters"] == {"records_erased": 1}
+    assert found["delivery_log"] == {"rows_erased": 2}
+    assert found["other_letters_with_mention"] == []
     salt, person = found["person"]["salt"], found["person"]
     assert person["sha256"] == hashlib.sha256(f"{salt}{IDENTITY}".encode()).hexdigest()
     assert IDENTITY not in path.read_text()
