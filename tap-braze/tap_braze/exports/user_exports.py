@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from tap_braze.braze.client import Client
     from tap_braze.braze.connection import Exchange
+    from tap_braze.braze.rate_limits import Waiting
     from tap_braze.exports.decoder import Profile
     from tap_braze.storage import Storage
 
@@ -105,12 +106,14 @@ class Exports:
     """Runs several exports at a time. Use each instance once.
 
     `patience` is how many seconds to wait for an export. An export in cloud storage counts as complete after `quiet`
-    seconds without a new file; Braze gives no other sign. `storage` is the storage location, if known.
+    seconds without a new file; Braze gives no other sign. `storage` is the storage location, if known. `waits` measures
+    how long exports were waited for.
     """
 
     def __init__(
-        self, client: Client, *, storage: Storage | None, patience: float, quiet: float, timeout: float
+        self, client: Client, *, storage: Storage | None, patience: float, quiet: float, timeout: float, waits: Waiting
     ) -> None:
+        self._waits = waits
         self._client = client
         self._storage = storage
         self._patience, self._quiet = patience, quiet
@@ -222,7 +225,9 @@ class Exports:
             wait, attempt = min(wait * _GROWTH, _LONGEST_WAIT), attempt + 1
 
     def _sleep(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
+        with self._waits:
+            stopped = self._stop.wait(seconds)
+        if stopped:
             raise StoppedError("stopped while waiting for an export")
 
     # By URL: one zip file, available for some hours.

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from logging import Logger, LoggerAdapter
     from pathlib import Path
 
-    from tap_braze.braze.client import Client
     from tap_braze.reporting.progress import Progress
     from tap_braze.reporting.refusals import Report
 
@@ -22,7 +21,7 @@ FIELDS: Final = {
     "total": "the counts of all streams together",
     "skipped": "streams skipped for lack of a permission",
     "retries": "how often a request was sent again",
-    "seconds_waited": "time in which at least one request waited: `rate_limits`, `retries`",
+    "seconds_waited": "time in which a request or export was waited for: `rate_limits`, `retries`, `exports`",
 }
 COUNTS: Final = {
     "records": "records written",
@@ -45,10 +44,25 @@ class RunReport:
         """Sample the totals; only one thread at a time may do so."""
         self._rates.sample(self._progress.records_written, self._progress.requests, last=last)
 
-    def write(self, run: history.Run, client: Client, refusals: Report, logger: Logger | LoggerAdapter[Logger]) -> None:
-        """Write the page and the line; log a warning if they cannot be written, because the run itself is over."""
+    def write(
+        self,
+        run: history.Run,
+        refusals: Report,
+        waits: Mapping[str, float],
+        retries: int,
+        logger: Logger | LoggerAdapter[Logger],
+    ) -> None:
+        """Write the page and the line; log a warning if they cannot be written, because the run itself is over.
+
+        Args:
+            run: The run, which has ended.
+            refusals: What was not read.
+            waits: Seconds of waiting, by cause.
+            retries: How often a request was sent again.
+            logger: Receives where the report is.
+        """
         self.sample(last=True)
-        document = {**run.document(), **self._counts(client, refusals)}
+        document = {**run.document(), **self._counts(refusals, waits, retries)}
         try:
             history.append(history.path_beside(self._path), document)
             report_page.write(self._path, self._page(document, refusals))
@@ -57,7 +71,7 @@ class RunReport:
         else:
             logger.info("report of this run: %s", self._path)
 
-    def _counts(self, client: Client, refusals: Report) -> dict[str, Any]:
+    def _counts(self, refusals: Report, waits: Mapping[str, float], retries: int) -> dict[str, Any]:
         refused = refusals.counts
         streams = {
             name: {
@@ -68,7 +82,6 @@ class RunReport:
             }
             for name, counts in self._progress.streams.items()
         }
-        waits = {"rate_limits": client.limit_waits.seconds, "retries": client.retry_waits.seconds}
         return {
             "streams": streams,
             "total": {
@@ -78,7 +91,7 @@ class RunReport:
                 "seconds_waited": round(sum(waits.values()), 3),
             },
             "skipped": refusals.skipped,
-            "retries": client.retries,
+            "retries": retries,
             "seconds_waited": {cause: round(seconds, 3) for cause, seconds in waits.items()},
         }
 

@@ -28,7 +28,7 @@ from tap_braze.process import standard_streams, terminal
 from tap_braze.process.repeated_warnings import counted
 from tap_braze.process.signals import Stopped
 from tap_braze.process.standard_streams import OutputError
-from tap_braze.process.ticker import ticking
+from tap_braze.process.ticker import heartbeat, ticking
 from tap_braze.reporting.history import Run
 from tap_braze.reporting.rates import INTERVAL
 from tap_braze.reporting.run_report import RunReport
@@ -95,7 +95,8 @@ class TapBraze(SdkTap):
         streams = [stream(self.run) for stream in STREAMS]
         if "url" in self.config.get("currents", ()):
             self.validate()  # the settings name the bucket that discovery lists
-            streams += currents.streams(self.run)
+            with heartbeat(self.logger, "listing the files of Currents"):
+                streams += currents.streams(self.run)
         return streams
 
     @override
@@ -162,7 +163,7 @@ class TapBraze(SdkTap):
             run.end("failed", one_line(str(error)) if is_known else type(error).__name__)
             raise
         finally:
-            report.write(run, self.run.client, self.run.report, self.logger)
+            report.write(run, self.run.report, self.run.waits, self.run.client.retries, self.logger)
 
     def _skip_without_opt_in(self) -> None:
         """Deselect streams whose opt-in setting is off: Meltano selects `*.*` by default."""
@@ -221,8 +222,9 @@ class TapBraze(SdkTap):
             # The SDK would read a record of each stream, after all pages of its lists, and stop at the first refusal.
             config = ctx.params.get("config", ConfigInput())
             tap = cls(config=config.config, parse_env_config=config.parse_env, validate_config=True)
-            for line in access.report(tap.run):
-                click.echo(line)
+            with heartbeat(cls.logger, "testing what the key may read"):
+                for line in access.report(tap.run):
+                    click.echo(line)
             ctx.exit()
 
     @classmethod

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from target_braze.loader.parts import new_client
 from target_braze.preview import access
+from target_braze.process.ticker import heartbeat
 from target_braze.singer.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -29,8 +30,9 @@ class AccessTarget(Plugin):
 
     @override
     def run(self, file_input: IO[str] | None = None) -> None:
-        for line in access.report(self._client, self.config):
-            click.echo(line)
+        with heartbeat(self.logger, "testing what the key may do"):
+            for line in access.report(self._client, self.config):
+                click.echo(line)
 
     @override
     def stop(self, signum: signal.Signals) -> None:

@@ -10,6 +10,7 @@ from typing_extensions import override
 from target_braze.loader.parts import mapping_defaults, new_client
 from target_braze.preview.explain import ExplainedStream
 from target_braze.preview.preflight import Preflight
+from target_braze.process.ticker import heartbeat
 from target_braze.reporting.summary import Summary
 from target_braze.settings.stream_config import Entries
 from target_braze.singer.messages import MessageTarget
@@ -41,7 +42,8 @@ class ExplainTarget(MessageTarget):
 
     @override
     def run(self, file_input: IO[str] | None = None) -> None:
-        self.listen(file_input)
+        with heartbeat(self.logger, "reading the input"):
+            self.listen(file_input)
         for likely_types in self._likely_types.values():
             likely_types.report()
         self._entries.check()

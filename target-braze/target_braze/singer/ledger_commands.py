@@ -21,6 +21,7 @@ from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
 from target_braze.loader.parts import new_client
 from target_braze.mapping.kinds import attributes
+from target_braze.process.ticker import heartbeat
 from target_braze.singer.target import TargetBraze
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ def _opened(file: Path, target: TargetBraze | None = None) -> Iterator[Ledger]:
     try:
         held = Ledger(file, None if target is None else base_url(target.config["endpoint"]))
         try:
-            yield held
+            with heartbeat(TargetBraze.logger, f"working on {file}"):
+                yield held
         finally:
             held.close()
     except (BrazeError, LedgerError, msgspec.DecodeError) as error:

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from braze_sandbox.testing import Sandbox
 from tap_braze.process import ticker
-from tap_braze.reporting.progress import Progress
+from tap_braze.reporting.progress import FIELDS, Progress
+from tap_braze.streams import currents
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pytest
+    from tap_braze.streams.base.context import RunContext
+    from tap_braze.streams.base.stream import BrazeStream
 
     RunTap = Callable[..., Any]
 
@@ -73,6 +77,53 @@ def test_waiting_is_no_silence(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch)
         slow.fault(path="/kpi/dau/*", do="latency", latency_ms=2500)
         run = run_tap("kpi_daily_active_users", endpoint=slow.url, api_key=slow.api_key)
     assert len(lines(run)) >= 2
+
+
+def test_an_export_that_takes_long_is_no_silence(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticker, "EVERY", 0.05)
+    with Sandbox(users=10, export_seconds=0.5) as slow:
+        segment = next(iter(slow.workspace.segments))
+        run = run_tap("users", endpoint=slow.url, api_key=slow.api_key, users={"segment_ids": [segment]})
+    assert run.exit_code == 0, run.stderr
+    assert any("0 of 1 requests" in line and "waiting for exports" in line for line in lines(run)), lines(run)
+    (row,) = (line.split(" | ")[-1].split() for line in run.stderr.splitlines() if "| users  " in line)
+    assert float(row[3]) > 0  # the closing table counts the wait
+
+
+def test_a_test_of_the_key_is_no_silence(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ticker, "EVERY", 0.05)
+    with Sandbox(seed="small", latency_ms=20) as slow:
+        run = run_tap(options=("--test",), endpoint=slow.url, api_key=slow.api_key)
+    assert "testing what the key may read, for " in run.stderr
+
+
+def test_a_long_listing_of_files_is_no_silence(
+    run_tap: RunTap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(ticker, "EVERY", 0.01)
+    listed = currents.streams
+
+    def list_slowly(run: RunContext) -> list[BrazeStream]:
+        time.sleep(0.2)
+        return listed(run)
+
+    monkeypatch.setattr(currents, "streams", list_slowly)
+    run = run_tap(options=("--discover",), currents={"url": str(tmp_path)})
+    assert "listing the files of Currents, for " in run.stderr
+
+
+def test_all_fields_of_the_log_are_described(
+    run_tap: RunTap, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(ticker, "EVERY", 0.02)
+    with Sandbox(latency_ms=20) as slow, caplog.at_level(logging.INFO):
+        slow.fault(path="/kpi/dau/*", do="status", status=429, times=1, headers={"X-RateLimit-Reset": "1"})
+        run_tap("campaigns_analytics", "kpi_daily_active_users", endpoint=slow.url, api_key=slow.api_key)
+    usual = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
+    found = {
+        name for record in caplog.records if "stream_number" in vars(record) for name in vars(record).keys() - usual
+    }
+    assert found == FIELDS.keys()
 
 
 def test_the_facts_are_fields_of_the_log(caplog: pytest.LogCaptureFixture) -> None:

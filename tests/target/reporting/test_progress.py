@@ -7,11 +7,14 @@ import re
 from typing import TYPE_CHECKING
 
 from target_braze.process import ticker
+from target_braze.reporting.progress import FIELDS
 
-from tests.target.support.singer import INTEGER, TEXT, Stream, customers, many
+from tests.target.support.singer import INTEGER, TEXT, Stream, customers, many, run_cli
+from tests.target.support.singer import lines as lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     import pytest
     from braze_sandbox.testing import Sandbox
@@ -66,9 +69,28 @@ def test_the_facts_are_fields_of_the_log(
     run_target: Callable[..., Run], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox
 ) -> None:
     monkeypatch.setattr(ticker, "EVERY", 0.05)
-    sandbox.fault(path="/users/track", do="latency", latency_ms=300)
+    sandbox.fault(path="/users/track", do="latency", latency_ms=150)
     with caplog.at_level(logging.INFO):
-        run_target(customers({"external_id": "c-1"}))
+        run_target(customers(*many(3, 3), n=INTEGER), concurrency=1, max_objects_per_request=1)
     facts = [vars(record) for record in caplog.records if "settled" in vars(record)]
-    assert facts[-1]["records"] == 1
-    assert {"settled", "records_per_second", "waits_for"} <= facts[-1].keys()
+    assert facts[-1]["records"] == 3
+    usual = vars(logging.makeLogRecord({})).keys() | {"message", "asctime"}
+    assert set().union(*facts) - usual == FIELDS.keys()
+
+
+def test_commands_that_take_long_are_no_silence(
+    run_target: Callable[..., Run], sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = str(tmp_path / "ledger.sqlite")
+    people = customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT)
+    run_target(people, ledger_path=ledger)
+    monkeypatch.setattr(ticker, "EVERY", 0.02)
+    sandbox.fault(path="*", do="latency", latency_ms=200)
+    config = ("--config", str(tmp_path / "config.json"))
+    verified = run_cli(["ledger", "verify", ledger, *config])
+    assert f"working on {ledger}, for " in verified.stderr
+    tested = run_cli([*config, "--test"])
+    assert "testing what the key may do, for " in tested.stderr
+    run_target(people, preflight=True)
+    explained = run_cli(["explain", *config], lines_of(people))
+    assert "reading the input, for " in explained.stderr

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from tap_braze.braze.client import Client
+from tap_braze.braze.rate_limits import Waiting
 from tap_braze.currents.files import Files
 from tap_braze.reporting.progress import Progress
 from tap_braze.reporting.refusals import Report
@@ -34,6 +35,7 @@ class RunContext:
         self.tap = tap
         # In seconds: loaders store versions in 32-bit columns.
         self.version = int(time.time())
+        self.export_waits = Waiting()
         self.progress = Progress(tap.logger, check_stop, self._waited, self._waits_for)
         self.report = Report(tap.logger)
 
@@ -85,16 +87,27 @@ class RunContext:
         return (stream for stream in self.tap.streams.values() if isinstance(stream, kind))
 
     def _waited(self) -> float:
-        """Return the seconds that requests have waited for rate limits and retries."""
+        """Return the seconds of waiting for rate limits, retries and exports."""
+        return sum(self.waits.values())
+
+    @property
+    def waits(self) -> dict[str, float]:
+        """Return the seconds of waiting so far, by cause."""
         client = self.__dict__.get("client")  # no stream may need it
-        return client.limit_waits.seconds + client.retry_waits.seconds if client else 0.0
+        return {
+            "rate_limits": client.limit_waits.seconds if client else 0.0,
+            "retries": client.retry_waits.seconds if client else 0.0,
+            "exports": self.export_waits.seconds,
+        }
 
     def _waits_for(self) -> str:
-        """Return what requests are waiting for at the moment; empty for nothing."""
+        """Return what the run is waiting for at the moment; empty for nothing."""
         client = self.__dict__.get("client")
         if client is None:
             return ""
         if client.limit_waits.is_ongoing:
             seconds = max(0.0, client.limit_waits.until - time.monotonic())
             return f"rate limit '{client.limit_waits.name}', {seconds:.0f} s until its reset"
-        return "the next attempt of a failed request" if client.retry_waits.is_ongoing else ""
+        if client.retry_waits.is_ongoing:
+            return "the next attempt of a failed request"
+        return "exports that Braze prepares" if self.export_waits.is_ongoing else ""

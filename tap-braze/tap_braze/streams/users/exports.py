@@ -72,7 +72,9 @@ class ExportedStream(ProfileStream):
             patience=settings.patience,
             quiet=settings.quiet,
             timeout=float(self.config["request_timeout"]),
+            waits=run.export_waits,
         )
+        run.progress.plan(len(export_requests), 0)
         with closing(exports.read(export_requests, run.settings.concurrency, run.progress.tick)) as found:
             for request, what in found:
                 if isinstance(what, Batch):
