@@ -26,7 +26,10 @@ READING: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("Users: profiles, devices, segment members", ("users", "user_", "segment_members", "global_control_group")),
     ("Subscription states of users", ("subscription_",)),
     ("Keys of SDK Authentication", ("sdk_authentication",)),
+    ("Dashboard users", ("dashboard_users",)),
 )
+_SCIM: Final = "scim"
+_NONE: Final = "None: these streams need a SCIM token, in the setting `scim_token`.\n"
 # Needed only where Braze has switched on link aliasing or multi-language messages.
 _RARE: Final = ("_links", "_translations", "_translations_source")
 
@@ -38,7 +41,7 @@ def reading() -> str:
         streams = [stream for stream in STREAMS if stream.name.startswith(prefixes)]
         common = {name for stream in streams if not stream.name.endswith(_RARE) for name in _needed(stream)}
         rare = {name for stream in streams if stream.name.endswith(_RARE) for name in _needed(stream)} - common
-        text = f"### {job}\n\n{_block(common)}"
+        text = f"### {job}\n\n{_NONE if common == {_SCIM} else _block(common)}"
         if rare:
             text += f"\nFor streams of links and translations, also:\n\n{_block(rare)}"
         parts.append(text)

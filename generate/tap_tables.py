@@ -27,7 +27,7 @@ def streams() -> str:
             f"`{stream.name}`",
             about(stream),
             f"`{stream.path}`",
-            f"`{stream.permission}`",
+            "a SCIM token" if stream.permission == "scim" else f"`{stream.permission}`",
             ", ".join(_keys(stream)),
             f"`{stream.replication_key}`" if stream.replication_key else "",
             f"`{stream.pool}`",

@@ -19,13 +19,13 @@ from braze_sandbox.model.objects import (
     Locale,
     PreferenceCenter,
     Run,
-    SdkKey,
     Send,
     SubscriptionGroup,
     Suppressed,
     Template,
     Translation,
 )
+from braze_sandbox.seeds.administration import dashboard_user, sdk_key
 from braze_sandbox.seeds.messages import GROUP
 from braze_sandbox.seeds.workspaces import BEGINNING
 
@@ -97,8 +97,9 @@ def furnish(workspace: Workspace, seed: str, now: datetime) -> None:
         integration.id: integration
         for integration in (_integration(number, runs) for number, runs in enumerate(plan.integrations))
     }
-    workspace.sdk_keys = [_sdk_key(app, number) for app in list(workspace.apps)[:2] for number in range(2)]
+    workspace.sdk_keys = [sdk_key(app, number) for app in list(workspace.apps)[:2] for number in range(2)]
     workspace.data_objects = {ACCOUNT: _accounts()}
+    workspace.dashboard_users = {user["id"]: user for user in map(dashboard_user, range(3))}
     workspace.subscription_groups = {group.id: group for group in GROUPS[: plan.groups]}
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     _schedule(workspace, plan, midnight)
@@ -287,17 +288,6 @@ def _run(started: datetime, number: int) -> Run:
         last_timestamp_synced=started - timedelta(minutes=5),
         rows_synced=0 if "error" in status else 1000 + number,
         rows_failed={"partial": 7, "error": 1000}.get(status, 0),
-    )
-
-
-def _sdk_key(app: str, number: int) -> SdkKey:
-    text = "".join(key(f"sdk key/{app}/{number}", at).replace("-", "") for at in range(4))
-    return SdkKey(
-        id=key(f"sdk key/{app}", number),
-        app_id=app,
-        rsa_public_key=f"-----BEGIN PUBLIC KEY-----\n{text[:64]}\n{text[64:]}\n-----END PUBLIC KEY-----",
-        description=f"Key {number}",
-        is_primary=number == 0,
     )
 
 

@@ -176,6 +176,7 @@ class Client:
         pool: str = "default",
         params: Mapping[str, str | list[str]] | None = None,
         body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
         resend: bool = True,
         wait_out: bool = True,
         check: Callable[[Answer], object] | None = None,
@@ -188,6 +189,7 @@ class Client:
             pool: Name of the rate-limit window that the endpoint counts against.
             params: Query parameters.
             body: JSON body.
+            headers: Headers to add, or to send instead of the client's.
             resend: Retry a request whose outcome is unknown (5xx or no answer).
             wait_out: Treat a 429 as a rate limit and wait for its reset. Pass False where a 429 can also mean that
                 something else is busy; it is then raised.
@@ -215,7 +217,7 @@ class Client:
                 with self._lock:
                     self.retries += 1
             try:
-                reply = self._send(method, path, params, body)
+                reply = self._send(method, path + _query(params), body, headers or {})
             except NoAnswerError as fault:
                 hint = "" if self._answered else f"; check {fault.suspects}"
                 reason = self._secrets.redact(str(fault))[:_REASON_LENGTH]
@@ -292,11 +294,11 @@ class Client:
         if not window.enter():
             raise StoppedError("stopped before the request was sent", in_doubt=in_doubt)
 
-    def _send(self, method: str, path: str, params: Mapping[str, str | list[str]] | None, body: bytes | None) -> Reply:
-        query = f"?{urlencode(params, doseq=True)}" if params else ""
+    def _send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
         try:
-            return self._connections.send(method, path + query, body, self._headers)
+            return self._connections.send(method, target, body, {**self._headers, **headers})
         except TooLongError as fault:
+            path = target.partition("?")[0]
             raise UnavailableError(
                 f"{method} {path}: {fault}. Check for a proxy, and that setting 'endpoint' names a Braze host",
                 in_doubt=True,
@@ -308,6 +310,10 @@ class Client:
         if time.monotonic() - started + wait > _RATE_LIMITED_FOR:
             raise error
         window.close(wait)
+
+
+def _query(params: Mapping[str, str | list[str]] | None) -> str:
+    return f"?{urlencode(params, doseq=True)}" if params else ""
 
 
 def _error(request: str, status: int, errors: tuple[str, ...]) -> BrazeError:

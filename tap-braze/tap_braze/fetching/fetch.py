@@ -16,7 +16,7 @@ from tap_braze.untrusted import decode_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Mapping
 
-    from tap_braze.braze.client import Client
+    from tap_braze.braze.client import Answer, Client
     from tap_braze.fetching.windows import Window
 
 RowReader: TypeAlias = "Callable[[bytes, Mapping[str, str]], Mapping[str, bytes] | None]"
@@ -34,7 +34,7 @@ class Request:
 
     `tags` are fields to add to its rows because Braze does not repeat them (such as the campaign requested), and
     `window` is the range of days wanted. `otherwise` holds other parameters to try if Braze returns 400. A request with
-    a `body` is a POST.
+    a `body` is a POST. `headers` replace those of the client.
     """
 
     path: str
@@ -45,6 +45,7 @@ class Request:
     window: Window | None = None
     otherwise: Mapping[str, str] | None = None
     body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def method(self) -> str:
@@ -83,13 +84,27 @@ def get(client: Client, request: Request, read: RowReader | None = None) -> Docu
         raise
 
 
+def send(client: Client, request: Request) -> Answer:
+    """Send one request and return its answer.
+
+    Raises:
+        BrazeError: Braze refused it, or did not answer.
+    """
+    return client.request(
+        request.method,
+        request.path,
+        params=request.params,
+        pool=request.pool,
+        body=request.body,
+        headers=request.headers,
+    )
+
+
 def _get(client: Client, request: Request, read: RowReader | None) -> Document:
     for reading in range(_READINGS):
         if reading:
             time.sleep(reading / 2)
-        answer = client.request(
-            request.method, request.path, params=request.params, pool=request.pool, body=request.body
-        )
+        answer = send(client, request)
         if read is not None and (rows := read(answer.body, request.tags)) is not None:
             found = Document()
             found.encoded = rows

@@ -15,6 +15,7 @@ from tap_braze.settings.dates import DATES, moment_of, zone_of
 from tap_braze.settings.objects import OBJECTS
 from tap_braze.settings.opt_in import OPT_INS
 from tap_braze.settings.report import REPORT
+from tap_braze.settings.scim import SCIM, DashboardUsers
 from tap_braze.settings.series import SERIES
 from tap_braze.settings.subscriptions import SUBSCRIPTIONS
 from tap_braze.settings.user_ids import UserIds
@@ -32,6 +33,7 @@ CONFIG_SCHEMA: dict[str, Any] = th.PropertiesList(
     SUBSCRIPTIONS,
     USERS,
     CURRENTS,
+    *SCIM,
     *REPORT,
 ).to_dict()
 
@@ -59,6 +61,7 @@ class Settings:
     subscribers: UserIds
     users: Users
     currents: Currents
+    dashboard_users: DashboardUsers
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Settings:
@@ -98,5 +101,6 @@ class Settings:
             subscription_groups=tuple(dict.fromkeys(config["subscriptions"]["groups"])),
             subscribers=UserIds.of(config["subscriptions"], "subscriptions"),
             users=Users.of(config["users"]),
+            dashboard_users=DashboardUsers.of(config),
             currents=Currents.of(currents, start, moment_of(currents, "start_date", zone, "currents.") or files_since),
         )

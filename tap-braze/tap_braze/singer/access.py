@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, RefusedError, UnauthorizedError
-from tap_braze.fetching.fetch import get
+from tap_braze.fetching.fetch import get, send
 from tap_braze.storage import StorageError
 from tap_braze.streams import STREAMS
 from tap_braze.streams.base.stream import BrazeStream
@@ -88,7 +87,7 @@ def _findings(run: RunContext) -> Iterator[Finding]:
 
 def _test(stream: BrazeStream) -> Finding:
     if stream.untested:
-        text = f"not tested: {stream.untested}; needs the permission '{stream.permission}'"
+        text = f"not tested: {stream.untested}; needs {stream.needs}"
         return Finding(stream.name, readable=None, text=text)
     request = None
     with suppress(ForbiddenError, RefusedError):  # from the details that are read on the way
@@ -109,17 +108,12 @@ def _test(stream: BrazeStream) -> Finding:
 
 
 def _test_permission(stream: BrazeStream) -> Finding:
-    """Send a request without parameters: Braze checks the permission before the parameters.
-
-    https://www.braze.com/docs/api/basics/#rest-api-key
-    """
     with suppress(RefusedError):
-        body = b"{}" if stream.method == "POST" else None
-        stream.run.client.request(stream.method, re.sub("{.*?}", "-", stream.path), pool=stream.pool, body=body)
+        send(stream.run.client, stream.bare_request())
     return Finding(stream.name, readable=True, text="readable, though there was nothing to test it with")
 
 
 def _reason(stream: BrazeStream, error: BrazeError) -> str:
     if isinstance(error, (ForbiddenError, UnauthorizedError)):
-        return f"lacks permission '{stream.permission}' (HTTP {error.status}: {'; '.join(error.errors)[:200]})"
+        return f"lacks {stream.needs.removeprefix('the ')} (HTTP {error.status}: {'; '.join(error.errors)[:200]})"
     return f"not readable: {error}"

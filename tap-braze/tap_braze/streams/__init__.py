@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from tap_braze.streams import catalogs, cdi, custom_data, data_objects, kpi, purchases, sdk_authentication
+from tap_braze.streams import (
+    catalogs,
+    cdi,
+    custom_data,
+    dashboard_users,
+    data_objects,
+    kpi,
+    purchases,
+    sdk_authentication,
+)
 from tap_braze.streams.messaging import campaigns, canvases, messages, news_feed, templates, translations
 from tap_braze.streams.users import profiles, segments, subscriptions, suppression
 
@@ -78,6 +87,8 @@ STREAMS: Final[tuple[type[BrazeStream], ...]] = (
     data_objects.DataObjectUserRelationships,
     data_objects.DataObjectRelationships,
     sdk_authentication.SdkAuthenticationKeys,
+    dashboard_users.DashboardUsers,
+    dashboard_users.DashboardUsersDetails,
     messages.CampaignsLinks,
     messages.CanvasesLinks,
     translations.CampaignsTranslations,

@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 KEY = "k-3f1c9e"
 TEST = ("--test",)
-# A try would start an export.
-UNTRIED = {stream.name: stream.permission for stream in STREAMS if issubclass(stream, ExportedStream)}
+# A try would start an export, or needs a token of its own.
+UNTRIED = {
+    stream.name: stream.permission
+    for stream in STREAMS
+    if issubclass(stream, ExportedStream) or stream.permission == "scim"
+}
 READ_FOR_MESSAGES = {"/campaigns/details", "/canvas/details"}
 
 

@@ -49,6 +49,8 @@ KEYS = {
     "content_blocks_translations": (["content_block_id", "locale_uuid"], None),
     "content_blocks_translations_source": (["content_block_id"], None),
     "custom_attributes": (["name"], None),
+    "dashboard_users": (["id"], None),
+    "dashboard_users_details": (["id"], None),
     "data_object_relationship_types": (["type_name", "rel_kind", "to_type_name"], None),
     "data_object_relationships": (["type_name", "object_id", "rel_kind", "to_type_name", "to_object_id"], None),
     "data_object_types": (["type_name"], None),
@@ -118,7 +120,7 @@ NOT_BY_DEFAULT = {
     "subscription_states",
     *(name for name in KEYS if name.startswith("user")),
     *(name for name in KEYS if "translations" in name),
-    *(name for name in KEYS if name.startswith("data_object") or name.endswith("_drafts")),
+    *(name for name in KEYS if name.startswith(("dashboard_", "data_object")) or name.endswith("_drafts")),
 }
 
 

@@ -65,7 +65,10 @@ def create(call: Call) -> Answer:
     if any(user["userName"].lower() == email.lower() for user in users.values()):
         raise ScimRefusal(409, "User already exists in the database.")
     key = str(uuid4())
-    users[key] = {"id": key, "userName": email, "lastSignInAt": NEVER, "permissions": {}, **_checked(call)}
+    now = call.instance.clock.utc_now()
+    written = f"{now:%A, %B} {now.day}, {now:%Y %I:%M:%S %p}"
+    known = {"id": key, "userName": email, "lastSignInAt": NEVER, "createdAt": written, "permissions": {}}
+    users[key] = known | _checked(call)
     return Answer(encode({"schemas": [USER], **users[key]}), 201)
 
 

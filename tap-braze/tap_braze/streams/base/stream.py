@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,6 +17,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
+from tap_braze.fetching.fetch import Request
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.compared import ComparedStream, bad_state
 from tap_braze.streams.base.row_types import RowTypes
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
     from singer_sdk.helpers.types import Context, Record
 
-    from tap_braze.fetching.fetch import Request
     from tap_braze.streams.base.context import RunContext
 
 # Rate-limit pools, shared between streams or separate. https://www.braze.com/docs/api/api_limits/
@@ -44,6 +45,7 @@ CDI_SYNC_RUNS: Final = "cdi_sync_runs"  # 100 a minute
 PREFERENCE_CENTERS: Final = "preference_centers"  # 1,000 a minute
 TRANSLATIONS: Final = "translations"  # 250,000 a minute
 DATA_OBJECTS: Final = "data_objects_read"  # 50 requests a minute
+SCIM: Final = "scim"  # 5,000 requests a day, for the whole company
 USERS_BY_ID: Final = "users_export_ids"  # 250 requests a minute, or 2,500, or 40 a second
 
 # A page read during an edit may miss it, and Braze shows writes with a short delay, so read this much time before the
@@ -66,7 +68,7 @@ class BrazeStream(ComparedStream):
     payload: ClassVar[str]
     parent: ClassVar[type[BrazeStream] | None] = None
     as_written: ClassVar[tuple[str, ...]] = ()  # time columns that keep Braze's form
-    untested: ClassVar[str] = ""  # why `--test` sends no request for it
+    untested: str = ""  # why `--test` sends no request for it
     opt_in: ClassVar[str] = ""  # the setting required to read it, even if it is selected
 
     # Values parsed from JSON are as Braze sent them; nothing needs conversion.
@@ -95,6 +97,19 @@ class BrazeStream(ComparedStream):
             BrazeError: A request needed to build it failed.
         """
         raise NotImplementedError
+
+    def bare_request(self) -> Request:
+        """Return a request without parameters, because Braze checks the permission before the parameters.
+
+        https://www.braze.com/docs/api/basics/#rest-api-key
+        """
+        body = b"{}" if self.method == "POST" else None
+        return Request(re.sub("{.*?}", "-", self.path), {}, self.pool, self.payload, body=body)
+
+    @property
+    def needs(self) -> str:
+        """Return what a key needs to read the stream."""
+        return f"the permission '{self.permission}'"
 
     def assume_rows(self, rows: Iterable[Any]) -> None:
         """Treat these as all existing rows, if other streams read the rows of this one."""
@@ -212,12 +227,11 @@ class BrazeStream(ComparedStream):
         text = f"stream '{self.name}'{about}: {error}"
         if isinstance(error, ForbiddenError):
             text += (
-                f". Reading it needs the permission '{self.permission}', and this machine's address on the key's IP "
-                "allowlist if it has one. Neither can be added to an existing key: create a new one, or deselect the "
-                "stream"
+                f". Reading it needs {self.needs}, and this machine's address on the key's IP allowlist if it has one. "
+                "Neither can be added to an existing key: create a new one, or deselect the stream"
             )
         elif isinstance(error, UnauthorizedError):
-            text += f". Reading it needs the permission '{self.permission}'"
+            text += f". Reading it needs {self.needs}"
         elif isinstance(error, UnavailableError):
             text += ". Run again later: the run continues from the last STATE"
         self.run.writer.flush()
