@@ -81,7 +81,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--latency-ms", type=int, nargs="+", default=[50, 0], help="of each answer")
     parser.add_argument("--concurrency", type=int, nargs="+", default=[16, 32], help="requests under way")
-    parser.add_argument("--repeat", type=int, default=1, help="runs of each, of which the median is shown")
+    parser.add_argument("--repeat", type=int, default=1, help="runs of each; the median is shown")
     parser.add_argument("--flat", action="store_true", help="read from a server that spends less on them")
     parser.add_argument("--long-forms", action="store_true", help="read the long forms too, out of the same answers")
     return parser.parse_args()

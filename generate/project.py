@@ -1,4 +1,4 @@
-"""What is not known from the code: where the project lives. This is the one place that says so."""
+"""Where the project lives, which the code does not know. This is the only place that says so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What has to be true before a release: `python -m generate.release v0.1.0`."""
+"""Conditions of a release: `python -m generate.release v0.1.0`."""
 
 from __future__ import annotations
 

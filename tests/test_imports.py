@@ -1,4 +1,4 @@
-"""The rooms of each package: what is in them is said, they stay small, and imports between them go one way.
+"""The rooms of each package: each says what is in it, stays small, and imports from lower rooms only.
 
 A package takes part once it has rooms: list them in `ROOMS`, those that import from top to bottom. What stands at the
 top of a package goes by the name of its module. Imports for types count as all others.

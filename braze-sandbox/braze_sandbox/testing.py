@@ -113,7 +113,7 @@ class Sandbox:
             time.sleep(0.002)
 
     def profile(self, external_id: str) -> Profile | None:
-        """Return the user with an external id."""
+        """Return the user with an external ID."""
         return self.instance.profiles.find("external_id", external_id)
 
     def profile_by(
@@ -124,7 +124,7 @@ class Sandbox:
         phone: str | None = None,
         braze_id: str | None = None,
     ) -> Profile | None:
-        """Return the user with an alias (label, name), an email address, a phone number, or a Braze id."""
+        """Return the user with an alias (label, name), an email address, a phone number, or a Braze ID."""
         given = {"alias": alias, "email": email, "phone": phone, "braze_id": braze_id}
         wanted = [(kind, value) for kind, value in given.items() if value is not None]
         if len(wanted) != 1:

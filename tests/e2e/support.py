@@ -1,4 +1,4 @@
-"""The two plugins as a pipe, with settings that stand in a page of the docs."""
+"""The two plugins as a pipe, with settings from a page of the docs."""
 
 from __future__ import annotations
 

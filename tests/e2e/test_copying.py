@@ -88,7 +88,7 @@ def test_the_copy_is_equal(root: Path, tmp_path: Path, source: Sandbox, other: S
     writes |= {"api_key": other.api_key, "endpoint": other.url}
     writes |= {name: str(tmp_path / writes[name]) for name in ("ledger_path", "dead_letter_path")}
 
-    # The third run begins anew, as without STATE: the ledger knows what is there already.
+    # The third run starts over, as without STATE: the ledger knows what Braze already has.
     for select in (extractor["select"], of_aliases["select"], extractor["select"]):
         pipe(tap(tmp_path, reads, select), target(tmp_path, writes))
 
@@ -111,7 +111,7 @@ def who(profile: Profile) -> Any:
 
 
 def look(profile: Profile) -> dict[str, Any]:
-    """What of a profile is copied."""
+    """Return the parts of a profile that are copied."""
     known = profile.external_id is not None
     return {
         "attributes": {name: value for name, value in profile.attributes.items() if name not in NOT_WRITTEN},

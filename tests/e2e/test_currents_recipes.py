@@ -27,7 +27,7 @@ ENGAGED = ("Open", "Click", "ShortLinkClick")
 
 
 class Loaded:
-    """A database with what was read, and the events that were written for it."""
+    """A database with the rows that were read, and the events written for them."""
 
     def __init__(self, uri: str, events: list[dict[str, Any]], page: Path) -> None:
         self.events = events
@@ -83,7 +83,7 @@ def loaded(root: Path, tmp_path: Path) -> Iterator[Loaded]:
         yield Loaded(database.uri, list(told.values()), page)
 
 
-# One test, for each would load everything first.
+# One test, because each would first load everything.
 def test_the_recipes(loaded: Loaded) -> None:
     amplitudes_event_model(loaded)
     amplitudes_requests_keep_its_limits(loaded)

@@ -149,7 +149,7 @@ def the_models_say_what_braze_says(braze: Sandbox, database: Postgres) -> None:
     assert rows == {name: (len(run.rows(name)), len(run.rows(name))) for name in run.LANDS_AS}
     reads = sql.SQL("select count(distinct run_id), count(distinct stream) from {}").format(mart("tap_runs"))
     assert database.rows(reads) == [(2, len(KEYS))]
-    # Every message that Currents tells of, once.
+    # Every message in Currents, once.
     sent = sql.SQL("select count(*) from tap_braze.currents_events where event_type ~ {}").format(
         r"messages\.(.*\.Send|(inappmessage|banner)\.Impression)$"
     )

@@ -38,7 +38,7 @@ def _process_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries that do not hold up the tests; how long they last is told by the tests that need them to."""
+    """Shorten retries; tests of their duration set their own."""
     monkeypatch.setattr(braze_api, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 0.05)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 0.5)

@@ -1,4 +1,4 @@
-"""Answers that are not what Braze documents: one named error for one parent, and the rest goes on; or they are read."""
+"""Answers that differ from Braze's documentation: they are read, or cost one parent with an error that names it."""
 
 from __future__ import annotations
 

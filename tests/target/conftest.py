@@ -33,7 +33,7 @@ def _process_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retries that do not hold up the tests; how long they last is told by the tests that need them to."""
+    """Shorten retries; tests of their duration set their own."""
     monkeypatch.setattr(braze_api, "_FIRST_WAIT", 0.01)
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 0.05)
     monkeypatch.setattr(braze_api, "RETRY_FOR", 0.5)
@@ -77,7 +77,7 @@ def run_target(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
 
 @pytest.fixture
 def load(sandbox: Sandbox, run_target: Callable[..., Run]) -> Callable[..., Profile]:
-    """Load one customer and show the profile that comes of it."""
+    """Load one customer and return the resulting profile."""
 
     def load(columns: dict[str, Any], record: dict[str, Any], **settings: Any) -> Profile:
         run_target(customers({"external_id": "c-1", **record}, **columns), **settings)

@@ -34,7 +34,7 @@ def _draw(*keys: str) -> float:
 def name_members(workspace: Workspace, directory: Path) -> None:
     """Read segment membership from a directory's `segments.json`, if there is one.
 
-    The file maps segment ids to arrays of external ids or Braze ids. Segments missing from the workspace are created.
+    The file maps segment ids to arrays of external IDs or Braze IDs. Segments missing from the workspace are created.
 
     Raises:
         ValueError: The file has a different form.
@@ -47,7 +47,7 @@ def name_members(workspace: Workspace, directory: Path) -> None:
     except ValueError as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     if not isinstance(named, dict) or not all(_ids(ids) for ids in named.values()):
-        raise ValueError(f"{path} must map ids of segments to arrays of external ids or Braze ids")
+        raise ValueError(f"{path} must map ids of segments to arrays of external IDs or Braze IDs")
     group = workspace.control_group
     for key, ids in named.items():
         segment = group if group and key == group.id else workspace.segments.get(key)

@@ -226,9 +226,9 @@ class DataObjectType:
     object_relationships: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
     """Maps kind and type on the other side to the fields of links that begin here."""
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """Attributes by external id."""
+    """Attributes by external ID."""
     display_names: dict[str, str] = field(default_factory=dict)
     users: dict[tuple[str, str, str], dict[str, Any]] = field(default_factory=dict)
-    """Maps object, kind, and Braze id to the attributes of the link."""
+    """Maps object, kind, and Braze ID to the attributes of the link."""
     links: dict[tuple[str, str, str, str], dict[str, Any]] = field(default_factory=dict)
     """Maps object, kind, and type and object on the other side to the attributes of the link."""

@@ -74,7 +74,7 @@ class Profiles:
     def find(self, kind: str, value: Json) -> Profile | None:
         """Return an identifier's profile: `external_id`, `braze_id`, `alias` (label, name), `email`, or `phone`.
 
-        If several share an address, return the most recently updated one with an external id, or else the most recently
+        If several share an address, return the most recently updated one with an external ID, or else the most recently
         updated one (docs: user_attributes_object).
         """
         if kind == "external_id":
@@ -129,7 +129,7 @@ class Profiles:
         self.touch(profile)
 
     def name(self, profile: Profile, external_id: str) -> None:
-        """Set a profile's external id; deprecate any current one."""
+        """Set a profile's external ID; deprecate any current one."""
         if profile.external_id is not None:
             profile.deprecated_external_ids.append(profile.external_id)
         profile.external_id = external_id
@@ -137,7 +137,7 @@ class Profiles:
         self.touch(profile)
 
     def forget(self, profile: Profile, external_id: str) -> None:
-        """Remove a deprecated external id from a profile."""
+        """Remove a deprecated external ID from a profile."""
         profile.deprecated_external_ids.remove(external_id)
         del self._by_external_id[external_id]
         self.touch(profile)

@@ -128,7 +128,7 @@ class Segment:
     share: float = 1.0
     """Its share of all users."""
     members: set[str] | None = None
-    """Its users by external id or Braze id; overrides `share`."""
+    """Its users by external ID or Braze ID; overrides `share`."""
 
 
 @dataclass(slots=True, kw_only=True)

@@ -87,7 +87,7 @@ class Views:
             template="users.html",
             title="Users",
             values={"users": nlargest(ROWS, found, key=lambda profile: profile.updated), "total": len(found)},
-            search="External id, Braze id, alias, email address or phone number",
+            search="External ID, Braze ID, alias, email address or phone number",
         )
 
     def user(self, _query: Mapping[str, str], path: Mapping[str, Any]) -> Content | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 CREATED = datetime(2024, 2, 1, 8, tzinfo=timezone.utc)
 UNIDENTIFIED = 6
-"""One in this many users, at the end, has no external id: some have only an alias, some only a Braze id."""
+"""One in this many users, at the end, has no external ID: some have only an alias, some only a Braze ID."""
 
 _FIRST = ["Ada", "Björn", "Chiara", "Dmitri", "Eun-ji", "Fatima", "Gael", "Hana", "Ines", "Jun"]
 _LAST = ["Okafor", "Lund", "Rossi", "Ivanov", "Kim", "Haddad", "Moreau", "Sato", "Silva", "Wei"]

@@ -1,4 +1,4 @@
-{#- The columns that the models need beside those of `currents_events`; there, they are in `payload`. -#}
+{#- The columns that the models need besides those of `currents_events`; there, they are in `payload`. -#}
 {%- set fields = {
     "campaign_name": "varchar",
     "message_variation_id": "varchar",

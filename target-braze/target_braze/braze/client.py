@@ -37,7 +37,7 @@ FIRST_ANSWER_WITHIN: float = 20.0
 # windows, more waiting will not help.
 _RATE_LIMITED_FOR: Final = 7_200.0
 
-# Characters kept of a network error's text, part of which a server can control.
+# Characters kept of a network error's text; a server can control part of it.
 _REASON_LENGTH: Final = 300
 
 # A server that answers 2xx may have applied every attempt, and waiting does not fix its answers.

@@ -17,8 +17,8 @@ _ALIASES: Final = ("aliases_processed", "emails_processed", "phone_numbers_proce
 def track_mismatches(accepted: Sequence[Change], document: Mapping[str, Any]) -> Iterator[str]:
     """Yield a text for each count in an answer to /users/track that differs from the changes sent.
 
-    An array has a count only if Braze accepted a part of it. `attributes_processed` counts external ids, so it may be
-    smaller than the number of objects. Braze does not document whether it counts users without an external id, or those
+    An array has a count only if Braze accepted a part of it. `attributes_processed` counts external IDs, so it may be
+    smaller than the number of objects. Braze does not document whether it counts users without an external ID, or those
     under `_update_existing_only`.
     """
     sent = Counter(change.payload_key for change in accepted)

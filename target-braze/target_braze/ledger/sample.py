@@ -1,4 +1,4 @@
-"""Sample: the external ids of some users in the ledger, to look up their attributes in Braze."""
+"""Sample: the external IDs of some users in the ledger, to look up their attributes in Braze."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Sample:
         self._db.execute("DELETE FROM sample WHERE id NOT IN (SELECT id FROM users)")
 
     def draw(self, count: int) -> list[str]:
-        """Return up to `count` random external ids."""
+        """Return up to `count` random external IDs."""
         return [
             row[0] for row in self._db.execute("SELECT external_id FROM sample ORDER BY random() LIMIT ?", (count,))
         ]

@@ -215,7 +215,7 @@ class Ledger:
             self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
 
     def sample(self, count: int) -> list[str]:
-        """Return the external ids of up to `count` random users."""
+        """Return the external IDs of up to `count` random users."""
         with self._lock:
             return self._sample.draw(count)
 

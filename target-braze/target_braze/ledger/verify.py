@@ -59,7 +59,7 @@ _EXACT_DIGITS: Final = 15
 
 
 def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Yield each external id with its attributes by name, or with None if Braze does not have the user.
+    """Yield each external ID with its attributes by name, or with None if Braze does not have the user.
 
     Skip users that Braze has under another id.
 
@@ -91,7 +91,7 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
 def verify(
     client: Client, ledger: Ledger, external_ids: Iterable[str], operated: Container[str]
 ) -> Iterator[tuple[str, bool, dict[str, Verdict]]]:
-    """Yield each external id, whether Braze has the user, and a verdict on each attribute compared with the ledger.
+    """Yield each external ID, whether Braze has the user, and a verdict on each attribute compared with the ledger.
 
     Raises:
         BrazeError: A request failed.
@@ -143,7 +143,7 @@ def operated(streams: Mapping[str, Any]) -> set[str]:
 
 
 def of_messages(lines: Iterable[str]) -> Iterator[tuple[str, dict[str, Any] | None]]:
-    """Yield each external id with its attributes, from Singer messages of exported profiles.
+    """Yield each external ID with its attributes, from Singer messages of exported profiles.
 
     Raises:
         DecodeError: A line is not a message.

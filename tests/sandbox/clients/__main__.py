@@ -126,7 +126,7 @@ def _results(requirement: str, others: list[str]) -> Iterator[dict[str, Any]]:
         environment.pop("VIRTUAL_ENV", None)
         command = _command(requirement, others, folder)
         if sandbox.ca_file:
-            # Not for uv, which has to reach PyPI.
+            # Not for uv, which must reach PyPI.
             trusted = str(sandbox.ca_file)
             at = command.index("python")
             command[at:at] = ["env", f"REQUESTS_CA_BUNDLE={trusted}", f"SSL_CERT_FILE={trusted}"]

@@ -1,4 +1,4 @@
-"""Runs beside one real client: calls its methods as its documentation does, and prints what came of each as JSON.
+"""Runs next to one real client: calls its methods as its documentation does, and prints the outcome of each as JSON.
 
 Takes the client's name, the sandbox's URL and key, and ids to use. It needs the client and the standard library only.
 """

@@ -1,4 +1,4 @@
-"""Currents files: where they are, what is in them, and what can go wrong with them."""
+"""Currents files: their paths, their contents, and their possible faults."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_schemas_change_in_the_middle(workspace: Instance, tmp_path: Path, layou
     assert {file.changed for file in written if hour(file.path) >= BEGINNING + DAY / 2} == {True}
     releases = {(file.path.split("/")[4], file.changed) for file in written}
     assert len(releases) == 2
-    # What was required may be null.
+    # Required fields may be null.
     with (tmp_path / written[-1].path).open("rb") as file:
         schema: Any = fastavro.reader(file).writer_schema
     assert {"name": "email_address", "type": ["null", "string"], "default": None} in schema["fields"]

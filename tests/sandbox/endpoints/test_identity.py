@@ -1,4 +1,4 @@
-"""Aliases, identification, merges, deletion, renamed external ids."""
+"""Aliases, identification, merges, deletion, renamed external IDs."""
 
 from __future__ import annotations
 

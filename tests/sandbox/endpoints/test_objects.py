@@ -1,4 +1,4 @@
-"""What is read beyond campaigns and their audiences: templates, blocks, catalogs, definitions, integrations."""
+"""Endpoints that read templates, Content Blocks, catalogs, definitions and integrations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is read about people and of sending: suppressed addresses, subscription groups, broadcasts, sends."""
+"""Endpoints that read about people and sends: suppressed addresses, subscription groups, broadcasts, sends."""
 
 from __future__ import annotations
 

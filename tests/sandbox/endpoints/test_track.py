@@ -1,4 +1,4 @@
-"""/users/track: what is refused, what is stored, what is lost in silence."""
+"""/users/track: what it refuses, what it stores, and what it silently drops."""
 
 from __future__ import annotations
 

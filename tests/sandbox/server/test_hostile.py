@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.sandbox.conftest import Client
 
-# Names and values that the endpoints look for, so that what is drawn gets past the first check.
+# Names and values that the endpoints look for, so that generated requests pass the first check.
 NAMES = """
 alias_label alias_name alias_updates aliases_to_identify attributes braze_id braze_ids callback_endpoint catalogs
 currency current_external_id current_location custom_attributes_to_export cursor description device_id dob email
@@ -325,7 +325,7 @@ HEADERS = st.sampled_from(
 
 
 class Direct:
-    """Calls an application without a server in between, so that what it raises comes through."""
+    """Calls an application without a server in between, so that its exceptions reach the test."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance

@@ -1,4 +1,4 @@
-"""The fixture that comes with the package, as another project's tests use it."""
+"""The package's pytest fixture, as another project's tests use it."""
 
 from __future__ import annotations
 

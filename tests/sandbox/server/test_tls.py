@@ -59,7 +59,7 @@ def test_the_command_says_what_to_trust(tmp_path: Path, kept: str) -> None:
         ca_file = process.stdout.readline().split(" in ", 1)[1].strip()
         assert (ca_file == str(tmp_path / "ca.pem")) is bool(kept)
         assert requests.get(f"{url}/sandbox/health", verify=ca_file, timeout=30).status_code == 200
-        # Nothing but the certificate lies in the open: the keys are gone or where only this user reads.
+        # Only the certificate is readable by others: the keys are gone, or only this user can read them.
         assert "PRIVATE" not in Path(ca_file).read_text(encoding="ascii")
 
 

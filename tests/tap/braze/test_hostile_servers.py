@@ -50,7 +50,7 @@ SETTINGS: dict[str, Any] = {
 
 
 def braze(download: Callable[[str], Iterator[bytes]]) -> Hostile:
-    """Braze with one segment, whose export lies at the same server."""
+    """Braze with one segment, whose export is on the same server."""
     server: Hostile
 
     def answer(request: str) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""The streams of Currents: what a catalog has, what comes out, and what is said where there is nothing to read."""
+"""The Currents streams: their catalog, their records, and the messages if there is nothing to read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Avro in Braze's types is decoded as fastavro does it, and what is cut or changed is no file at all."""
+"""Avro in Braze's types is decoded as by fastavro, and truncated or changed files are refused."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_a_file_that_is_cut_anywhere_is_broken(length: int) -> None:
 
 @given(st.integers(0, 400), st.binary(min_size=1, max_size=12))
 def test_a_file_that_is_changed_is_broken_or_has_other_events(position: int, change: bytes) -> None:
-    """Nothing else comes of it, and not more events than it has bytes."""
+    """Nothing else is returned, and no more events than the file has bytes."""
     start = len(FILE) - 16 - 400
     data = FILE[: start + position] + change + FILE[start + position + len(change) :]
     with suppress(BrokenFileError):

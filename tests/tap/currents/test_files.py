@@ -131,7 +131,7 @@ def test_an_hour_that_there_is_not_is_no_hour(bucket: Bucket, hour: str) -> None
 
 
 def test_an_hour_that_is_still_to_come_keeps_nothing_from_being_read(bucket: Bucket) -> None:
-    """Nobody but a clock that is wrong, or a hand, makes such a folder."""
+    """Only a wrong clock, or a person, creates such a folder."""
     bucket.write(events("a"), "9999-12-31-23")
     assert ids(bucket.run()) == ["a"]
     now = datetime.now(timezone.utc)
@@ -437,7 +437,7 @@ def test_the_sandbox_with_late_files_duplicates_and_a_new_schema(
 
 
 def test_a_signal_ends_the_run_between_two_lines(bucket: Bucket) -> None:
-    """Its processes end too, and the next run brings what is missing."""
+    """Its processes end, too, and the next run reads what is missing."""
     for number in range(12):
         many = [event(f"{number}-{each}", email_address="x" * 200) for each in range(5000)]
         bucket.write(many, f"2026-03-01-{number:02}")
@@ -477,12 +477,12 @@ def test_a_folder_in_lower_case_is_the_same_event_type(bucket: Bucket) -> None:
     other = bucket.write(events("b"))
     folder = next(each for each in other.parents if each.name.startswith("event_type="))
     lower = folder.with_name(folder.name.lower())
-    other.rename(_beside(other, folder, lower))
+    other.rename(_sibling(other, folder, lower))
     run = bucket.run()
     assert (sorted(ids(run)), run.exit_code) == (["a", "b"], 0)
 
 
-def _beside(path: Path, folder: Path, other: Path) -> Path:
+def _sibling(path: Path, folder: Path, other: Path) -> Path:
     moved = other / path.relative_to(folder)
     moved.parent.mkdir(parents=True, exist_ok=True)
     return moved

@@ -61,7 +61,7 @@ def written(files: list[currents.File]) -> dict[str, dict[str, Any]]:
 
 
 def _plain(record: dict[str, Any]) -> dict[str, Any]:
-    """A record as far as a file can tell it: numbers with a point have 32 bits there."""
+    """Return a record as a file can hold it: floats have 32 bits there."""
     return {
         name: struct.unpack("f", struct.pack("f", value))[0] if isinstance(value, float) else value
         for name, value in record.items()

@@ -1,4 +1,4 @@
-"""Files of exports as they may be: cut into any chunks, of several files, truncated, damaged."""
+"""Export files of every sort: cut into any chunks, of several files, truncated, damaged."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def zipped(files: list[list[dict[str, Any]]], *, ended: bool = True) -> bytes:
 
 
 def gzipped(files: list[list[dict[str, Any]]], *, ended: bool = True) -> bytes:
-    """Members put together; between two of them a line has to end."""
+    """Join members; a line must end between two of them."""
     return b"".join(gzip.compress(lines(some, ended=ended or some is not files[-1])) for some in files)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class FakeClient(Client):
-    """Answers as told, and counts what is under way."""
+    """Gives prepared answers, and counts the requests in flight."""
 
     def __init__(self, answer: Callable[[int], bytes]) -> None:
         self.answer = answer
@@ -85,7 +85,7 @@ def test_what_is_not_begun_when_it_closes_is_never_sent() -> None:
     client = FakeClient(answer)
     with closing(fetch_in_order(map(request, range(100)), client, 2)) as answers:
         next(answers)
-    assert not opened  # what is under way holds nothing up
+    assert not opened  # requests in flight delay nothing
     gate.set()
     time.sleep(0.05)
     assert len(client.sent) <= 4

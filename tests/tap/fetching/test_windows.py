@@ -1,4 +1,4 @@
-"""Which days are asked for: each wanted day once, whatever Braze means by `ending_at`."""
+"""Which days are requested: each wanted day once, whatever Braze means by `ending_at`."""
 
 from __future__ import annotations
 

@@ -214,7 +214,7 @@ def test_streams_that_braze_counts_together_leave_one_reserve(run_tap: RunTap, m
 
     monkeypatch.setattr(Pool, "take", taken)
     streams = ("events", "events_details", "custom_attributes", "products", "purchases_quantity", "purchases_revenue")
-    # Three requests a window, as many as the first three streams need: the next one has to wait.
+    # Three requests per window are enough for the first three streams; the fourth must wait.
     with Sandbox(limits={"c": (10, 1.0)}) as limited:
         run = run_tap(*streams, endpoint=limited.url, api_key=limited.api_key, concurrency=1, rate_limit_reserve=0.7)
         assert run.exit_code == 0, run.stderr

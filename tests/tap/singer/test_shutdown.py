@@ -115,7 +115,7 @@ def test_no_step_of_a_run_through_files_can_be_cut(part: int, tmp_path: Path) ->
         outcome, _ = run(at, signal.SIGTERM)
         check(outcome, at)
         stopped += outcome.exit_code != 0
-        # The next run brings what this one lacks: STATE is not ahead of the records.
+        # The next run reads what this one did not: STATE is not ahead of the records.
         assert sorted({*ids(outcome), *ids(bucket.run(OPENS))}) == sorted(ids(whole)), at
     assert stopped
 

@@ -1,4 +1,4 @@
-"""Signals: the program ends at once, between two messages, with a state that the next run goes on from."""
+"""Signals: the program ends at once, between two messages, with a state from which the next run continues."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_signal_ends_the_run_at_once(
 ) -> None:
     # Two of the six windows of five campaigns pass.
     sandbox.fault(path="/campaigns/data_series", after=12, **fault)
-    # Into a file, for a pipe that nobody reads would hold it up.
+    # Into a file, because a pipe that nobody reads would block it.
     output = tmp_path / "output"
     with output.open("w") as stdout:
         process = start(stdout, concurrency=2)
@@ -106,7 +106,7 @@ def test_a_signal_while_the_reader_is_slow_tears_no_line(
     sandbox: Sandbox, start: Callable[..., subprocess.Popen[str]]
 ) -> None:
     process = start()
-    # Nobody reads, the pipe fills, and the program hangs in the midst of a line.
+    # Nobody reads, the pipe fills, and the program blocks in the middle of a line.
     wait_for(lambda: len([request for request in sandbox.requests if "data_series" in request.path]) >= 20)
     time.sleep(0.3)
     process.send_signal(signal.SIGTERM)

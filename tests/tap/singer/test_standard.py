@@ -24,7 +24,7 @@ CATALOG = TapBraze(config=dict(CONFIG), setup_mapper=False).catalog_dict
 for entry in CATALOG["streams"]:  # the cards too
     next(item for item in entry["metadata"] if not item["breadcrumb"])["metadata"]["selected"] = True
 
-# Nothing happened in these days, or a setting has to say what to read.
+# Nothing happened on these days, or a setting must say what to read.
 WITHOUT_RECORDS = [
     "hard_bounces",
     "invalid_phone_numbers",
@@ -39,7 +39,7 @@ WITHOUT_RECORDS = [
 
 @pytest.fixture(scope="module", autouse=True)
 def _served() -> Iterator[None]:
-    """Fill in what is not known yet when the tests are collected."""
+    """Fill in what is unknown when the tests are collected."""
     with Sandbox(users=30, export_seconds=0) as sandbox, pytest.MonkeyPatch.context() as patch:
         patch.setattr(user_exports, "_FIRST_WAIT", 0.01)
         CONFIG.update(api_key=sandbox.api_key, endpoint=sandbox.url, users={"external_ids": ["user-001"]})

@@ -1,4 +1,4 @@
-"""Whatever the runs are cut into, and wherever they are killed: together they bring what one run brings."""
+"""However the runs are split, and wherever they are killed: together they read what one run reads."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_any_runs_bring_what_one_run_brings(
                 braze.fault(path="/campaigns/data_series", query=query, do="status", status=400)
             warehouse.load(run_tap(*STREAMS, state=warehouse.state, end_date=end.isoformat(), **place), share)
             braze.clear_faults()
-            # What lies in the lookback of the next run changes.
+            # The days in the lookback of the next run change.
             changes: list[tuple[str, Literal["campaigns", "kpi"], str]] = [
                 ("campaigns_analytics", "campaigns", campaigns[0]),
                 ("kpi_daily_new_users", "kpi", "new_users"),

@@ -47,7 +47,7 @@ def queries(sandbox: Sandbox, path: str) -> list[dict[str, str]]:
 
 
 def same(record: dict[str, Any], **expected: Any) -> bool:
-    """Whether a record has these values; moments may be written in another way."""
+    """Return whether a record has these values; times may be written in another form."""
     return {
         name: moment(record[name]) if isinstance(value, datetime) else record[name] for name, value in expected.items()
     } == expected

@@ -286,7 +286,7 @@ def test_it_waits_until_an_export_is_ready(run_tap: RunTap) -> None:
         assert sorted(ids(run)) == sorted(everybody(slow))
         early = [r for r in slow.requests if r.path.startswith("/sandbox/exports/") and r.status == 403]
         assert len(early) > 3
-        # The URL is as good as a key.
+        # The URL gives access like a key.
         assert "Signature" not in run.stderr + run.stdout
         assert "/sandbox/exports/" not in run.stderr + run.stdout
 
@@ -396,7 +396,7 @@ def test_an_export_that_fails_leaves_the_others(
     for stream in ("users", "segment_members"):
         assert sorted(first.state["bookmarks"][stream]["exported"]) == sorted([segments[0], segments[2]])
 
-    # What is missing is caught up with, alone; and a failure that stays does not keep the others from coming again.
+    # A later run reads only what is missing; a lasting failure does not make it read the others again.
     second = run_tap("users", "segment_members", users=settings, state=first.state)
     assert second.exit_code == 1
     assert [body["segment_id"] for body in started(sandbox)][3:] == [segments[1]]

@@ -1,4 +1,4 @@
-"""What is not asked for: windows before the first send of a parent. Nothing else bounds a series."""
+"""What is not requested: windows before the first send of a parent. Nothing else bounds a series."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_few_windows_are_not_worth_the_details(sandbox: Sandbox, run_tap: RunTap
     run = run_tap("canvases_analytics", start_date=NEWEST["canvases"].isoformat())
     assert details(sandbox, "canvases") == 0
     assert set(asked(sandbox, "canvases").values()) == {8}
-    # Neither are those of a run that goes on, however long ago the first one began.
+    # Neither are those of a run that continues, however long ago the first one began.
     run_tap("canvases_analytics", start_date=LONG["canvases"], state=run.state)
     assert details(sandbox, "canvases") == 0
 

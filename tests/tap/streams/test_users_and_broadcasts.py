@@ -1,4 +1,4 @@
-"""What names people: bounces, unsubscribes, numbers, subscriptions; and what is scheduled for them."""
+"""Streams about people: bounces, unsubscribes, numbers, subscriptions; and scheduled broadcasts."""
 
 from __future__ import annotations
 

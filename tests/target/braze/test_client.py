@@ -221,7 +221,7 @@ def test_an_answer_that_takes_too_long_is_no_answer(sandbox: Sandbox, monkeypatc
     sandbox.fault(do="latency", latency_ms=500)
     with pytest.raises(UnavailableError, match="timed out"):
         track(client(sandbox, timeout=0.05))
-    while not sandbox.requests:  # the sandbox is to be done with it before the next test
+    while not sandbox.requests:  # the sandbox must finish it before the next test
         time.sleep(0.01)
 
 

@@ -1,4 +1,4 @@
-"""Servers that drip, never end, unpack into gigabytes or are not there: each request is over in time and in memory."""
+"""Servers that drip, never end, unpack into gigabytes or do not exist: each request is bounded in time and memory."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_half_an_answer_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         assert error.value.in_doubt
 
 
-# Faults of the network, and what is said of them.
+# Network faults and their messages.
 
 
 def _closed_port() -> int:

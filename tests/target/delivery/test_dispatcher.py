@@ -31,7 +31,7 @@ OK = Answer(201, {}, b'{"message": "success"}')
 
 
 class Braze:
-    """Takes requests as Braze does, and holds what it is told against what it may be told."""
+    """Accepts requests as Braze does, and checks that each was allowed."""
 
     def __init__(self, seed: int = 0, *, latency: float = 0.0, reject: float = 0.0, refuse: float = 0.0) -> None:
         self.random = random.Random(seed)
@@ -161,7 +161,7 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
             for kind in KINDS:
                 came = [n for found, n in braze.arrived[user] if found == kind]
                 sent = [n for found, n in changes if found == kind]
-                # Attributes are folded: the later of several may stand for all of them.
+                # Attributes are coalesced: the last of several may replace all of them.
                 assert came == (sent if kind != "attributes" else sorted(came))
                 assert came[-1:] == sent[-1:]
 

@@ -1,4 +1,4 @@
-"""The ledger: only changes are sent, and no event or purchase twice, whatever comes in between."""
+"""The ledger: only changes are sent, and no event or purchase twice, whatever happens in between."""
 
 from __future__ import annotations
 

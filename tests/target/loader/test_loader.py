@@ -156,7 +156,7 @@ def test_a_rejected_record_ends_the_run_or_is_a_dead_letter(
     assert [p.external_id for p in sandbox.profiles()] == ["c-1"]
     letters = path.read_bytes()
     assert b'"x":NaN' in letters
-    # They are the target's, as any others; nobody has mended them.
+    # They are ordinary dead letters of the target, and nobody has corrected them.
     run = run_target(*letters.splitlines(), on_error="dead_letter", dead_letter_path=str(tmp_path / "again.singer"))
     assert run.summary["total"]["rejected"] == 2
 

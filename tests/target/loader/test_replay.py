@@ -62,11 +62,11 @@ class Sender:
         return Dispatcher(self, **given | options)
 
 
-# How far a run reads ahead of what is not settled.
+# How far a run reads ahead of the oldest open record.
 
 
 def read(delivery: Dispatcher, count: int, *, skipped: bool) -> tuple[threading.Thread, list[int]]:
-    """Have a thread read so many records, after one of the slow user; those that are skipped are in Braze already."""
+    """Start a thread that reads `count` records after one of the slow user. With `skipped`, Braze already has them."""
     reached: list[int] = []
 
     def run() -> None:
@@ -144,7 +144,7 @@ def test_users_who_wait_for_a_dependent_step_do_not_stop_the_others(monkeypatch:
 
 
 def cut_off(sandbox: Sandbox, run_target: RunTarget, ledger: str, *streams: Any) -> None:
-    """A run with many requests carried out and no STATE, for the first user's request fails until the run does."""
+    """A run with many successful requests and no STATE, because the first user's request fails until the run does."""
     slow = customers({"external_id": SLOW, "n": 0}, n=INTEGER)
     sandbox.fault(path="/users/track", do="refuse_if", contains=SLOW, status=503, times=None)
     run = run_target(slow, *streams, state(1), ledger_path=ledger, max_objects_per_request=1, expect=1)
@@ -236,7 +236,7 @@ def test_behind_the_stretch_changes_leave_as_they_come(tmp_path: Path) -> None:
         assert ledger.news(one)
         delivery.add(one)
     assert not sender.sent
-    # A record that has nothing for Braze ends the stretch as well as any.
+    # A record with nothing for Braze ends the stretch like any other.
     delivery.wait_for_room(1_251)
     while not sender.sent:
         threading.Event().wait(0.01)

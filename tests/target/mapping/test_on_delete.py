@@ -1,4 +1,4 @@
-"""What a deletion in the source does in Braze, users that are deleted, and how many may be; cohorts."""
+"""What a deletion in the source does in Braze; deleted users and the limit on them; cohorts."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def test_many_deletions_do_not_hold_up_the_input(run_target: Callable[..., Run],
     users = [f"c-{n}" for n in range(150)]
     run_target(customers(*({"external_id": user} for user in users)))
     stream, mapping = deletions(*users, max_deletions=150)
-    # Far more than may be under way, and each deleted user comes back.
+    # Far more than may be in flight, and each deleted user comes back.
     again = customers(*({"external_id": user, "n": "1"} for user in users), n=TEXT)
     run_target(stream, again, streams=mapping, concurrency=1, max_objects_per_request=2)
     assert len(sandbox.profiles()) == 150

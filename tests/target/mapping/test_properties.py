@@ -67,7 +67,7 @@ VALUES = st.recursive(
     ),
     max_leaves=8,
 )
-# Things that Braze does to text with every sender, and of which the target gives notice.
+# What Braze does to text from any sender, and the target reports.
 NOTED = {"a string that looks like a date became a time", "a time without offset is read as UTC"}
 
 

@@ -288,7 +288,7 @@ def test_what_a_run_spends_lies_in_the_range_of_the_dry_run(
     given: dict[str, Any] = {
         "streams": {"web": {"to": "events", "event": {"name_field": "kind"}, "time_field": "at"}},
         "max_objects_per_request": most,
-        # What is rejected costs nothing in either.
+        # Rejected records cost nothing in either.
         "on_error": "dead_letter",
         "dead_letter_path": str(tmp_path / "dead.singer"),
     }
@@ -307,7 +307,7 @@ def test_with_a_ledger_the_range_begins_at_nothing(run_target: Callable[..., Run
     people = customers({"external_id": "c-1", "n": 1}, {"external_id": "c-1"}, n=INTEGER, m=INTEGER)
     path = str(tmp_path / "ledger.sqlite")
     assert promised(run_target(people, dry_run=True, ledger_path=path)) == (0, 1)
-    # What a record no longer has may be removed.
+    # Attributes that a record no longer has may be removed.
     unset = {"customers": {"missing_columns": "unset"}}
     assert promised(run_target(people, dry_run=True, ledger_path=path, streams=unset)) == (0, 4)
 

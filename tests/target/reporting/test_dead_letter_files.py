@@ -42,7 +42,7 @@ def found(path: Path) -> list[tuple[str, int]]:
 
 
 def killed_retry(sandbox: Sandbox, letters: Path, settings: dict[str, Any]) -> str:
-    """Pipe the letters in and kill the target at its first request; answer what it said."""
+    """Pipe the letters in and kill the target at its first request; return what it logged."""
     config = letters.with_name("killed.json")
     config.write_text(
         json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url, "max_objects_per_request": 2, **settings})
@@ -56,7 +56,7 @@ def killed_retry(sandbox: Sandbox, letters: Path, settings: dict[str, Any]) -> s
 
 @pytest.fixture
 def aside(run_target: Callable[..., Run], sandbox: Sandbox, letters: Path, settings: dict[str, Any]) -> Path:
-    """Where the letters of five records are after a retry was killed; some died once more in it."""
+    """The letters of five records after a retry was killed, in which some were rejected again."""
     bad = [{"external_id": f"c-{n}", "n": "x"} for n in range(3)]
     good = [{"external_id": f"c-{n}", "n": "x"} for n in (3, 4)]
     run_target(customers(*bad, *good, n=INTEGER), **settings)
@@ -85,7 +85,7 @@ def test_the_letters_of_a_retry_that_was_killed_are_back_in_their_file_after_the
         f"the dead letters of {aside} are back in {letters}. Pipe it in to retry them" in line for line in run.warnings
     )
     assert not list(letters.parent.glob("dead.singer.*"))
-    # Those that died in the retry are in it once, as they are now.
+    # Those rejected in the retry are in it once, in their present form.
     assert found(letters) == [("c-0", 2), ("c-1", 2), ("c-2", 2), ("c-3", 1), ("c-4", 1)]
     assert run.states == [{"bookmarks": 1}]
 

@@ -1,4 +1,4 @@
-"""The count at the end of a run: what became of each record, what it cost and saved, how long was waited."""
+"""The summary at the end of a run: the outcome of each record, costs and savings, and waits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes in byte by byte: STATE that passes through, lines that are not JSON, streams by the hundred."""
+"""Input byte by byte: STATE that passes through, lines that are not JSON, hundreds of streams."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def test_dead_letters_are_their_owners_alone(tmp_path: Path, run_target: Callabl
     bad = customers({"external_id": "c-1", "n": "x"}, n=INTEGER)
     run_target(bad, **settings)
     assert _modes(tmp_path) == {"dead.singer": 0o600}
-    # Letters that come in are set aside under another name, and those that fail again begin a new file.
+    # Letters that are piped in are renamed, and those that fail again begin a new file.
     run_target(
         bad.schema, customers({"external_id": "c-2", "n": "y"}, n=INTEGER), letters.read_bytes().rstrip(), **settings
     )

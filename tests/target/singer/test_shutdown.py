@@ -76,7 +76,7 @@ def interrupted(run_target: Callable[..., Run], sandbox: Sandbox) -> Callable[..
 
 
 def check(run: Run, sandbox: Sandbox, number: signal.Signals, at: int) -> None:
-    """The run ended in one of two ways, and everything it left behind says so."""
+    """The run ended in one of two ways, and everything that it left behind agrees."""
     ended = run.summary["ended"]
     assert (ended, run.exit_code) in [("completed", 0), ("stopped", 128 + number)], at
     users = {profile.external_id for profile in sandbox.profiles()}

@@ -24,7 +24,7 @@ CONFIG = {
         "test_record_missing_required_property": {"user": [{"external_id": "metric"}]},
         "*": {"user": [{"external_id": "id"}]},
     },
-    # A stream with a column for nobody.
+    # A stream without a column that identifies users.
     "stream_maps": {
         "test_object_schema_with_properties": {"id": "'anybody'"},
         "test_object_schema_no_properties": {"id": "'anybody'"},
@@ -34,7 +34,7 @@ CONFIG = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _served() -> Iterator[None]:
-    """Fill in what is not known yet when the tests are collected."""
+    """Fill in what is unknown when the tests are collected."""
     with Sandbox() as sandbox:
         CONFIG.update(api_key=sandbox.api_key, endpoint=sandbox.url)
         yield

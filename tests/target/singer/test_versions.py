@@ -233,7 +233,7 @@ def test_a_rerun_of_a_version_removes_nobody_who_has_yet_to_come(
     run_target(*listed(people("a", "b", "c"), 1), **settings)
     first, second = people("a", "b"), people("c")
     run_target(*listed(first, 2)[:-1], **settings)  # cut off before the end
-    run_target(activation(second, 2), *listed(second, 2), **settings)  # a tap that goes on where it was
+    run_target(activation(second, 2), *listed(second, 2), **settings)  # a tap that continues where it stopped
     assert plans(sandbox) == dict.fromkeys("abc", "gold")
 
 

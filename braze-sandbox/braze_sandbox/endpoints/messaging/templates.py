@@ -77,7 +77,7 @@ _OPTIONAL = {"plaintext_body": "plaintext_body", "preheader": "preheader"}
 
 
 def checked_tags(call: Call) -> list[str]:
-    """Return the `tags` of a body, all of which must exist."""
+    """Return the `tags` of a body; all of them must exist."""
     tags = call.body.get("tags", [])
     if not isinstance(tags, list):
         raise Refusal(400, "Tags must be an array")

@@ -99,7 +99,7 @@ def _apply(call: Call, obj: dict[str, Any], change: dict[str, list[str]]) -> Non
                 profile = profiles.find(kind, value)
                 users = [profile] if profile else []
                 if profile is None:
-                    call.report("no user has the external id (docs silent: nothing happens)", kind, value)
+                    call.report("no user has the external ID (docs silent: nothing happens)", kind, value)
             else:
                 users = profiles.sharing(kind, value)
                 if not users and not waits:

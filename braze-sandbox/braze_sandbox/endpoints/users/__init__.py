@@ -1,1 +1,1 @@
-"""Endpoints that write users: tracking, aliases, merges, deletions, and external ids."""
+"""Endpoints that write users: tracking, aliases, merges, deletions, and external IDs."""

@@ -44,7 +44,7 @@ def _attach(call: Call, where: str, alias: tuple[str, str], external_id: str | N
     elif external_id is None:
         profiles.create("alias", alias)
     elif (profile := profiles.find("external_id", external_id)) is None:
-        report("no user has the external id that an alias is for: nothing happens")
+        report("no user has the external ID that an alias is for: nothing happens")
     elif alias[0] in profile.aliases:
         # One name per label; which of the two is kept is not documented.
         report("the user has another alias with that label (docs silent: it stays)")

@@ -27,7 +27,7 @@ _KINDS = {
 
 
 def delete(call: Call) -> Answer:
-    """Delete users by one kind of identifier, including deprecated external ids.
+    """Delete users by one kind of identifier, including deprecated external IDs.
 
     The documented response has no `message`, but the recorded one does. `deleted` counts what was queued, so here it
     includes unknown identifiers; the response to a bad request is not documented.

@@ -30,7 +30,7 @@ def _each(call: Call, name: str, work: Callable[[Call, Json], Json]) -> tuple[li
 
 
 def rename(call: Call) -> Answer:
-    """Give users a new external id and deprecate the old one.
+    """Give users a new external ID and deprecate the old one.
 
     `external_ids` was recorded with the objects of the request; the documentation has strings and does not specify
     which ones.
@@ -61,7 +61,7 @@ def _rename(call: Call, obj: Json) -> Json:
 
 
 def remove(call: Call) -> Answer:
-    """Remove deprecated external ids."""
+    """Remove deprecated external IDs."""
     done, errors = _each(call, "external_ids", _remove)
     return success({"removed_ids": done, "removal_errors": errors}, 201)
 

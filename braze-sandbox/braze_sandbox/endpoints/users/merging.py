@@ -24,7 +24,7 @@ def absorb(profiles: Profiles, kept: Profile, gone: Profile) -> None:
     """Merge one profile into another, keeping the target's values, and remove it.
 
     Anything not listed in the docs is unknown: here aliases move if their label is free, as identified users keep
-    theirs; an external id and subscription states are lost.
+    theirs; an external ID and subscription states are lost.
     """
     sent, own = dict(gone.attributes), kept.attributes
     profiles.remove(gone)
@@ -51,7 +51,7 @@ _TO_IDENTIFY = {"aliases_to_identify": "alias", "emails_to_identify": "email", "
 
 
 def identify(call: Call) -> Answer:
-    """Give unidentified users an external id, or merge them into the user who already has it."""
+    """Give unidentified users an external ID, or merge them into the user who already has it."""
     only(call, _TO_IDENTIFY)
     wanted: list[tuple[str, Callable[[], Profile | None], str, Json]] = []
     errors: list[dict[str, Any]] = []
@@ -124,7 +124,7 @@ def _identify(call: Call, where: str, find: Callable[[], Profile | None], extern
     elif found.external_id is not None:
         # Docs silent; the endpoint is meant for unidentified users.
         if found is not target:
-            call.report("a user who has an external id is not identified again", where, obj)
+            call.report("a user who has an external ID is not identified again", where, obj)
     elif target is None:
         profiles.name(found, external_id)
     elif found.aliases.keys() & target.aliases.keys():

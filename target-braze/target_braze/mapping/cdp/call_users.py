@@ -27,7 +27,7 @@ _REMEMBERED: Final = 100_000
 class CallUsers:
     """Finds the users of calls by the mapping, or else by the ids in the platform's layout.
 
-    `rules` identify the user of a call; `anonymous` is the rule for the anonymous id.
+    `rules` identify the user of a call; `anonymous` is the rule for the anonymous ID.
 
     Raises:
         MappingError: A column is unknown or misspelled, or no column identifies users.
@@ -87,7 +87,7 @@ class CallUsers:
         if anonymous is None or anonymous == user:
             return []
         if user[0] != "external_id":
-            self._notice(f"an anonymous id can be merged into a user named by external id, not by {user[0]}")
+            self._notice(f"an anonymous ID can be merged into a user named by external ID, not by {user[0]}")
             return []
         if not self.is_new(user + anonymous):
             return []
@@ -100,7 +100,7 @@ class CallUsers:
             # Not counted: this is the record's user only if the rules selected it.
             return self.anonymous.find(record) if self.anonymous else None
         except RecordError as wrong:
-            self._notice(f"an anonymous id is left out: {wrong}")
+            self._notice(f"an anonymous ID is left out: {wrong}")
             return None
 
     def introduction(self, user: User) -> list[Change]:

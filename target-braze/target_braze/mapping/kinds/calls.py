@@ -304,7 +304,7 @@ class Calls(StreamMapping, to="calls"):
 
     def _alias(self, record: Mapping[str, Any], user: User) -> list[Change]:
         if user[0] not in {"external_id", "user_alias"}:
-            raise RecordError(f"an alias call merges users named by external id or alias, not by {user[0]}")
+            raise RecordError(f"an alias call merges users named by external ID or alias, not by {user[0]}")
         self._required(record, self._layout.previous_id, "alias")
         return self._users.merge(record, user)
 

@@ -1,4 +1,4 @@
-"""Map records to renames of external ids or removals of deprecated ones."""
+"""Map records to renames of external IDs or removals of deprecated ones."""
 
 from __future__ import annotations
 
@@ -145,6 +145,6 @@ class ExternalIds(Action, to="external_ids"):
             return [Change("external_ids", user, identifier(user), SEMANTICS, REMOVE)]
         new, _ = find_user([self._new], record)
         if new == user:
-            raise RecordError(f"column '{self._new.column}': the new external id is the current one")
+            raise RecordError(f"column '{self._new.column}': the new external ID is the current one")
         fields = {"current_external_id": user[1], "new_external_id": new[1]}
         return [Change("external_id_renames", user, fields, SEMANTICS, RENAME, others=(new,))]

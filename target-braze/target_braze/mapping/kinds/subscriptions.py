@@ -68,7 +68,7 @@ def _by_group(change: Change) -> Hashable:
     return tuple(change.fields.items())
 
 
-# Braze keeps the state of an address without a profile, but may lose the state of an unknown external id.
+# Braze keeps the state of an address without a profile, but may lose the state of an unknown external ID.
 _SHARED: Final[Any] = {
     "path": "/v2/subscription/status/set",
     "permission": "subscription.status.set",

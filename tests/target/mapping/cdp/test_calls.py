@@ -221,7 +221,7 @@ def test_an_anonymous_id_that_names_nobody_is_left_out(run_calls: Callable[..., 
     record = {"type": "identify", "userId": "c-1", "anonymousId": "undefined", "traits": {"plan": "x"}}
     outcome = run_calls(calls(record))
     assert [request.path for request in sandbox.requests] == ["/users/track"]
-    assert any("an anonymous id is left out" in line for line in outcome.warnings)
+    assert any("an anonymous ID is left out" in line for line in outcome.warnings)
 
 
 def test_events_can_be_filtered_and_the_rest_is_named(run_calls: Callable[..., Run], sandbox: Sandbox) -> None:
@@ -383,7 +383,7 @@ def test_a_new_alias_waits_for_nothing_that_went_before() -> None:
     assert found is not None
     assert found[0].endpoint is INTRODUCE
     queues.release(found[1], INTRODUCE, 3)
-    # Its events do wait, for they depend on it.
+    # Its events do wait, because they depend on it.
     assert queues.due() == 303
 
 

@@ -1,4 +1,4 @@
-"""Whatever a stream of steps or operators holds: Braze takes what is sent, or the record was reported before."""
+"""Whatever a stream of actions or operators holds: Braze accepts what is sent, or the target reported the record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 GROUP = "9f4e2a10-0000-4000-8000-000000000001"
 IDENTIFIERS = ("external_id", "email", "phone", "alias_name", "alias_label", "braze_id")
-# What columns of each name hold in good days, beside what they hold in bad ones.
+# Good values of each column; the tests add bad ones.
 GOOD: Mapping[str, list[Any]] = {
     "email": ["a@example.com", "A@Example.com ", "b@example.com"],
     "phone": ["+12025550123", "+1 (202) 555-0124", "2025550123"],
@@ -123,7 +123,7 @@ def test_a_step_is_taken_or_its_record_reported_and_its_columns_sent_or_named(
 
 
 def known(violation: dict[str, Any]) -> bool:
-    """What nobody can see before it is sent."""
+    """Faults that cannot be detected before sending."""
     return "that the workspace does not have" in violation["reason"] or "unknown" in violation["reason"]
 
 

@@ -1,4 +1,4 @@
-"""Kinds for endpoints of their own: aliases, identifications, merges, external ids, subscriptions, email states."""
+"""Kinds for endpoints of their own: aliases, identifications, merges, external IDs, subscriptions, email states."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def test_the_anonymous_user_of_an_address_is_merged_into_the_known_one_of_it(
     assert "merge a user into itself" in run.errors[0]
 
 
-# External ids.
+# External IDs.
 
 
 def test_external_ids_are_renamed_in_order_and_each_refusal_is_that_of_its_record(
@@ -286,7 +286,7 @@ def test_email_states_are_set_and_the_last_of_an_address_wins(run_target: Callab
     assert found == ["unsubscribed", "opted_in"]
 
 
-# What is wrong with a mapping is said before the first record.
+# A wrong mapping is reported before the first record.
 
 
 @pytest.mark.parametrize(
@@ -369,7 +369,7 @@ def test_a_step_waits_for_what_it_depends_on_and_not_for_others(
 
 
 def test_dependent_steps_keep_their_order_where_braze_is_late_and_promises_none(tmp_path: Path) -> None:
-    """Deletion undone by late attributes, or aliases of users who are not there yet, are what the waits are for."""
+    """The delays prevent late attributes from undoing a deletion, and aliases from preceding their users."""
     names = [f"c-{number}" for number in range(20)]
     aliases = [{"external_id": name, "alias_name": name, "alias_label": "web"} for name in names]
     gone = [{"external_id": name} for name in names[:10]]

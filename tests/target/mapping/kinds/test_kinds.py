@@ -1,4 +1,4 @@
-"""A kind declares all that delivery, ledger, data points and preview have to know of it."""
+"""A kind declares everything that delivery, ledger, data points and preview need to know about it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_what_each_kind_declares_goes_together(to: str) -> None:
     kind = KINDS[to]
     assert kind.semantics
     for semantics in kind.semantics:
-        # The ledger knows a change by its fingerprint or by its values, and what is counted never merges.
+        # The ledger recognizes a change by its fingerprint or by its values, and counted changes never merge.
         assert not (semantics.counted and semantics.sets_attributes)
         assert not (semantics.counted and semantics.coalesce)
         assert not (semantics.counted and semantics.repeatable({}))

@@ -1,4 +1,4 @@
-"""Values that Braze would not take: the record is rejected, or goes without the field where the setting says so."""
+"""Values that Braze would not accept: the record is rejected, or sent without the field if the setting says so."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_a_record_goes_without_a_field_and_keeps_what_braze_has(
     run_target: Callable[..., Run], sandbox: Sandbox, column: str, schema: dict[str, Any], value: object
 ) -> None:
     stream = customers({"external_id": "c-1", "plan": "gold", column: value}, plan=TEXT, **{column: schema})
-    # Under `unset` too: what is there is no null.
+    # With `unset`, too: the value is not null.
     run = run_target(stream, on_bad_value="drop_field", nulls="unset")
     assert sent(sandbox) == [{"external_id": "c-1", "plan": "gold"}]
     (warning,) = run.warnings
