@@ -143,7 +143,7 @@ class Exports:
     async def _run(self, export: Export) -> None:
         try:
             done = await (self._to_bucket(export, self._bucket) if self._bucket else self._to_download(export))
-        except Exception as error:  # noqa: BLE001 - whatever a storage raises; Braze would write an e-mail
+        except Exception as error:  # noqa: BLE001 - whatever a storage raises; Braze would write an email
             self._recorder.violation(f"an export failed: {error}", "/users/export", export.segment_id)
             done = False
         if self._running.get(export.segment_id) is export:

@@ -241,7 +241,7 @@ def _email(text: str) -> str:
     try:
         to_email(text)
     except ValueError as wrong:
-        raise IdentifierError("not an e-mail address", str(wrong)) from None
+        raise IdentifierError("not an email address", str(wrong)) from None
     return text
 
 

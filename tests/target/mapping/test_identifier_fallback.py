@@ -68,13 +68,13 @@ def test_each_identifier_rule_has_its_form_and_the_summary_says_what_it_caught(
     letter = (tmp_path / "dead").read_text()
     assert (
         "it identifies no user: column 'id': 988 bytes long, Braze takes at most 987; column 'cookie': expected "
-        "text or a whole number, got True; column 'mail': expected an e-mail address, got 'none'; column 'mobile':"
+        "text or a whole number, got True; column 'mail': expected an email address, got 'none'; column 'mobile':"
         " expected a phone number in the form +12025550123, got '030 1234567'" in letter
     )
     for text in (
         "external_id of column 'id' named the user of 1 records, 2 placeholder, 1 blank, 1 too long",
         "user_alias of column 'cookie' named the user of 1 records, 1 too long, 1 placeholder, 1 no text",
-        "email of column 'mail' named the user of 1 records, 2 not an e-mail address",
+        "email of column 'mail' named the user of 1 records, 2 not an email address",
         "phone of column 'mobile' named the user of 1 records, 1 not E.164",
     ):
         assert f"stream 'people': {text}" in run.stderr

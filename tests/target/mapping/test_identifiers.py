@@ -131,7 +131,7 @@ def test_ids_are_sent_as_text(
         ("external_id", {"a": 1}, "expected text or a whole number, got {'a': 1}"),
         ("alias_name", "é" * 119, "238 bytes long, Braze takes at most 236"),
         ("alias_label", "x" * 237, "237 bytes long, Braze takes at most 236"),
-        ("email", "nobody", "expected an e-mail address, got 'nobody'"),
+        ("email", "nobody", "expected an email address, got 'nobody'"),
         ("phone", "call me", "expected a phone number"),
     ],
 )

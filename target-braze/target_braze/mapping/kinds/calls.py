@@ -296,7 +296,7 @@ class Calls(StreamMapping, to="calls"):
         addresses = {trait: value for trait, value in traits.items() if trait in _ADDRESSES and not is_blank(value)}
         if traits.keys() - addresses.keys() - {given["subscription_state"]}:
             self._notice(
-                "a group call sets the state of a subscription group, the e-mail address and the phone number; other "
+                "a group call sets the state of a subscription group, the email address and the phone number; other "
                 "traits of the group are not sent"
             )
         groups = [{"subscription_group_id": group, "subscription_state": state}]

@@ -1,4 +1,4 @@
-"""E-mail addresses."""
+"""Email addresses."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+\Z")
 
 
 def to_email(value: object) -> str | None:
-    """Return an e-mail address without spaces around it, or None for blank text.
+    """Return an email address without spaces around it, or None for blank text.
 
     Raises:
-        ValueError: The value is not an e-mail address, or is too long for Braze.
+        ValueError: The value is not an email address, or is too long for Braze.
     """
     text = to_string(value).strip()
     if not text:
         return None
     if not _ADDRESS.match(text):
-        raise ValueError(f"expected an e-mail address, got {show(value)}")
+        raise ValueError(f"expected an email address, got {show(value)}")
     return checked_string(text)

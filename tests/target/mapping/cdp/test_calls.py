@@ -309,7 +309,7 @@ def test_raw_json_may_come_as_text(run_calls: Callable[..., Run], sandbox: Sandb
         ({"type": "track", "userId": "c-1", "event": "V", "properties": {"$a": 1}}, "property '$a'"),
         ({"type": "track", "userId": "c-1", "event": "V", "properties": {"time": 1}}, "the name is reserved by Braze"),
         ({"type": "track", "userId": "c-1", "event": "V", "properties": "[1]"}, "expected an object"),
-        ({"type": "identify", "userId": "c-1", "traits": {"email": "nobody"}}, "trait 'email': expected an e-mail"),
+        ({"type": "identify", "userId": "c-1", "traits": {"email": "nobody"}}, "trait 'email': expected an email"),
         ({"type": "identify", "userId": "c-1", "traits": {"external_id": "x"}}, "control key of Braze"),
         ({"type": "identify", "userId": "c-1", "traits": {"firstName": "a", "first_name": "b"}}, "both be sent"),
         ({"type": "group", "userId": "c-1"}, "lacks 'groupId'"),
