@@ -93,6 +93,7 @@ class Progress:
         self._waited_before = 0.0
         self._planned: int | None = None
         self._of_stream = 0
+        self._unit = "requests"
         self._windows: tuple[int, int] | None = None
         self._window: Window | None = None
         self._counter: metrics.Counter | None = None
@@ -117,16 +118,20 @@ class Progress:
         self.end()
         self._begun += 1
         self.streams.setdefault(stream, StreamCounts())
-        self._stream, self._planned, self._of_stream = stream, None, 0
+        self._stream, self._planned, self._of_stream, self._unit = stream, None, 0, "requests"
         self._stream_began, self._waited_before = time.monotonic(), self._waited()
         self._windows = self._window = None
         self._counter = metrics.Counter(
             metrics.Metric.HTTP_REQUEST_COUNT, {metrics.Tag.STREAM: stream, metrics.Tag.ENDPOINT: endpoint}
         )
 
-    def plan(self, requests: int, windows: int) -> None:
-        """Set the largest number of requests and windows that the stream may need."""
+    def plan(self, requests: int, windows: int = 0) -> None:
+        """Set the largest number of further requests and windows that the stream may need."""
         self._planned, self._windows = self._of_stream + requests, (0, windows)
+
+    def plan_files(self, files: int | None) -> None:
+        """Count files in place of requests; None if it is unknown how many there are."""
+        self._unit, self._planned = "files", None if files is None else self._of_stream + files
 
     def end(self) -> None:
         """End the stream."""
@@ -147,6 +152,10 @@ class Progress:
         if self._counter is not None:
             self._counter.increment()
         self.tick()
+
+    def record_file(self) -> None:
+        """Count a file that has been read."""
+        self._of_stream += 1
 
     def read(self, records: int) -> None:
         """Count records read from a file."""
@@ -214,7 +223,7 @@ class Progress:
         if not self._stream:
             return f"finding out what to read, for {moment.seconds:.0f} s so far{waiting}"
         planned, windows, window = self._planned, self._windows, self._window
-        parts = [f"{self._of_stream:,}{'' if planned is None else f' of {planned:,}'} requests"]
+        parts = [f"{self._of_stream:,}{'' if planned is None else f' of {planned:,}'} {self._unit}"]
         if windows is not None and window is not None:
             parts.insert(0, f"window {windows[0]} of {windows[1]} (to {window.last})")
         return (

@@ -37,7 +37,6 @@ _BYTES_AHEAD: Final = 33_554_432  # of files read before their turn; their lines
 _RECORDS_BETWEEN_STATES: Final = 50_000
 # STATE names the files to retry; more than this many point to another problem.
 _MOST_ASIDE: Final = 100
-_SECONDS_BETWEEN_WORDS: Final = 5.0
 _OF_COLUMN: Final = 2  # parts of a breadcrumb: `properties` and the name
 
 
@@ -139,15 +138,13 @@ class _FilesStream(BrazeStream):
             event_types = self.event_types()
         except StorageError:
             return  # logged when the streams were created
-        started = told = time.monotonic()
+        started = time.monotonic()
         with Workers() as workers:
             for event_type in event_types:
                 for chunk in self._of_type(event_type, workers, bare=bare):
                     yield chunk
                     self._events += chunk[1]
-                    if time.monotonic() - told > _SECONDS_BETWEEN_WORDS:
-                        told = time.monotonic()
-                        self._tell(told - started)
+                    self.run.progress.read(chunk[1])
         if self._files:
             self._tell(time.monotonic() - started)
 
@@ -161,6 +158,7 @@ class _FilesStream(BrazeStream):
             return
         self._keep()
         self._under_way = (event_type, position)
+        self.run.progress.plan_files(None if self.in_one else len(plan))  # further types have more
         task = Task(
             stream=self.name,
             extracted=datetime.now(timezone.utc).isoformat(),
@@ -190,6 +188,7 @@ class _FilesStream(BrazeStream):
                         since_state += chunk[1]
                 position.done(file)
                 self._files += 1
+                self.run.progress.record_file()
             # STATE marks every file in the lookback, so making it must not take more than as many events.
             if since_state >= max(_RECORDS_BETWEEN_STATES, position.marks):
                 since_state = 0

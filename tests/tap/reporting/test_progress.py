@@ -7,7 +7,10 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
+from braze_sandbox.currents import files
 from braze_sandbox.testing import Sandbox
+from tap_braze.currents import schemas
+from tap_braze.currents.files import Files
 from tap_braze.process import ticker
 from tap_braze.reporting.progress import FIELDS, Progress
 from tap_braze.streams import currents
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
+    from tap_braze.currents.files import File
     from tap_braze.streams.base.context import RunContext
     from tap_braze.streams.base.stream import BrazeStream
 
@@ -88,6 +92,28 @@ def test_an_export_that_takes_long_is_no_silence(run_tap: RunTap, monkeypatch: p
     assert any("0 of 1 requests" in line and "waiting for exports" in line for line in lines(run)), lines(run)
     (row,) = (line.split(" | ")[-1].split() for line in run.stderr.splitlines() if "| users  " in line)
     assert float(row[3]) > 0  # the closing table counts the wait
+
+
+def test_files_of_currents_are_counted(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(ticker, "EVERY", 0.02)
+    monkeypatch.setattr(Files, "read", read_slowly(Files.read))
+    with Sandbox(seed="small", users=10) as braze:
+        written = files.write(tmp_path, braze.instance, files.Options(hours=12))
+        name = schemas.stream_name("users.messages.email.Send")
+        settings = {"endpoint": braze.url, "api_key": braze.api_key, "currents": {"url": str(tmp_path / "currents")}}
+        run = run_tap(name, concurrency=1, start_date="2020-01-01", end_date=None, **settings)
+    there = len([file for file in written if file.event_type == "users.messages.email.Send"])
+    assert there > 1
+    assert any(f" of {there} files; " in line for line in lines(run)), lines(run)
+    assert any(re.search(r"run: 0 requests, [1-9]\d* records", line) for line in lines(run)), lines(run)
+
+
+def read_slowly(read: Callable[[Files, File], Any]) -> Callable[[Files, File], Any]:
+    def slowly(files: Files, file: File) -> Any:
+        time.sleep(0.05)
+        return read(files, file)
+
+    return slowly
 
 
 def test_a_test_of_the_key_is_no_silence(run_tap: RunTap, monkeypatch: pytest.MonkeyPatch) -> None:

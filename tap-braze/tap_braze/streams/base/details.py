@@ -140,7 +140,10 @@ class DetailsStream(ListStream):
         changed = [row[key] for row in parent.changed_since(since, reader)]
         if missing:
             changed += [listed for listed in parent.ids(reader) if listed in missing]
-        for identifier in dict.fromkeys(changed):
+        identifiers = dict.fromkeys(changed)
+        if reader == self.name:  # otherwise the plan is that of the stream that needs the details
+            self.run.progress.plan(len(identifiers))
+        for identifier in identifiers:
             yield self.request(tags={self.parent_key: identifier})
 
     def _first_day(self, details: Mapping[str, Any]) -> date | None:

@@ -74,7 +74,7 @@ class ExportedStream(ProfileStream):
             timeout=float(self.config["request_timeout"]),
             waits=run.export_waits,
         )
-        run.progress.plan(len(export_requests), 0)
+        run.progress.plan(len(export_requests))
         with closing(exports.read(export_requests, run.settings.concurrency, run.progress.tick)) as found:
             for request, what in found:
                 if isinstance(what, Batch):
