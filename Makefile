@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench-tap bench-target bench-ledger bench-currents lint format generate docs audit dist release-check sync-shared \
+.PHONY: help demo test soak bench bench-growth bench-tap bench-target bench-ledger bench-currents lint format generate docs audit dist release-check sync-shared \
 	constraints clean
 .DELETE_ON_ERROR:
 
@@ -24,6 +24,12 @@ test: $(READY) $(DBT) ## Every test; one of them with make test ARGS='-k name'
 
 soak: $(READY) ## The target under random faults and kills for ten minutes; one again with ARGS='--seed N'
 	@$(BIN)/python -m tests.target.chaos $(ARGS)
+
+bench: $(READY) ## Everything beside the least that the same work takes, as the table of docs/benchmarks.md
+	@$(BIN)/python -m bench.run $(ARGS)
+
+bench-growth: $(READY) ## How the tap's cost grows with its work: 1x, 3x and 10x of each kind
+	@$(BIN)/python -m bench.growth $(ARGS)
 
 bench-tap: $(READY) ## How fast the tap reads 500 campaigns and 400 days; more with ARGS='--help'
 	@$(BIN)/python -m bench.tap $(ARGS)

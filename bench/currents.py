@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from hashlib import blake2b
 from io import BytesIO
 from pathlib import Path
@@ -29,10 +30,11 @@ from bench.machinery import machine, records_in, timed
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from bench.machinery import Cost
+
 EVENT_TYPE: Final = "users.messages.email.Open"
 NAME: Final = "dataexport.prod-01.S3.integration.5f1e5f1e5f1e5f1e5f1e5f1e"
 START: Final = 1_780_272_000  # 2026-06-01 00:00 UTC
-FILES_AN_HOUR: Final = 12
 AVRO: Final = {"integer": "int", "number": "float", "boolean": "boolean", "string": "string"}
 TEXTS: Final = {
     "email_address": "user-{}@example.com",
@@ -60,28 +62,32 @@ def main() -> None:
     given = _arguments()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        size, fields = _write(Path(folder) / "bucket", given.files, given.events)
+        bucket = Path(folder) / "bucket"
+        size, fields = write(bucket, given.files, given.events, files_an_hour=given.files_an_hour)
         total = given.files * given.events
         print(f"{given.files:,} files, {total:,} events of {fields} fields, {size / 1e6:,.0f} MB", flush=True)
         for stream in given.streams:
             for _ in range(given.repeat):
-                print(_run(Path(folder), stream, total), flush=True)
+                print(_line(stream, _read(Path(folder), stream, total), total), flush=True)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=1000)
     parser.add_argument("--events", type=int, default=5000, help="of each file")
+    parser.add_argument("--files-an-hour", type=int, default=12, help="120 puts 20,000 files into the lookback")
     parser.add_argument("--repeat", type=int, default=1, help="runs of each stream")
     parser.add_argument("--streams", nargs="+", default=["currents_events", stream_name(EVENT_TYPE)])
     return parser.parse_args()
 
 
-def _write(bucket: Path, files: int, events: int) -> tuple[int, int]:
-    """Write files of one event type, some in each hour, all with the same events, which the tap cannot know."""
-    properties = of_event_type(EVENT_TYPE)["properties"]
+def write(
+    bucket: Path, files: int, events: int, *, files_an_hour: int, event_type: str = EVENT_TYPE
+) -> tuple[int, int]:
+    """Write files of one event type, all with the same events, which the tap cannot know; return bytes and fields."""
+    properties = of_event_type(event_type)["properties"]
     fields = [{"name": name, "type": _avro(name, kind["type"])} for name, kind in properties.items()]
-    declared = {"type": "record", "name": f"dataexport.S3.inner.{EVENT_TYPE}", "fields": fields}
+    declared = {"type": "record", "name": f"dataexport.S3.inner.{event_type}", "fields": fields}
     schema = fastavro.parse_schema(declared)
     chance = random.Random(1)  # noqa: S311 - no secret
     block = BytesIO()
@@ -89,8 +95,8 @@ def _write(bucket: Path, files: int, events: int) -> tuple[int, int]:
         fastavro.schemaless_writer(block, schema, _event(properties, chance))
     data = _container(declared, events, block.getvalue())
     for number in range(files):
-        hour = time.strftime("%Y-%m-%d-%H", time.gmtime(START + number // FILES_AN_HOUR * 3600))
-        path = bucket / NAME / f"event_type={EVENT_TYPE}" / f"date={hour}" / "version=12" / "prod-01"
+        hour = time.strftime("%Y-%m-%d-%H", time.gmtime(START + number // files_an_hour * 3600))
+        path = bucket / NAME / f"event_type={event_type}" / f"date={hour}" / "version=12" / "prod-01"
         path.mkdir(parents=True, exist_ok=True)
         (path / f"{NAME}+{number % 3}+{number}.avro").write_bytes(data)
     return files * len(data), len(fields)
@@ -127,7 +133,15 @@ def _container(schema: dict[str, Any], count: int, body: bytes) -> bytes:
     return out.getvalue()
 
 
-def _run(folder: Path, stream: str, events: int) -> str:
+def measure(folder: Path, stream: str, *, files: int, events: int, files_an_hour: int) -> Cost:
+    """Write files and read them once."""
+    folder.mkdir(parents=True)
+    write(folder / "bucket", files, events, files_an_hour=files_an_hour)
+    return _read(folder, stream, files * events)
+
+
+def _read(folder: Path, stream: str, events: int) -> Cost:
+    """Read the files; the peak is that of all processes together."""
     config = {"api_key": "k", "endpoint": "http://localhost", "start_date": "2026-06-01"}
     settings = {**config, "currents": {"url": str(folder / "bucket")}}
     (folder / "config.json").write_text(json.dumps(settings))
@@ -139,10 +153,14 @@ def _run(folder: Path, stream: str, events: int) -> str:
     read = records_in((folder / "log").read_text())
     if read != events:
         sys.exit(f"{stream}: {read:,} events instead of {events:,}")
+    return replace(cost, peak_mb=max(peak))
+
+
+def _line(stream: str, cost: Cost, events: int) -> str:
     return (
         f"{stream:40} {cost.wall:6.1f} s   {events / cost.wall:8,.0f} events/s   "
         f"{cost.cpu / events * 1e6:5.1f} us CPU an event   {cost.cpu / cost.wall:3.1f} cores   "
-        f"{max(peak):4.0f} MB in all processes"
+        f"{cost.peak_mb:4.0f} MB in all processes"
     )
 
 

@@ -1,6 +1,7 @@
 """Measure how fast the tap reads 500 campaigns and 400 days from the sandbox: `make bench-tap`.
 
-The sandbox and the tap share this machine's cores, so check its load before comparing figures.
+The floor is the same requests with nothing but sockets and json. The sandbox and the tap share this machine's cores, so
+check its load before comparing figures.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from urllib.request import urlopen
 from tap_braze.singer.tap import TapBraze
 from typing_extensions import override
 
+from bench import floor
 from bench.machinery import Cost, machine, records_in, sandbox, timed
 
 DAYS: Final = 400
@@ -46,6 +48,7 @@ class Result:
     """Results of one run of the tap."""
 
     cost: Cost
+    floor: Cost
     requests: int
     records: int
     in_flight: float
@@ -54,9 +57,9 @@ class Result:
     def __str__(self) -> str:
         cost, records = self.cost, self.records
         return (
-            f"{cost.wall:6.1f} s   {self.requests:6,} requests   {records:8,} records   "
-            f"{records / cost.wall:7,.0f} records/s   {cost.cpu / records * 1e6:5.1f} us CPU a record   "
-            f"{cost.peak_mb:4.0f} MB   {self.in_flight:4.1f} in flight"
+            f"{cost.wall:6.1f} s (floor {self.floor.wall:.1f} s)   {self.requests:6,} requests   "
+            f"{records:8,} records   {records / cost.wall:7,.0f} records/s   "
+            f"{cost.cpu / records * 1e6:5.1f} us CPU a record   {cost.peak_mb:4.0f} MB   {self.in_flight:4.1f} in flight"
         )
 
 
@@ -68,13 +71,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         for latency in given.latency_ms:
             for concurrency in given.concurrency:
-                results = []
-                for _ in range(given.repeat):
-                    server = "bench.flat_server" if given.flat else None
-                    with sandbox("--seed", "bench", "--latency-ms", str(latency), module=server) as url:
-                        results.append(_run(Path(folder), url, concurrency, streams))
+                results = [
+                    measure(Path(folder), latency, concurrency, flat=given.flat, streams=streams)
+                    for _ in range(given.repeat)
+                ]
                 middle = sorted(results, key=lambda result: result.cost.wall)[len(results) // 2]
                 print(f"latency {latency:3} ms, concurrency {concurrency:3}: {middle}", flush=True)
+
+
+def measure(folder: Path, latency: int, concurrency: int, *, flat: bool, streams: tuple[str, ...] = STREAMS) -> Result:
+    """Read the workspace with the tap, then send the same requests with nothing but sockets and json."""
+    server = "bench.flat_server" if flat else None
+    with sandbox("--seed", "bench", "--latency-ms", str(latency), module=server) as url:
+        return _run(folder, url, concurrency, streams)
 
 
 def _arguments() -> argparse.Namespace:
@@ -104,8 +113,11 @@ def _run(folder: Path, url: str, concurrency: int, streams: tuple[str, ...]) -> 
     records = records_in((folder / "log").read_text())
     with urlopen(f"{url}/sandbox/requests") as answer:  # noqa: S310 - a sandbox of our own
         requests: list[dict[str, Any]] = json.load(answer)["requests"]
+    (folder / "requests").write_bytes(floor.lines(requests))
+    command = [sys.executable, "-m", "bench.floor", url, str(concurrency)]
     return Result(
         cost=cost,
+        floor=timed(command, folder / "log", folder / "requests"),
         requests=len(requests),
         records=records,
         in_flight=_in_flight(requests),
