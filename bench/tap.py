@@ -59,7 +59,8 @@ class Result:
         return (
             f"{cost.wall:6.1f} s (floor {self.floor.wall:.1f} s)   {self.requests:6,} requests   "
             f"{records:8,} records   {records / cost.wall:7,.0f} records/s   "
-            f"{cost.cpu / records * 1e6:5.1f} us CPU a record   {cost.peak_mb:4.0f} MB   {self.in_flight:4.1f} in flight"
+            f"{cost.cpu / records * 1e6:5.1f} us CPU a record   {cost.peak_mb:4.0f} MB   "
+            f"{self.in_flight:4.1f} in flight"
         )
 
 
