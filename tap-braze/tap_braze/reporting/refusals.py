@@ -19,7 +19,7 @@ _NAMED: Final = 20
 _OUTAGE: Final = 3
 
 
-class Report:
+class Refusals:
     """Parents that were refused or failed, by stream, and streams that were skipped."""
 
     def __init__(self, logger: Logger | LoggerAdapter[Logger]) -> None:

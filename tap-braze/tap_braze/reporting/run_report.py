@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tap_braze.reporting.progress import Progress
-    from tap_braze.reporting.refusals import Report
+    from tap_braze.reporting.refusals import Refusals
 
 # Fields of a run's line, for the reference in docs/; those of the run itself are in `history.RUN_FIELDS`.
 FIELDS: Final = {
-    "streams": "the counts below for each selected stream",
+    "streams": "the counts below for each stream whose turn had come",
     "total": "the counts of all streams together",
     "skipped": "streams skipped for lack of a permission",
     "retries": "how often a request was sent again",
@@ -47,7 +47,7 @@ class RunReport:
     def write(
         self,
         run: history.Run,
-        refusals: Report,
+        refusals: Refusals,
         waits: Mapping[str, float],
         retries: int,
         logger: Logger | LoggerAdapter[Logger],
@@ -71,7 +71,7 @@ class RunReport:
         else:
             logger.info("report of this run: %s", self._path)
 
-    def _counts(self, refusals: Report, waits: Mapping[str, float], retries: int) -> dict[str, Any]:
+    def _counts(self, refusals: Refusals, waits: Mapping[str, float], retries: int) -> dict[str, Any]:
         refused = refusals.counts
         streams = {
             name: {
@@ -95,7 +95,7 @@ class RunReport:
             "seconds_waited": {cause: round(seconds, 3) for cause, seconds in waits.items()},
         }
 
-    def _page(self, document: Mapping[str, Any], refusals: Report) -> report_page.Page:
+    def _page(self, document: Mapping[str, Any], refusals: Refusals) -> report_page.Page:
         total = document["total"]
         return report_page.Page(
             run=document,

@@ -130,7 +130,7 @@ class TapBraze(SdkTap):
             self.run.progress.selected = sum(stream.selected for stream in self.streams.values())
             if path := self.config.get("report_path"):
                 at_end.enter_context(self._reporting(Path(path)))
-            at_end.callback(lambda: self.run.progress.log_table(self.run.report.counts))
+            at_end.callback(lambda: self.run.progress.log_table(self.run.refusals.counts))
             at_end.enter_context(counted(self.logger))
             at_end.enter_context(self._showing_progress())
             try:
@@ -163,7 +163,7 @@ class TapBraze(SdkTap):
             run.end("failed", one_line(str(error)) if is_known else type(error).__name__)
             raise
         finally:
-            report.write(run, self.run.report, self.run.waits, self.run.client.retries, self.logger)
+            report.write(run, self.run.refusals, self.run.waits, self.run.client.retries, self.logger)
 
     def _skip_without_opt_in(self) -> None:
         """Deselect streams whose opt-in setting is off: Meltano selects `*.*` by default."""

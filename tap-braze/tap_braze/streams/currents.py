@@ -53,7 +53,7 @@ def streams(run: RunContext) -> list[BrazeStream]:
     try:
         there = set(run.files.event_types)
     except StorageError as error:
-        run.report.record_missing("currents_events", "the listing of all files", error)
+        run.refusals.record_missing("currents_events", "the listing of all files", error)
         there = known
     event_types = sorted(known | there)
     for pattern in settings.event_types:
@@ -154,7 +154,7 @@ class _FilesStream(BrazeStream):
         try:
             plan = self._plan(event_type, position)
         except StorageError as error:
-            self.run.report.record_missing(self.name, f"the listing of {event_type}", error)
+            self.run.refusals.record_missing(self.name, f"the listing of {event_type}", error)
             return
         self._keep()
         self._under_way = (event_type, position)
@@ -234,7 +234,7 @@ class _FilesStream(BrazeStream):
             if _is_utf8(file.path):  # STATE names files that are set aside
                 listed.append(file)
             else:
-                self.run.report.record_missing(
+                self.run.refusals.record_missing(
                     self.name, file.path, BrokenFileError("its name is not UTF-8; rename it")
                 )
         return position.plan(listed, aside)
@@ -243,9 +243,9 @@ class _FilesStream(BrazeStream):
         """Set a file aside for the next run; return whether there was room for it."""
         if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
             named = f"{file.path} and all files after it, because {_MOST_ASIDE} files before it are broken too,"
-            self.run.report.record_missing(self.name, named, error)
+            self.run.refusals.record_missing(self.name, named, error)
             return False
-        self.run.report.record_missing(self.name, file.path, error)
+        self.run.refusals.record_missing(self.name, file.path, error)
         position.set_aside(file)
         return True
 

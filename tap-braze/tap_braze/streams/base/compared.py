@@ -158,7 +158,7 @@ class ComparedStream(SdkStream):
 
     def _report_overflow(self, count: int) -> None:
         text = f"'history' follows {MOST:,} objects of a stream; leave this stream out of the setting"
-        self.run.report.record_missing(self.name, f"{count:,} objects more", MalformedError(text))
+        self.run.refusals.record_missing(self.name, f"{count:,} objects more", MalformedError(text))
 
 
 def bad_state(stream: str, what: str) -> ConfigValidationError:

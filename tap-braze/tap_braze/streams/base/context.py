@@ -10,7 +10,7 @@ from tap_braze.braze.client import Client
 from tap_braze.braze.rate_limits import Waiting
 from tap_braze.currents.files import Files
 from tap_braze.reporting.progress import Progress
-from tap_braze.reporting.refusals import Report
+from tap_braze.reporting.refusals import Refusals
 from tap_braze.settings.schema import Settings
 from tap_braze.storage import Storage
 
@@ -37,7 +37,7 @@ class RunContext:
         self.version = int(time.time())
         self.export_waits = Waiting()
         self.progress = Progress(tap.logger, check_stop, self._waited, self._waits_for)
-        self.report = Report(tap.logger)
+        self.refusals = Refusals(tap.logger)
 
     @cached_property
     def settings(self) -> Settings:

@@ -119,7 +119,7 @@ class DetailsStream(ListStream):
                     failed |= self._go_on_without(request, understood)
                     refused.append(key)
                     continue
-                run.report.record_answer()
+                run.refusals.record_answer()
                 run.progress.record_answer(records=1)
                 (row,), _ = understood
                 if (first := self._first_day(row)) is not None:
@@ -163,7 +163,7 @@ class DetailsStream(ListStream):
         """Report an object that Braze refuses or that keeps failing; return whether it keeps failing."""
         named = named_by(request)
         if isinstance(error, RefusedError):
-            self.run.report.record_refusal(self.name, named, error)
+            self.run.refusals.record_refusal(self.name, named, error)
             return False
         if not isinstance(error, UnavailableError):
             self.fail(error, about=f", {named}")

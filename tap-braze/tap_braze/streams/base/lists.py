@@ -129,7 +129,7 @@ class ListStream(BrazeStream):
             self.set_aside(named, error)
             self.held = True
         elif named and isinstance(error, RefusedError):
-            self.run.report.record_refusal(self.name, named, error)
+            self.run.refusals.record_refusal(self.name, named, error)
         else:
             self.fail(error, about=f", {named}" if named else "")
 
@@ -178,7 +178,7 @@ class ListStream(BrazeStream):
             answer = self._get(request)
 
     def _fresh(self, rows: list[Record], seen: set[tuple[Any, ...]]) -> Iterator[Record]:
-        self.run.report.record_answer()
+        self.run.refusals.record_answer()
         self.run.progress.record_answer(records=len(rows))
         keys = type(self).primary_keys
         identity = [*keys, *([self.replication_key] if self.replication_key else [])]
@@ -196,7 +196,7 @@ class ListStream(BrazeStream):
                 self.conform(row)
         except MalformedError as error:
             named = "a row" if self.personal else f"the row with {', '.join(f'{name} {row[name]!r}' for name in keys)}"
-            self.run.report.record_missing(self.name, named, error)
+            self.run.refusals.record_missing(self.name, named, error)
             self.held = self.lacks_rows = True
             return False
         return True

@@ -48,7 +48,7 @@ class _FromDetailsStream(ListStream):
                 named = f"{key} {request.tags[key]!r}"
                 if isinstance(answer, RefusedError):
                     self.lacks_rows = True
-                    run.report.record_refusal(self.name, named, answer)
+                    run.refusals.record_refusal(self.name, named, answer)
                     continue
                 if isinstance(answer, BrazeError):
                     details.fail(answer, about=f" (read for '{self.name}')")

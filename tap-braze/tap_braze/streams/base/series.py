@@ -137,7 +137,7 @@ class SeriesReader:
         except MalformedError as error:
             self._pass_over(tags, window, error)
             return
-        self._run.report.record_answer()
+        self._run.refusals.record_answer()
         self._run.progress.record_answer(window, rows)
         yield from records
         for each in self._ranges:
@@ -178,7 +178,7 @@ class SeriesReader:
 
     def _pass_over(self, tags: Mapping[str, str], window: Window, error: BrazeError) -> None:
         """Continue without a parent that keeps failing or that Braze refuses (archived since it was listed, say)."""
-        reader, report, named = self._reader, self._run.report, _named(tags)
+        reader, report, named = self._reader, self._run.refusals, _named(tags)
         about = f", {named}" if named else ""
         if not reader.parent_fields or not isinstance(error, (RefusedError, UnavailableError)):
             reader.fail(error, about=about)

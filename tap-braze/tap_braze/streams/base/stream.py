@@ -218,8 +218,8 @@ class BrazeStream(ComparedStream):
         if self.ABORT_AT_RECORD_COUNT is not None:  # a trial has no end
             self.fail(error, about=f", {named}")
         if isinstance(error, MalformedError):
-            self.run.report.record_missing(self.name, named, error)
-        elif outage := self.run.report.record_failure(self.name, named, error):
+            self.run.refusals.record_missing(self.name, named, error)
+        elif outage := self.run.refusals.record_failure(self.name, named, error):
             self.fail(outage[1], about=f", {outage[0]}")
 
     def fail(self, error: BrazeError, *, about: str = "") -> NoReturn:
@@ -242,7 +242,7 @@ class BrazeStream(ComparedStream):
         for key in keys:
             if not isinstance(row.get(key), (str, int)):
                 self.lacks_rows = True
-                self.run.report.record_missing(
+                self.run.refusals.record_missing(
                     self.name, f"a row without {key!r}", MalformedError("Braze sent it like this")
                 )
                 return False
@@ -283,7 +283,7 @@ class BrazeStream(ComparedStream):
             # Before the first successful response, a 401 is about the key, not its permissions.
             if not self.run.settings.skip_forbidden or (isinstance(error, UnauthorizedError) and not progress.requests):
                 raise
-            self.run.report.record_skip(self.name, error)
+            self.run.refusals.record_skip(self.name, error)
         finally:
             progress.end()
             self._log_unknown_fields()
@@ -291,7 +291,7 @@ class BrazeStream(ComparedStream):
     @override
     def log_sync_costs(self) -> None:
         super().log_sync_costs()
-        self.run.report.close()  # the SDK calls this after the last stream
+        self.run.refusals.close()  # the SDK calls this after the last stream
 
 
 def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:

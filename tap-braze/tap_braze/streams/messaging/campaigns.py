@@ -190,7 +190,7 @@ class SendsAnalytics(SeriesStream):
         except ValueError as error:
             text = f"stream '{self.name}': '{CURRENTS}' in the state is wrong: {error}; remove it"
             raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
-        finder.find(run.settings.concurrency, run.progress.tick, partial(run.report.record_missing, self.name))
+        finder.find(run.settings.concurrency, run.progress.tick, partial(run.refusals.record_missing, self.name))
         rows = run.stream(Campaigns).everything(self.name)
         api_campaigns = {row["id"] for row in rows if row.get("is_api_campaign") is not False}
         return [send for send in finder.sends() if send["campaign_id"] in api_campaigns]

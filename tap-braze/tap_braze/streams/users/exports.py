@@ -80,7 +80,7 @@ class ExportedStream(ProfileStream):
                 if isinstance(what, Batch):
                     run.progress.read(len(what.profiles))
                 elif what is None:
-                    run.report.record_answer()
+                    run.refusals.record_answer()
                     run.progress.record_answer()
                 else:
                     self._pass_over(request, what)
@@ -102,11 +102,11 @@ class ExportedStream(ProfileStream):
         """Continue without a group that Braze refuses, or without an export that failed."""
         self.lacks_rows = True
         if isinstance(error, RefusedError):
-            self.run.report.record_refusal(self.name, named(request), error)
+            self.run.refusals.record_refusal(self.name, named(request), error)
         elif isinstance(error, (StorageError, UnavailableError)):
             self.set_aside(named(request), error)
         elif self._is_of_one(error) and self.ABORT_AT_RECORD_COUNT is None:  # a trial has no end
-            self.run.report.record_missing(
+            self.run.refusals.record_missing(
                 self.name, named(request), error
             )  # Braze responded, so this is not an outage
         else:
@@ -194,7 +194,7 @@ class _SegmentReader:
                 failed = True
         if refused is not None and not accepted and not resumed:
             # A single segment may have been archived since. If all are refused, a setting is wrong.
-            named_one.run.report.record_missing(named_one.name, "every segment", refused)
+            named_one.run.refusals.record_missing(named_one.name, "every segment", refused)
         for stream in self._streams:
             # Only the next run retries what failed. If that fails too, the run after it reads everything, so that a
             # segment that always fails does not keep the others from being read again. The tombstones of this run lack
