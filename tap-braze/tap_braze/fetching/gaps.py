@@ -5,16 +5,18 @@ STATE lists them as ranges, so it grows with the exceptions, not with the number
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from tap_braze.fetching import spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-_DAY = timedelta(days=1)
+    from tap_braze.fetching.spans import Span, Spans
+
 _ENDS = ("first", "last")
 
-Span: TypeAlias = tuple[date, date]
 Tags: TypeAlias = "Mapping[str, str]"
 
 
@@ -27,7 +29,7 @@ class Gaps:
         Raises:
             ValueError: The value was edited and has another form.
         """
-        self._spans: dict[tuple[tuple[str, str], ...], list[Span]] = {}
+        self._spans: dict[tuple[tuple[str, str], ...], Spans] = {}
         for entry in state:
             try:
                 first, last = (date.fromisoformat(entry[end]) for end in _ENDS)
@@ -41,40 +43,31 @@ class Gaps:
     def add(self, tags: Tags, first: date, last: date) -> None:
         """Record that the days from `first` through `last` are missing."""
         key = _key(tags)
-        before: list[Span] = []
-        after: list[Span] = []
-        for span in self._spans.get(key, ()):
-            if span[1] < first - _DAY:
-                before.append(span)
-            elif span[0] > last + _DAY:
-                after.append(span)
-            else:
-                first, last = min(first, span[0]), max(last, span[1])
-        self._spans[key] = [*before, (first, last), *after]
+        self._spans[key] = spans.joined(self._spans.get(key, ()), first, last)
 
     def remove(self, tags: Tags, first: date, last: date) -> None:
         """Record that these days have been read."""
         key = _key(tags)
         if key not in self._spans:
             return
-        left = [
-            rest
-            for span in self._spans[key]
-            for rest in ((span[0], min(span[1], first - _DAY)), (max(span[0], last + _DAY), span[1]))
-            if rest[0] <= rest[1]
-        ]
+        left = spans.without(self._spans[key], first, last)
         if left:
             self._spans[key] = left
         else:
             del self._spans[key]
 
-    def has(self, tags: Tags, day: date) -> bool:
-        """Return whether this day is missing."""
-        return any(first <= day <= last for first, last in self._spans.get(_key(tags), ()))
+    def of(self, tags: Tags) -> Spans:
+        """Return the missing days of a parent."""
+        return self._spans.get(_key(tags), ())
+
+    def keep(self, parents: Iterable[Tags]) -> None:
+        """Forget all other parents."""
+        kept = {_key(tags) for tags in parents} if self._spans else set()
+        self._spans = {key: found for key, found in self._spans.items() if key in kept}
 
     def __iter__(self) -> Iterator[tuple[dict[str, str], Span]]:
-        for key, spans in self._spans.items():
-            for span in spans:
+        for key, found in self._spans.items():
+            for span in found:
                 yield dict(key), span
 
     def state(self) -> list[dict[str, str]]:

@@ -120,9 +120,11 @@ class TapBraze(SdkTap):
         """End the run between two messages, with a last STATE, when a signal arrives.
 
         Raises:
+            ConfigValidationError: The settings do not fit the state.
             Stopped: A signal ended the run.
         """
         self._skip_without_opt_in()
+        self._check_state()
         self.message_writer.check_stop = self.stop_signal.check
         # Requests in flight only read, so cutting them off loses nothing.
         with ExitStack() as at_end:
@@ -174,6 +176,11 @@ class TapBraze(SdkTap):
                 skipped.setdefault(stream.opt_in, []).append(stream.name)
         for setting, names in skipped.items():
             self.logger.warning("skipped, because setting '%s' is not true: %s", setting, ", ".join(names))
+
+    def _check_state(self) -> None:
+        errors = [error for stream in self.streams.values() if stream.selected for error in stream.state_errors()]
+        if errors:
+            raise ConfigValidationError("Wrong state", errors=errors, schema={})
 
     # Errors that a user can fix take one line each, wherever the SDK raises them.
 

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tap_braze.fetching import spans
 from tap_braze.fetching.gaps import Gaps
 
 FIRST = date(2026, 1, 1)
@@ -27,7 +28,7 @@ def test_gaps_are_sets_of_days(steps: list[tuple[bool, str, int, int]]) -> None:
         touched = {(parent, number) for number in span}
         days = days | touched if adds else days - touched
         gaps = Gaps(gaps.state())
-    assert {(p, n) for p in "ab" for n in range(100) if gaps.has({"id": p}, day(n))} == days
+    assert {(p, n) for p in "ab" for n in range(100) if spans.has(gaps.of({"id": p}), day(n))} == days
     assert bool(gaps) == bool(days)
     # Not one entry more than there are ranges.
     starts = [(p, n) for p, n in days if (p, n - 1) not in days]

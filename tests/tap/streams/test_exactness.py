@@ -11,6 +11,8 @@ from braze_sandbox.testing import Sandbox
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.tap.support.warehouse import Warehouse
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -40,29 +42,6 @@ def _day(said: Any) -> date | None:
         return datetime.strptime(said, "%Y-%m-%dT%H:%M:%S.000Z").date()  # noqa: DTZ007 - a day of UTC
     except (TypeError, ValueError):
         return None
-
-
-class Warehouse:
-    """What a target holds that was fed with the output of runs, and the STATE it has confirmed."""
-
-    def __init__(self) -> None:
-        self.rows: dict[tuple[Any, ...], Any] = {}
-        self.state: dict[str, Any] | None = None
-
-    def bookmark(self, stream: str) -> date:
-        """How far a stream was read; before that, today: the day does not matter."""
-        bookmarks = (self.state or {}).get("bookmarks", {})
-        return date.fromisoformat(bookmarks.get(stream, {}).get("replication_key_value", TODAY.isoformat()))
-
-    def load(self, run: Any, share: float = 1.0) -> None:
-        keys = {m["stream"]: m["key_properties"] for m in run.messages if m["type"] == "SCHEMA"}
-        for message in run.messages[: int(len(run.messages) * share)]:
-            if message["type"] == "RECORD":
-                record = message["record"]
-                name = (message["stream"], *(record[key] for key in keys[message["stream"]]))
-                self.rows[name] = record
-            elif message["type"] == "STATE":
-                self.state = message["value"]
 
 
 @settings(

@@ -180,7 +180,6 @@ def test_every_page_by_offset_is_read(
     assert offsets == [None, str(limit - 10), str(2 * limit - 20)][: len(offsets)]
     assert len(offsets) == {-1: 1, 0: 2, 1: 2, 1100: 3}[more]
     assert {query["limit"] for query in queries(sandbox, path)} == {str(limit)}
-    assert len({query["modified_before"] for query in queries(sandbox, path)}) == 1
 
 
 def test_an_edit_between_two_pages_costs_no_row(sandbox: Sandbox, run_tap: RunTap) -> None:

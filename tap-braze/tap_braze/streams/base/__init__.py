@@ -4,7 +4,7 @@
 |---|---|---|
 | a list | `ListStream` | `lists` |
 | a list of plain names | `NamesStream` | `lists` |
-| a list whose rows show when they changed | `ChangesStream`, with `edit_filter` if Braze can filter | `lists` |
+| a list whose rows show when they changed | `ChangesStream` | `lists` |
 | a list that Braze filters by day | `DailyStream` | `lists` |
 | the details of each row of a list | `DetailsStream` | `details` |
 | rows for each message of campaigns or Canvases | `MessageStream` | `messages` |

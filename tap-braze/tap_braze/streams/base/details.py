@@ -19,7 +19,7 @@ from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from datetime import date, datetime
 
     from singer_sdk.helpers.types import Context, Record
@@ -40,7 +40,8 @@ class DetailsStream(ListStream):
 
     Declare the same attributes as for a `ListStream`; `payload` is a field that every response has. Where the list does
     not show which rows changed, request all details and emit the changed ones. STATE lists the objects that Braze
-    refuses; the next run requests them again.
+    refuses; the next run requests them again. STATE also has a mark of each object read, because an object can come
+    into scope without an edit: archived ones are included, or one is unarchived.
     """
 
     parent: ClassVar[type[ListStream]]
@@ -54,31 +55,34 @@ class DetailsStream(ListStream):
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
-        self._first_days: dict[str, date] | None = None
+        self._was_read = False
+        self._first_days: dict[str, date | None] = {}  # of the objects requested; None if unknown
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
-        if self._first_days is None:
-            yield from self._details(self.name, everybody=False)
+        if not self._was_read:
+            yield from self._details(self.name, ())
 
-    def first_days(self, reader: str) -> Mapping[str, date]:
-        """Return the day before which each object has no statistics, for the stream `reader`.
+    def first_days(self, reader: str, identifiers: Iterable[str]) -> Mapping[str, date]:
+        """Return the day before which each of these objects has no statistics, for the stream `reader`.
 
         Objects without a known day are left out. Details read for this purpose are not read again as records.
         """
-        if self._first_days is None:
-            try:
-                for record in self._details(reader, everybody=True):
-                    if self.selected:
-                        self.emit(record)
-            except ForbiddenError as error:
-                self._first_days = None if self.selected else {}
-                self.logger.info("stream '%s': every window is requested, because %s", reader, error)
-        return self._first_days or {}
+        try:
+            if self.selected and not self._was_read:
+                for record in self._details(reader, identifiers):
+                    self.emit(record)
+            unknown = [identifier for identifier in identifiers if identifier not in self._first_days]
+            for _ in self._answers(self._requests(unknown), []):
+                pass
+        except ForbiddenError as error:
+            self.logger.info("stream '%s': every window is requested, because %s", reader, error)
+            return {}
+        return {identifier: day for identifier, day in self._first_days.items() if day is not None}
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        return self._plan(since, set(), self.name)
+        return self._requests(self._changed(since, self.name))
 
     @override
     def rows(self, request: Request, document: Document) -> list[Record]:
@@ -98,53 +102,67 @@ class DetailsStream(ListStream):
                 return error
         return understood
 
-    def _details(self, reader: str, *, everybody: bool) -> Iterator[Record]:
-        """Yield the records since the bookmark, from the details of changed objects or, with `everybody`, of all."""
+    def _details(self, reader: str, also: Iterable[str]) -> Iterator[Record]:
+        """Yield the records of objects that changed since the bookmark or are new; request those of `also` too."""
+        listed = self.run.stream(self.parent).ids(reader)
+        if isinstance(self.comparison, History) and self.run.settings.deletions != "keep":
+            for identifier in listed:
+                self.comparison.keep((identifier,))
         bookmark, latest = self.read_bookmark()
         since = self.edited_since(latest)
         if self.active_from:
             since = None if latest is None else latest - EDIT_OVERLAP
+        scope = {*self._changed(None if self.active_from else self.run.settings.edited_since, reader)}
         missing = set(self.stream_state.get(MISSING, ())) if bookmark is not None else set()
-        if isinstance(self.comparison, History) and self.run.settings.deletions != "keep":
-            for listed in self.run.stream(self.parent).ids(reader):
-                self.comparison.keep((listed,))
-        first_days: dict[str, date] = {}
-        refused, failed = [], False
-        run, plan = self.run, self._plan(None if everybody else since, missing, reader)
+        unread = missing | (scope - self.read_before(scope) if bookmark is not None else set())
+        wanted = {*self._changed(since, reader), *unread, *also}
+        if reader == self.name:  # otherwise the plan is that of the stream that needs the details
+            self.run.progress.plan(len(wanted))
+        refused: list[str] = []
+        failed = False
+        for key, row in self._answers(self._requests(each for each in listed if each in wanted), refused):
+            if row is None:
+                failed = True
+                continue
+            stamp = row.get(self.replication_key or "")
+            changed = moment_or_none(stamp)
+            if since is None or changed is None or changed >= since or key in unread:
+                yield row
+            if changed is not None and (latest is None or changed > latest):
+                latest, bookmark = changed, stamp
+        self._was_read = True
+        if not failed:
+            self._save(bookmark, refused, scope)
+
+    def _answers(self, plan: Iterable[Request], refused: list[str]) -> Iterator[tuple[str, Record | None]]:
+        """Yield each object with its details, or None if it keeps failing; append the objects that Braze refuses."""
+        run = self.run
         with closing(fetch_in_order(plan, run.client, run.settings.concurrency, run.progress.tick)) as answers:
             for request, answer in answers:
                 key = request.tags[self.parent_key]
                 understood = self._understood(request, answer)
                 if isinstance(understood, BrazeError):
-                    failed |= self._go_on_without(request, understood)
+                    self._first_days[key] = None
                     refused.append(key)
+                    if self._go_on_without(request, understood):
+                        yield key, None
                     continue
                 run.refusals.record_answer()
                 run.progress.record_answer(records=1)
                 (row,), _ = understood
-                if (first := self._first_day(row)) is not None:
-                    first_days[key] = first
-                stamp = row.get(self.replication_key or "")
-                changed = moment_or_none(stamp)
-                if since is None or changed is None or changed >= since or key in missing:
-                    yield row
-                if changed is not None and (latest is None or changed > latest):
-                    latest, bookmark = changed, stamp
-        self._first_days = first_days
-        if not failed:
-            self._save(bookmark, refused)
+                self._first_days[key] = self._first_day(row)
+                yield key, row
 
-    def _plan(self, since: datetime | None, missing: set[str], reader: str) -> Iterator[Request]:
-        parent = self.run.stream(self.parent)
-        key = type(parent).primary_keys[0]
-        changed = [row[key] for row in parent.changed_since(since, reader)]
-        if missing:
-            changed += [listed for listed in parent.ids(reader) if listed in missing]
-        identifiers = dict.fromkeys(changed)
-        if reader == self.name:  # otherwise the plan is that of the stream that needs the details
-            self.run.progress.plan(len(identifiers))
+    def _requests(self, identifiers: Iterable[str]) -> Iterator[Request]:
         for identifier in identifiers:
             yield self.request(tags={self.parent_key: identifier})
+
+    def _changed(self, since: datetime | None, reader: str) -> Iterator[str]:
+        """Yield the objects whose row in the list changed at `since` or later."""
+        parent = self.run.stream(self.parent)
+        key = type(parent).primary_keys[0]
+        for row in parent.changed_since(since, reader):
+            yield row[key]
 
     def _first_day(self, details: Mapping[str, Any]) -> date | None:
         """Return the day before which there is nothing to count: the first send or entry, less a margin.
@@ -170,7 +188,7 @@ class DetailsStream(ListStream):
         self.set_aside(named, error)
         return True
 
-    def _save(self, bookmark: str | None, refused: list[str]) -> None:
+    def _save(self, bookmark: str | None, refused: list[str], scope: Iterable[str]) -> None:
         if not self.selected or self.replication_method != REPLICATION_INCREMENTAL:
             return
         if refused:
@@ -178,7 +196,7 @@ class DetailsStream(ListStream):
         else:
             self.stream_state.pop(MISSING, None)
         if bookmark is not None:
-            self.set_bookmark(bookmark)
+            self.set_bookmark(bookmark, scope)
 
 
 def details_row(request: Request, document: Document) -> Record:

@@ -3,36 +3,37 @@
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta, timezone
+from dataclasses import replace
+from datetime import datetime, time, timedelta, timezone
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
+from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, RefusedError
 from tap_braze.fetching.fetch import Request, fetch_in_order, get
 from tap_braze.fetching.windows import DAY, Window, first_day
+from tap_braze.streams.base.days_read import days_read, last_day_read
 from tap_braze.streams.base.paginators import LinkCursor
-from tap_braze.streams.base.stream import BrazeStream, bad_bookmark
+from tap_braze.streams.base.stream import COVERED, BrazeStream
 from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from datetime import date
 
     from singer_sdk.helpers.types import Context, Record
 
+    from tap_braze.fetching.coverage import Coverage
     from tap_braze.fetching.fetch import Document
     from tap_braze.streams.base.context import RunContext
     from tap_braze.streams.base.paginators import Paginator
 
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
-
-# The documented times of the edit filters have no offset, and the docs do not name their time zone. They are sent in
-# UTC, and no zone is further from UTC than this; extra rows that come because of it are dropped.
-_ZONE_DOUBT: Final = timedelta(days=1)
 
 
 class ListStream(BrazeStream):
@@ -233,45 +234,20 @@ class NamesStream(ListStream):
         return [name if isinstance(name, dict) else {self.primary_keys[0]: name} for name in names]
 
 
-@dataclass(frozen=True)
-class EditFilter:
-    """The parameters that make Braze leave out unedited rows, both in UTC.
-
-    `before`, where Braze has such a parameter, excludes rows edited while the pages are read.
-    """
-
-    after: str
-    form: str
-    before: str = ""
-
-    def params(self, since: datetime) -> dict[str, str]:
-        """Return the parameters for edits at `since` or later; both bounds are inclusive."""
-        params = {self.after: (since.astimezone(timezone.utc) - _ZONE_DOUBT).strftime(self.form)}
-        if self.before:
-            params[self.before] = datetime.now(timezone.utc).strftime(self.form)
-        return params
-
-
-LAST_EDIT: Final = EditFilter("last_edit.time[gt]", "%Y-%m-%dT%H:%M:%S")
-MODIFIED: Final = EditFilter("modified_after", "%Y-%m-%dT%H:%M:%S.%f", "modified_before")
-
-
 class ChangesStream(ListStream):
     """All rows, or with `deletions: keep` those changed since the last run, by their `replication_key`.
 
-    A log, which is not a snapshot, returns those changed since the last run regardless of the setting. The rows come in
-    an undefined order, so the bookmark moves once all of them are written.
+    The list is read in full either way: a row can come into scope without a change, if archived rows are included or
+    one is unarchived. So STATE has a mark of each row read. A log, which is not a snapshot, has no such rows, and
+    returns those changed since the last run regardless of the setting. The rows come in an undefined order, so the
+    bookmark moves once all of them are written.
     """
-
-    edit_filter: ClassVar[EditFilter | None] = None  # None: unchanged rows are dropped here
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
         bookmark, latest = self.read_bookmark()
         unsettled: tuple[datetime, str] | None = None
-        replaced = self.is_snapshot and self.run.settings.deletions != "keep"
-        rows = self.everything(self.name) if replaced else self.changed_since(self.edited_since(latest), self.name)
-        for row in rows:
+        for row in self._wanted(bookmark, latest):
             # After the record's `yield`, the SDK owns the record.
             changed, stamp, settled = self.changed(row), str(row.get(self.replication_key or "")), self.settled(row)
             yield dict(row)
@@ -284,22 +260,15 @@ class ChangesStream(ListStream):
         if unsettled is not None:
             bookmark = unsettled[1]
         if bookmark is not None and not self.held:
-            self.set_bookmark(bookmark)
+            self.set_bookmark(bookmark, self._scope() if self._keeps else None)
 
     @override
     def changed_since(self, moment: datetime | None, reader: str) -> Iterator[Record]:
-        rows = self._read(self.plan(moment), reader) if self._rows is None else self._rows
+        rows = self._read(self.plan(None), reader) if self._rows is None else self._rows
         for row in rows:
             changed = self.changed(row)
             if moment is None or changed is None or changed >= moment:
                 yield row
-
-    @override
-    def plan(self, since: datetime | None) -> Iterator[Request]:
-        if self.edit_filter is None or since is None:
-            yield from super().plan(since)
-        else:
-            yield self.request(self.edit_filter.params(since))
 
     def changed(self, row: Record) -> datetime | None:
         """Return when the row changed; None if unknown."""
@@ -309,19 +278,39 @@ class ChangesStream(ListStream):
         """Return False for a row that will change without its `replication_key`; the bookmark stays before it."""
         return True
 
+    @property
+    def _keeps(self) -> bool:
+        return self.is_snapshot and self.run.settings.deletions == "keep"
+
+    def _wanted(self, bookmark: str | None, latest: datetime | None) -> Iterable[Record]:
+        if self.is_snapshot and not self._keeps:
+            return self.everything(self.name)
+        if not self._keeps:
+            return self.changed_since(self.edited_since(latest), self.name)
+        self.everything(self.name)
+        scope = self._scope()
+        new = scope - self.read_before(scope) if bookmark is not None else set()
+        key, since = type(self).primary_keys[0], self.edited_since(latest)
+        changed = {row[key] for row in self.changed_since(since, self.name)}
+        return [row for row in self.everything(self.name) if row[key] in changed or row[key] in new]
+
+    def _scope(self) -> set[str]:
+        key = type(self).primary_keys[0]
+        return {row[key] for row in self.changed_since(self.run.settings.edited_since, self.name)}
+
 
 class DailyStream(ListStream):
     """A list that Braze filters by days in UTC, read day by day; the bookmark is the last day read.
 
     That day may not have been over, so the next run reads it again. Rows added while the pages of a day are read can
-    repeat other rows but never hide them, whichever end of the list they appear at.
+    repeat other rows but never hide them, whichever end of the list they appear at. Days that an earlier start date
+    adds come last.
     """
 
     is_snapshot = False
 
     def __init__(self, run: RunContext) -> None:
         super().__init__(run)
-        self._last: date | None = None
         self._unsaved = False
 
     @override
@@ -332,27 +321,44 @@ class DailyStream(ListStream):
 
     @override
     def plan(self, since: datetime | None) -> Iterator[Request]:
-        settings, bookmark = self.run.settings, None
-        if (text := self.bookmark) is not None:
-            try:
-                bookmark = date.fromisoformat(text[:10])
-            except ValueError:
-                raise bad_bookmark(self.name, text) from None
-        end = datetime.combine(settings.last_day + DAY, time(), settings.zone) - timedelta(microseconds=1)
-        self._last = min(end, datetime.now(timezone.utc)).astimezone(timezone.utc).date()
-        day = first_day(settings.start.astimezone(timezone.utc).date(), bookmark, timedelta())
-        while day <= self._last:
-            # End at the midnight that ends the day: a day is the shortest span of the filter.
-            request = self.request({"start_date": day.isoformat(), "end_date": (day + DAY).isoformat()})
-            yield replace(request, window=Window(day, day))
-            day += DAY
+        last, coverage = self._last, self._coverage
+        first = first_day(self._start, last_day_read(self), timedelta())
+        for start, end in ((first, last), *coverage.unread({}, min(first - DAY, last))):
+            day = start
+            while day <= end:
+                # End at the midnight that ends the day: a day is the shortest span of the filter.
+                request = self.request({"start_date": day.isoformat(), "end_date": (day + DAY).isoformat()})
+                yield replace(request, window=Window(day, day))
+                day += DAY
 
     @override
     def finish(self, request: Request) -> None:
+        if request.window is None or self.replication_method != REPLICATION_INCREMENTAL:
+            return
+        day = request.window.last
+        self._coverage.add(day, day)
+        bookmark = max(day, last_day_read(self) or day).isoformat()
+        state = {"replication_key": self.replication_key, "replication_key_value": bookmark}
+        self.stream_state.update(state, **{COVERED: self._coverage.state()})
+        self.mark_state_changed()
         # Days without rows need no STATE message of their own.
-        if request.window is not None and (self._unsaved or request.window.last == self._last):
-            self.set_bookmark(request.window.last.isoformat())
+        if self._unsaved or day == self._last:
+            self.flush_state()
             self._unsaved = False
+
+    @cached_property
+    def _start(self) -> date:
+        return self.run.settings.start.astimezone(timezone.utc).date()
+
+    @cached_property
+    def _last(self) -> date:
+        settings = self.run.settings
+        end = datetime.combine(settings.last_day + DAY, time(), settings.zone) - timedelta(microseconds=1)
+        return min(end, datetime.now(timezone.utc)).astimezone(timezone.utc).date()
+
+    @cached_property
+    def _coverage(self) -> Coverage:
+        return days_read(self, [{}], self._start)
 
 
 def named_by(request: Request) -> str:

@@ -10,29 +10,32 @@ import msgspec
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, RefusedError, UnavailableError
+from tap_braze.fetching import spans
 from tap_braze.fetching.fetch import fetch_in_order
-from tap_braze.fetching.gaps import Gaps
 from tap_braze.fetching.windows import DAY
+from tap_braze.streams.base.days_read import days_read
 from tap_braze.streams.base.series_plan import SeriesPlan
 from tap_braze.times import moment
 from tap_braze.untrusted import MalformedError, expected_shape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 
     from singer_sdk.helpers.types import Record
 
     from tap_braze.fetching.fetch import Document, Request
+    from tap_braze.fetching.spans import Spans
     from tap_braze.fetching.windows import Window
 
 
 class StreamRange:
-    """The days and parents that one stream wants."""
+    """The days and targets that one stream wants."""
 
-    def __init__(self, stream: SeriesPlan) -> None:
+    def __init__(self, stream: SeriesPlan, targets: Sequence[Mapping[str, str]]) -> None:
         self.stream = stream
         self.first = stream.first_day
-        self.gaps = stream.gaps
+        self.gaps = stream.gaps(targets)
+        self.coverage = days_read(stream, targets, stream.start_day)
 
     def wants(self, tags: Mapping[str, str], stamp: str) -> bool:
         """Return whether the stream wants the row with this `time`."""
@@ -40,22 +43,33 @@ class StreamRange:
         if self.stream.by_hour:
             zone = self.stream.run.settings.zone
             day = moment(stamp, zone).astimezone(zone).date()
-        return day >= self.first or self.gaps.has(tags, day)
+        return day >= self.first or spans.has(self.wanted(tags, day), day)
+
+    def wanted(self, tags: Mapping[str, str], last: date) -> Spans:
+        """Return the wanted days of a target, through `last`."""
+        wanted = self.coverage.unread(tags, last)
+        for span in spans.within(self.gaps.of(tags), date.min, last):
+            wanted = spans.joined(wanted, *span)
+        return spans.joined(wanted, self.first, last) if self.first <= last else wanted
 
     def lacks(self, tags: Mapping[str, str], window: Window) -> None:
         """Record that the window could not be read."""
-        if self.first <= window.last:
-            self.gaps.add(tags, max(window.first, self.first), window.last)
+        for first, last in spans.within(self.wanted(tags, window.last), window.first, window.last):
+            self.gaps.add(tags, first, last)
 
 
 class SeriesReader:
-    """Reads the windows from the earliest day that any stream wants, then the days that single parents lack."""
+    """Reads the windows from the bookmarks on, then the earlier days that single targets lack.
+
+    The newest days come first, because a target that comes into scope late may have years to read.
+    """
 
     def __init__(self, reader: SeriesPlan, streams: Sequence[SeriesPlan]) -> None:
         """Prepare to read; `reader` is the stream whose turn it is."""
         self._reader = reader
         self._run = reader.run
-        self._ranges = [StreamRange(stream) for stream in streams]
+        self._targets = reader.targets()
+        self._ranges = [StreamRange(stream, self._targets) for stream in streams]
         self._first = min(each.first for each in self._ranges)
         self._newest = reader.newest
         self._first_days: Mapping[str, date] = {}
@@ -67,23 +81,42 @@ class SeriesReader:
 
     def records(self) -> Iterator[tuple[SeriesPlan, Record | list[bytes]]]:
         """Yield the records of all streams, window by window; encoded ones as a list."""
-        targets = self._reader.targets()
-        spans = list(self._reader.windows(self._first, self._run.settings.last_day))
-        self._run.progress.plan(len(targets) * len(spans), len(spans))
-        self._first_days = self._known_first_days()
+        last = self._run.settings.last_day
+        late = self._lacking(min(self._first - DAY, last))
+        recent = list(self._reader.windows(self._first, last))
+        start = min((wanted[0][0] for _, wanted in late), default=self._first)
+        earlier = list(self._reader.windows(start, min(self._first - DAY, last)))
+        requests = len(self._targets) * len(recent) + len(late) * len(earlier)
+        self._run.progress.plan(requests, len(recent) + len(earlier))
+        self._first_days = self._known_first_days(late)
+        yield from self._read(self._plan(recent), recent, self._finish)
+        yield from self._read(self._plan_of_late(late, earlier), earlier, self._finish_earlier)
+
+    def _read(
+        self, plan: Iterable[Request], windows: Sequence[Window], finish: Callable[[Window], None]
+    ) -> Iterator[tuple[SeriesPlan, Record | list[bytes]]]:
         under_way: Window | None = None
-        for request, answer in self._answers(self._plan(spans, targets)):
+        for request, answer in self._answers(plan):
             # Code after a record's `yield` runs after the record was written.
-            if request.window != under_way:
-                self._finish(under_way)
-                under_way = request.window
+            if under_way is not None and request.window != under_way:
+                finish(under_way)
+            under_way = request.window
             yield from self._take(request, answer)
         # Windows after the last request were skipped because no parent has data in them.
-        self._finish(spans[-1] if spans else None)
-        if any(each.gaps for each in self._ranges):
-            for request, answer in self._answers(self._plan_of_gaps(targets)):
-                yield from self._take(request, answer)
-            self._finish(None, gaps=True)
+        if windows:
+            finish(windows[-1])
+
+    def _lacking(self, last: date) -> list[tuple[Mapping[str, str], Spans]]:
+        """Return the targets that lack days before the windows, with these days."""
+        found = []
+        for tags in self._targets:
+            wanted: Spans = ()
+            for each in self._ranges:
+                for span in each.wanted(tags, last):
+                    wanted = spans.joined(wanted, *span)
+            if wanted:
+                found.append((tags, wanted))
+        return found
 
     def _answers(self, plan: Iterable[Request]) -> Iterator[tuple[Request, Document | BrazeError]]:
         run = self._run
@@ -91,36 +124,29 @@ class SeriesReader:
         with closing(fetched) as answers:
             yield from answers
 
-    def _plan(self, spans: Iterable[Window], targets: Sequence[Mapping[str, str]]) -> Iterator[Request]:
-        for window in spans:
-            for tags in targets:
-                if self._is_silent(tags, window):
-                    for each in self._ranges:
-                        each.gaps.remove(tags, window.first, window.last)
-                elif _named(tags) in self._failed:
-                    for each in self._ranges:
-                        each.lacks(tags, window)
-                else:
-                    yield self._reader.request(tags, window)
+    def _plan(self, windows: Iterable[Window]) -> Iterator[Request]:
+        for window in windows:
+            for tags in self._targets:
+                yield from self._request(tags, window, self._failed)
 
-    def _plan_of_gaps(self, targets: Sequence[Mapping[str, str]]) -> Iterator[Request]:
-        """Yield requests for days missing before the windows, for parents that respond again."""
-        missing = Gaps()
-        for each in self._ranges:
-            for tags, (first, last) in each.gaps:
-                if first < self._first:
-                    missing.add(tags, first, min(last, self._first - DAY))
-        listed = {_named(tags) for tags in targets}
-        for tags, (first, last) in missing:
-            for window in self._reader.windows(first, last):
-                name = _named(tags)
-                if name not in listed or name in self._refused or name in self._failed:
-                    continue
-                if self._is_silent(tags, window):
-                    for each in self._ranges:
-                        each.gaps.remove(tags, window.first, window.last)
-                else:
-                    yield self._reader.request(tags, window)
+    def _plan_of_late(
+        self, late: Sequence[tuple[Mapping[str, str], Spans]], windows: Iterable[Window]
+    ) -> Iterator[Request]:
+        for window in windows:
+            for tags, wanted in late:
+                if spans.within(wanted, window.first, window.last):
+                    yield from self._request(tags, window, self._failed | self._refused)
+
+    def _request(self, tags: Mapping[str, str], window: Window, without: Container[str]) -> Iterator[Request]:
+        """Yield the request for a window of a target, unless it has no data in it or does not answer."""
+        if self._is_silent(tags, window):
+            for each in self._ranges:
+                each.gaps.remove(tags, window.first, window.last)
+        elif _named(tags) in without:
+            for each in self._ranges:
+                each.lacks(tags, window)
+        else:
+            yield self._reader.request(tags, window)
 
     def _take(
         self, request: Request, answer: Document | BrazeError
@@ -193,24 +219,34 @@ class SeriesReader:
         for each in self._ranges:
             each.lacks(tags, window)
 
-    def _finish(self, window: Window | None, *, gaps: bool = False) -> None:
+    def _finish(self, window: Window) -> None:
         """Save the progress once all records of the window are written."""
-        if window is None and not gaps:
-            return
         for each in self._ranges:
-            reached = window is not None and each.first <= window.last and not self._held
-            each.stream.note(window.last if reached and window is not None else None, each.gaps)
+            if not self._held:
+                each.coverage.add(self._first, window.last)
+            reached = each.first <= window.last and not self._held
+            each.stream.note(window.last if reached else None, each.gaps, each.coverage)
         self._reader.write_state()
 
-    def _known_first_days(self) -> Mapping[str, date]:
-        """Return the first day of each parent, if days before the newest are to be read."""
+    def _finish_earlier(self, window: Window) -> None:
+        """Save the progress after a window of earlier days; the gaps have what could not be read."""
+        for each in self._ranges:
+            each.coverage.add(date.min, window.last)
+            each.stream.note(None, each.gaps, each.coverage)
+        self._reader.write_state()
+
+    def _known_first_days(self, late: Sequence[tuple[Mapping[str, str], Spans]]) -> Mapping[str, date]:
+        """Return the first day of each parent that days before the newest are to be read of."""
         reader = self._reader
         if reader.details is None or reader.ABORT_AT_RECORD_COUNT is not None:
             return {}
-        gaps = [first for each in self._ranges for _, (first, _) in each.gaps]
-        if min([self._first, *gaps]) >= self._newest:
+        targets = self._targets
+        if self._first >= self._newest:
+            targets = [tags for tags, ((first, _), *_) in late if first < self._newest]
+        if not targets:
             return {}
-        return self._run.stream(reader.details).first_days(reader.name)
+        parents = dict.fromkeys(tags[reader.parent_key] for tags in targets)
+        return self._run.stream(reader.details).first_days(reader.name, parents)
 
     def _is_nothing(self, row: Record, tags: Mapping[str, str]) -> bool:
         """Return whether the row reports no activity, on a day that cannot have any.

@@ -15,9 +15,10 @@ from tap_braze.fetching.fetch import Request
 from tap_braze.fetching.gaps import Gaps
 from tap_braze.fetching.windows import first_day, span, windows
 from tap_braze.streams.base import columns
+from tap_braze.streams.base.days_read import last_day_read
 from tap_braze.streams.base.row_types import EncodedRows, can_stay_encoded
 from tap_braze.streams.base.shared import SharedStream
-from tap_braze.streams.base.stream import MISSING, bad_bookmark
+from tap_braze.streams.base.stream import COVERED, MISSING, malformed_state
 from tap_braze.times import moment
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
     from singer_sdk.singerlib import Catalog
 
+    from tap_braze.fetching.coverage import Coverage
     from tap_braze.fetching.windows import Window
     from tap_braze.streams.base.context import RunContext
     from tap_braze.streams.base.details import DetailsStream
@@ -39,6 +41,12 @@ DIMENSIONS: Final = {
     "product_id": ("product_ids", "product"),
 }
 EVERY: Final = ("*",)
+_SCOPE: Final = "scope"  # in STATE: what gives the rows their key, their type and their days
+_CHANGES: Final = {
+    "split_by": "'app_ids', 'segment_ids' and 'product_ids' add {now} to its key, and earlier runs had {before} in it",
+    "series_unit": "'series_unit' changes the type of 'time' from {before} to {now}",
+    "time_zone": "'time_zone' changes its days from those of {before} to those of {now}",
+}
 # Number of newest windows to read for every parent. Reading details costs one request per parent, which pays off only
 # where many windows may precede the first send; daily runs skip it.
 _NEWEST: Final = 8
@@ -165,16 +173,19 @@ class SeriesPlan(SharedStream):
         return window.params(self.run.settings.zone)
 
     @property
+    def start_day(self) -> date:
+        """Return the first day in scope."""
+        return self.aligned(self.run.settings.start.date())
+
+    @property
     def first_day(self) -> date:
-        """Return the first day to read."""
+        """Return the first day to read of every target."""
         settings = self.run.settings
-        bookmark = None
-        if (text := self.bookmark) is not None:
-            try:
-                bookmark = date.fromisoformat(text[:10])
-            except ValueError:
-                raise bad_bookmark(self.name, text) from None
-        return first_day(settings.start.date(), bookmark, settings.lookback)
+        return self.aligned(first_day(settings.start.date(), last_day_read(self), settings.lookback))
+
+    def aligned(self, day: date) -> date:
+        """Return the first day of the row that a day belongs to."""
+        return day
 
     @property
     def newest(self) -> date:
@@ -185,25 +196,48 @@ class SeriesPlan(SharedStream):
         """
         return self.run.settings.today - _NEWEST * span(self.longest, hourly=self.by_hour)
 
-    @property
-    def gaps(self) -> Gaps:
-        """Return the days before the bookmark that single parents lack; drop those recorded under other settings."""
+    def gaps(self, targets: Iterable[Mapping[str, str]]) -> Gaps:
+        """Return the days that these targets lack although the bookmark has passed them."""
         if not self._is_incremental:
             return Gaps()
         names = {*self.split_by, *self.parent_fields, "first", "last"}
         try:
-            return Gaps(entry for entry in self.stream_state.get(MISSING, ()) if {*entry} == names)
+            gaps = Gaps(entry for entry in self.stream_state.get(MISSING, ()) if {*entry} == names)
         except (TypeError, ValueError) as error:
-            text = f"stream '{self.name}': '{MISSING}' in the state is malformed ({error}); remove or correct it"
-            raise ConfigValidationError("Wrong state", errors=[text], schema={}) from None
+            raise malformed_state(self.name, MISSING, error) from None
+        gaps.keep(targets)
+        return gaps
+
+    @override
+    def state_errors(self) -> Iterator[str]:
+        """Yield an error for each setting that gives the rows another key, another type or other days than before."""
+        noted, scope = self.stream_state.get(_SCOPE), self._scope
+        if self.bookmark is None or not isinstance(noted, dict):
+            return
+        for name, text in _CHANGES.items():
+            if name in noted and noted[name] != scope[name]:
+                change = text.format(before=_shown(noted[name]), now=_shown(scope[name]))
+                yield (
+                    f"stream '{self.name}': {change}, and its table cannot hold both. Remove the stream from "
+                    "'bookmarks' in the state, so that it is read from 'start_date' on, and either drop the table or "
+                    f'name a new one (stream_maps: {{"{self.name}": {{"__alias__": "..."}}}})'
+                )
+
+    @property
+    def _scope(self) -> dict[str, Any]:
+        return {
+            "split_by": list(self.split_by),
+            "series_unit": "hour" if self.by_hour else "day",
+            "time_zone": self.config["time_zone"],
+        }
 
     @property
     def parent_fields(self) -> tuple[str, ...]:
         """Return the fields that identify a parent; with them, the series continues without a refused parent."""
         return (self.parent_key,) if self.parent_key else ()
 
-    def note(self, last: date | None, gaps: Gaps) -> None:
-        """Record how far the stream was read, and its gaps; the caller writes STATE."""
+    def note(self, last: date | None, gaps: Gaps, coverage: Coverage) -> None:
+        """Record how far the stream was read, of which targets, and its gaps; the caller writes STATE."""
         if not self._is_incremental:
             return
         state = self.stream_state
@@ -211,6 +245,8 @@ class SeriesPlan(SharedStream):
             # A lookback or an end date may precede the bookmark; the bookmark never moves back.
             bookmark = max(last.isoformat(), (self.bookmark or "")[:10])
             state.update(replication_key=self.replication_key, replication_key_value=bookmark)
+        if self.bookmark is not None:  # otherwise nothing counts as read
+            state |= {_SCOPE: self._scope, COVERED: coverage.state()}
         if gaps:
             state[MISSING] = gaps.state()
         else:
@@ -230,3 +266,7 @@ class SeriesPlan(SharedStream):
         if name == self.parent_key:
             return self.parent_param or name
         return DIMENSIONS[name][1] if name in DIMENSIONS else name
+
+
+def _shown(value: object) -> str:
+    return (", ".join(map(str, value)) or "nothing") if isinstance(value, list) else str(value)

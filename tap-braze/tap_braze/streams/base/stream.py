@@ -17,6 +17,7 @@ from singer_sdk.singerlib.catalog import REPLICATION_INCREMENTAL
 from typing_extensions import override
 
 from tap_braze.braze.client import BrazeError, ForbiddenError, UnauthorizedError, UnavailableError
+from tap_braze.fetching import coverage
 from tap_braze.fetching.fetch import Request
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.compared import ComparedStream, bad_state
@@ -55,6 +56,7 @@ EDIT_OVERLAP: Final = timedelta(hours=1)
 _NAMED: Final = 20  # fields to list in one log line
 
 MISSING: Final = "missing"  # in STATE: what single parents lack although the bookmark has passed it
+COVERED: Final = "covered"  # in STATE: what runs have read, so that a later run notices what is new in scope
 
 
 class BrazeStream(ComparedStream):
@@ -204,12 +206,28 @@ class BrazeStream(ComparedStream):
             raise bad_bookmark(self.name, bookmark)
         return bookmark, moment
 
-    def set_bookmark(self, value: str) -> None:
-        """Move the bookmark and write STATE."""
+    def state_errors(self) -> Iterator[str]:
+        """Yield an error for each setting that does not fit the rows of earlier runs."""
+        yield from ()
+
+    def read_before(self, keys: set[str]) -> set[str]:
+        """Return the objects of these that earlier runs read, by their marks in STATE; all if it has none."""
+        if COVERED not in self.stream_state:
+            return keys
+        try:
+            marks = {*coverage.unpacked(self.stream_state[COVERED])}
+        except ValueError as error:
+            raise malformed_state(self.name, COVERED, error) from None
+        return {key for key in keys if coverage.mark([key]) in marks}
+
+    def set_bookmark(self, value: str, read: Iterable[str] | None = None) -> None:
+        """Move the bookmark, and write STATE with the keys of the objects read, if the stream notes them."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return
         self.write_waiting()
         self.stream_state.update(replication_key=self.replication_key, replication_key_value=value)
+        if read is not None:
+            self.stream_state[COVERED] = coverage.packed(coverage.mark([key]) for key in read)
         self.write_state()
 
     def set_aside(self, named: str, error: BrazeError) -> None:
@@ -297,3 +315,8 @@ class BrazeStream(ComparedStream):
 def bad_bookmark(stream: str, bookmark: str) -> ConfigValidationError:
     """Return the error for a bookmark that this tap did not write."""
     return bad_state(stream, f"the bookmark {bookmark!r} in the state is not a date; remove or correct it")
+
+
+def malformed_state(stream: str, name: str, error: Exception) -> ConfigValidationError:
+    """Return the error for a part of a stream's state that this tap did not write."""
+    return bad_state(stream, f"'{name}' in the state is malformed ({error}); remove or correct it")

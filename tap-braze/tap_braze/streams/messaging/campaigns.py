@@ -10,10 +10,10 @@ from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
 from tap_braze.currents.sends import SendFinder
-from tap_braze.fetching.gaps import Gaps
+from tap_braze.fetching.windows import DAY
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import TRANSLATABLE, DetailsStream
-from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
+from tap_braze.streams.base.lists import ChangesStream
 from tap_braze.streams.base.long_form import unfold_messages
 from tap_braze.streams.base.messages import DraftStream, MessageStream
 from tap_braze.streams.base.paginators import PageNumbers
@@ -22,9 +22,13 @@ from tap_braze.streams.base.stream import CAMPAIGN_SERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from singer_sdk.helpers.types import Record
 
+# Braze keeps the statistics of a send for 14 days; two more, because time zones differ. Earlier days have no data to
+# catch up with.
+_KEPT: Final = 16 * DAY
 CURRENTS: Final = "currents"  # in STATE: the sends found in event files, and the files read
 
 
@@ -36,7 +40,6 @@ class Campaigns(ChangesStream):
     permission = "campaigns.list"
     payload = "campaigns"
     paginator = PageNumbers()
-    edit_filter = LAST_EDIT
     primary_keys = ("id",)
     unversioned = frozenset()
     replication_key = "last_edited"
@@ -170,13 +173,8 @@ class SendsAnalytics(SeriesStream):
 
     @property
     @override
-    def gaps(self) -> Gaps:
-        # Sends come and go: what Braze no longer keeps is not missing.
-        listed, gaps = self.targets(), Gaps()
-        for tags, (first, last) in super().gaps:
-            if tags in listed:
-                gaps.add(tags, first, last)
-        return gaps
+    def start_day(self) -> date:
+        return max(super().start_day, self.run.settings.today - _KEPT)
 
     @cached_property
     def _found(self) -> Sequence[Mapping[str, str]]:

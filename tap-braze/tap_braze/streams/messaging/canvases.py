@@ -12,7 +12,7 @@ from tap_braze.fetching.windows import DAY, Window
 from tap_braze.settings.opt_in import INCLUDE_COSTLY_STREAMS
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import TRANSLATABLE, DetailsStream
-from tap_braze.streams.base.lists import LAST_EDIT, ChangesStream
+from tap_braze.streams.base.lists import ChangesStream
 from tap_braze.streams.base.long_form import objects, unfold_messages
 from tap_braze.streams.base.messages import DraftStream, MessageStream
 from tap_braze.streams.base.paginators import PageNumbers
@@ -34,7 +34,6 @@ class Canvases(ChangesStream):
     permission = "canvas.list"
     payload = "canvases"
     paginator = PageNumbers()
-    edit_filter = LAST_EDIT
     primary_keys = ("id",)
     unversioned = frozenset()
     replication_key = "last_edited"
@@ -287,14 +286,14 @@ class CanvasesSummary(SeriesStream):
         *_STATS,
     )
 
-    @property
     @override
-    def first_day(self) -> date:
-        return _fortnight(super().first_day)
+    def aligned(self, day: date) -> date:
+        """Return the first of the 14 days that a day belongs to: the same days whatever the start date."""
+        return day - timedelta(days=(day.toordinal() - 1) % _LONGEST)
 
     @override
     def windows(self, first: date, last: date) -> Iterator[Window]:
-        day = _fortnight(first)
+        day = self.aligned(first)
         while day <= last:
             yield Window(day, min(day + (_LONGEST - 1) * DAY, self.run.settings.last_day))
             day += _LONGEST * DAY
@@ -323,8 +322,3 @@ class CanvasMessageStream(MessageStream):
             for variation, message in (step.get("messages") or {}).items():
                 if message.get("type") != "control":
                     yield {"canvas_step_id": step["id"], "message_variation_id": variation}, message
-
-
-def _fortnight(day: date) -> date:
-    """Return the first of the 14 days that a day belongs to: the same days whatever the start date."""
-    return day - timedelta(days=(day.toordinal() - 1) % _LONGEST)

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsStream
-from tap_braze.streams.base.lists import MODIFIED, ChangesStream
+from tap_braze.streams.base.lists import ChangesStream
 from tap_braze.streams.base.paginators import Offset
 
 if TYPE_CHECKING:
@@ -35,7 +35,6 @@ class EmailTemplates(ChangesStream):
     permission = "templates.email.list"
     payload = "templates"
     paginator = Offset(1000)
-    edit_filter = MODIFIED
     primary_keys = ("email_template_id",)
     unversioned = frozenset()
     replication_key = "updated_at"
@@ -96,7 +95,6 @@ class ContentBlocks(ChangesStream):
     permission = "content_blocks.list"
     payload = "content_blocks"
     paginator = Offset(999)  # its docs allow 1000 in one line and forbid it in another
-    edit_filter = MODIFIED
     primary_keys = ("content_block_id",)
     unversioned = frozenset({"inclusion_count"})
     replication_key = "last_edited"
