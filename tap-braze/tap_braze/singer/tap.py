@@ -36,7 +36,7 @@ from tap_braze.sdk import SDK_SETTINGS, ConfigInput, SdkTap, get_selected_schema
 from tap_braze.settings.given import unread
 from tap_braze.settings.schema import CONFIG_SCHEMA
 from tap_braze.settings.validation import checked
-from tap_braze.singer import access, state_file
+from tap_braze.singer import access, catalogs, state_file
 from tap_braze.singer.signals import StopSignal
 from tap_braze.singer.writer import Writer
 from tap_braze.streams import STREAMS, currents
@@ -46,6 +46,8 @@ from tap_braze.untrusted import one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
+
+    from singer_sdk.singerlib import Catalog
 
     from tap_braze.streams.base.stream import BrazeStream
 
@@ -99,6 +101,14 @@ class TapBraze(SdkTap):
                 streams += currents.streams(self.run)
         return streams
 
+    @property
+    @override
+    def input_catalog(self) -> Catalog | None:
+        catalog = super().input_catalog
+        if catalog is not None:
+            catalogs.select_contents(catalog)
+        return catalog
+
     @override
     def setup_mapper(self) -> None:
         """Keep the columns of deselected streams: the SDK lacks their key if a stream map's glob includes them."""
@@ -124,6 +134,7 @@ class TapBraze(SdkTap):
             Stopped: A signal ended the run.
         """
         self._skip_without_opt_in()
+        self._warn_of_event_types()
         self._check_state()
         self.message_writer.check_stop = self.stop_signal.check
         # Requests in flight only read, so cutting them off loses nothing.
@@ -176,6 +187,17 @@ class TapBraze(SdkTap):
                 skipped.setdefault(stream.opt_in, []).append(stream.name)
         for setting, names in skipped.items():
             self.logger.warning("skipped, because setting '%s' is not true: %s", setting, ", ".join(names))
+
+    def _warn_of_event_types(self) -> None:
+        """Name the event types that a cached catalog lacks: Meltano keeps one until a setting changes."""
+        if (catalog := self.input_catalog) is None:
+            return
+        if found := sorted(catalogs.unread_event_types(self.streams.values(), catalog)):
+            self.logger.warning(
+                "not read, because the catalog was made before these event types had files: %s. Discover it again "
+                "(--discover; with Meltano, run once with --refresh-catalog)",
+                ", ".join(found),
+            )
 
     def _check_state(self) -> None:
         errors = [error for stream in self.streams.values() if stream.selected for error in stream.state_errors()]
