@@ -51,7 +51,8 @@ follows the limits that Braze's responses state; [tuning and limits](../tuning.m
 
 Every endpoint that Braze documents, with the permission that it needs, and the [streams](streams.md) and
 [kinds](../mapping.md) that use it. {endpoints.counts()}
-Currents is not among them: it writes files.
+Currents is not among them, because it writes files, nor is the Messaging API (beta), whose keys are for apps and
+websites.
 
 {endpoints.endpoints()}""",
         "columns": f"""# Columns

@@ -40,6 +40,7 @@ _LISTS: Final[Mapping[str, tuple[str, str, str, th.JSONTypeHelper[Any]]]] = {
     ),
     "email": ("emails", "Email addresses", "Email addresses of the users to read.", _TEXT),
     "phone": ("phones", "Phone numbers", "Phone numbers of the users to read, such as `+15551234567`.", _TEXT),
+    "braze_id": ("braze_ids", "Braze IDs", "Braze's identifiers of the users to read, as in Currents.", _TEXT),
     "device_id": ("device_ids", "Device IDs", "Device IDs of the users to read.", _TEXT),
 }
 

@@ -250,6 +250,7 @@ def test_users_by_every_kind_of_identifier(sandbox: Sandbox, run_tap: RunTap) ->
             "user_aliases": [alias, alias, {"alias_name": "nobody", "alias_label": "crm"}],
             "emails": ["shared@x.example", "nobody@x.example"],
             "phones": ["+15550000001"],
+            "braze_ids": [device.braze_id],
             "device_ids": ["d-1"],
         },
     )
@@ -258,7 +259,7 @@ def test_users_by_every_kind_of_identifier(sandbox: Sandbox, run_tap: RunTap) ->
     assert sorted(found) == sorted({both.braze_id, anonymous.braze_id, device.braze_id})
     assert "stream 'users_by_id': 2 of 7 IDs match nobody" in run.stderr
     assert "x.example" not in run.stderr
-    assert len([r for r in sandbox.requests if r.path == "/users/export/ids"]) == 6
+    assert len([r for r in sandbox.requests if r.path == "/users/export/ids"]) == 7
 
 
 def test_ids_of_nobody(sandbox: Sandbox, run_tap: RunTap) -> None:

@@ -33,16 +33,17 @@ if TYPE_CHECKING:
     from tap_braze.fetching.fetch import Document
     from tap_braze.streams.base.context import RunContext
 
-# The field of the body for each type of identifier, and how many a request takes; of the last three, one text.
+# The field of the body for each type of identifier, and how many a request takes. One is not in an array.
 # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
 _FIELDS: Final = {
     "external_id": "external_ids",
     "user_alias": "user_aliases",
     "email": "email_address",
     "phone": "phone",
+    "braze_id": "braze_id",
     "device_id": "device_id",
 }
-_SIZES: Final = {"external_id": 50, "user_alias": 50, "email": 1, "phone": 1, "device_id": 1}
+_SIZES: Final = {**dict.fromkeys(_FIELDS, 1), "external_id": 50, "user_alias": 50}
 
 
 class _WholeProfileStream(ProfileStream):
@@ -92,7 +93,8 @@ class UsersById(_WholeProfileStream, ListStream):
     pool = USERS_BY_ID
     payload = "users"
     without_setting = (
-        "setting 'users' names no user: set external_ids, external_ids_file, user_aliases, emails, phones or device_ids"
+        "setting 'users' names no user: set external_ids, external_ids_file, user_aliases, emails, phones, braze_ids "
+        "or device_ids"
     )
     personal = True
 
