@@ -257,7 +257,7 @@ def test_users_by_every_kind_of_identifier(sandbox: Sandbox, run_tap: RunTap) ->
     assert run.exit_code == 0, run.stderr
     found = [record["braze_id"] for record in run.records("users_by_id")]
     assert sorted(found) == sorted({both.braze_id, anonymous.braze_id, device.braze_id})
-    assert "stream 'users_by_id': 2 of 7 IDs match nobody" in run.stderr
+    assert "stream 'users_by_id': 2 of 8 IDs match nobody" in run.stderr
     assert "x.example" not in run.stderr
     assert len([r for r in sandbox.requests if r.path == "/users/export/ids"]) == 7
 
