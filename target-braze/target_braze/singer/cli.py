@@ -29,6 +29,8 @@ def command() -> click.Command:
     )
 
     def invoke(*, test: bool, **options: Any) -> None:  # noqa: ANN401
+        if test and (given := click.get_current_context().invoked_subcommand):
+            raise click.UsageError(f"--test does not go with the command {given}: run one of them")
         (AccessTarget if test else TargetBraze).invoke(**options)
 
     return _Commands(

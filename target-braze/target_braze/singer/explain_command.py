@@ -91,9 +91,11 @@ def command() -> click.Command:
     def explain(records: int, **options: Any) -> None:  # noqa: ANN401
         ExplainTarget.records = records
         parent = click.get_current_context().parent
-        if parent is not None and not (options["config"].config or options["config"].parse_env):
+        if parent is not None:
             # Meltano puts --config before the subcommand.
-            options["config"] = parent.params["config"]
+            if not (options["config"].config or options["config"].parse_env):
+                options["config"] = parent.params["config"]
+            options["file_input"] = options["file_input"] or parent.params["file_input"]
         ExplainTarget.invoke(**options)
 
     found.callback = explain

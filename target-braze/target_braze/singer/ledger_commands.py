@@ -32,12 +32,20 @@ if TYPE_CHECKING:
 
 _FILE: Final = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 _PRESENT: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+
+
+def _config(ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> ConfigInput:
+    """Read the files of `--config`, which Meltano puts before the subcommand."""
+    if value:
+        return TargetBraze.cb_config(ctx, param, value)
+    before: ConfigInput | None = ctx.find_root().params.get("config")
+    if before is None or not (before.config or before.parse_env):
+        raise click.MissingParameter(ctx=ctx, param=param)
+    return before
+
+
 CONFIG: Final = click.option(
-    "--config",
-    multiple=True,
-    required=True,
-    callback=TargetBraze.cb_config,
-    help="The target's configuration file, or ENV.",
+    "--config", multiple=True, callback=_config, help="The target's configuration file, or ENV."
 )
 _TEXT: Final = click.File(encoding="utf-8-sig")
 _VERDICTS: Final[tuple[Verdict, ...]] = ("equal", "different", "missing", "cannot compare")

@@ -159,6 +159,13 @@ def test_it_needs_a_key_even_before_a_dry_run(tmp_path: Path) -> None:
     assert "api_key" in run.stderr + str(run.exception)
 
 
+@pytest.mark.parametrize("command", ["explain", "ledger", "erase"])
+def test_it_is_not_ignored_before_a_command(command: str) -> None:
+    run = run_cli(["--test", command])
+    assert run.exit_code == 2
+    assert f"--test does not go with the command {command}" in run.stderr
+
+
 class _Braze(BaseHTTPRequestHandler):
     """Refuses everything like Braze, at another time; with `page`, like another web server."""
 

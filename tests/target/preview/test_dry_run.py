@@ -57,6 +57,16 @@ def test_explain_takes_its_config_on_either_side_without_a_key(tmp_path: Path, *
     assert '{"external_id":"c-1","level":"a"}' in run.stdout
 
 
+@pytest.mark.parametrize("before", [True, False])
+def test_explain_reads_a_file_on_either_side(tmp_path: Path, *, before: bool) -> None:
+    path = tmp_path / "customers.singer"
+    path.write_bytes(lines(PEOPLE))
+    file = ["--input", str(path)]
+    run = run_cli([*file, "explain"] if before else ["explain", *file])
+    assert run.exit_code == 0, run.stderr
+    assert '{"external_id":"c-1","plan":"a"}' in run.stdout
+
+
 def test_explain_works_through_meltano(tmp_path: Path) -> None:
     binaries = Path(sys.executable).parent
     loader = {

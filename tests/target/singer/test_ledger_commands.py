@@ -82,6 +82,21 @@ def command(sandbox: Sandbox, tmp_path: Path, ledger: str) -> Callable[..., Run]
     return run
 
 
+def test_config_may_stand_before_the_command_as_meltano_puts_it(
+    sandbox: Sandbox, tmp_path: Path, run_target: RunTarget, ledger: str
+) -> None:
+    run_target(customers(INES, **COLUMNS), ledger_path=ledger)
+    path = tmp_path / "commands.json"
+    path.write_text(json.dumps({"api_key": sandbox.api_key, "endpoint": sandbox.url}))
+    run = run_cli(["--config", str(path), "ledger", "verify", ledger], secret=sandbox.api_key)
+    assert run.exit_code == 0, run.stderr
+    assert rows(run)
+    for command in (["ledger", "verify", ledger], ["erase", "--id", "c-1"]):
+        without = run_cli(command)
+        assert without.exit_code == 2
+        assert "Missing option '--config'" in without.stderr
+
+
 def rows(run: Run) -> dict[str, list[int]]:
     """How often each attribute is equal, different, missing, cannot be compared."""
     table = run.stdout.partition("cannot compare\n")[2].splitlines()
