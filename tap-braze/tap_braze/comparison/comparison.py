@@ -14,12 +14,13 @@ if TYPE_CHECKING:
 class Comparison(ABC):
     """Turns the rows that Braze has into the records to write.
 
-    All three methods are generators: they go on after each `yield` once that record was written, so that they can put
+    Its methods are generators: they go on after each `yield` once that record was written, so that they can put
     into STATE what is out.
     """
 
     columns: ClassVar[Mapping[str, Any]]  # it adds these to the schema
     key: ClassVar[tuple[str, ...]] = ()  # and these of them to the key
+    setting: ClassVar[str]  # what switches it on
 
     @abstractmethod
     def changes(self, row: Record) -> Iterator[Record]:
@@ -32,3 +33,6 @@ class Comparison(ABC):
     @abstractmethod
     def settle(self, *, complete: bool) -> Iterator[Record]:
         """Yield the last records of the sync; `complete` says that it read every row that Braze has."""
+
+    def close(self) -> None:  # noqa: B027 - most have none
+        """Close its files, whether or not the sync came to its end."""

@@ -58,6 +58,7 @@ class History(Comparison):
         },
     }
     key = (VALID_FROM,)
+    setting = "history"
 
     def __init__(
         self,

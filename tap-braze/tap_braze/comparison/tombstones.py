@@ -30,6 +30,8 @@ class Tombstones(Comparison):
         }
     }
 
+    setting = "deletions"
+
     def __init__(self, state: dict[str, Any], names: Sequence[str], warn: Callable[[str], None]) -> None:
         """Start without keys; `state` is the stream's, `names` are the columns of the key."""
         self._state, self._names, self._warn = state, names, warn

@@ -140,6 +140,8 @@ class TapBraze(SdkTap):
         # Requests in flight only read, so cutting them off loses nothing.
         with ExitStack() as at_end:
             at_end.enter_context(self.stop_signal.handled(partial(self.run.client.stop, grace=0.0)))
+            for stream in self.streams.values():
+                at_end.callback(stream.close)
             self.run.progress.selected = sum(stream.selected for stream in self.streams.values())
             if path := self.config.get("report_path"):
                 at_end.enter_context(self._reporting(Path(path)))

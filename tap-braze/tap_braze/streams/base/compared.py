@@ -99,7 +99,7 @@ class ComparedStream(SdkStream):
         described, kind = (entry.schema.properties or {}).keys(), self.comparison_kind
         has_other_key = (VALID_FROM in described) != (kind is History)
         if has_other_key or (kind and not kind.columns.keys() <= described):
-            setting = "history" if has_other_key else "deletions"
+            setting = "history" if has_other_key or not kind else kind.setting
             text = (
                 f"stream '{self.name}': the catalog was made with another setting '{setting}'; discover it again "
                 "(--discover)"
@@ -144,9 +144,15 @@ class ComparedStream(SdkStream):
             self.warn("deletes nothing, because this run could not read all rows")
         if self.comparison is not None:
             self._append(self.comparison.settle(complete=self.is_complete))
-            self.write_state()
         if self.is_replaced and self.is_complete:
             self.activate_version()
+        if self.comparison is not None:
+            self.write_state()
+
+    def close(self) -> None:
+        """Close the files of the comparison, if it has begun."""
+        if (comparison := self.__dict__.get("comparison")) is not None:
+            comparison.close()
 
     def warn(self, text: str) -> None:
         """Log a warning with the stream's name."""

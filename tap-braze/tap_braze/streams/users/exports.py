@@ -9,6 +9,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
 from tap_braze.braze.client import RefusedError, UnavailableError
+from tap_braze.comparison.change_feed import ChangeFeed
 from tap_braze.exports.decoder import BrokenExportFileError
 from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch, ExportError, ExportRequest, Exports, NoStorageError, named
@@ -16,7 +17,7 @@ from tap_braze.settings.opt_in import INCLUDE_PROFILES
 from tap_braze.storage import Storage, StorageError
 from tap_braze.streams.base.shared import SharedStream
 from tap_braze.streams.base.stream import BrazeStream
-from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES
+from tap_braze.streams.users.profile_columns import BRAZE_ID, CUSTOM_ATTRIBUTES, EXPORTED_AT
 from tap_braze.streams.users.segments import Segments
 from tap_braze.untrusted import MalformedError, expected_shape
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from singer_sdk.helpers.types import Record
 
     from tap_braze.braze.client import BrazeError
+    from tap_braze.comparison.comparison import Comparison
     from tap_braze.exports.decoder import Profile
 
 EXPORTED: Final = "exported"
@@ -49,6 +51,53 @@ class ExportedStream(ProfileStream):
     method = "POST"
     untested = "it would start an export"
     is_snapshot = True
+    # Whether `users.changes_only` applies. The keys of the other streams have names of aliases and events, which the
+    # file of the last export must not hold.
+    has_changes: ClassVar[bool] = False
+
+    @override
+    def compares(self) -> type[Comparison] | None:
+        users = self.config.get("users")
+        if self.has_changes and isinstance(users, dict) and users.get("changes_only") is True:
+            return ChangeFeed
+        return super().compares()
+
+    @override
+    def start_comparison(self) -> Comparison:
+        folder = self.run.settings.users.changes_path
+        if self.comparison_kind is not ChangeFeed or folder is None:
+            return super().start_comparison()
+        return ChangeFeed(
+            self.stream_state,
+            (folder, self.name),
+            self.primary_keys,
+            self.selected_columns.difference(self.primary_keys, {EXPORTED_AT}),
+            secret=self.config["api_key"],
+            version=self.run.version,
+            closes=self.run.settings.deletions != "keep",
+            replaces=self.run.settings.deletions == "hard",
+            warn=self.warn,
+        )
+
+    @property
+    @override
+    def version(self) -> int:
+        """Return the version of the first export if later ones send their changes only."""
+        return self.comparison.version if isinstance(self.comparison, ChangeFeed) else super().version
+
+    @property
+    @override
+    def row_version(self) -> int | None:
+        if isinstance(self.comparison, ChangeFeed) and self.run.settings.deletions == "hard":
+            return self.version
+        return super().row_version
+
+    @property
+    @override
+    def is_replaced(self) -> bool:
+        if isinstance(self.comparison, ChangeFeed):
+            return self.comparison.is_first and self.run.settings.deletions == "hard"
+        return super().is_replaced
 
     def export_request(self, fields: Iterable[str], custom_attributes: Sequence[str], **tags: str) -> ExportRequest:
         """Return the export of these fields for the group that the tags identify."""
@@ -154,8 +203,15 @@ class SegmentExportStream(ExportedStream, SharedStream):
         return begun if isinstance(begun, int) else super().version
 
     @property
+    def continues(self) -> bool:
+        """Return whether it reads only what an interrupted run did not; changes need whole exports."""
+        return self.comparison_kind is not ChangeFeed
+
+    @property
     def exported(self) -> list[str]:
         """Return the segments that an interrupted or incomplete run already read; the next run skips them."""
+        if not self.continues:
+            return []
         exported = self.stream_state.get(EXPORTED, [])
         if not isinstance(exported, list):
             text = f"stream '{self.name}': '{EXPORTED}' in the state is not a list; remove or correct it"
@@ -199,8 +255,10 @@ class _SegmentReader:
             # Only the next run retries what failed. If that fails too, the run after it reads everything, so that a
             # segment that always fails does not keep the others from being read again. The tombstones of this run lack
             # the keys that an earlier run read.
-            stream.lacks_rows |= failed or refused is not None or (resumed and stream.comparison is not None)
-            if not failed or resumed:
+            stream.lacks_rows |= (
+                failed or refused is not None or (resumed and stream.continues and stream.comparison is not None)
+            )
+            if not failed or resumed or not stream.continues:
                 stream.stream_state.pop(EXPORTED, None)
                 stream.stream_state.pop(VERSION, None)
         self._reader.write_state()
@@ -240,7 +298,7 @@ class _SegmentReader:
 
     def _note(self, segment: str) -> None:
         for stream in self._streams:
-            if segment not in self._done[stream.name]:
+            if stream.continues and segment not in self._done[stream.name]:
                 version = stream.version
                 stream.stream_state.setdefault(EXPORTED, []).append(segment)
                 stream.stream_state[VERSION] = version

@@ -77,6 +77,7 @@ class Users(_WholeProfileStream, SegmentExportStream):
 
     name = "users"
     parent = Segments
+    has_changes = True
 
     @override
     def unfold(self, profile: Profile, segment: str, exported_at: str) -> Iterable[Record]:
@@ -158,6 +159,7 @@ class GlobalControlGroupUsers(_WholeProfileStream, ExportedStream):
     name = "global_control_group_users"
     path = "/users/export/global_control_group"
     permission = "users.export.global_control_group"
+    has_changes = True
     # https://www.braze.com/docs/api/endpoints/export/user_data/post_users_global_control_group/ lists none of these.
     lacks = frozenset({"created_from", "email_subscribe", "push_subscribe", "push_tokens", *profile_columns.NAMED_ONLY})
 
@@ -185,6 +187,7 @@ class SegmentMembers(SegmentExportStream):
     name = "segment_members"
     parent = Segments
     by_segment = True
+    has_changes = True
     primary_keys = ("segment_id", BRAZE_ID)
     schema = columns.schema(
         columns.key("segment_id", "API identifier of the segment."),
