@@ -204,13 +204,13 @@ class SeriesReader:
 
     def _pass_over(self, tags: Mapping[str, str], window: Window, error: BrazeError) -> None:
         """Continue without a parent that keeps failing or that Braze refuses (archived since it was listed, say)."""
-        reader, report, named = self._reader, self._run.refusals, _named(tags)
+        reader, refusals, named = self._reader, self._run.refusals, _named(tags)
         about = f", {named}" if named else ""
         if not reader.parent_fields or not isinstance(error, (RefusedError, UnavailableError)):
             reader.fail(error, about=about)
         if isinstance(error, RefusedError):
             self._run.progress.record_answer(window)
-            report.record_refusal(reader.name, named, error)
+            refusals.record_refusal(reader.name, named, error)
             self._refused.add(named)
         else:
             reader.set_aside(named, error)
