@@ -169,6 +169,20 @@ def test_a_new_object_costs_no_details_of_the_others(sandbox: Sandbox, run_tap: 
     assert [query["canvas_id"] for query in details] == ["new"]
 
 
+def test_a_segment_is_requested_while_braze_tracks_it(sandbox: Sandbox, run_tap: RunTap) -> None:
+    first_segment, *_ = segments = list(sandbox.workspace.segments.values())
+    first_segment.analytics_tracking_enabled = False
+
+    def asked() -> list[str]:
+        return [r.query["segment_id"] for r in sandbox.requests if r.path == "/segments/data_series"]
+
+    first = run_tap("segments_analytics")
+    assert {*asked()} == {each.id for each in segments[1:]}
+    first_segment.analytics_tracking_enabled = True
+    second = run_tap("segments_analytics", state=first.state)
+    assert [r["segment_id"] for r in second.records("segments_analytics")].count(first_segment.id) == 122
+
+
 @pytest.mark.parametrize("lacks", ["covered", "scope"])
 def test_a_state_from_before_it_noted_what_runs_cover_is_continued(run_tap: RunTap, lacks: str) -> None:
     streams = ("campaigns_details", "campaigns_analytics", "kpi_daily_new_users", "hard_bounces")

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from singer_sdk import typing as th
+from typing_extensions import override
 
 from tap_braze.streams.base import columns
 from tap_braze.streams.base.details import DetailsStream
 from tap_braze.streams.base.lists import ListStream
 from tap_braze.streams.base.paginators import PageNumbers
 from tap_braze.streams.base.series import SeriesStream
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 
 class Segments(ListStream):
@@ -54,10 +60,8 @@ class SegmentsDetails(DetailsStream):
 
 
 class SegmentsAnalytics(SeriesStream):
-    """Estimated size of each segment by day."""
+    """Estimated size of each segment with analytics tracking by day."""
 
-    # The docs do not say how Braze responds for a segment without analytics tracking; it may have been tracked before.
-    # So request all of them.
     name = "segments_analytics"
     path = "/segments/data_series"
     permission = "segments.data_series"
@@ -70,3 +74,11 @@ class SegmentsAnalytics(SeriesStream):
         columns.day(),
         *columns.counts(size="Estimated number of users in the segment on the day."),
     )
+
+    @override
+    def targets(self) -> Sequence[Mapping[str, str]]:
+        # In a recording, Braze answers 400 for a segment without tracking. A segment whose tracking is switched on comes
+        # into scope, so it is read from the start date on.
+        rows = self.run.stream(Segments).everything(self.name)
+        untracked = {row["id"] for row in rows if row.get("analytics_tracking_enabled") is False}
+        return [tags for tags in super().targets() if tags[self.parent_key] not in untracked]
