@@ -18,6 +18,7 @@ LINES = 400
 
 ROOMS: dict[str, list[str]] = {
     "braze-sandbox/braze_sandbox": [
+        "__main__",
         "pytest_plugin",
         "testing",
         "cli",

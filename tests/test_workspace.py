@@ -66,6 +66,13 @@ def test_a_package_declares_what_it_imports(name: str) -> None:
     assert imported - optional == required - DATA
 
 
+LONG_WAY = {
+    "tap-braze": "from tap_braze.singer.tap import TapBraze; TapBraze.cli()",
+    "target-braze": "from target_braze.singer.cli import main; main()",
+    "braze-sandbox": "from braze_sandbox.cli import main; main()",
+}
+
+
 @pytest.mark.parametrize("name", PLUGINS)
 def test_a_plugin_installs_alone_from_a_git_url(name: str, tmp_path: Path) -> None:
     repository, venv = tmp_path / "repository", tmp_path / "venv"
@@ -81,9 +88,18 @@ def test_a_plugin_installs_alone_from_a_git_url(name: str, tmp_path: Path) -> No
     url = f"{name} @ git+{repository.as_uri()}#subdirectory={name}"
     run(BIN / "uv", "pip", "install", "--quiet", "--python", venv, "--constraint", ROOT / "constraints.txt", url)
 
-    assert name in run(venv / "bin" / name, "--version")
+    assert name in run(venv / "bin" / name, "--about")
     installed = run(BIN / "uv", "pip", "list", "--python", venv)
     assert {package for package in PACKAGES if package in installed} == {name}
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_the_version_comes_without_loading_what_a_run_needs(name: str) -> None:
+    module = PACKAGES[name]
+    program = (
+        f"import sys, {module}.__main__ as it; it.main(); assert not {{'singer_sdk', 'uvicorn'}} & {{*sys.modules}}"
+    )
+    assert run(sys.executable, "-c", program, "--version") == run(sys.executable, "-c", LONG_WAY[name], "--version")
 
 
 @pytest.mark.parametrize("name", PLUGINS)

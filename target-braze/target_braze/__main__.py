@@ -1,8 +1,20 @@
-"""`python -m target_braze`, the same as the command `target-braze`."""
+"""The command `target-braze`, also as `python -m target_braze`."""
 
 from __future__ import annotations
 
-from target_braze.singer.cli import main
+import sys
+from importlib.metadata import version
+
+
+def main() -> None:
+    """Run the command line; print the version without loading the Singer SDK, which takes half a second."""
+    if sys.argv[1:] == ["--version"]:
+        print(f"target-braze v{version('target-braze')}, Meltano SDK v{version('singer-sdk')}")  # noqa: T201
+        return
+    from target_braze.singer import cli  # noqa: PLC0415 - see above
+
+    cli.main()
+
 
 if __name__ == "__main__":
     main()
