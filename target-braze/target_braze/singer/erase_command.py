@@ -15,7 +15,9 @@ from target_braze.erasure import ErasureError
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
 from target_braze.loader.parts import new_client
+from target_braze.process.ticker import heartbeat
 from target_braze.singer.ledger_commands import CONFIG, target_of
+from target_braze.singer.target import TargetBraze
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -68,7 +70,8 @@ def erase(
     if not yes:
         click.confirm(f"Erase this person from {base_url(settings['endpoint'])} for good?", abort=True)
     try:
-        found = _erase(settings, user, wait)
+        with heartbeat(TargetBraze.logger, "erasing the person"):
+            found = _erase(settings, user, wait)
         certificate.touch(mode=0o600)
         certificate.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     except (BrazeError, ErasureError, LedgerError, OSError) as error:

@@ -94,3 +94,6 @@ def test_commands_that_take_long_are_no_silence(
     run_target(people, preflight=True)
     explained = run_cli(["explain", *config], lines_of(people))
     assert "reading the input, for " in explained.stderr
+    certificate = ("--certificate", str(tmp_path / "certificate.json"))
+    erased = run_cli(["erase", *config, "--id", "c-1", "--wait", "0", "--yes", *certificate])
+    assert "erasing the person, for " in erased.stderr
