@@ -110,9 +110,9 @@ USERS: Final = th.Property(
         "Which profiles to export, and which of their fields. `segment_ids`: for `users`, the streams made from it and "
         "`segment_members`; default: every segment. `external_ids`, `external_ids_file` (one ID per line), "
         "`user_aliases`, `emails`, `phones`, `braze_ids`, `device_ids`: for `users_by_id`. `fields`, "
-        "`custom_attributes`: parts of a profile. `changes_only`, `changes_path`: send only what changed since the last "
-        "export, which the folder remembers. `url`, `storage_options`: the bucket (`s3://`, `gs://`, `az://`) or folder "
-        "that Braze exports to, and its credentials, if your workspace has cloud storage connected. "
+        "`custom_attributes`: parts of a profile. `changes_only`, `changes_path`: send only what changed since the "
+        "last export, which the folder remembers. `url`, `storage_options`: the bucket (`s3://`, `gs://`, `az://`) or "
+        "folder that Braze exports to, and its credentials, if your workspace has cloud storage connected. "
         "`output_format`: `zip` or `gzip`. `export_timeout` (7200): seconds to wait for an export. `quiet_seconds` "
         "(300): seconds without a new file after which an export in a bucket counts as complete."
     ),

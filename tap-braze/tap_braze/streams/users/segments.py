@@ -77,8 +77,8 @@ class SegmentsAnalytics(SeriesStream):
 
     @override
     def targets(self) -> Sequence[Mapping[str, str]]:
-        # In a recording, Braze answers 400 for a segment without tracking. A segment whose tracking is switched on comes
-        # into scope, so it is read from the start date on.
+        # In a recording, Braze answers 400 for a segment without tracking. A segment whose tracking is switched on
+        # comes into scope, so it is read from the start date on.
         rows = self.run.stream(Segments).everything(self.name)
         untracked = {row["id"] for row in rows if row.get("analytics_tracking_enabled") is False}
         return [tags for tags in super().targets() if tags[self.parent_key] not in untracked]
