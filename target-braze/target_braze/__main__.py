@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from importlib.metadata import version
+from typing import Final
+
+# Neither modules nor records make cycles that matter. At Python's default, looking for them takes a tenth of the start
+# and of a run.
+_OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 
 
 def main() -> None:
@@ -11,6 +17,7 @@ def main() -> None:
     if sys.argv[1:] == ["--version"]:
         print(f"target-braze v{version('target-braze')}, Meltano SDK v{version('singer-sdk')}")  # noqa: T201
         return
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     from target_braze.singer import cli  # noqa: PLC0415 - see above
 
     cli.main()

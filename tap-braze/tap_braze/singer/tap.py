@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import json
 import os
 import sys
@@ -12,7 +11,7 @@ from functools import cached_property, partial
 from io import StringIO
 from logging import INFO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Final
+from typing import IO, TYPE_CHECKING, Any, ClassVar
 
 import click
 import simplejson  # type: ignore[import-untyped]
@@ -50,8 +49,6 @@ if TYPE_CHECKING:
     from singer_sdk.singerlib import Catalog
 
     from tap_braze.streams.base.stream import BrazeStream
-
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 100_000
 
 
 class TapBraze(SdkTap):
@@ -219,9 +216,6 @@ class TapBraze(SdkTap):
     @classmethod
     @override
     def invoke(cls, *, state: IO[str] | None = None, **arguments: Any) -> None:
-        # Records are many short-lived objects without cycles: garbage collection at the default rate takes a tenth of a
-        # run.
-        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
         try:
             with cls._plain_errors():
                 standard_streams.check()

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import sys
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING
 
 import click
 from singer_sdk.exceptions import (
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger("target-braze")
 
 # Number of new objects before Python looks for cycles.
-_COLLECT_EVERY: Final = 100_000
 
 # Errors that a user can fix: shown as one line, without a traceback.
 _USERS_ERRORS = (
@@ -78,8 +76,6 @@ class Plugin(SdkTarget):
         if about:
             cls.print_about(about_format)
             return
-        # Records create no cycles, and at the default threshold, looking for some takes a sixth of a run.
-        gc.set_threshold(_COLLECT_EVERY)
         try:
             standard_streams.check()
             target = cls(
