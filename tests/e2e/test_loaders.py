@@ -64,6 +64,10 @@ class Warehouse:
         if states := done.stdout.splitlines():
             self._state = json.loads(states[-1])
 
+    def forget_state(self) -> None:
+        """Lose the state."""
+        self._state = {}
+
     def rows(self, table: str) -> list[dict[str, Any]]:
         """The rows of a table, in the types of JSON."""
         query = sql.SQL("select row_to_json(found)::text from {} found").format(sql.Identifier(self._schema, table))
@@ -243,3 +247,61 @@ def test_the_delivery_log_of_the_target_loads_into_a_table(warehouse: Warehouse,
     last = [row for row in rows if row["run_id"] == summary["run_id"]]
     assert {(row["identifier"], row["outcome"]) for row in last} == {("p-1", "sent"), (None, "rejected")}
     assert sum(row["data_points"] for row in last) == summary["total"]["data_points"] == 1
+
+
+@pytest.mark.parametrize("loader", [{}, {"load_method": "append-only"}], ids=["upsert", "append-only"])
+def test_versions_of_objects_stay_in_the_table(warehouse: Warehouse, loader: dict[str, Any]) -> None:
+    """Across a run that is killed after its records arrived, and one whose STATE is lost."""
+    segments = warehouse.braze.workspace.segments
+    renamed, gone, *_ = segments
+    warehouse.load(warehouse.read("segments", history=True), **loader)
+    segments[renamed].name = "New name"
+    del segments[gone]
+    lines = warehouse.read("segments", history=True)
+    states = [number for number, line in enumerate(lines) if json.loads(line)["type"] == "STATE"]
+    warehouse.load(lines[: states[-1]], **loader)  # killed before it could say that the records are out
+    warehouse.load(warehouse.read("segments", history=True), **loader)
+    versions = versions_of(warehouse)
+    assert versions[renamed][-1] == ("New name", False)
+    assert versions[gone][-1] == (None, True)
+    assert {key: len(found) for key, found in versions.items()} == {
+        key: 2 if key in {renamed, gone} else 1 for key in versions
+    }
+    assert len(warehouse.rows("segments")) == len(versions) + 2 or "load_method" in loader
+
+    warehouse.forget_state()
+    warehouse.load(warehouse.read("segments", history=True), **loader)
+    again = versions_of(warehouse)
+    assert {key: found[: len(versions[key])] for key, found in again.items()} == versions
+    assert {key: len(found) - len(versions[key]) for key, found in again.items()} == {
+        key: key != gone for key in versions
+    }
+
+
+def versions_of(warehouse: Warehouse) -> dict[str, list[tuple[str | None, bool]]]:
+    """The name of each version in order, and whether it is the end. Loaders that append may hold the same row twice."""
+    found: dict[str, dict[str, tuple[str | None, bool]]] = {}
+    for row in sorted(warehouse.rows("segments"), key=lambda row: str(row["valid_from"])):
+        found.setdefault(row["id"], {})[row["valid_from"]] = (row["name"], row["deleted_at"] is not None)
+    return {key: [*versions.values()] for key, versions in found.items()}
+
+
+def test_a_table_of_users_follows_their_changes(warehouse: Warehouse, tmp_path: Path) -> None:
+    loader = {"hard_delete": True, "add_record_metadata": True}
+    users = {"changes_only": True, "changes_path": str(tmp_path / "changes")}
+    segment = next(iter(warehouse.braze.workspace.segments))
+    ids = [profile.braze_id for profile in warehouse.braze.profiles()]
+    warehouse.braze.workspace.segments[segment].members = {*ids[1:]}
+    users["segment_ids"] = [segment]
+    warehouse.load(warehouse.read("users", users=users), **loader)
+    assert warehouse.ids("users", "braze_id") == sorted(ids[1:])
+    warehouse.braze.workspace.segments[segment].members = {*ids[:-1]}
+    lines = warehouse.read("users", users=users)
+    assert sum(json.loads(line)["type"] == "RECORD" for line in lines) == 2
+    warehouse.load(lines, **loader)
+    assert warehouse.ids("users", "braze_id", "_sdc_deleted_at is null") == sorted(ids[:-1])
+    # A first export replaces the table, whichever run a row came with.
+    next_second()
+    warehouse.forget_state()
+    warehouse.load(warehouse.read("users", users=users), **loader)
+    assert warehouse.ids("users", "braze_id") == sorted(ids[:-1])

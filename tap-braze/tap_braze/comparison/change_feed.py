@@ -97,7 +97,7 @@ class ChangeFeed(Comparison):
         self._sent: BinaryIO | None = None
         self.version = version
         self._last = self._last_file()
-        self._records_sent = not (self.is_first and replaces)
+        self._is_replaced = self.is_first and replaces
         try:
             self._db = self._begin()
         except (OSError, sqlite3.Error) as error:
@@ -132,7 +132,7 @@ class ChangeFeed(Comparison):
             if not complete:
                 self._db.execute("INSERT OR IGNORE INTO rows SELECT key, x'' FROM doubtful")
                 self._db.execute("INSERT OR IGNORE INTO rows SELECT key, hash FROM last.rows")
-            elif self._closes:
+            elif self._closes and not self._is_replaced:
                 now = utc_now()
                 for (key,) in self._db.execute(_GONE):
                     self._record_sent(key)
@@ -157,7 +157,7 @@ class ChangeFeed(Comparison):
         return found and found[0]  # type: ignore[no-any-return]
 
     def _record_sent(self, key: str) -> None:
-        if self._records_sent:
+        if not self._is_replaced:
             if self._sent is None:
                 self._sent = _create(self._file(_SENT))
             self._sent.write(msgspec.json.encode(key) + b"\n")

@@ -162,3 +162,13 @@ def test_keys_of_several_columns_come_back_as_they_were(tmp_path: Path) -> None:
     read(state, tmp_path, [{**stays}, {**goes}], names)
     gone = read(state, tmp_path, [{**stays}], names)
     assert [{name: record[name] for name in names} for record in gone] == [goes]
+
+
+def test_an_export_that_replaces_the_table_says_of_nobody_that_they_left(tmp_path: Path) -> None:
+    """Loaders would keep such a row, because it has the new version."""
+    pipeline = Pipeline(tmp_path)
+    pipeline.run({"a": "x", "b": "y"})
+    pipeline.run({"a": "x"})
+    pipeline.saved = {}
+    pipeline.run({"a": "x"})
+    assert pipeline.written == 1
