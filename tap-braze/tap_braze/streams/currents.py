@@ -146,7 +146,7 @@ class _FilesStream(BrazeStream):
                     self._events += chunk[1]
                     self.run.progress.read(chunk[1])
         if self._files:
-            self._tell(time.monotonic() - started)
+            self._log_progress(time.monotonic() - started)
 
     def _of_type(self, event_type: str, workers: Workers, *, bare: bool) -> Iterator[tuple[bytes, int]]:
         settings = self.run.settings
@@ -275,7 +275,7 @@ class _FilesStream(BrazeStream):
             kept.pop("pending", None)
         self.mark_state_changed()
 
-    def _tell(self, seconds: float) -> None:
+    def _log_progress(self, seconds: float) -> None:
         repeated = f", {self._repeated:,} duplicates left out" if self._repeated else ""
         self.logger.info(
             "stream '%s': %s files, %s events%s in %.0f s",

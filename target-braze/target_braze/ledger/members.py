@@ -51,7 +51,7 @@ class Members:
         self._leaving: dict[int, _Row] = {}
         self._last: dict[_Row, int] = {}
 
-    def note(self, stream: str, members: Sequence[Member], version: Any) -> None:  # noqa: ANN401
+    def record_listed(self, stream: str, members: Sequence[Member], version: Any) -> None:  # noqa: ANN401
         """Record that the version lists the first of these members; the rest are other identifiers of that user."""
         with self._lock:
             self._listed.add((stream, version))

@@ -25,7 +25,7 @@ class Sample:
         self._highest = math.inf
         self._trim()
 
-    def note(self, number: int, user: User) -> None:
+    def add(self, number: int, user: User) -> None:
         """Add the user if its number is low enough."""
         if number <= self._highest and user[0] == "external_id":
             self._count += self._db.execute("INSERT OR IGNORE INTO sample VALUES (?, ?)", (number, user[1])).rowcount

@@ -205,7 +205,7 @@ class Ledger:
                     if not self._unsettled[user]:
                         del self._unsettled[user]
                 if change.fingerprint is not None:
-                    self._note(change.fingerprint, outcome, day)
+                    self._record_outcome(change.fingerprint, outcome, day)
                 elif outcome == "rejected":
                     continue
                 elif change.semantics.sets_attributes and outcome == "accepted":
@@ -314,7 +314,7 @@ class Ledger:
             else:
                 known[number] = digest(value)
         self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), day))
-        self._sample.note(key, change.user)
+        self._sample.add(key, change.user)
 
     def _forget_users(self, change: Change) -> None:
         """Forget the attributes of the change's users."""
@@ -333,7 +333,7 @@ class Ledger:
         row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
         return None if row is None else dict(_ENTRY.iter_unpack(row[0]))
 
-    def _note(self, fingerprint: bytes, outcome: str, day: int) -> None:
+    def _record_outcome(self, fingerprint: bytes, outcome: str, day: int) -> None:
         self._pending.discard(fingerprint)
         if outcome == "accepted":
             self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, _ACCEPTED, day))

@@ -283,7 +283,7 @@ class LoaderStream:
                 for member in listed[:1]:
                     members.leave(self.name, member, source.position)
             elif version is not None:
-                members.note(self.name, listed, version)
+                members.record_listed(self.name, listed, version)
 
     def _left(self, version: int) -> Iterator[dict[str, Any]]:
         """Yield a record for each member that only earlier versions loaded; none before this version's first record."""

@@ -57,9 +57,9 @@ class MessageTarget(Plugin):
         if passes_unchanged(routes):
             ((_, receiver),) = source.routes
             source.routes = [(None, receiver)]
-            self.message_reader.take_quickly(message, receiver)
+            self.message_reader.open_fast_path(message, receiver)
         else:
-            self.message_reader.take_none_quickly(stream)
+            self.message_reader.close_fast_path(stream)
 
     @override
     def on_record(self, message: dict[str, Any]) -> None:

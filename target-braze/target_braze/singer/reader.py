@@ -100,7 +100,7 @@ class MessageReader(GenericSingerReader[bytes]):
                     break
                 self.line = line
                 self._number += 1
-                if self._is_taken(line):
+                if self._received_fast(line):
                     counts["RECORD"] += 1
                     continue
                 try:
@@ -177,7 +177,7 @@ class MessageReader(GenericSingerReader[bytes]):
         self.reject_damaged(message, reason)
         return None
 
-    def take_quickly(self, schema: dict[str, Any], receiver: Receiver) -> None:
+    def open_fast_path(self, schema: dict[str, Any], receiver: Receiver) -> None:
         """Pass a stream's records to its receiver as its `fast_record` structs, or as dicts if it has none.
 
         Args:
@@ -186,18 +186,18 @@ class MessageReader(GenericSingerReader[bytes]):
         """
         stream, record = schema["stream"], receiver.fast_record
         before = self._fast_paths.get(encode(stream))
-        self.take_none_quickly(stream)
+        self.close_fast_path(stream)
         if record is not None:
             decode = before.decode if before is not None and before.record is record else None
             path = _FastPath(receiver, record, schema, decode)
             self._fast_paths[encode(stream)] = self._fast_paths[json.dumps(stream).encode()] = path
 
-    def take_none_quickly(self, stream: str) -> None:
+    def close_fast_path(self, stream: str) -> None:
         """Read all records of a stream as dicts."""
         for name in (encode(stream), json.dumps(stream).encode()):
             self._fast_paths.pop(name, None)
 
-    def _is_taken(self, line: bytes) -> bool:
+    def _received_fast(self, line: bytes) -> bool:
         name = _find_stream(line)
         if name is None or (path := self._fast_paths.get(name[1])) is None:
             return False

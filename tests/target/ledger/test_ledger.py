@@ -295,7 +295,7 @@ def test_prune_forgets_what_is_old(tmp_path: Path) -> None:
     assert ledger.news(change)
     ledger.settle([change], "accepted")
     assert not ledger.news(change)
-    ledger.members.note("customers", [Member(("external_id", "c-1"))], 1)
+    ledger.members.record_listed("customers", [Member(("external_id", "c-1"))], 1)
     ledger.members.flush()
     assert ledger.prune(0) == {"users": 0, "sent": 0, "members": 0}
     assert ledger.prune(-1) == {"users": 0, "sent": 1, "members": 1}

@@ -29,7 +29,7 @@ class Action(StreamMapping):
     @override
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         if not self._known.issuperset(record):
-            self._note_unknown(record)
+            self._report_unknown(record)
         return self._changes(record)
 
     @abstractmethod
@@ -96,7 +96,7 @@ class Action(StreamMapping):
         columns.check_identifiers(found)
         return found[0]
 
-    def _note_unused(self, used: Iterable[str]) -> None:
+    def _report_unused(self, used: Iterable[str]) -> None:
         unused = [name for name in self._columns.names if name not in {*used}]
         if unused:
             self._notice(f"columns that {self.to} do not use are not sent: {', '.join(unused)}")

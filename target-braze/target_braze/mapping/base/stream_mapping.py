@@ -163,7 +163,7 @@ class StreamMapping(ABC):
             RecordError: The record identifies no user, or Braze would not accept a value.
         """
         if not self._known.issuperset(record):
-            self._note_unknown(record)
+            self._report_unknown(record)
         user, caught = find_user(self._identifier_rules, record)
         if caught:
             # A value that fails to identify the user must not be sent as the user's data either.
@@ -298,7 +298,7 @@ class StreamMapping(ABC):
         """Return the change for the fields `own` and `number` others in `encoded`, or None to take the full path."""
         raise NotImplementedError
 
-    def _note_unknown(self, record: Mapping[str, Any]) -> None:
+    def _report_unknown(self, record: Mapping[str, Any]) -> None:
         for column in record:
             if column not in self._known and not column.startswith("_sdc_"):
                 self._notice(f"column '{column}' is not in the stream's SCHEMA and is not sent")

@@ -91,7 +91,7 @@ class Aliases(Action, to="aliases"):
         if "old_name" in given or "old_alias_name" in columns:
             self._old = self._compile_alias(self._column("alias", "old_name", "old_alias_name"), label)
         old = [self._old] if self._old else []
-        self._note_unused(columns_of(self._identifier_rules, [self._alias], old))
+        self._report_unused(columns_of(self._identifier_rules, [self._alias], old))
 
     @override
     def _compile_user(self) -> list[IdentifierRule]:

@@ -94,7 +94,7 @@ class Calls(StreamMapping, to="calls"):
         self._group_attribute = self._compile_group()
         self._compile_traits()
         self._compile_properties()
-        self._note_rest()
+        self._report_rest()
 
     # Compiling.
 
@@ -192,7 +192,7 @@ class Calls(StreamMapping, to="calls"):
             if wrong := members.wrong(name):
                 raise self._columns.error(f"column '{column}': {wrong}; rename it with 'rename' or leave it out")
 
-    def _note_rest(self) -> None:
+    def _report_rest(self) -> None:
         layout = self._layout
         parts = {path[0] for path in (*layout.traits, *layout.properties)}
         known = {
@@ -231,7 +231,7 @@ class Calls(StreamMapping, to="calls"):
     @override
     def changes(self, record: Mapping[str, Any]) -> list[Change]:
         if not self._known.issuperset(record):
-            self._note_unknown(record)
+            self._report_unknown(record)
         record = self._users.with_paths(record)
         method = self._method(record)
         if self._given.get("anonymous_label", "") is None and all(
@@ -275,7 +275,7 @@ class Calls(StreamMapping, to="calls"):
         name = next((value for column in columns if not is_blank(value := record.get(column))), None)
         if name is None:
             raise RecordError(f"it names no event: these columns are blank: {', '.join(columns) or 'event'}")
-        self._note_traits("track", record)
+        self._report_traits("track", record)
         return self._event(record, user, name, self._properties.read(record))
 
     def _group(self, record: Mapping[str, Any], user: User) -> list[Change]:
@@ -317,7 +317,7 @@ class Calls(StreamMapping, to="calls"):
             return self._identify(record, user)
         return self._attributes_of(record, user) + self._track(record, user)
 
-    def _note_traits(self, method: str, record: Mapping[str, Any]) -> None:
+    def _report_traits(self, method: str, record: Mapping[str, Any]) -> None:
         """Report the traits of a call that sets no attributes. Amplitude's events always set them."""
         if not self._layout.amplitude and self._brought.read(record):
             self._notice(f"traits of {method} calls are not sent: identify calls set attributes")
@@ -345,7 +345,7 @@ class Calls(StreamMapping, to="calls"):
         return self._setting(user, attributes) if attributes else []
 
     def _view(self, method: str, record: Mapping[str, Any], user: User) -> list[Change]:
-        self._note_traits(method, record)
+        self._report_traits(method, record)
         properties = self._properties.read(record)
         for column in self._layout.page:
             if properties.get(column) is None and record.get(column) is not None:

@@ -60,7 +60,7 @@ class Deletions(Action, to="deletions"):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
         self._deleter = Deleter(columns, defaults.guard)
-        self._note_unused(columns_of(self._identifier_rules))
+        self._report_unused(columns_of(self._identifier_rules))
 
     @property
     @override

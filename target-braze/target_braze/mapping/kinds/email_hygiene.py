@@ -72,7 +72,7 @@ class EmailHygiene(Action, to="email_hygiene"):
             )
         self._operation: str = columns.entry["operation"]
         super().__init__(columns, defaults, notice)
-        self._note_unused(columns_of(self._identifier_rules))
+        self._report_unused(columns_of(self._identifier_rules))
 
     @override
     def _compile_user(self) -> list[IdentifierRule]:

@@ -56,7 +56,7 @@ class EmailStatus(StateSetter, to="email_status"):
             raise columns.error(
                 f"'subscription.{key}' does not apply to email_status - at {columns.at}.subscription.{key}"
             )
-        self._note_unused(self._compile_state() | columns_of(self._identifier_rules))
+        self._report_unused(self._compile_state() | columns_of(self._identifier_rules))
 
     @override
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:

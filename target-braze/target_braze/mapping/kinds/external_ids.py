@@ -120,12 +120,12 @@ class ExternalIds(Action, to="external_ids"):
         self._new: IdentifierRule | None = None
         if "remove" in columns.entry.get("external_ids", {}):
             self._current = self._external_id("external_ids", self._column("external_ids", "remove", ""))
-            self._note_unused(self._current.columns)
+            self._report_unused(self._current.columns)
             return
         current = self._column("external_ids", "current", "current_external_id")
         new = self._column("external_ids", "new", "new_external_id")
         self._current, self._new = (self._external_id("external_ids", column) for column in (current, new))
-        self._note_unused((current, new))
+        self._report_unused((current, new))
 
     @override
     def _compile_user(self) -> list[IdentifierRule]:

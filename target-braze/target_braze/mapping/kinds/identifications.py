@@ -64,7 +64,7 @@ class Identifications(Action, to="identifications"):
         self._profiles = self._compile_users("identify", _ARRAYS)
         # If there are several anonymous profiles, take none rather than an arbitrary one.
         self._prioritization = columns.entry.get("prioritization", ["unidentified"])
-        self._note_unused(columns_of(self._identifier_rules, self._profiles))
+        self._report_unused(columns_of(self._identifier_rules, self._profiles))
 
     @property
     @override

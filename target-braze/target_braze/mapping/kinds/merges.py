@@ -53,7 +53,7 @@ class Merges(Action, to="merges"):
         # The merged user is anonymous and the kept one is known; if several match, Braze merges none.
         given = columns.entry.get("prioritization")
         self._prioritization = (given or ["unidentified"], given or ["identified"])
-        self._note_unused(columns_of(self._merge, self._keep))
+        self._report_unused(columns_of(self._merge, self._keep))
 
     @override
     def _compile_user(self) -> list[IdentifierRule]:

@@ -114,7 +114,7 @@ class Subscriptions(StateSetter, to="subscriptions"):
                 self._group = _group(literal)
             except ValueError as wrong:
                 raise columns.error(f"'subscription.group': {wrong} - at {columns.at}.subscription.group") from None
-        self._note_unused(used)
+        self._report_unused(used)
         self._double_opt_in: bool = columns.entry.get("subscription", {}).get("double_opt_in", False)
         if self._double_opt_in and any(rule.identifier_type == "email" for rule in self._identifier_rules):
             raise columns.error(
