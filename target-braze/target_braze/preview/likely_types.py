@@ -40,6 +40,9 @@ _IDENTIFYING: Final = frozenset(
 )
 # The same at the end of a name: order_number, but number_of_orders.
 _IDENTIFYING_AT_END: Final = frozenset({"no", "nr", "num", "number"})
+_PLAIN: Final = re.compile(r"[A-Za-z_][\w-]*\Z", re.ASCII)
+# Names that YAML 1.1 reads as booleans or null.
+_YAML_WORDS: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -56,8 +59,9 @@ class LikelyTypes:
     def __init__(self, columns: Iterable[str], at: str, zone: tzinfo, notice: Callable[[str], None]) -> None:
         self._at, self._zone, self._notice = at, zone, notice
         self._possible = {column: {*_TYPES} - _ruled_out(column) for column in columns}
-        # The booleans of a column so far. None is recorded for a column without text.
+        # The different booleans in a column so far, in lower case.
         self._words: dict[str, set[str]] = {}
+        # Columns with a value.
         self._seen: set[str] = set()
         self._records = 0
         self.wants_more = bool(self._possible)
@@ -130,4 +134,5 @@ def _ruled_out(column: str) -> set[str]:
 
 def _yaml(name: str) -> str:
     """Return a name as a key in one line of YAML."""
-    return name if re.match(r"[A-Za-z_][\w-]*\Z", name, re.ASCII) else json.dumps(name, ensure_ascii=False)
+    is_plain = _PLAIN.match(name) and name.lower() not in _YAML_WORDS
+    return name if is_plain else json.dumps(name, ensure_ascii=False)

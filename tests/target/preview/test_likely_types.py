@@ -163,6 +163,22 @@ def test_a_type_that_it_names_takes_every_value_that_it_saw(values: list[str]) -
                 assert str(sent) == value.strip() or value.strip() == "-0"
 
 
+PRINTABLE = st.characters(categories=("L", "N", "P", "S", "Zs"))
+
+
+@given(
+    st.text(PRINTABLE, min_size=1, max_size=8)
+    | st.sampled_from(["no", "Yes", "on", "NULL", "n", "true", "~", "1", "a b"])
+)
+def test_any_name_is_a_key_of_the_line_to_paste(column: str) -> None:
+    notices: list[str] = []
+    types = LikelyTypes([column], "streams.s", timezone.utc, notices.append)
+    types.see({column: "true"})
+    types.report()
+    line = notices[0].partition("types: ")[2].rpartition(", with string")[0]
+    assert yaml.safe_load(line) == {column: "boolean"}
+
+
 def guessed(values: list[Any], column: str) -> dict[str, str]:
     notices: list[str] = []
     types = LikelyTypes([column], "streams.s", timezone.utc, notices.append)
