@@ -267,7 +267,7 @@ def test_a_time_is_a_time_or_null(sandbox: Sandbox, run_tap: RunTap, edited: str
     run = run_tap("campaigns")
     assert [(record["id"], record["last_edited"]) for record in run.records("campaigns")] == [("a", expected)]
     assert "the row with id 'b' failed" in run.errors[0]
-    assert "'last_edited' is no time" in run.errors[0]
+    assert "'last_edited' is not a time" in run.errors[0]
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_the_setting_that_is_missing_is_named(sandbox: Sandbox, run_tap: RunTap)
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"), [("export_truncated", " is truncated"), ("export_bad_line", ", line 1 is no profile")]
+    ("fault", "said"), [("export_truncated", " is truncated"), ("export_bad_line", ", line 1 is not a profile")]
 )
 def test_a_broken_file_is_named(
     sandbox: Sandbox, run_tap: RunTap, folder: Path, segments: list[str], *, fault: str, said: str

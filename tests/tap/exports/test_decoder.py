@@ -90,10 +90,10 @@ def test_a_damaged_file_is_an_error(packed: Callable[..., bytes]) -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        (b'{"braze_id": "secret"', "line 3 is no profile"),
-        (b'["secret"]', "line 3 is no profile"),
-        (b'{"braze_id": "\xff"}', "line 3 is no profile"),
-        (b'{"email": "secret"}', "line 3 is no profile"),
+        (b'{"braze_id": "secret"', "line 3 is not a profile"),
+        (b'["secret"]', "line 3 is not a profile"),
+        (b'{"braze_id": "\xff"}', "line 3 is not a profile"),
+        (b'{"email": "secret"}', "line 3 is not a profile"),
     ],
 )
 def test_a_broken_line_is_named_and_not_shown(line: bytes, said: str) -> None:
@@ -128,7 +128,7 @@ def test_one_line_costs_no_other(pack: Callable[[bytes], bytes]) -> None:
     lines = [b'{"braze_id": "first"}', HALF, *odd, OLD, b'{"braze_id": "last"}']
     got: list[dict[str, Any]] = []
     with pytest.raises(
-        BrokenExportFileError, match=r"^part 1(, file 'users.txt')?, line 3 is no profile .*6 lines"
+        BrokenExportFileError, match=r"^part 1(, file 'users.txt')?, line 3 is not a profile .*6 lines"
     ) as raised:
         collect(profiles([pack(b"\n".join(lines))], "part 1"), got)
     assert [profile["braze_id"] for profile in got] == ["first", "half", "old", "last"]
