@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from datetime import timezone
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,19 @@ def test_a_dry_run_and_explain_warn_too(tmp_path: Path) -> None:
         (warning,) = found(run_cli([*command, "--config", str(path)], people))
         assert "first 2 records" in warning
         assert pasted(warning) == TYPED
+
+
+def test_it_finds_the_types_that_the_demo_declares_by_hand(root: Path, tmp_path: Path) -> None:
+    project = yaml.safe_load((root / "meltano.yml").read_text("utf-8"))
+    (target,) = (one for one in project["plugins"]["loaders"] if one["name"] == "target-braze")
+    declared: dict[str, Any] = target["config"]["streams"]["customers"]
+    with (root / "demo" / "data" / "customers.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps({"dry_run": True, "streams": {"customers": {**declared, "types": {}}}}))
+    run = run_cli(["--config", str(path)], lines(Stream("customers", dict.fromkeys(rows[0], TEXT), rows)))
+    (warning,) = found(run)
+    assert pasted(warning) == declared["types"]
 
 
 def test_a_long_stream_warns_once_and_arrives_whole(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
