@@ -9,6 +9,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV := $(BIN)/uv
 DBT := .venv-dbt/.ready
+LOADERS := .venv-loaders/.ready
+LOADER_NAMES := target-duckdb target-jsonl pipelinewise-target-postgres
 
 # With it set, every start of a Singer plugin compiles the SDK anew: 1.9 s instead of 0.7 s.
 unexport PYTHONDONTWRITEBYTECODE
@@ -19,7 +21,7 @@ help: ## This list
 demo: $(READY) $(DBT) ## CSV -> Braze -> PostgreSQL -> dbt -> a chart, on this machine: no account, no Docker, nothing left running
 	@$(BIN)/python -m demo.run
 
-test: $(READY) $(DBT) ## Every test; one of them with make test ARGS='-k name'
+test: $(READY) $(DBT) $(LOADERS) ## Every test; one of them with make test ARGS='-k name'
 	@$(BIN)/python -m pytest $(ARGS)
 
 soak: $(READY) ## The target under random faults and kills for ten minutes; one again with ARGS='--seed N'
@@ -86,9 +88,14 @@ constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
 	@UV_PYTHON_DOWNLOADS=never $(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header \
 		--no-annotate --no-emit-index-url --no-emit-find-links --group dbt \
 		--output-file dbt-braze/constraints.txt > /dev/null
+	@export UV_PYTHON_DOWNLOADS=never; \
+	for loader in $(LOADER_NAMES); do \
+		$(UV) pip compile --quiet --upgrade --universal --python-version 3.10 --no-header --no-annotate --no-emit-index-url \
+			--no-emit-find-links --group $$loader --output-file tests/e2e/matrix/$$loader.txt > /dev/null || exit; \
+	done
 
 clean: ## Remove what the targets above made
-	@rm -rf .venv .venv-dbt .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis site
+	@rm -rf .venv .venv-dbt .venv-loaders .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis site
 
 # The virtual environment. pip works on it from outside, because Debian's Python makes no virtual environments with pip
 # in them unless python3-venv is installed, and because that is quicker everywhere.
@@ -113,5 +120,22 @@ $(DBT): $(UV) Makefile dbt-braze/constraints.txt pyproject.toml
 		$(UV) pip install --quiet --python .venv-dbt/bin/python --constraint dbt-braze/constraints.txt --group dbt; \
 	else \
 		echo "No Python 3.10 to 3.13 is installed, and dbt runs on no other: going on without dbt"; mkdir .venv-dbt; \
+	fi
+	@touch $@
+
+# The loaders that tests use. They pin one another's dependencies to other versions, and pipelinewise's needs a psycopg2
+# that has no wheel for Python 3.12, so uv looks for an older one; without it, the test says so and is skipped.
+$(LOADERS): $(UV) Makefile pyproject.toml $(LOADER_NAMES:%=tests/e2e/matrix/%.txt)
+	@echo "Setting up .venv-loaders: once, and again when a dependency changes"
+	@rm -rf .venv-loaders; mkdir .venv-loaders
+	@export UV_PYTHON_DOWNLOADS=never; \
+	if $(UV) python find --quiet '>=3.10,<3.12' > /dev/null 2>&1; then \
+		for loader in $(LOADER_NAMES); do \
+			$(UV) venv --quiet --no-project --python '>=3.10,<3.12' .venv-loaders/$$loader && \
+			$(UV) pip install --quiet --python .venv-loaders/$$loader/bin/python --constraint tests/e2e/matrix/$$loader.txt \
+				--group $$loader || exit; \
+		done; \
+	else \
+		echo "No Python 3.10 or 3.11 is installed, and the loaders run on no other: going on without them"; \
 	fi
 	@touch $@
