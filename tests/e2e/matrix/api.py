@@ -31,6 +31,10 @@ LISTS: dict[str, tuple[str, str, dict[str, str], tuple[str, ...]]] = {
 """Path, payload, query and key of what comes as a list of objects."""
 
 
+ORIGIN = "idp.example"
+"""What SCIM requires as the service origin."""
+
+
 @dataclass
 class Scope:
     """What the tap is set to read."""
@@ -41,6 +45,7 @@ class Scope:
     people: list[str]
     groups: list[str]
     sends: list[dict[str, str]]
+    colleagues: list[str]
 
 
 class Api:
@@ -49,7 +54,7 @@ class Api:
     def __init__(self, braze: Sandbox, scope: Scope) -> None:
         self.url, self.scope = braze.url, scope
         self.session = requests.Session()
-        self.session.headers["Authorization"] = f"Bearer {braze.api_key}"
+        self.session.headers.update({"Authorization": f"Bearer {braze.api_key}", "X-Request-Origin": ORIGIN})
         self.lists: dict[str, Table] = {
             name: table(self.get(path, **query)[payload], *keys) for name, (path, payload, query, keys) in LISTS.items()
         }

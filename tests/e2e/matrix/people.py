@@ -97,3 +97,14 @@ def subscriptions(api: Api) -> dict[str, Table]:
         "subscription_states": table(states, "external_id", "email", "phone", "subscription_group_id"),
         "subscription_group_states": table(of_groups, "subscription_group_id", "external_id", "email", "phone"),
     }
+
+
+def colleagues(api: Api) -> dict[str, Table]:
+    """Return dashboard users."""
+    found = [
+        user
+        for email in api.scope.colleagues
+        for user in api.get("/scim/v2/Users", filter=f'userName eq "{email}"')["Resources"]
+    ]
+    details = [api.get(f"/scim/v2/Users/{user['id']}") for user in found]
+    return {"dashboard_users": table(found, "id"), "dashboard_users_details": table(details, "id")}

@@ -16,7 +16,7 @@ from tap_braze.singer.tap import TapBraze
 
 from demo import machinery
 from tests.e2e.matrix import event_files
-from tests.e2e.matrix.api import Scope
+from tests.e2e.matrix.api import ORIGIN, Scope
 from tests.e2e.matrix.comparison import differences
 from tests.e2e.matrix.loaders import LOADERS, are_installed
 from tests.e2e.matrix.truth import events, rest
@@ -87,6 +87,8 @@ def test_tables_hold_what_braze_holds(tmp_path: Path) -> None:
                 },
                 "subscriptions": {"external_ids": scope.people, "groups": scope.groups},
                 "send_ids": scope.sends,
+                "scim_token": braze.api_key,
+                "dashboard_users": {"emails": scope.colleagues, "service_origin": ORIGIN},
                 "currents": {"url": str(tmp_path / "currents")},
             },
         )
@@ -95,8 +97,9 @@ def test_tables_hold_what_braze_holds(tmp_path: Path) -> None:
             if number == 2:
                 change(braze)
             scope.apps.append(apps[number - 1])
-            scope.days.append(FIRST + timedelta(days=number - 1))
-            files = event_files.write(tmp_path, scope.days[-1])
+            # The first run has more than one day, so that the added app lacks one before the bookmark.
+            scope.days[:] = [FIRST + timedelta(days=day) for day in range(number + 1)]
+            files = event_files.write(tmp_path, scope.days[number - 1])
             lines = taps.read(app_ids=scope.apps, end_date=str(scope.days[-1] + timedelta(days=1)))
             tables = rest(braze, scope) | events(files)
             expected = {stream: table.after(expected.get(stream, table)) for stream, table in tables.items()}
@@ -118,6 +121,7 @@ def scope_of(braze: Sandbox) -> Scope:
         segment=next(iter(workspace.segments)),
         people=[str(one.external_id) for one in braze.profiles() if one.external_id][:3],
         groups=list(workspace.subscription_groups),
+        colleagues=[one["userName"] for one in workspace.dashboard_users.values()],
         sends=[{"campaign_id": one.campaign_id, "send_id": one.id} for one in workspace.sends.values()],
     )
 
@@ -146,6 +150,7 @@ def change(braze: Sandbox) -> None:
         workspace.preference_centers,
         workspace.integrations,
         workspace.attribute_definitions,
+        workspace.dashboard_users,
     )
     for objects in kinds:
         del objects[next(iter(objects))]

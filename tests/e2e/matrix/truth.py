@@ -34,6 +34,7 @@ def rest(braze: Sandbox, scope: Scope) -> dict[str, Table]:
             messages.messages,
             people.people,
             people.subscriptions,
+            people.colleagues,
         )
         for name, table in part(api).items()
     }
