@@ -6,6 +6,7 @@ import copy
 import logging
 import time
 from datetime import datetime, timezone
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 import msgspec
@@ -60,6 +61,7 @@ _DETAILS: Final = frozenset(
 
 
 _RECORDS_COUNTED: Final = 100  # at a time
+_OF_COLUMN: Final = 2  # parts of a column's breadcrumb: `properties` and its name
 
 
 class _Details(logging.Filter):
@@ -168,13 +170,13 @@ class SdkStream(Stream):
     Bookmarks move once everything before them is written, so STATE is valid at any time. Records do not move them, and
     the SDK's progress markers are not needed.
 
-    Unless columns are deselected, records bypass the SDK's handling of single records: its copies, and its check of the
-    selection for every nested field.
+    Unless a field inside a column is deselected, records bypass the SDK's handling of single records: its copies, and
+    its check of the selection for every nested field.
     """
 
     _described = False
     _emitted = 0
-    # Set with the SCHEMA message: what makes each record into messages; None if the SDK has to deselect columns.
+    # Set with the SCHEMA message: what makes each record into messages; None if the SDK has to deselect fields.
     _outputs: list[tuple[StreamMap, _Envelope]] | None = None
     # Whether records leave as they are, so that `get_records` may yield lists of encoded ones; known once SCHEMA is
     # written.
@@ -184,13 +186,15 @@ class SdkStream(Stream):
         """Return the context in which this stream's records are read and written."""
         raise NotImplementedError
 
-    @property
-    def selects_everything(self) -> bool:
-        """Return whether no column is deselected, or the stream leaves out deselected ones itself."""
-        return all(self.mask.values())
+    @cached_property
+    def deselected(self) -> frozenset[str] | None:
+        """Return the columns to leave out; None if a field inside another column is deselected too."""
+        paths = [path for path, selected in self.mask.items() if path and not selected]
+        columns = frozenset(path[1] for path in paths if len(path) == _OF_COLUMN)
+        return columns if all(path[1] in columns for path in paths) else None
 
     def write_all(self) -> Iterator[int]:
-        """Write all records of a stream without deselected columns; yield the size of each batch."""
+        """Write all records, unless the SDK has to deselect fields; yield the size of each batch."""
         batch = since_state = 0
         for found in cast("Iterable[Record | list[bytes]]", self.get_records(None)):
             if isinstance(found, list):
@@ -282,8 +286,10 @@ class SdkStream(Stream):
         if self._outputs is None:
             super()._write_record_message(record)
             return
+        for name in self.deselected or ():
+            record.pop(name, None)
         for stream_map, envelope in self._outputs:
-            mapped = record if self.is_plain else stream_map.transform(record)
+            mapped = stream_map.transform(record)
             if mapped is not None:
                 self._writer.write_record(envelope.head, mapped, envelope.tail)
 
@@ -304,11 +310,10 @@ class SdkStream(Stream):
             super()._write_schema_message()
             maps = self.stream_maps
             self._outputs = None
-            if self.ABORT_AT_RECORD_COUNT is None and self.selects_everything:
+            if self.ABORT_AT_RECORD_COUNT is None and self.deselected is not None:
                 self._outputs = [(each, _Envelope(each.stream_alias, self._stream_version)) for each in maps]
-            self.is_plain = self._outputs is not None and all(
-                type(each) is SameRecordTransform and not each.flattening_enabled for each in maps
-            )
+            maps_nothing = all(type(each) is SameRecordTransform and not each.flattening_enabled for each in maps)
+            self.is_plain = self._outputs is not None and not self.deselected and maps_nothing
 
     @override
     def get_record_counter(

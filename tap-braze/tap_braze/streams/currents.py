@@ -6,7 +6,7 @@ import fnmatch
 import time
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from functools import partial
+from functools import cached_property, partial
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -117,10 +117,10 @@ class _FilesStream(BrazeStream):
         finally:
             self._keep()
 
-    @property
+    @cached_property
     @override
-    def selects_everything(self) -> bool:
-        return True  # the workers leave out deselected columns
+    def deselected(self) -> frozenset[str]:
+        return frozenset()  # the workers leave them out
 
     @override
     def write_all(self) -> Iterator[int]:

@@ -17,6 +17,8 @@ from tap_braze.streams.base.row_types import EncodedRows
 from tap_braze.streams.base.series_plan import SeriesPlan
 from tap_braze.untrusted import decode_json
 
+from tests.tap.support.singer import catalog_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -169,12 +171,32 @@ def test_all_streams_are_as_the_sdk_writes_them(run_tap: Callable[..., Run], mon
     monkeypatch.setattr(EncodedRows, "read", counted)
     run = run_tap(*every_stream, **settings)
     assert any(taken)
-    monkeypatch.setattr(SdkStream, "selects_everything", False)
+    monkeypatch.setattr(SdkStream, "deselected", None)
     taken.clear()
     by_sdk = run_tap(*every_stream, **settings)
     assert not taken
     assert run.state == by_sdk.state
     assert _comparable(run) == _comparable(by_sdk)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_deselected_columns_are_left_out_as_by_the_sdk(
+    run_tap: Callable[..., Run], monkeypatch: pytest.MonkeyPatch, *, inside: bool
+) -> None:
+    streams = ("campaigns", "campaigns_analytics", "campaigns_messages_analytics", "canvases_details", "events")
+    catalog = catalog_of({"api_key": "k", "endpoint": "http://localhost"}, streams)
+    out = {("campaigns_analytics", "messages"), ("campaigns", "name"), ("canvases_details", "steps")}
+    for entry in catalog["streams"]:
+        for item in entry["metadata"]:
+            path = item["breadcrumb"]
+            is_column = len(path) == 2 and (path[1] == "_extra" or (entry["tap_stream_id"], path[1]) in out)
+            if is_column or (inside and path[-1:] == ["email"]):
+                item["metadata"]["selected"] = False
+    run = run_tap(catalog=catalog, start_date="2026-06-01")
+    monkeypatch.setattr(SdkStream, "deselected", None)
+    assert _comparable(run) == _comparable(run_tap(catalog=catalog, start_date="2026-06-01"))
+    assert all("messages" not in record for record in run.records("campaigns_analytics"))
+    assert run.records("campaigns_messages_analytics")
 
 
 def _comparable(run: Run) -> list[str]:
