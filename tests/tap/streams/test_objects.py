@@ -10,6 +10,7 @@ import pytest
 from braze_sandbox.model.objects import Catalog, CustomAttribute, Integration, Run
 from tap_braze.braze.client import Answer
 from tap_braze.braze.cursors import next_cursor
+from tap_braze.streams.base import lists
 from tap_braze.times import moment, rfc3339
 
 if TYPE_CHECKING:
@@ -136,21 +137,32 @@ def test_preference_centers(sandbox: Sandbox, run_tap: RunTap) -> None:
 
 @pytest.mark.parametrize(("stream", "kind", "key", "field"), WITH_DETAILS)
 def test_what_changed_comes_again(
-    sandbox: Sandbox, run_tap: RunTap, *, stream: str, kind: Any, key: str, field: str
+    sandbox: Sandbox,
+    run_tap: RunTap,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    stream: str,
+    kind: Any,
+    key: str,
+    field: str,
 ) -> None:
     objects = grow(sandbox, kind, 80)
     first = run_tap(stream, start_date=EVER, deletions="keep")
     assert [record[key] for record in first.records(stream)] == list(objects)
     assert first.bookmark(stream) == max(record[field] for record in first.records(stream))
-    # Nothing moved: only the last hour comes again, the minute of the bookmark included.
+    # Nothing moved, so nothing comes again, however close together the last edits were.
     second = run_tap(stream, start_date=EVER, deletions="keep", state=first.state)
-    assert [record[key] for record in second.records(stream)] == list(objects)[-61:]
+    assert second.records(stream) == []
     assert second.state == first.state
     sandbox.workspace.edit(kind, "00007", name="new name", updated_at=NOW - timedelta(minutes=5))
     third = run_tap(stream, start_date=EVER, deletions="keep", state=first.state)
-    assert {record[key] for record in third.records(stream)} == {*list(objects)[-61:], "00007"}
+    assert [record[key] for record in third.records(stream)] == ["00007"]
+    assert run_tap(stream, start_date=EVER, deletions="keep", state=third.state).records(stream) == []
+    # Once the edit is old enough to show everywhere, it comes once more.
+    monkeypatch.setattr(lists, "EDIT_OVERLAP", timedelta(minutes=1))
     fourth = run_tap(stream, start_date=EVER, deletions="keep", state=third.state)
     assert [record[key] for record in fourth.records(stream)] == ["00007"]
+    assert run_tap(stream, start_date=EVER, deletions="keep", state=fourth.state).records(stream) == []
 
 
 @pytest.mark.parametrize(("stream", "kind", "key"), [(stream, kind, key) for stream, kind, key, _ in WITH_DETAILS])

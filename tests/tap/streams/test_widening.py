@@ -192,8 +192,10 @@ def test_a_state_from_before_it_noted_what_runs_cover_is_continued(run_tap: RunT
         bookmark.pop(lacks, None)
     second = run_tap(*streams, state=earlier)
     assert second.state == first.state
-    for stream in streams:
-        assert len(second.records(stream)) <= len(run_tap(stream, state=first.state).records(stream))
+    again = run_tap(*streams, state=first.state)
+    assert len(second.records("campaigns_details")) <= 1  # the edits of the hour before the bookmark
+    for stream in streams[1:]:
+        assert len(second.records(stream)) == len(again.records(stream))
 
 
 @pytest.mark.parametrize(

@@ -40,8 +40,8 @@ class DetailsStream(ListStream):
 
     Declare the same attributes as for a `ListStream`; `payload` is a field that every response has. Where the list does
     not show which rows changed, request all details and emit the changed ones. STATE lists the objects that Braze
-    refuses; the next run requests them again. STATE also has a mark of each object read, because an object can come
-    into scope without an edit: archived ones are included, or one is unarchived.
+    refuses; the next run requests them again. STATE also has a mark of each version read, because an object can
+    come into scope without an edit: archived ones are included, or one is unarchived.
     """
 
     parent: ClassVar[type[ListStream]]
@@ -104,18 +104,19 @@ class DetailsStream(ListStream):
 
     def _details(self, reader: str, also: Iterable[str]) -> Iterator[Record]:
         """Yield the records of objects that changed since the bookmark or are new; request those of `also` too."""
-        listed = self.run.stream(self.parent).ids(reader)
-        if isinstance(self.comparison, History) and self.run.settings.deletions != "keep":
-            for identifier in listed:
-                self.comparison.keep((identifier,))
+        listed = self._listed(reader)
         bookmark, latest = self.read_bookmark()
         since = self.edited_since(latest)
         if self.active_from:
             since = None if latest is None else latest - EDIT_OVERLAP
-        scope = {*self._changed(None if self.active_from else self.run.settings.edited_since, reader)}
-        missing = set(self.stream_state.get(MISSING, ())) if bookmark is not None else set()
-        unread = missing | (scope - self.read_before(scope) if bookmark is not None else set())
-        wanted = {*self._changed(since, reader), *unread, *also}
+        versions = self.run.stream(self.parent).versions(
+            None if self.active_from else self.run.settings.edited_since, reader
+        )
+        unread = self.unread(versions, self._changed(since, reader))
+        if bookmark is not None:
+            unread |= set(self.stream_state.get(MISSING, ()))
+        silent = {key for key, version in versions.items() if len(version) == 1}  # only their details show changes
+        wanted = unread | silent | {*also}
         if reader == self.name:  # otherwise the plan is that of the stream that needs the details
             self.run.progress.plan(len(wanted))
         refused: list[str] = []
@@ -132,7 +133,15 @@ class DetailsStream(ListStream):
                 latest, bookmark = changed, stamp
         self._was_read = True
         if not failed:
-            self._save(bookmark, refused, scope)
+            self._save(bookmark, refused, versions.values())
+
+    def _listed(self, reader: str) -> list[str]:
+        """Return all objects; with a history, those not requested have no new version."""
+        listed = self.run.stream(self.parent).ids(reader)
+        if isinstance(self.comparison, History) and self.run.settings.deletions != "keep":
+            for identifier in listed:
+                self.comparison.keep((identifier,))
+        return listed
 
     def _answers(self, plan: Iterable[Request], refused: list[str]) -> Iterator[tuple[str, Record | None]]:
         """Yield each object with its details, or None if it keeps failing; append the objects that Braze refuses."""
@@ -188,7 +197,7 @@ class DetailsStream(ListStream):
         self.set_aside(named, error)
         return True
 
-    def _save(self, bookmark: str | None, refused: list[str], scope: Iterable[str]) -> None:
+    def _save(self, bookmark: str | None, refused: list[str], read: Iterable[tuple[str, ...]]) -> None:
         if not self.selected or self.replication_method != REPLICATION_INCREMENTAL:
             return
         if refused:
@@ -196,7 +205,7 @@ class DetailsStream(ListStream):
         else:
             self.stream_state.pop(MISSING, None)
         if bookmark is not None:
-            self.set_bookmark(bookmark, scope)
+            self.set_bookmark(bookmark, read)
 
 
 def details_row(request: Request, document: Document) -> Record:

@@ -18,7 +18,7 @@ from tap_braze.fetching.fetch import Request, fetch_in_order, get
 from tap_braze.fetching.windows import DAY, Window, first_day
 from tap_braze.streams.base.days_read import days_read, last_day_read
 from tap_braze.streams.base.paginators import LinkCursor
-from tap_braze.streams.base.stream import COVERED, BrazeStream
+from tap_braze.streams.base.stream import COVERED, EDIT_OVERLAP, BrazeStream
 from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError, expected_shape
 
@@ -82,6 +82,23 @@ class ListStream(BrazeStream):
     def changed_since(self, moment: datetime | None, reader: str) -> Iterable[Record]:  # noqa: ARG002 - for subclasses
         """Return the rows changed at `moment` or later, for the stream `reader`; here all, as no field shows it."""
         return self.everything(reader)
+
+    def changed(self, row: Record) -> datetime | None:  # noqa: ARG002 - for subclasses
+        """Return when the row changed; None if unknown."""
+        return None
+
+    def versions(self, since: datetime | None, reader: str) -> dict[str, tuple[str, ...]]:
+        """Return what identifies the version of each row changed at `since` or later: its key, and when it changed.
+
+        A change of the last hour has another version than the same change later, because other responses may not show
+        it yet. A row that does not tell when it changed has only its key.
+        """
+        key, settled = type(self).primary_keys[0], datetime.now(timezone.utc) - EDIT_OVERLAP
+        versions: dict[str, tuple[str, ...]] = {}
+        for row in self.changed_since(since, reader):
+            at = self.changed(row)
+            versions[row[key]] = (row[key],) if at is None else (row[key], at.isoformat(), str(at > settled))
+        return versions
 
     @override
     def assume_rows(self, rows: Iterable[Any]) -> None:
@@ -238,7 +255,7 @@ class ChangesStream(ListStream):
     """All rows, or with `deletions: keep` those changed since the last run, by their `replication_key`.
 
     The list is read in full either way: a row can come into scope without a change, if archived rows are included or
-    one is unarchived. So STATE has a mark of each row read. A log, which is not a snapshot, has no such rows, and
+    one is unarchived. So STATE has a mark of each version read. A log, which is not a snapshot, has no such rows, and
     returns those changed since the last run regardless of the setting. The rows come in an undefined order, so the
     bookmark moves once all of them are written.
     """
@@ -247,7 +264,7 @@ class ChangesStream(ListStream):
     def get_records(self, context: Context | None) -> Iterator[Record]:
         bookmark, latest = self.read_bookmark()
         unsettled: tuple[datetime, str] | None = None
-        for row in self._wanted(bookmark, latest):
+        for row in self._wanted(latest):
             # After the record's `yield`, the SDK owns the record.
             changed, stamp, settled = self.changed(row), str(row.get(self.replication_key or "")), self.settled(row)
             yield dict(row)
@@ -260,7 +277,8 @@ class ChangesStream(ListStream):
         if unsettled is not None:
             bookmark = unsettled[1]
         if bookmark is not None and not self.held:
-            self.set_bookmark(bookmark, self._scope() if self._keeps else None)
+            read = self.versions(self.run.settings.edited_since, self.name) if self._keeps else None
+            self.set_bookmark(bookmark, read and [*read.values()])
 
     @override
     def changed_since(self, moment: datetime | None, reader: str) -> Iterator[Record]:
@@ -270,8 +288,8 @@ class ChangesStream(ListStream):
             if moment is None or changed is None or changed >= moment:
                 yield row
 
+    @override
     def changed(self, row: Record) -> datetime | None:
-        """Return when the row changed; None if unknown."""
         return moment_or_none(row.get(self.replication_key or ""))
 
     def settled(self, row: Record) -> bool:  # noqa: ARG002
@@ -282,21 +300,14 @@ class ChangesStream(ListStream):
     def _keeps(self) -> bool:
         return self.is_snapshot and self.run.settings.deletions == "keep"
 
-    def _wanted(self, bookmark: str | None, latest: datetime | None) -> Iterable[Record]:
-        if self.is_snapshot and not self._keeps:
-            return self.everything(self.name)
+    def _wanted(self, latest: datetime | None) -> Iterable[Record]:
+        since = self.edited_since(latest)
         if not self._keeps:
-            return self.changed_since(self.edited_since(latest), self.name)
-        self.everything(self.name)
-        scope = self._scope()
-        new = scope - self.read_before(scope) if bookmark is not None else set()
-        key, since = type(self).primary_keys[0], self.edited_since(latest)
-        changed = {row[key] for row in self.changed_since(since, self.name)}
-        return [row for row in self.everything(self.name) if row[key] in changed or row[key] in new]
-
-    def _scope(self) -> set[str]:
-        key = type(self).primary_keys[0]
-        return {row[key] for row in self.changed_since(self.run.settings.edited_since, self.name)}
+            return self.everything(self.name) if self.is_snapshot else self.changed_since(since, self.name)
+        rows, key = self.everything(self.name), type(self).primary_keys[0]
+        versions = self.versions(self.run.settings.edited_since, self.name)
+        unread = self.unread(versions, (row[key] for row in self.changed_since(since, self.name)))
+        return [row for row in rows if row[key] in unread or self.changed(row) is None]
 
 
 class DailyStream(ListStream):

@@ -26,7 +26,7 @@ from tap_braze.times import moment_or_none
 from tap_braze.untrusted import MalformedError, short
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from singer_sdk.helpers.types import Context, Record
@@ -210,24 +210,26 @@ class BrazeStream(ComparedStream):
         """Yield an error for each setting that does not fit the rows of earlier runs."""
         yield from ()
 
-    def read_before(self, keys: set[str]) -> set[str]:
-        """Return the objects of these that earlier runs read, by their marks in STATE; all if it has none."""
+    def unread(self, versions: Mapping[str, Sequence[str]], changed: Iterable[str]) -> set[str]:
+        """Return the objects whose version no earlier run read; by a state without marks, those that `changed`."""
+        if self.bookmark is None:
+            return {*versions}
         if COVERED not in self.stream_state:
-            return keys
+            return {*changed}
         try:
             marks = {*coverage.unpacked(self.stream_state[COVERED])}
         except ValueError as error:
             raise malformed_state(self.name, COVERED, error) from None
-        return {key for key in keys if coverage.mark([key]) in marks}
+        return {key for key, version in versions.items() if coverage.mark(version) not in marks}
 
-    def set_bookmark(self, value: str, read: Iterable[str] | None = None) -> None:
-        """Move the bookmark, and write STATE with the keys of the objects read, if the stream notes them."""
+    def set_bookmark(self, value: str, read: Iterable[Sequence[str]] | None = None) -> None:
+        """Move the bookmark, and write STATE with the versions of the objects read, if the stream notes them."""
         if self.replication_method != REPLICATION_INCREMENTAL:
             return
         self.write_waiting()
         self.stream_state.update(replication_key=self.replication_key, replication_key_value=value)
         if read is not None:
-            self.stream_state[COVERED] = coverage.packed(coverage.mark([key]) for key in read)
+            self.stream_state[COVERED] = coverage.packed(map(coverage.mark, read))
         self.write_state()
 
     def set_aside(self, named: str, error: BrazeError) -> None:
