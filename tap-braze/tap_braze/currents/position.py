@@ -8,7 +8,7 @@ lookback before it, and the paths of files to retry, however old they are.
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from tap_braze.currents.hours import hour_of, moment_of
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from datetime import timedelta
 
     from tap_braze.currents.files import File
+
+# STATE names the files to retry; more than this many point to another problem.
+MOST_ASIDE: Final = 100
 
 
 class Position:
@@ -65,6 +68,10 @@ class Position:
         self._pending.pop(file.path, None)
         self._read[file.mark] = file.hour
         self._hour = max(file.hour, self._hour or file.hour)
+
+    def has_room(self, file: File) -> bool:
+        """Return whether a file may be set aside."""
+        return file.path in self._pending or len(self._pending) < MOST_ASIDE
 
     def set_aside(self, file: File) -> None:
         """Record that the next run must retry a file, while this run continues with the files after it."""

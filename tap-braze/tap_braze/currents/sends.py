@@ -63,6 +63,8 @@ class SendFinder:
             ):
                 if isinstance(found, Exception):
                     report(file.path, found)
+                    if not position.has_room(file):
+                        break  # the next run tries this file and all after it
                     position.set_aside(file)
                     continue
                 position.done(file)

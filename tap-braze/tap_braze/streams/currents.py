@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 _BYTES_AHEAD: Final = 33_554_432  # of files read before their turn; their lines take two to five times as much
 _RECORDS_BETWEEN_STATES: Final = 50_000
-# STATE names the files to retry; more than this many point to another problem.
-_MOST_ASIDE: Final = 100
 _OF_COLUMN: Final = 2  # parts of a breadcrumb: `properties` and the name
 
 
@@ -241,8 +239,10 @@ class _FilesStream(BrazeStream):
 
     def _set_aside(self, file: File, error: Exception, position: Position) -> bool:
         """Set a file aside for the next run; return whether there was room for it."""
-        if file.path not in position.pending and len(position.pending) >= _MOST_ASIDE:
-            named = f"{file.path} and all files after it, because {_MOST_ASIDE} files before it are broken too,"
+        if not position.has_room(file):
+            named = (
+                f"{file.path} and all files after it, because {len(position.pending)} files before it are broken too,"
+            )
             self.run.refusals.record_missing(self.name, named, error)
             return False
         self.run.refusals.record_missing(self.name, file.path, error)

@@ -215,7 +215,7 @@ def test_a_broken_file_that_is_removed_is_forgotten(bucket: Bucket) -> None:
 
 
 def test_too_many_broken_files_end_their_stream(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "_MOST_ASIDE", 3)
+    monkeypatch.setattr("tap_braze.currents.position.MOST_ASIDE", 3)
     for number in range(6):
         bucket.write(b"no Avro", f"2026-03-01-{number:02}")
     bucket.write(events("after"), "2026-03-02-00")

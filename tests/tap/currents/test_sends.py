@@ -103,6 +103,19 @@ def test_a_broken_file_is_read_by_the_next_run(bucket: Bucket, campaigns: list[s
     assert sends(second) == {(campaigns[0], "s-0"), (campaigns[0], "s-1")}
 
 
+def test_state_names_few_broken_files(bucket: Bucket, campaigns: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tap_braze.currents.position.MOST_ASIDE", 2)
+    broken = [bucket.write(b"no Avro", hour=ago(hours=9 - number), event_type=SENT) for number in range(4)]
+    bucket.write(messages((campaigns[0], "s-0")), hour=ago(hours=1), event_type=SENT)
+    assert sends(run(bucket)) == set()
+    assert bucket.state is not None
+    kept = bucket.state["bookmarks"]["sends_analytics"]["currents"]["event_types"][SENT]
+    assert kept["pending"] == [bucket.relative(path) for path in broken[:2]]
+    for path in broken:
+        path.unlink()
+    assert sends(run(bucket)) == {(campaigns[0], "s-0")}
+
+
 def test_a_send_that_braze_refuses_leaves_state_when_it_is_too_old(bucket: Bucket, campaigns: list[str]) -> None:
     bucket.write(messages((campaigns[0], "unknown")), hour=ago(hours=3), event_type=SENT)
     assert "send_id 'unknown' was refused" in run(bucket).stderr
