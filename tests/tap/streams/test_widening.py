@@ -103,6 +103,21 @@ def test_an_app_added_to_the_settings_has_no_hole(sandbox: Sandbox, run_tap: Run
     assert second.state["bookmarks"]["kpi_daily_new_users"]["covered"][0]["days"] == ["2026-03-01/2026-06-30"]
 
 
+def test_an_app_added_to_a_series_by_the_hour_has_no_hole(sandbox: Sandbox, run_tap: RunTap) -> None:
+    apps = list(sandbox.workspace.apps)[:2]
+    settings = {"series_unit": "hour", "start_date": "2026-06-20", "lookback_days": 1}
+    first = run_tap("sessions_analytics", app_ids=apps[:1], **settings)
+    second = run_tap("sessions_analytics", app_ids=apps, state=first.state, **settings)
+    whole = run_tap("sessions_analytics", app_ids=apps, **settings)
+
+    def rows(run: Any, app: str) -> set[str]:
+        return {record["time"] for record in run.records("sessions_analytics") if record["app_id"] == app}
+
+    assert rows(second, apps[1]) == rows(whole, apps[1]) != set()
+    assert len(rows(second, apps[0])) == 2 * 24
+    assert second.state == whole.state
+
+
 @pytest.mark.parametrize("archivable", ["campaigns", "canvases"])
 @pytest.mark.parametrize("how", ["unarchived", "included"])
 def test_an_old_object_that_comes_into_scope_has_its_row_its_details_and_its_figures(

@@ -127,7 +127,7 @@ class SeriesReader:
     def _plan(self, windows: Iterable[Window]) -> Iterator[Request]:
         for window in windows:
             for tags in self._targets:
-                yield from self._request(tags, window, self._failed)
+                yield from self._request(tags, window, (self._failed,))
 
     def _plan_of_late(
         self, late: Sequence[tuple[Mapping[str, str], Spans]], windows: Iterable[Window]
@@ -135,14 +135,14 @@ class SeriesReader:
         for window in windows:
             for tags, wanted in late:
                 if spans.within(wanted, window.first, window.last):
-                    yield from self._request(tags, window, self._failed | self._refused)
+                    yield from self._request(tags, window, (self._failed, self._refused))
 
-    def _request(self, tags: Mapping[str, str], window: Window, without: Container[str]) -> Iterator[Request]:
+    def _request(self, tags: Mapping[str, str], window: Window, without: Iterable[Container[str]]) -> Iterator[Request]:
         """Yield the request for a window of a target, unless it has no data in it or does not answer."""
         if self._is_silent(tags, window):
             for each in self._ranges:
                 each.gaps.remove(tags, window.first, window.last)
-        elif _named(tags) in without:
+        elif any(_named(tags) in each for each in without):
             for each in self._ranges:
                 each.lacks(tags, window)
         else:
