@@ -174,6 +174,22 @@ def test_without_state_or_file_all_rows_come_and_replace_the_table(
     assert len(activated(without_file)) == 1
 
 
+def test_rows_that_were_sent_in_full_in_between_are_not_forgotten(
+    sandbox: Sandbox, run_tap: RunTap, setup: dict[str, Any]
+) -> None:
+    first = run_tap("users", **setup)
+    record = first.records("users")[0]
+    change(sandbox, record["braze_id"], first_name="Changed")
+    full = {**setup, "users": {**setup["users"], "changes_only": False}}
+    second = run_tap("users", state=first.state, **full)
+    assert "export" not in second.state["bookmarks"]["users"]
+    kinds = [message["type"] for message in second.messages]
+    assert kinds.index("STATE") < kinds.index("RECORD")
+    change(sandbox, record["braze_id"], first_name=record.get("first_name"))
+    third = run_tap("users", state=second.state, **setup)
+    assert len(third.records("users")) == len(first.records("users"))
+
+
 def test_an_export_that_fails_loses_neither_changes_nor_users(
     sandbox: Sandbox, run_tap: RunTap, setup: dict[str, Any]
 ) -> None:

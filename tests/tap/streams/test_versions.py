@@ -128,11 +128,29 @@ def test_without_all_rows_nothing_ends(sandbox: Sandbox, run_tap: RunTap) -> Non
     assert not [record for record in second.records("campaigns_details") if record["deleted_at"]]
 
 
-def test_history_begins_with_every_object_whatever_the_bookmark(sandbox: Sandbox, run_tap: RunTap) -> None:
-    before = run_tap("campaigns_details", "content_blocks", deletions="keep")
-    first = run_tap("campaigns_details", "content_blocks", deletions="keep", history=True, state=before.state)
-    assert {record["campaign_id"] for record in first.records("campaigns_details")} == {*sandbox.workspace.campaigns}
-    assert len(first.records("content_blocks")) == len(before.records("content_blocks"))
+@pytest.mark.parametrize(
+    ("before", "after", "text"),
+    [
+        (False, True, "'history' adds valid_from to its key"),
+        (True, False, "'history' leaves valid_from out of its key"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("stream", "deletions"), [("campaigns", "hard"), ("segments", "soft"), ("canvases_details", "keep")]
+)
+def test_a_table_with_another_key_stops_the_run(
+    sandbox: Sandbox, run_tap: RunTap, stream: str, deletions: str, *, before: bool, after: bool, text: str
+) -> None:
+    state = run_tap(stream, history=before, deletions=deletions).state
+    requests = len(sandbox.requests)
+    run = run_tap(stream, history=after, deletions=deletions, state=state)
+    assert run.exit_code == 1
+    (error,) = run.errors
+    assert text in error
+    assert "Remove the stream from 'bookmarks' in the state" in error
+    assert len(sandbox.requests) == requests
+    del state["bookmarks"][stream]
+    assert run_tap(stream, history=after, deletions=deletions, state=state).exit_code == 0
 
 
 def test_a_run_that_is_cut_anywhere_doubles_nothing(sandbox: Sandbox, run_tap: RunTap) -> None:

@@ -9,7 +9,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
 from tap_braze.comparison.history import HISTORY, MOST, VALID_FROM, History
-from tap_braze.comparison.tombstones import Tombstones
+from tap_braze.comparison.tombstones import KEYS, Tombstones
 from tap_braze.sdk import SdkStream
 from tap_braze.settings.objects import has_history
 from tap_braze.untrusted import MalformedError
@@ -72,9 +72,6 @@ class ComparedStream(SdkStream):
         """
         if self.comparison_kind is Tombstones:
             return Tombstones(self.stream_state, self.primary_keys, self.warn)
-        if HISTORY not in self.stream_state:
-            # It begins with all objects, however far an earlier run without it read.
-            self.stream_state.pop("replication_key_value", None)
         names = type(self).primary_keys
         return History(
             self.stream_state,
@@ -105,6 +102,19 @@ class ComparedStream(SdkStream):
                 "(--discover)"
             )
             raise ConfigValidationError("Wrong catalog", errors=[text], schema={})
+
+    def state_errors(self) -> Iterator[str]:
+        """Yield an error for each setting that does not fit the rows of earlier runs."""
+        state = self.tap_state.get("bookmarks", {}).get(self.name, {})
+        has_history = self.comparison_kind is History
+        if HISTORY in state and not has_history:
+            yield table_change(
+                self.name, f"'history' leaves {VALID_FROM} out of its key, and earlier runs had it there"
+            )
+        if has_history and HISTORY not in state and state.keys() & {"replication_key_value", KEYS}:
+            yield table_change(
+                self.name, f"'history' adds {VALID_FROM} to its key, and earlier runs did not have it there"
+            )
 
     @property
     def version(self) -> int:
@@ -170,3 +180,12 @@ class ComparedStream(SdkStream):
 def bad_state(stream: str, what: str) -> ConfigValidationError:
     """Return the error for a state that this tap did not write."""
     return ConfigValidationError("Wrong state", errors=[f"stream '{stream}': {what}"], schema={})
+
+
+def table_change(stream: str, change: str) -> str:
+    """Return the error for a setting that changes what a table holds, with the two ways out."""
+    return (
+        f"stream '{stream}': {change}, and its table cannot hold both. Remove the stream from 'bookmarks' in the "
+        "state, so that it is read from the beginning, and either drop the table or name a new one "
+        f'(stream_maps: {{"{stream}": {{"__alias__": "..."}}}})'
+    )

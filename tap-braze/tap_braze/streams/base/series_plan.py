@@ -15,6 +15,7 @@ from tap_braze.fetching.fetch import Request
 from tap_braze.fetching.gaps import Gaps
 from tap_braze.fetching.windows import first_day, span, windows
 from tap_braze.streams.base import columns
+from tap_braze.streams.base.compared import table_change
 from tap_braze.streams.base.days_read import last_day_read
 from tap_braze.streams.base.row_types import EncodedRows, can_stay_encoded
 from tap_braze.streams.base.shared import SharedStream
@@ -217,11 +218,7 @@ class SeriesPlan(SharedStream):
         for name, text in _CHANGES.items():
             if name in noted and noted[name] != scope[name]:
                 change = text.format(before=_shown(noted[name]), now=_shown(scope[name]))
-                yield (
-                    f"stream '{self.name}': {change}, and its table cannot hold both. Remove the stream from "
-                    "'bookmarks' in the state, so that it is read from 'start_date' on, and either drop the table or "
-                    f'name a new one (stream_maps: {{"{self.name}": {{"__alias__": "..."}}}})'
-                )
+                yield table_change(self.name, change)
 
     @property
     def _scope(self) -> dict[str, Any]:

@@ -187,7 +187,6 @@ class BrazeStream(ComparedStream):
     @property
     def bookmark(self) -> str | None:
         """Return how far earlier runs read the stream; None for nothing."""
-        _ = self.comparison  # history may begin without the bookmark
         if self.replication_method != REPLICATION_INCREMENTAL:
             return None
         if self.stream_state.get("replication_key") != self.replication_key:
@@ -205,10 +204,6 @@ class BrazeStream(ComparedStream):
         if bookmark is not None and moment is None:
             raise bad_bookmark(self.name, bookmark)
         return bookmark, moment
-
-    def state_errors(self) -> Iterator[str]:
-        """Yield an error for each setting that does not fit the rows of earlier runs."""
-        yield from ()
 
     def unread(self, versions: Mapping[str, Sequence[str]], changed: Iterable[str]) -> set[str]:
         """Return the objects whose version no earlier run read; by a state without marks, those that `changed`."""

@@ -9,7 +9,7 @@ from singer_sdk.exceptions import ConfigValidationError
 from typing_extensions import override
 
 from tap_braze.braze.client import RefusedError, UnavailableError
-from tap_braze.comparison.change_feed import ChangeFeed
+from tap_braze.comparison.change_feed import EXPORT, ChangeFeed
 from tap_braze.exports.decoder import BrokenExportFileError
 from tap_braze.exports.dedupe import Dedupe
 from tap_braze.exports.user_exports import Batch, ExportError, ExportRequest, Exports, NoStorageError, named
@@ -78,6 +78,11 @@ class ExportedStream(ProfileStream):
             replaces=self.run.settings.deletions == "hard",
             warn=self.warn,
         )
+
+    def forget_changes(self) -> None:
+        """Forget the last export before rows are sent that it does not have, if all rows are sent."""
+        if self.comparison_kind is not ChangeFeed and self.stream_state.pop(EXPORT, None) is not None:
+            self.write_state()
 
     @property
     @override
@@ -231,6 +236,8 @@ class _SegmentReader:
 
     def records(self) -> Iterator[tuple[SegmentExportStream, Record]]:
         """Yield the records of all streams; write STATE after each segment."""
+        for stream in self._streams:
+            stream.forget_changes()
         resumed = any(self._done.values())
         failed = accepted = False
         refused: RefusedError | None = None

@@ -165,6 +165,7 @@ class GlobalControlGroupUsers(_WholeProfileStream, ExportedStream):
 
     @override
     def get_records(self, context: Context | None) -> Iterator[Record]:
+        self.forget_changes()
         dedupe = Dedupe()
         for _, what in self.read_exports([self.export_request(self.fields(), ())]):
             if isinstance(what, Batch):
