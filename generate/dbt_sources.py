@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from tap_braze.currents import schemas
 from tap_braze.singer.tap import TapBraze
+from tap_braze.streams.base.compared import ComparedStream
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,11 +60,15 @@ def _document(name: str, description: str, tables: Iterable[dict[str, Any]]) -> 
 
 
 def _table(stream: Stream) -> dict[str, Any]:
-    event_type = _EVENT_TYPES.get(stream.name)
+    meta: dict[str, Any] = {}
+    if event_type := _EVENT_TYPES.get(stream.name):
+        meta = {"event_type": event_type}
+    elif isinstance(stream, ComparedStream) and stream.unversioned is not None:
+        meta = {"key": list(stream.primary_keys)}
     return {
         "name": stream.name,
         "description": (type(stream).__doc__ or "").splitlines()[0] + f" Key: {', '.join(stream.primary_keys)}.",
-        **({"config": {"meta": {"event_type": event_type}}} if event_type else {}),
+        **({"config": {"meta": meta}} if meta else {}),
         "columns": [_column(name, schema) for name, schema in stream.schema["properties"].items()],
     }
 

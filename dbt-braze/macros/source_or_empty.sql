@@ -3,7 +3,7 @@
 
   What was not loaded does not fail a model: a table that does not exist has no rows, a column that does not exist is
   null. `more` adds columns that the catalog may not name, as a mapping of names to types. Rows that Braze no longer
-  has (`_sdc_deleted_at`) stay out.
+  has (`_sdc_deleted_at`) stay out. Of a table with history (`valid_from`), the latest version of each object remains.
 #}
 {% macro source_or_empty(source_name, table_name, more={}) %}
     {%- set relation = source(source_name, table_name) -%}
@@ -30,7 +30,7 @@
         {% if not found %}
         where false
         {%- else %}
-        from {{ relation }}
+        from {{ braze.latest_versions(source_name, table_name, existing) }}
         {%- if "_sdc_deleted_at" in existing %}
         where _sdc_deleted_at is null
         {%- endif %}
@@ -49,4 +49,31 @@
         {%- endfor -%}
     {%- endfor -%}
     {{ return(columns) }}
+{% endmacro %}
+
+
+{# The table, or of a table with history the rows that Braze still has. #}
+{% macro latest_versions(source_name, table_name, existing) %}
+    {%- set relation = source(source_name, table_name) -%}
+    {%- set keys = [] -%}
+    {%- for node in graph.sources.values()
+        if node.package_name == "braze" and node.source_name == source_name and node.name == table_name -%}
+        {%- do keys.extend(node.config.meta.key or []) -%}
+    {%- endfor -%}
+    {%- if keys and "valid_from" in existing and "deleted_at" in existing -%}
+        (
+            select * from (
+                select
+                    *,
+                    row_number() over (
+                        partition by {% for name in keys %}{{ adapter.quote(name) }}{{ ", " if not loop.last }}{% endfor %}
+                        order by valid_from desc
+                    ) as _version
+                from {{ relation }}
+            ) as versions
+            where _version = 1 and deleted_at is null
+        ) as latest
+    {%- else -%}
+        {{ relation }}
+    {%- endif -%}
 {% endmacro %}

@@ -50,6 +50,16 @@ def test_what_was_not_loaded_is_empty_and_fails_nothing(tmp_path: Path) -> None:
         ) as rows (channel, opens, total_opens, machine_open, _sdc_deleted_at)
     """
     duckdb_rows(file, table)
+    # A table with history: two versions of a campaign, and one that was deleted.
+    versions = """
+        create table tap_braze.campaigns as select * from (values
+            ('c', 'Old', timestamp '2026-03-01', null),
+            ('c', 'New', timestamp '2026-03-02', null),
+            ('gone', 'Gone', timestamp '2026-03-01', null),
+            ('gone', null, timestamp '2026-03-02', timestamp '2026-03-02')
+        ) as rows (id, name, valid_from, deleted_at)
+    """
+    duckdb_rows(file, versions)
     dbt.build_in_duckdb(tmp_path, file)
     tables = f"select table_name as name from information_schema.tables where table_schema = '{dbt.MARTS}'"
     counts = " union all ".join(
@@ -65,8 +75,8 @@ def test_what_was_not_loaded_is_empty_and_fails_nothing(tmp_path: Path) -> None:
     rates = "delivery_rate, open_rate, other_open_rate, unique_open_rate, click_rate, campaign_name"
     rows = duckdb_rows(file, f"select channel, {rates} from {dbt.MARTS}.braze__campaign_daily_performance order by 1")
     assert [list(row.values()) for row in rows] == [
-        ["email", 0.8, 0.5, 0.25, None, 0.0625, None],
-        ["ios_push", 0.8, 0.1, 0.1, None, 0.0625, None],
+        ["email", 0.8, 0.5, 0.25, None, 0.0625, "New"],
+        ["ios_push", 0.8, 0.1, 0.1, None, 0.0625, "New"],
     ]
 
 
