@@ -12,7 +12,7 @@ import fastavro
 import pytest
 
 from bench import currents, floor, growth, run
-from bench.machinery import Cost, sandbox
+from bench.machinery import Cost, sandbox, timed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,6 +35,14 @@ def test_the_tap_reads_all_of_the_plain_server(tmp_path: Path) -> None:
     tap = growth.Tap(tmp_path)
     growth.campaigns(tap, number=120, days=30, metrics=2)
     assert tap.records == 120 * 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is at least the size of this process")
+def test_the_peak_is_that_of_the_command(tmp_path: Path) -> None:
+    own = b"x" * 200_000_000
+    program = "import time; held = b'x' * 60_000_000; time.sleep(0.5)"
+    peak = timed([sys.executable, "-c", program], tmp_path / "log").peak_mb
+    assert 57 < peak < len(own) / 1_000_000
 
 
 @pytest.mark.parametrize(("power", "marked"), [(0.9, False), (1.0, False), (2.0, True)])
