@@ -38,15 +38,25 @@ def moment_or_none(text: Any) -> datetime | None:  # noqa: ANN401
 
 
 def rfc3339(text: str) -> str:
-    """Return a moment in RFC 3339 form with its offset, whichever of Braze's forms it has; return other text unchanged.
+    """Return a moment in RFC 3339 form in UTC, whichever of Braze's forms it has; return other text unchanged.
 
     `2026-01-31T10:00:00.123456` and `2026-01-31 10:00:00 UTC` are in UTC, the same as `2026-01-31 10:00:00 +0000`.
+    Other offsets are converted, because some loaders drop them: pipelinewise-target-postgres would load another moment.
     """
     found = _FORMS.fullmatch(text)
     if found is None:
         return text
     day, clock, fraction, _, sign, hours, minutes = found.groups()
-    return f"{day}T{clock}{'.' + fraction if fraction else ''}{_offset(sign, hours, minutes) or 'Z'}"
+    offset = _offset(sign, hours, minutes)
+    if offset.strip("+-0:"):
+        try:
+            utc = datetime.fromisoformat(f"{day}T{clock}{offset}").astimezone(timezone.utc)
+        except (ValueError, OverflowError):  # no such day, or the first or the last one there is
+            pass
+        else:
+            day, _, clock = utc.replace(tzinfo=None).isoformat().partition("T")
+            offset = ""
+    return f"{day}T{clock}{'.' + fraction if fraction else ''}{offset or 'Z'}"
 
 
 def _offset(sign: str | None, hours: str, minutes: str | None) -> str:

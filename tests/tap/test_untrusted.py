@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -52,8 +52,8 @@ def test_names_are_one_line() -> None:
     ("text", "expected", "written"),
     [
         ("2020-01-01T20:01:33.385Z", "2020-01-01T20:01:33.385000+00:00", "2020-01-01T20:01:33.385Z"),
-        ("2020-06-28T23:59:59-5:00", "2020-06-28T23:59:59-05:00", "2020-06-28T23:59:59-05:00"),
-        ("2020-06-28 23:59:59 +0530", "2020-06-28T23:59:59+05:30", "2020-06-28T23:59:59+05:30"),
+        ("2020-06-28T23:59:59-5:00", "2020-06-28T23:59:59-05:00", "2020-06-29T04:59:59Z"),
+        ("2020-06-28 23:59:59 +0530", "2020-06-28T23:59:59+05:30", "2020-06-28T18:29:59Z"),
         ("2020-06-28 23:59:59 UTC", "2020-06-28T23:59:59+00:00", "2020-06-28T23:59:59Z"),
         ("2020-06-28T23:59:59.1", "2020-06-28T23:59:59.100000+00:00", "2020-06-28T23:59:59.1Z"),
         ("2020-06-28T23:59:59.123456789Z", "2020-06-28T23:59:59.123456+00:00", "2020-06-28T23:59:59.123456789Z"),
@@ -63,6 +63,16 @@ def test_names_are_one_line() -> None:
 def test_all_recorded_forms_of_times_are_read(text: str, expected: str, written: str) -> None:
     assert moment(text).isoformat() == expected
     assert rfc3339(text) == written
+
+
+@given(
+    st.datetimes(timezones=st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))),
+    st.sampled_from(["T", " "]),
+)
+def test_a_time_is_written_as_the_same_moment_in_utc(meant: datetime, between: str) -> None:
+    written = rfc3339(meant.isoformat(between))
+    assert moment(written) == meant
+    assert written.endswith(("Z", "+00:00")) or meant.year in (1, 9999)
 
 
 @pytest.mark.parametrize(
