@@ -52,7 +52,7 @@ class Sender:
 
     def delivery(self, **options: Any) -> Dispatcher:
         given: dict[str, Any] = {
-            "accept": lambda _: None,
+            "accept": lambda *_: None,
             "reject": lambda *_: None,
             "emit": self.states.append,
             "failed": lambda: None,
