@@ -92,7 +92,9 @@ def _canvas_funnel(database: Postgres) -> str:
         database,
         "select step_name, variant_name, people, people_messaged, people_opened, people_clicked, canvas_name"
         " from {0} where (canvas_id, variant_id) = (select canvas_id, variant_id from {0}"
-        " where people is not null group by 1, 2 order by count(people) desc, sum(people) desc limit 1)"
+        # A Canvas whose messages have sends and opens shows more than one of in-app messages.
+        " where people is not null group by 1, 2 order by count(people) desc, sum(people_opened) desc nulls last,"
+        " sum(people) desc, 1, 2 limit 1)"
         " order by step_position",
         "canvas_funnel",
     )
