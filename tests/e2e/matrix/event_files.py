@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PER_TYPE = 2
+NEWER = "users.messages.rcs.Send"
+"""A type whose events have a field that the tap does not know."""
 VALUES: dict[str, Any] = {
     "string": 'Zoë said "hi",\n\tor so \\',
     "integer": 2**31,
@@ -51,6 +53,8 @@ def write(folder: Path, day: date) -> list[tuple[str, Path]]:
 def _write(folder: Path, event_type: str, start: datetime) -> Path:
     """Write two events of a type that the sandbox does not write: one with all fields, one with the required ones."""
     kinds = {name: field["type"][0] for name, field in of_event_type(event_type)["properties"].items()}
+    if event_type == NEWER:
+        kinds["field_of_tomorrow"] = "string"
     common = {"time": int((start + timedelta(hours=1)).timestamp())}
     full = {name: VALUES[kind] for name, kind in kinds.items()} | common | {"id": f"{event_type} of {start:%d}"}
     bare = common | {"id": f"{event_type} of {start:%d}, bare"}
