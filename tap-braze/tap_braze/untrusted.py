@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import msgspec
 
 from tap_braze.braze.client import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+_Decoded = TypeVar("_Decoded")
 _decode = msgspec.json.Decoder().decode
 # JSON can contain half of a surrogate pair, and Braze keeps such text; UTF-8 cannot represent it.
 _SURROGATE_ESCAPE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -34,9 +35,7 @@ def decode_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
         ValueError: The text is not JSON, or is nested too deeply; the message shows none of it.
     """
     try:
-        if text.count(b"{") + text.count(b"[") < _FEW_BRACKETS:
-            return _decode(text)
-        return _decode_below(text, _STACK_LEFT)
+        return decode_shallow(_decode, text)
     except RecursionError:
         raise ValueError("JSON is nested too deep") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -48,9 +47,20 @@ def decode_json(text: bytes) -> Any:  # noqa: ANN401 - any JSON
         raise ValueError(f"JSON is malformed ({type(error).__name__})") from None
 
 
-def _decode_below(text: bytes, calls: int) -> Any:  # noqa: ANN401
+def decode_shallow(decode: Callable[[bytes], _Decoded], text: bytes) -> _Decoded:
+    """Return what `decode` makes of a text that is not nested too deep to be written, and read by a loader, as JSON.
+
+    Raises:
+        RecursionError: It is nested too deep.
+    """
+    if text.count(b"{") + text.count(b"[") < _FEW_BRACKETS:
+        return decode(text)
+    return _decode_below(decode, text, _STACK_LEFT)
+
+
+def _decode_below(decode: Callable[[bytes], _Decoded], text: bytes, calls: int) -> _Decoded:
     """Decode this many calls further down the stack."""
-    return _decode_below(text, calls - 1) if calls else _decode(text)
+    return _decode_below(decode, text, calls - 1) if calls else decode(text)
 
 
 def _refuse(constant: str) -> NoReturn:

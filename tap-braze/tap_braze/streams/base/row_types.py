@@ -9,7 +9,7 @@ import msgspec
 from typing_extensions import TypedDict
 
 from tap_braze.times import moment, rfc3339
-from tap_braze.untrusted import WrongTypeError
+from tap_braze.untrusted import WrongTypeError, decode_shallow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -101,7 +101,7 @@ class EncodedRows:
             return None
         try:
             body.decode()  # msgspec does not check the text of fields without a type
-            checked, more = self._checked(body)
+            checked, more = decode_shallow(self._checked, body)
             encoded, _ = self._encoded(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
