@@ -11,6 +11,7 @@ from __future__ import annotations
 import bz2
 import lzma
 import zlib
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _MAGIC: Final = b"Obj\x01"
 _SYNC_BYTES: Final = 16
 _SCHEMA_BYTES: Final = 4_194_304
+SCHEMAS: Final = 8  # to keep, since a file mostly has the schema of the one before
 _DEEPEST: Final = 32
 # Limit in bytes for a block, and for all blocks of a small file; a large file may unpack to this many times its size.
 _UNPACKED_BYTES: Final = 268_435_456
@@ -49,14 +51,14 @@ class Container:
         try:
             metadata, self._start = _metadata(data)
             self._sync = data[self._start - _SYNC_BYTES : self._start]
-            self.schema = _decoded(metadata)
             for _ in self._packed():
                 pass
         except IndexError:
             raise BrokenFileError("it is not a complete Avro file (it is truncated)") from None
         codec = metadata.get(b"avro.codec", b"null").decode("utf-8", "replace")
         self._unpack = _unpacker(codec)
-        _check(self.schema)
+        self.schema_text = metadata.get(b"avro.schema", b"")
+        self.schema = schema_of(self.schema_text)
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Yield the blocks: the number of records in each, and their bytes.
@@ -141,8 +143,13 @@ def _bytes(data: bytes, position: int) -> tuple[bytes, int]:
     return data[position : position + size], position + size
 
 
-def _decoded(metadata: dict[bytes, bytes]) -> dict[str, Any]:
-    text = metadata.get(b"avro.schema", b"")
+@lru_cache(maxsize=SCHEMAS)
+def schema_of(text: bytes) -> dict[str, Any]:
+    """Return the checked schema in a text, not to be changed: all files with the same text share it.
+
+    Raises:
+        BrokenFileError: It is malformed, not of records, or hostile.
+    """
     if len(text) > _SCHEMA_BYTES:
         raise BrokenFileError(f"its schema has {len(text):,} bytes, more than {_SCHEMA_BYTES:,}")
     try:
@@ -153,6 +160,7 @@ def _decoded(metadata: dict[bytes, bytes]) -> dict[str, Any]:
         ) from None
     if not isinstance(schema, dict) or schema.get("type") != "record":
         raise BrokenFileError("it is an Avro file, but not of records")
+    _check(schema)
     return schema
 
 

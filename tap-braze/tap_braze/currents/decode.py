@@ -5,14 +5,14 @@ For each field of each record, fastavro's decoder repeats lookups whose results 
 
 from __future__ import annotations
 
-from functools import partial
+from functools import lru_cache, partial
 from io import BytesIO
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import fastavro
 
-from tap_braze.currents.container import BrokenFileError, Container, read_long
+from tap_braze.currents.container import SCHEMAS, BrokenFileError, Container, read_long, schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +39,11 @@ _JSON_TYPES: Final = {
 
 
 class AvroFile:
-    """The events in the bytes of an Avro file."""
+    """The events in the bytes of an Avro file.
+
+    Attributes:
+        fields: The fields that the file declares, with their JSON types other than null; not to be changed.
+    """
 
     def __init__(self, data: bytes) -> None:
         """Parse the header and check that the file is complete.
@@ -48,12 +52,7 @@ class AvroFile:
             BrokenFileError: The file is not Avro, is truncated, needs a codec that is not installed, or is hostile.
         """
         self._container = Container(data)
-        self._declared: list[dict[str, Any]] = self._container.schema["fields"]
-
-    @property
-    def fields(self) -> dict[str, list[str]]:
-        """Return the fields that the file declares, with their JSON types other than null."""
-        return {field["name"]: sorted(_json_types(field["type"]) - {"null"}) for field in self._declared}
+        self.fields, self._plain = _compiled(self._container.schema_text)
 
     def records(self) -> Iterator[Record]:
         """Yield all events in order.
@@ -61,12 +60,10 @@ class AvroFile:
         Raises:
             BrokenFileError: An event cannot be decoded.
         """
-        fields = [_field(declared) for declared in self._declared]
-        plain = [field for field in fields if field is not None]
         try:
-            if len(plain) == len(fields):
+            if self._plain is not None:
                 for count, block in self._container.blocks():
-                    yield from _records(block, count, plain)
+                    yield from _records(block, count, self._plain)
             else:
                 schema = fastavro.parse_schema(self._container.schema)
                 for count, block in self._container.blocks():
@@ -75,6 +72,16 @@ class AvroFile:
             raise
         except Exception as error:  # noqa: BLE001 - malformed bytes can raise anything
             raise BrokenFileError(f"it has an event that cannot be decoded ({_words(error)})") from None
+
+
+@lru_cache(maxsize=SCHEMAS)
+def _compiled(schema: bytes) -> tuple[dict[str, list[str]], list[_Field] | None]:
+    """Return the fields in a schema's text with their JSON types, and what reads them; None if fastavro has to."""
+    declared: list[dict[str, Any]] = schema_of(schema)["fields"]
+    types = {field["name"]: sorted(_json_types(field["type"]) - {"null"}) for field in declared}
+    fields = [_field(field) for field in declared]
+    plain = [field for field in fields if field is not None]
+    return types, plain if len(plain) == len(fields) else None
 
 
 def _records(data: bytes, count: int, fields: list[_Field]) -> Iterator[Record]:
