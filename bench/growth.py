@@ -89,7 +89,7 @@ AXES: Final[dict[str, tuple[str, Callable[[Tap, int], Cost]]]] = {
     "days": ("300 campaigns of 100 days", lambda tap, times: campaigns(tap, 300, 100 * times)),
     "columns": ("300 campaigns of 99 days and 30 metrics", lambda tap, times: campaigns(tap, 300, 99, 30 * times)),
     "streams": ("4 event types of 4 files of 2,000 events", lambda tap, times: events(tap, 4 * times, 4, 2_000)),
-    "files": ("1,500 files of 20 events", lambda tap, times: events(tap, 1, 1_500 * times, 20)),
+    "files": ("4,000 files of 20 events", lambda tap, times: events(tap, 1, 4_000 * times, 20)),
     "users": ("4,000 profiles", lambda tap, times: profiles(tap, 4_000 * times)),
 }
 
