@@ -33,7 +33,7 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("[^G].* /catalogs/.+/selections", "Selections are content: a person defines what messages insert."),
     ("DELETE /catalogs", "No run deletes a catalog or a field: messages may use it."),
     ("POST /export/segment/cancel", "Would stop the exports of other programs too."),
-    ("[^G].* /(templates|content_blocks|preference_center|media_library)/", "Content, which people write and review."),
+    ("[^G].* /(preference_center|media_library)/", "Content, which people write and review."),
     ("PUT .*/translations", "Content, which people write and review."),
     ("POST /(campaigns|canvas)/duplicate", "Copies campaigns and Canvases; it moves no data."),
     ("POST /sends/id/create", "Names a send in advance, for programs that send messages."),
@@ -99,7 +99,8 @@ def endpoints() -> str:
 def counts() -> str:
     """Return how many endpoints there are, and how many are covered."""
     every = documented()
-    read, written = sum(bool(one.streams) for one in every), sum(bool(one.kinds) for one in every)
+    read = sum(bool(one.streams) for one in every)
+    written = sum(bool(one.kinds) and not one.endpoint.startswith("GET") for one in every)
     left = sum(bool(one.reason) for one in every)
     return f"{len(every)} endpoints: tap-braze reads {read}, target-braze writes {written}, and {left} are left out."
 

@@ -172,6 +172,8 @@ class Endpoint:
         count_mismatches: Yields a text for each count in an answer that differs from the number of accepted changes;
             its arguments are these changes and the answer's JSON.
         success_key: The key whose presence means success without a `message`.
+        holds: If the outcome of a request is unknown, changes that are not repeatable are in doubt instead of sent
+            again, whatever setting `on_unknown_outcome` says, because the next run can see what Braze did.
     """
 
     path: str
@@ -191,6 +193,7 @@ class Endpoint:
     one_array_per_request: bool = False
     count_mismatches: Callable[[Sequence[Change], Mapping[str, Any]], Iterator[str]] = _no_mismatches
     success_key: str = ""
+    holds: bool = False
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
         """Return the request's JSON: the changes, each already `encoded`, without empty arrays."""

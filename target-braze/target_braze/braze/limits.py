@@ -85,6 +85,13 @@ CATALOG_VALUE_LENGTH: Final = 5_000
 CATALOG_ARRAY_ELEMENTS: Final = 100
 CATALOG_LEVELS: Final = 50
 
+# https://www.braze.com/docs/api/endpoints/templates/: name, description and content of a Content Block must be below
+# these; the body of an email template may have 400 KB. A KB is 1,000 bytes here, because Braze does not say.
+CONTENT_BLOCK_NAME_LENGTH: Final = 100
+CONTENT_BLOCK_DESCRIPTION_LENGTH: Final = 250
+CONTENT_BLOCK_BYTES: Final = 50_000
+EMAIL_TEMPLATE_BYTES: Final = 400_001
+
 # All exports of users by id share one rate limit.
 EXPORT_IDS_POOL: Final = "users.export.ids"
 

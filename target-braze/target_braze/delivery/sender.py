@@ -84,7 +84,8 @@ class RequestSender:
 
     def _try(self, request: Request) -> list[tuple[Change, Rejection]]:
         """Settle all changes of the request, or return the ones that made Braze refuse all of it."""
-        counted = [change for change in request if not change.repeatable] if self._hold else []
+        holds = self._hold or request.endpoint.holds
+        counted = [change for change in request if not change.repeatable] if holds else []
         try:
             answer, refused = self._ask(request, resend=not counted)
         except ForbiddenError as error:

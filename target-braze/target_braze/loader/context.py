@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_braze.braze.client import Client
+    from target_braze.braze.named_objects import NamedObjects, ObjectType
     from target_braze.delivery.dispatcher import Dispatcher
     from target_braze.ledger.store import Ledger
     from target_braze.mapping.base.stream_mapping import Defaults
@@ -35,6 +36,7 @@ class Context:
         holds: Reject changes that an earlier run left in doubt instead of sending them again.
         positions: Numbers the records of all streams, from 1.
         likely_types: What the text of each stream's first records looks like, by stream.
+        named_objects: What Braze has of each type whose objects are found by name.
         listed: Item ids that each version of a stream has listed, for streams of catalog items.
     """
 
@@ -51,4 +53,5 @@ class Context:
     holds: bool = False
     positions: Iterator[int] = field(default_factory=lambda: count(1))
     likely_types: dict[str, LikelyTypes] = field(default_factory=dict)
+    named_objects: dict[ObjectType, NamedObjects] = field(default_factory=dict)
     listed: defaultdict[tuple[str, Any], set[str]] = field(default_factory=lambda: defaultdict(set))

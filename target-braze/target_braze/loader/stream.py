@@ -13,6 +13,7 @@ import msgspec
 
 from target_braze.braze import catalogs
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
+from target_braze.braze.named_objects import NamedObjects
 from target_braze.encode import decode, encode
 from target_braze.ledger.store import fingerprint
 from target_braze.loader.lines import JsonLines
@@ -67,6 +68,12 @@ class LoaderStream:
         )
         if self._mapping.catalog is not None and context.estimate is None:
             catalogs.prepare(context.client, self._mapping.catalog, self._notice)
+        self._objects: NamedObjects | None = None
+        if (of := self._mapping.object_type) is not None:
+            if context.estimate is None or context.preflight is not None:
+                self._objects = context.named_objects.setdefault(of, NamedObjects(context.client, of))
+            else:
+                self._notice("a dry run compares objects with those in Braze only if 'preflight' is true")
 
     def write(self, records: Iterable[Mapping[str, Any] | bytes | str], *, version: int | None = None) -> None:
         """Map records and hand their changes to delivery, without waiting until they are delivered.
@@ -166,14 +173,16 @@ class LoaderStream:
         context.delivery.wait_for_room(source.position)
         try:
             changes, absent = self._changes(record, source)
+            new = changes if self._objects is None else self._differing(self._objects, changes)
         except RecordError as error:
             context.reject(source, Rejection(str(error)))
             return
-        if not changes:
-            context.summary.without_changes(source, "left_out")
+        if not new:
+            context.summary.without_changes(source, "unchanged" if changes else "left_out")
             if context.ledger is not None:
                 context.ledger.members.dropped(source.position)
             return
+        changes = new
         for change in changes:
             change.records.append(source)
             if context.bulk and change.endpoint is TRACK:
@@ -261,6 +270,23 @@ class LoaderStream:
         if self._context.estimate is not None:
             self._context.estimate.read(self.name, changes, len(absent))
         return changes, absent
+
+    def _differing(self, objects: NamedObjects, changes: Sequence[Change]) -> list[Change]:
+        """Return the changes that differ from Braze, as updates of objects that exist. A dry run logs what differs.
+
+        Raises:
+            RecordError: Braze has several objects with the name.
+            BrazeError: A request failed.
+        """
+        found = []
+        for change in changes:
+            if (difference := objects.compare(change)) is None:
+                continue
+            found.append(change)
+            if self._context.estimate is not None:
+                for line in difference.lines():
+                    _log.info("stream '%s': %s", self.name, line)
+        return found
 
     def _compile_vanishing(self, *, unsets: bool) -> frozenset[str]:
         if self._context.ledger is not None:

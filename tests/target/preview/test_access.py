@@ -60,6 +60,14 @@ PERMISSIONS = {
     "catalogs.replace_items",
     "catalogs.update_items",
     "catalogs.delete_items",
+    "content_blocks.list",
+    "content_blocks.info",
+    "content_blocks.create",
+    "content_blocks.update",
+    "templates.email.list",
+    "templates.email.info",
+    "templates.email.create",
+    "templates.email.update",
     "custom_attributes.get",
 }
 
@@ -127,6 +135,10 @@ def test_all_that_is_missing_is_named(fifth: int, check: Callable[..., Run], san
         ({"streams": {"s": {"on_delete": "delete_user"}}}, {"users.track", "users.delete"}),
         ({"streams": {"s": {"to": "email_hygiene", "operation": "remove_spam"}}}, {"email.spam.remove"}),
         ({"streams": {"s": {"to": "external_ids"}}}, {"users.external_ids.rename"}),
+        (
+            {"streams": {"s": {"to": "content_blocks"}}},
+            {f"content_blocks.{name}" for name in ("list", "info", "create", "update")},
+        ),
         (
             {"streams": {"s": {"to": "catalog_items", "catalog": {"partial": True}}}},
             {"catalogs.get", "catalogs.create_fields", "catalogs.update_items"},

@@ -97,7 +97,8 @@ class Action(StreamMapping):
         return found[0]
 
     def _report_unused(self, used: Iterable[str]) -> None:
-        unused = [name for name in self._columns.names if name not in {*used}]
+        columns = {*used}
+        unused = [name for name in self._columns.names if name not in columns]
         if unused:
             self._notice(f"columns that {self.to} do not use are not sent: {', '.join(unused)}")
 

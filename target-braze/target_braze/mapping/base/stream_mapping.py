@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from target_braze.braze.catalogs import Catalog
     from target_braze.braze.changes import Endpoint, Semantics
+    from target_braze.braze.named_objects import ObjectType
     from target_braze.mapping.columns import Columns, Dropped, Fields
     from target_braze.records import User
 
@@ -87,6 +88,8 @@ class StreamMapping(ABC):
     """The catalog that must exist before the first record, if the kind loads one."""
     id_column: str = ""
     """The column with the ids of the catalog's items."""
+    object_type: ClassVar[ObjectType | None] = None
+    """The type of its objects, if it creates and updates them by name."""
 
     @override
     def __init_subclass__(cls, *, to: str | None = None) -> None:
@@ -171,6 +174,11 @@ class StreamMapping(ABC):
         fields = self._object(user)
         self._fill(fields, record)
         return [self._as_change(user, fields)]
+
+    @property
+    def named_by(self) -> str:
+        """Return the column that names the object of a record, if it has an `object_type`."""
+        return ""
 
     @property
     def acts_on_delete(self) -> bool:

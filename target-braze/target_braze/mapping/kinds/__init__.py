@@ -17,5 +17,6 @@ from target_braze.mapping.kinds import (  # noqa: F401 - importing a kind regist
     purchases,
     subscriptions,
 )
+from target_braze.mapping.kinds.content import content_blocks, email_templates  # noqa: F401
 
 __all__ = ["KINDS"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tests.target.support.singer import Run
 
 DOCS = Path(__file__).parents[4] / "docs"
-NAMES = ("identities-and-deletions", "subscriptions-and-cohorts", "catalogs", "ledger")
+NAMES = ("identities-and-deletions", "subscriptions-and-cohorts", "catalogs", "content", "ledger")
 PAGES = [(DOCS / f"{name}.md").read_text("utf-8") for name in NAMES]
 EXAMPLE = re.compile(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```")
 EXAMPLES = [example for page in PAGES for example in EXAMPLE.findall(page)]
