@@ -12,6 +12,7 @@ import argparse
 import sqlite3
 import tempfile
 import time
+from collections import deque
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _OBJECTS_A_REQUEST: Final = 75
+# Number of requests that wait while one is sent, as in a run with the default concurrency.
+_READ_AHEAD: Final = 48
 _MB: Final = 1_000_000
 _ENTRY_BYTES: Final = 8  # Size of an attribute.
 _WORKSPACE: Final = "https://rest.iad-01.braze.com"
@@ -57,9 +60,16 @@ def main() -> None:
         ledger = Ledger(path, synchronous=given.synchronous)
         accepted, looked_up = _Watch("accepted"), _Watch("looked up")
         changes = (_change(number, given.attributes) for number in range(given.users))
-        while request := list(islice(changes, _OBJECTS_A_REQUEST)):
-            with accepted:
-                _accept(ledger, request)
+        waiting: deque[list[Change]] = deque()
+        while True:
+            if read := list(islice(changes, _OBJECTS_A_REQUEST)):
+                with accepted:
+                    waiting.append([change for change in read if ledger.news(change)])
+            if waiting and (not read or len(waiting) == _READ_AHEAD):
+                with accepted:
+                    _deliver(ledger, waiting.popleft())
+            elif not read:
+                break
         accepted.report(given.users)
         for number in range(given.users):
             change = _change(number, given.attributes)
@@ -73,11 +83,10 @@ def main() -> None:
         print(f"file: {size / _MB:,.0f} MB, {size / users:.0f} bytes a user of {given.attributes} attributes")
 
 
-def _accept(ledger: Ledger, request: Sequence[Change]) -> None:
-    """Have the ledger process a request as in a run, from reading its records to the response."""
-    news = [change for change in request if ledger.news(change)]
-    ledger.under_way(news)
-    ledger.settle(news, "accepted")
+def _deliver(ledger: Ledger, request: Sequence[Change]) -> None:
+    """Have the ledger process a request as in a run, from before it is sent to the response."""
+    ledger.under_way(request)
+    ledger.settle(request, "accepted")
 
 
 class _Watch:

@@ -76,6 +76,7 @@ class Change(msgspec.Struct, eq=False):
         records: The records that it was made from.
         others: Other users that it affects, as a merge does: their changes keep their order as well.
         fingerprint: Hash that identifies a counted change in the ledger.
+        object_hash: Hash of all attributes that its record sets, in the ledger; None if it adds to stored values.
         key: The one thing that it sets, such as a subscription group: a later change with this key replaces this one.
         apart: It must not share a request with an earlier change to this user.
         apart_points: Data points that the changes merged into this one would have cost one by one.
@@ -91,6 +92,7 @@ class Change(msgspec.Struct, eq=False):
     records: list[Record] = msgspec.field(default_factory=list)
     others: tuple[User, ...] = ()
     fingerprint: bytes | None = None
+    object_hash: bytes | None = None
     key: str | None = None
     apart: bool = False
     apart_points: int = 0
@@ -135,9 +137,14 @@ class Change(msgspec.Struct, eq=False):
         if fields is None:
             return False
         earlier.apart_points = (earlier.apart_points or earlier.data_points) + (self.apart_points or self.data_points)
-        earlier.given, earlier.encoded, earlier.points = fields, None, None
+        earlier.replace(fields)
+        earlier.object_hash = self.object_hash
         earlier.records += self.records
         return True
+
+    def replace(self, fields: dict[str, Any]) -> None:
+        """Replace the fields of the object."""
+        self.given, self.encoded, self.points = fields, None, None
 
 
 def _no_mismatches(_accepted: Sequence[Change], _document: Mapping[str, Any]) -> Iterator[str]:

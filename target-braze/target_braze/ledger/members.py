@@ -104,6 +104,11 @@ class Members:
 
     # The ledger calls these while it holds the lock, in a transaction.
 
+    @property
+    def has_listed(self) -> bool:
+        """Whether there are listed members to write."""
+        return bool(self._named)
+
     def write(self) -> None:
         """Write the listed members."""
         if self._named:

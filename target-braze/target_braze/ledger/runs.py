@@ -14,9 +14,6 @@ from typing import TYPE_CHECKING, Final
 from target_braze.ledger.file import LedgerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from target_braze.braze.changes import Change
     from target_braze.ledger.file import Database
 
 TABLE: Final = "CREATE TABLE IF NOT EXISTS run (number INTEGER NOT NULL, beyond INTEGER NOT NULL);"
@@ -82,15 +79,15 @@ class Runs:
         self.number = max(self.number, self._sealed())
         self._db.execute("UPDATE run SET number = ?", (self.number,))
 
-    def sending(self, changes: Iterable[Change]) -> None:
-        """Record the last position among changes about to be sent, counting only those that a later one can replace."""
-        sent = self._sent
-        for change in changes:
-            if change.semantics.coalesce is not None:
-                sent = max(sent, change.records[-1].position)
-        self._sent = sent
+    def sending(self, position: int) -> None:
+        """Record that changes up to this position may be sent, counting only those that a later one can replace."""
+        self._sent = max(self._sent, position)
         self._reach = max(self._reach, self._sent)
         self.write()
+
+    def is_beyond(self, position: int) -> bool:
+        """Return whether the position is beyond those recorded by `sending`."""
+        return position > self._sent
 
     def covered(self, position: int) -> None:
         """Record that a STATE was emitted that covers the records up to this position."""

@@ -9,16 +9,16 @@ Braze has no idempotency key, and bills an unchanged value like a changed one
 from __future__ import annotations
 
 import sqlite3
-import struct
 import threading
-from collections import Counter, defaultdict
+from collections import defaultdict
 from contextlib import suppress
 from hashlib import blake2b
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.ledger.attributes import NOT_VALUES, Attributes, object_hash
+from target_braze.ledger.attributes import TABLES as ATTRIBUTES
 from target_braze.ledger.erasure import erase
 from target_braze.ledger.file import LedgerError, open_file, today
 from target_braze.ledger.members import TABLES as MEMBERS
@@ -27,8 +27,8 @@ from target_braze.ledger.runs import TABLE as RUN
 from target_braze.ledger.runs import Runs
 from target_braze.ledger.sample import TABLE as SAMPLE
 from target_braze.ledger.sample import Sample
-from target_braze.mapping.coalescing import accumulates
-from target_braze.mapping.identifiers import DEFAULT
+from target_braze.ledger.unsettled import TABLE as ASKED
+from target_braze.ledger.unsettled import Unsettled, UnsettledUsers, changes_attributes, row_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,22 +38,18 @@ if TYPE_CHECKING:
     from target_braze.records import User
 
 
-# Attribute name as a number, and hash of its value. Six-byte hashes of different values match once in 280 trillion
-# comparisons, and ten million users with ten attributes fit into two gigabytes.
-_ENTRY: Final = struct.Struct("<H6s")
 _UNDER_WAY: Final = 0
 _ACCEPTED: Final = 1
 
 _TABLES: Final = f"""
-CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
-CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
     WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS asked (id INTEGER PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS made (
     stream TEXT NOT NULL, name TEXT NOT NULL, replaced INTEGER NOT NULL, day INTEGER NOT NULL,
     PRIMARY KEY (stream, name)
 ) WITHOUT ROWID;
+{ATTRIBUTES}
+{ASKED}
 {MEMBERS}
 {SAMPLE}
 {RUN}
@@ -82,12 +78,13 @@ class Ledger:
             raise
         # Number of records after the last run's last STATE that it sent changes from and this run may read again.
         self.stretch = self._runs.beyond
-        self._ids: dict[str, int] = dict(self._db.execute("SELECT name, id FROM attributes"))
-        # Number of unsettled changes by user: until they settle, what Braze has for these users is unknown.
-        self._unsettled: Counter[User] = Counter()
+        self._attributes = Attributes(self._db)
+        self._unsettled = UnsettledUsers(self._db)
+        # Position of the last record with a change that a later one can replace.
+        self._last = 0
         self._pending: set[bytes] = set()
         # Fields of each stream's changes that the table `made` already holds or that are not attributes.
-        self._made: defaultdict[str, set[str]] = defaultdict(lambda: {*_NOT_VALUES})
+        self._made: defaultdict[str, set[str]] = defaultdict(lambda: {*NOT_VALUES})
         # Fingerprints that an earlier run left in doubt and this one sends again.
         self._doubted: set[bytes] = set()
         self.members = Members(self._db, self._lock)
@@ -142,11 +139,12 @@ class Ledger:
         """
         if change.semantics.sets_attributes:
             stream = change.records[0].stream
-            if not self._made[stream].issuperset(change.fields):
-                # For example traits, which no SCHEMA announces.
+            # A SCHEMA announces everything that is encoded, but for example no traits.
+            if change.encoded is None and not self._made[stream].issuperset(change.fields):
                 self.made(stream, dict.fromkeys(change.fields.keys() - self._made[stream], False))
-            fresh = self._fresh(change, absent)
-        elif change.fingerprint is None:
+            change.object_hash = object_hash(change)
+            return self._has_new_values(change, absent)
+        if change.fingerprint is None:
             fresh = True
         elif change.fingerprint in self._pending:
             fresh = False
@@ -158,8 +156,7 @@ class Ledger:
                 self._doubted.add(change.fingerprint)
         if fresh:
             with self._lock:
-                for user in change.users:
-                    self._unsettled[user] += 1
+                self._add_unsettled(change)
                 if change.fingerprint is not None:
                     self._pending.add(change.fingerprint)
         return fresh
@@ -173,18 +170,24 @@ class Ledger:
         """Record changes before they are sent, in case of a crash before the answer, and members listed so far."""
         day = today()
         rows = [(change.fingerprint, _UNDER_WAY, day) for change in changes if change.fingerprint is not None]
-        with self._lock, self._db:
-            self.members.write()
-            self._runs.sending(changes)
-            self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
-            self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", _askers(changes))
+        users = _users(changes)
+        last = max((one.records[-1].position for one in changes if one.semantics.coalesce is not None), default=0)
+        with self._lock:
+            # An earlier write may have covered all of this.
+            if rows or self.members.has_listed or self._runs.is_beyond(last) or not self._unsettled.are_marked(users):
+                with self._db:
+                    self.members.write()
+                    self._runs.sending(max(last, self._last))
+                    self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+                    self._unsettled.mark(users)
+            self._unsettled.sent(users)
 
     def withdraw(self, changes: Sequence[Change]) -> None:
         """Undo `under_way` for changes that did not reach Braze."""
         rows = [(one.fingerprint,) for one in changes if one.fingerprint and one.fingerprint not in self._doubted]
         with self._lock, self._db:
             self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
-            self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
+            self._unsettled.unmark(_users(changes))
 
     def doubt(self, changes: Iterable[Change]) -> None:
         """Forget the attributes that these changes may or may not have changed in Braze."""
@@ -199,20 +202,19 @@ class Ledger:
         # If a power failure undoes this, the changes are still in flight in the file, so they are only sent once more.
         with self._lock, self._db.unsynced():
             self.members.settle(changes, accepted=outcome == "accepted")
+            if outcome == "accepted":
+                self._learn([change for change in changes if change.semantics.sets_attributes], day)
             for change in changes:
-                for user in change.users:
-                    self._unsettled[user] -= len(change.records)
-                    if not self._unsettled[user]:
-                        del self._unsettled[user]
+                semantics = change.semantics
                 if change.fingerprint is not None:
                     self._record_outcome(change.fingerprint, outcome, day)
-                elif outcome == "rejected":
-                    continue
-                elif change.semantics.sets_attributes and outcome == "accepted":
-                    self._learn(change, day)
-                elif change.semantics.sets_attributes or change.semantics.moves_attributes:
+                elif (outcome != "rejected" and semantics.moves_attributes) or (
+                    outcome == "in doubt" and semantics.sets_attributes
+                ):
                     self._forget_users(change)
-            self._db.executemany("DELETE FROM asked WHERE id = ?", _askers(changes))
+            self._unsettled.unmark(_users(changes))
+            for change in changes:
+                self._unsettled.release(change)
 
     def sample(self, count: int) -> list[str]:
         """Return the external IDs of up to `count` random users."""
@@ -221,29 +223,22 @@ class Ledger:
 
     def accepted(self, user: User) -> dict[str, bytes]:
         """Return the digests of a user's accepted values, by attribute."""
-        names = {number: name for name, number in self._ids.items()}
-        return {names[number]: value for number, value in (self._known(_id(user)) or {}).items()}
+        return self._attributes.by_name(row_number(user))
 
-    def learn(self, changes: Iterable[Change]) -> None:
+    def learn(self, changes: Sequence[Change]) -> None:
         """Record attributes that Braze is known to have."""
-        day = today()
         with self._lock, self._db:
-            for change in changes:
-                self._learn(change, day)
+            self._learn(changes, today())
 
     def forget(self, user: User, names: Iterable[str]) -> None:
         """Forget these attributes of a user."""
-        key = _id(user)
         with self._lock, self._db:
-            known = self._known(key) or {}
-            for name in names:
-                known.pop(self._ids[name], None)
-            self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), key))
+            self._attributes.forget(row_number(user), names)
 
     def erase(self, users: Iterable[User]) -> int:
         """Remove all traces of these users from the file, and return how many rows there were."""
         with self._lock:
-            return erase(self._db, {_id(user): user for user in users})
+            return erase(self._db, {row_number(user): user for user in users})
 
     def prune(self, days: int) -> dict[str, int]:
         """Forget rows that are older than `days` days, and return the number of deleted rows by table."""
@@ -279,46 +274,52 @@ class Ledger:
             self.members.flush()
             with self._lock, self._db:
                 self._runs.write()
+                self._unsettled.unmark_unsent()
         with self._lock, suppress(sqlite3.DatabaseError):
             self._db.close()
 
-    def _fresh(self, change: Change, absent: Iterable[str]) -> bool:
+    def _has_new_values(self, change: Change, absent: Iterable[str]) -> bool:
+        """Reduce the change to the values that Braze does not have. Return False if nothing is left."""
+        user = change.user
         with self._lock:
-            if self._unsettled[change.user]:
-                return True  # the next record lacks the same attributes, so they can be removed then
-            known = self._known(_id(change.user))
-        if known is None:
-            return True
-        identifiers = _IDENTIFIERS[change.user[0]]
-        numbers, fields = self._ids, change.fields
-        for name in fields.keys() - identifiers:
-            accepted = known.get(numbers.get(name, -1))
-            if accepted is not None and accepted == digest(fields[name]) and not accumulates(fields[name]):
-                del fields[name]
-        for name in absent:
-            if name not in identifiers and known.get(self._ids.get(name, -1), _NULL) != _NULL:
-                fields.setdefault(name, None)
-        return not identifiers.issuperset(fields)
+            if user in self._unsettled:
+                # The next record lacks the same attributes, so they can be removed then.
+                self._add_unsettled(change)
+                return True
+            unsettled = Unsettled(row_number(user))
+            hashes = self._attributes.hashes(unsettled.number)
+            if hashes is None:
+                unsettled.is_new = True
+                self._unsettled[user] = unsettled
+                self._add_unsettled(change)
+                return True
+        if not self._attributes.reduce(change, hashes, absent):
+            return False
+        with self._lock:
+            self._unsettled[user] = unsettled
+            self._add_unsettled(change)
+        return True
 
-    def _learn(self, change: Change, day: int) -> None:
-        key = _id(change.user)
-        known = self._known(key) or {}
-        identifiers = _IDENTIFIERS[change.user[0]]
-        numbers = self._ids
-        for name, value in change.fields.items():
-            if name in identifiers:
-                continue
-            number = numbers[name] if name in numbers else self._number(name)
-            if accumulates(value):
-                known.pop(number, None)
-            else:
-                known[number] = digest(value)
-        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", (key, _pack(known), day))
-        self._sample.add(key, change.user)
+    def _add_unsettled(self, change: Change) -> None:
+        self._unsettled.add(change)
+        if change.semantics.coalesce is not None:
+            self._last = change.records[-1].position
+
+    def _learn(self, changes: Iterable[Change], day: int) -> None:
+        learned: dict[int, bytes] = {}
+        for change in changes:
+            unsettled = self._unsettled.get(change.user)
+            number = row_number(change.user) if unsettled is None else unsettled.number
+            hashes = learned.get(number)
+            if hashes is None and not (unsettled and unsettled.is_new):
+                hashes = self._attributes.hashes(number)
+            learned[number] = self._attributes.learn(change, hashes)
+            self._sample.add(number, change.user)
+        self._attributes.write(learned, day)
 
     def _forget_users(self, change: Change) -> None:
         """Forget the attributes of the change's users."""
-        for number in map(_id, change.users):
+        for number in map(self._unsettled.number, change.users):
             self._db.execute("DELETE FROM users WHERE id = ?", (number,))
             self._sample.forget(number)
 
@@ -329,21 +330,12 @@ class Ledger:
                 self._db.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM asked)")  # noqa: S608
             self._db.execute("DELETE FROM asked")
 
-    def _known(self, key: int) -> dict[int, bytes] | None:
-        row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (key,)).fetchone()
-        return None if row is None else dict(_ENTRY.iter_unpack(row[0]))
-
     def _record_outcome(self, fingerprint: bytes, outcome: str, day: int) -> None:
         self._pending.discard(fingerprint)
         if outcome == "accepted":
             self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, _ACCEPTED, day))
         elif outcome == "rejected":
             self._db.execute("DELETE FROM sent WHERE fingerprint = ?", (fingerprint,))
-
-    def _number(self, name: str) -> int:
-        number = self._ids[name] = len(self._ids)
-        self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
-        return number
 
     def _outcome(self, fingerprint: bytes) -> int | None:
         with self._lock:
@@ -366,35 +358,6 @@ def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
     return blake2b(text, digest_size=16).digest()
 
 
-_NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
-
-
-_IDENTIFIERS: Final = {kind: _NOT_VALUES | {kind} for kind in DEFAULT}
-_ENCODE: Final = msgspec.json.Encoder(order="sorted").encode
-
-
-def _pack(known: Mapping[int, bytes]) -> bytes:
-    return struct.pack("<" + "H6s" * len(known), *chain.from_iterable(known.items()))
-
-
-def digest(value: object) -> bytes:
-    """Return the hash that the ledger keeps of a value."""
-    return blake2b(_ENCODE(value), digest_size=6).digest()
-
-
-_NULL: Final = digest(None)
-
-
-def _askers(changes: Iterable[Change]) -> list[tuple[int]]:
-    """Return the row numbers of users whose attributes the changes set or move."""
-    return [
-        (_id(user),)
-        for change in changes
-        if change.semantics.sets_attributes or change.semantics.moves_attributes
-        for user in change.users
-    ]
-
-
-def _id(user: User) -> int:
-    """Return the user's row number: 63 bits of a hash. Of 180,000 files of ten million users, one has a collision."""
-    return int.from_bytes(blake2b("\0".join(user).encode(), digest_size=8).digest(), "big") >> 1
+def _users(changes: Iterable[Change]) -> list[User]:
+    """Return the users whose attributes the changes set or move."""
+    return [user for change in changes if changes_attributes(change) for user in change.users]

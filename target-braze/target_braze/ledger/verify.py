@@ -17,8 +17,8 @@ import msgspec
 
 from target_braze.braze import answers, limits
 from target_braze.braze.client import BrazeError, ForbiddenError
+from target_braze.ledger.attributes import digest
 from target_braze.ledger.file import LedgerError
-from target_braze.ledger.store import digest
 from target_braze.mapping.values.standard_fields import STANDARD
 from target_braze.mapping.values.times import looks_like_time, to_moment
 

@@ -133,7 +133,11 @@ class LoaderStream:
     def fast_record(self) -> type[msgspec.Struct] | None:
         """The struct that `receive_fast` takes; None if each record needs a closer look."""
         context = self._context
-        looks = context.estimate is not None or context.ledger is not None or context.defaults.guard.counts_users
+        looks = context.estimate is not None or context.defaults.guard.counts_users
+        if context.ledger is not None:
+            # The ledger needs the record itself to tell events apart, to list members, and to find missing columns.
+            sets = all(one.sets_attributes for one in self._mapping.semantics)
+            looks |= not sets or self._mapping.acts_on_delete or bool(self._vanishing)
         return None if looks else self._mapping.fast_path.record
 
     def receive_fast(self, columns: msgspec.Struct, line: bytes, schema: dict[str, Any]) -> bool:
@@ -152,9 +156,18 @@ class LoaderStream:
             return False
         if self._likely_types.wants_more:
             self._likely_types.see(decode(line)["record"])
-        change.records.append(self._record(line, schema, len(line)))
+        source = self._record(line, schema, len(line))
+        change.records.append(source)
         if self._context.bulk and change.endpoint is TRACK:
             change.endpoint = TRACK_BULK
+        if self._context.ledger is not None:
+            self._context.delivery.wait_for_room(source.position)
+            before = change.data_points
+            if not self._context.ledger.news(change):
+                self.counts.saved_by_ledger += before
+                self._context.summary.without_changes(source, "unchanged")
+                return True
+            self.counts.saved_by_ledger += before - change.data_points
         self._context.delivery.add(change)
         return True
 

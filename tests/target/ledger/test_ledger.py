@@ -71,6 +71,34 @@ def test_what_braze_has_is_not_sent_again_and_state_leaves_all_the_same(
     assert run.summary["total"]["unchanged"] == 2
 
 
+def test_what_another_stream_replaced_is_sent_again(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
+    gold = customers({"external_id": "c-1", "plan": "gold", "n": 1}, plan=TEXT, n=INTEGER)
+    silver = Stream("others", {"external_id": TEXT, "plan": TEXT}, [{"external_id": "c-1", "plan": "silver"}])
+    streams = {"customers": {"to": "attributes"}, "others": {"to": "attributes"}}
+    for stream in (gold, silver, gold):
+        run_target(stream, ledger_path=ledger, streams=streams)
+    assert [body["attributes"] for body in bodies(sandbox)] == [
+        [{"external_id": "c-1", "plan": "gold", "n": 1}],
+        [{"external_id": "c-1", "plan": "silver"}],
+        [{"external_id": "c-1", "plan": "gold"}],
+    ]
+
+
+@pytest.mark.parametrize("column", [TEXT, {"type": ["string", "integer"]}], ids=["fast", "full"])
+def test_an_unchanged_record_saves_its_data_points_on_both_paths(
+    column: dict[str, Any], sandbox: Sandbox, run_target: RunTarget, ledger: str
+) -> None:
+    stream = customers({"external_id": "c-1", "plan": "gold", "n": 1}, plan=column, n=INTEGER)
+    first = run_target(stream, ledger_path=ledger)
+    again = run_target(stream, ledger_path=ledger)
+    changed = run_target(
+        customers({"external_id": "c-1", "plan": "gold", "n": 2}, plan=column, n=INTEGER), ledger_path=ledger
+    )
+    assert [run.summary["total"]["data_points"] for run in (first, again, changed)] == [2, 0, 1]
+    assert [run.summary["total"]["saved_by_ledger"] for run in (first, again, changed)] == [0, 2, 1]
+    assert bodies(sandbox)[1:] == [{"attributes": [{"external_id": "c-1", "n": 2}]}]
+
+
 def test_of_a_user_only_what_changed_is_sent(sandbox: Sandbox, run_target: RunTarget, ledger: str) -> None:
     run_target(customers({"external_id": "c-1", "plan": "gold", "n": 1}, plan=TEXT, n=INTEGER), ledger_path=ledger)
     sandbox.reset()

@@ -1,0 +1,142 @@
+"""Attributes: hashes of what Braze has accepted for each user, of each value and of the last object as a whole.
+
+Most records repeat what was sent before. The hash of the whole object shows that without a look at each value.
+"""
+
+from __future__ import annotations
+
+import struct
+from hashlib import blake2b
+from itertools import chain
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from target_braze.encode import encode
+from target_braze.mapping.coalescing import accumulates
+from target_braze.mapping.identifiers import DEFAULT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from target_braze.braze.changes import Change
+    from target_braze.ledger.file import Database
+
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS attributes (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, day INTEGER NOT NULL);
+"""
+
+# Six-byte hashes of different values match once in 280 trillion comparisons, and ten million users with ten attributes
+# fit into two gigabytes.
+_HASH_BYTES: Final = 6
+# Attribute name as a number, and hash of its value. A user's entries may be followed by one hash without a number: of
+# the last object, if all of its values are still what Braze has.
+_ENTRY: Final = struct.Struct(f"<H{_HASH_BYTES}s")
+
+NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
+_IDENTIFIERS: Final = {kind: NOT_VALUES | {kind} for kind in DEFAULT}
+_SORTED: Final = msgspec.json.Encoder(order="sorted").encode
+
+
+class Attributes:
+    """Keeps the tables, in the ledger's transactions and under its lock. A user is the number of its row."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._numbers: dict[str, int] = dict(db.execute("SELECT name, id FROM attributes"))
+
+    def hashes(self, user: int) -> bytes | None:
+        """Return a user's hashes as stored, or None."""
+        row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (user,)).fetchone()
+        return None if row is None else row[0]
+
+    def by_name(self, user: int) -> dict[str, bytes]:
+        """Return the digests of a user's accepted values, by attribute."""
+        names = {number: name for name, number in self._numbers.items()}
+        return {names[number]: value for number, value in _unpack(self.hashes(user)).items()}
+
+    def reduce(self, change: Change, hashes: bytes, absent: Iterable[str]) -> bool:
+        """Remove from the change what a user with these hashes has. Return False if nothing is left.
+
+        Unset the attributes that are `absent` from the record, if the user has them. Needs no lock.
+        """
+        is_whole = change.object_hash is not None and change.object_hash == hashes[_end(hashes) :]
+        if is_whole and not absent:
+            return False
+        identifiers = _IDENTIFIERS[change.user[0]]
+        known, number_of = _unpack(hashes), self._numbers.get
+        fields = {
+            name: value
+            for name, value in change.fields.items()
+            if name in identifiers
+            or (accepted := known.get(number_of(name, -1))) is None
+            or accepted != digest(value)
+            or accumulates(value)
+        }
+        for name in absent:
+            if name not in identifiers and known.get(number_of(name, -1), _NULL) != _NULL:
+                fields.setdefault(name, None)
+        if fields != change.fields:
+            change.replace(fields)
+        return not identifiers.issuperset(fields)
+
+    def learn(self, change: Change, hashes: bytes | None) -> bytes:
+        """Return a user's hashes after Braze has accepted the change."""
+        known = _unpack(hashes)
+        identifiers = _IDENTIFIERS[change.user[0]]
+        for name, value in change.fields.items():
+            if name in identifiers:
+                continue
+            number = self._numbers[name] if name in self._numbers else self._number(name)
+            if accumulates(value):
+                known.pop(number, None)
+            else:
+                known[number] = digest(value)
+        return _pack(known) + (change.object_hash or b"")
+
+    def write(self, users: Mapping[int, bytes], day: int) -> None:
+        """Write the hashes of users."""
+        # In the order of the table, so that neighbors are on pages that were just read.
+        rows = [(user, hashes, day) for user, hashes in sorted(users.items())]
+        self._db.executemany("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", rows)
+
+    def forget(self, user: int, names: Iterable[str]) -> None:
+        """Forget these attributes of a user."""
+        known = _unpack(self.hashes(user))
+        for name in names:
+            known.pop(self._numbers[name], None)
+        self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), user))
+
+    def _number(self, name: str) -> int:
+        number = self._numbers[name] = len(self._numbers)
+        self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
+        return number
+
+
+def digest(value: object) -> bytes:
+    """Return the hash that the ledger keeps of a value."""
+    return blake2b(_SORTED(value), digest_size=_HASH_BYTES).digest()
+
+
+def object_hash(change: Change) -> bytes | None:
+    """Return the hash of a change's object, or None if it adds to the stored values each time it is sent."""
+    if not change.repeatable:
+        return None
+    return blake2b(change.encoded or encode(change.fields), digest_size=_HASH_BYTES).digest()
+
+
+_NULL: Final = digest(None)
+
+
+def _end(hashes: bytes) -> int:
+    """Return where the entries end."""
+    return len(hashes) - len(hashes) % _ENTRY.size
+
+
+def _pack(known: Mapping[int, bytes]) -> bytes:
+    return struct.pack("<" + f"H{_HASH_BYTES}s" * len(known), *chain.from_iterable(known.items()))
+
+
+def _unpack(hashes: bytes | None) -> dict[int, bytes]:
+    return {} if hashes is None else dict(_ENTRY.iter_unpack(hashes[: _end(hashes)]))
