@@ -14,10 +14,30 @@ def rounds(one: AdaptiveConcurrency, count: int, seconds: float, *, attempt: int
 def test_it_grows_to_the_ceiling_while_answers_stay_quick() -> None:
     one = AdaptiveConcurrency(16)
     assert one.limit == 4
-    rounds(one, 12, 0.05)
+    rounds(one, 1, 0.05)
+    assert one.limit == 8
+    rounds(one, 1, 0.05)
     assert one.limit == 16
     rounds(one, 5, 0.05)
     assert one.limit == 16
+
+
+def test_it_reaches_the_largest_ceiling_within_five_rounds() -> None:
+    one = AdaptiveConcurrency(128)
+    rounds(one, 5, 0.2)
+    assert one.limit == 128
+
+
+def test_the_first_trouble_halves_it_and_ends_the_doubling() -> None:
+    one = AdaptiveConcurrency(128)
+    rounds(one, 3, 0.05)
+    assert one.limit == 32
+    rounds(one, 1, 0.05, attempt=2)
+    assert one.limit == 16
+    rounds(one, 2, 0.05)
+    assert one.limit == 18
+    rounds(one, 1, 0.05, attempt=2)
+    assert one.limit == 14
 
 
 def test_it_does_not_grow_where_more_is_not_used() -> None:
