@@ -39,7 +39,6 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("POST /sends/id/create", "Names a send in advance, for programs that send messages."),
     ("POST .*/schedule/", "Schedules messages to people."),
     ("POST .*(/send$|/live_activity/)", "Sends messages to people."),
-    ("POST /cdi/", "Starts a job of Cloud Data Ingestion."),
     ("[^G].* /(app_group/sdk_authentication|apps/push_credential)/", "Changes keys and credentials of apps."),
     ("[^G].* /scim/", "Changes who may sign in to the dashboard."),
     ("[^G].* /data_objects/", "No kind writes Data Objects yet."),

@@ -181,6 +181,7 @@ class Endpoint:
         success_key: The key whose presence means success without a `message`.
         holds: If the outcome of a request is unknown, changes that are not repeatable are in doubt instead of sent
             again, whatever setting `on_unknown_outcome` says, because the next run can see what Braze did.
+        refusals: Statuses that a single change in a request can cause. All others end the run.
     """
 
     path: str
@@ -201,6 +202,7 @@ class Endpoint:
     count_mismatches: Callable[[Sequence[Change], Mapping[str, Any]], Iterator[str]] = _no_mismatches
     success_key: str = ""
     holds: bool = False
+    refusals: frozenset[int] = frozenset({400, 413})
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
         """Return the request's JSON: the changes, each already `encoded`, without empty arrays."""

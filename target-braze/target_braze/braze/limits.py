@@ -103,6 +103,7 @@ _PER_MINUTE: Final = {
     "external_ids": 1_000,
     "subscriptions": 5_000,
     "catalog_items": 16_000,
+    "cdi_sync": 20,
 }
 _OTHERS_PER_MINUTE: Final = 250_000 / 60
 

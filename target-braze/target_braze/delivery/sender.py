@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from target_braze.braze.changes import Request
 from target_braze.braze.client import BrazeError, ForbiddenError, RefusedError, UnavailableError
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from target_braze.ledger.store import Ledger
 
 _log = logging.getLogger("target-braze")
-
-# Statuses that a single change in a request can cause.
-_CAUSED_BY_A_CHANGE: Final = frozenset({400, 413})
 
 
 class RequestSender:
@@ -95,7 +92,7 @@ class RequestSender:
                 status=error.status,
             ) from None
         except RefusedError as error:
-            if error.status not in _CAUSED_BY_A_CHANGE:
+            if error.status not in request.endpoint.refusals:
                 raise BrazeError(f"{error}{request.endpoint.hint}", status=error.status) from None
             return self._find_refused(request, error)
         except UnavailableError as error:

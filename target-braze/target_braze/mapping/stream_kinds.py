@@ -106,7 +106,7 @@ def taken_for(mapping: StreamMapping, stream: str, key: str | None, entry: Mappi
             f"taken for {kind}, {why}; items of '{mapping.catalog.name}' are identified by column '{mapping.id_column}'"
         )
     if mapping.named_by:
-        return f"taken for {kind}, {why}; they are identified by column '{mapping.named_by}'"
+        return f"taken for {kind}, {why}; they are identified by {mapping.named_by}"
     parts = (f"{part} in column '{columns[0]}'" for part, columns in mapping.sources.items())
     return f"taken for {kind}, {why}; users are identified by {', '.join(parts)}"
 

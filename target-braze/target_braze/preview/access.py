@@ -2,11 +2,12 @@
 
 Braze checks a key's permission before it looks at a request's body (https://www.braze.com/docs/api/basics/#rest-api-key).
 A write without a body names no user, address or item, so it changes nothing, whether Braze refuses it or not. Requests
-about a catalog name one that does not exist.
+about a catalog or an integration name one that does not exist.
 """
 
 from __future__ import annotations
 
+import re
 import secrets
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 # Seconds by which clocks may differ: Braze replaces the time of an event that lies in the future.
 _CLOCK_SKEW: Final = 60.0
-_NAME: Final = "{catalog_name}"
+_PLACEHOLDER: Final = re.compile(r"\{\w+\}")
 
 
 class _Probe(NamedTuple):
@@ -38,7 +39,7 @@ class _Probe(NamedTuple):
 
 # Requests that only read.
 _CATALOGS: Final = _Probe("catalogs.get", "GET", "/catalogs", "catalogs")
-_ITEMS: Final = _Probe("catalogs.get_items", "GET", f"/catalogs/{_NAME}/items", "catalog_item")
+_ITEMS: Final = _Probe("catalogs.get_items", "GET", "/catalogs/{catalog_name}/items", "catalog_item")
 _ATTRIBUTES: Final = _Probe("custom_attributes.get", "GET", "/custom_attributes", "exports by the hour")
 _PROFILES: Final = _Probe("users.export.ids", "POST", "/users/export/ids", limits.EXPORT_IDS_POOL)
 
@@ -109,7 +110,7 @@ def _send(client: Client, probe: _Probe) -> None:
         UnauthorizedError: The key is wrong or, according to some of Braze's pages, lacks the permission.
         BrazeError: There is no answer, or it is not Braze's.
     """
-    path = probe.path.replace(_NAME, f"target-braze-test-{secrets.token_hex(8)}")
+    path = _PLACEHOLDER.sub(f"target-braze-test-{secrets.token_hex(8)}", probe.path)
     try:
         body = client.request(probe.method, path, pool=probe.pool, body=None if probe.method == "GET" else b"{}").body
     except RefusedError as error:

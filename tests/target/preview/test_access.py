@@ -60,6 +60,7 @@ PERMISSIONS = {
     "catalogs.replace_items",
     "catalogs.update_items",
     "catalogs.delete_items",
+    "cdi.integration_sync",
     "content_blocks.list",
     "content_blocks.info",
     "content_blocks.create",

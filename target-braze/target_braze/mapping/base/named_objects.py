@@ -91,7 +91,7 @@ class NamedObject(Action):
     @property
     @override
     def named_by(self) -> str:
-        return self._fields[self.object_type.name_key].column
+        return f"column '{self._fields[self.object_type.name_key].column}'"
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:

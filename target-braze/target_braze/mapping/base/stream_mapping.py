@@ -177,7 +177,7 @@ class StreamMapping(ABC):
 
     @property
     def named_by(self) -> str:
-        """Return the column that names the object of a record, if it has an `object_type`."""
+        """Return what names the object of a record, in words, if that is neither a user nor a catalog item."""
         return ""
 
     @property

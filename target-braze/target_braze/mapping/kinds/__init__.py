@@ -5,7 +5,6 @@ from target_braze.mapping.kinds import (  # noqa: F401 - importing a kind regist
     aliases,
     attributes,
     calls,
-    catalog_items,
     cohorts,
     deletions,
     email_hygiene,
@@ -17,6 +16,11 @@ from target_braze.mapping.kinds import (  # noqa: F401 - importing a kind regist
     purchases,
     subscriptions,
 )
-from target_braze.mapping.kinds.content import content_blocks, email_templates  # noqa: F401
+from target_braze.mapping.kinds.workspace import (  # noqa: F401
+    catalog_items,
+    cdi_syncs,
+    content_blocks,
+    email_templates,
+)
 
 __all__ = ["KINDS"]

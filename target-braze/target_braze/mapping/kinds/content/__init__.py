@@ -1,1 +1,0 @@
-"""Kinds that write content of the workspace, such as templates: one module per value of `to:`; nothing about users."""
