@@ -53,7 +53,9 @@ class FastFields:
         self.record = self._struct([*(field.column for field in fields), *others], types)
         """The struct of a record with nothing unusual."""
         self._object = self._struct([field.name for field in fields], [Any] * self._sent)
-        self._texts = [place for place, one in enumerate(fields) if one.exact_type is str and one.watched]
+        self._texts = [
+            (place, one.convert) for place, one in enumerate(fields) if one.exact_type is str and one.watched
+        ]
         self._loose = [
             (place, one.convert, one.exact_type) for place, one in enumerate(fields) if one.exact_type not in _TYPES
         ]
@@ -67,11 +69,11 @@ class FastFields:
         columns = astuple(record)
         values = [*columns[: self._sent]]
         absent = self._absent
-        for place in self._texts:
+        for place, convert in self._texts:
             value = values[place]
             # See `Fields.fill` for the reason.
             if value and ("0" <= value < ":" or value[3:4] == " ") and looks_like_time(value):
-                raise ValueError(value)
+                values[place] = convert(value)
         for place, convert, quick in self._loose:
             value = values[place]
             if type(value) is float and quick is float and -_MOST < value < _MOST:
@@ -105,12 +107,13 @@ class FastFields:
 class FastPath:
     """Turns most records of a stream into one change each; closed unless the mapping opens it.
 
-    It also carries the mapping's notices, because a record that needs a notice must take the full path.
+    It also carries the mapping's notices: those of a record that the full path has to map again are discarded.
     """
 
     def __init__(self, report: Callable[[str], None]) -> None:
         self._report = report
-        self._is_running = False
+        # Notices of the record on the fast path, or None.
+        self._notices: list[str] | None = None
         self._fields: FastFields | None = None
 
     def open(
@@ -137,20 +140,18 @@ class FastPath:
         return None if self._fields is None else self._fields.record
 
     def notice(self, text: str) -> None:
-        """Report something to the user.
-
-        Raises:
-            ValueError: The record is on the fast path, so the full path has to report it.
-        """
-        if self._is_running:
-            raise ValueError(text)
-        self._report(text)
+        """Report something to the user."""
+        if self._notices is None:
+            self._report(text)
+        else:
+            self._notices.append(text)
 
     def change(self, record: msgspec.Struct) -> Change | None:
         """Return the change for a record read into the struct `record`, or None if it must take the full path."""
         if self._fields is None:
             return None
-        self._is_running = True
+        notices: list[str] = []
+        self._notices = notices
         try:
             encoded, number, others = self._fields.read(record)
             user = self._rule.find(others)
@@ -160,7 +161,9 @@ class FastPath:
         except (RecordError, ValueError):
             return None
         finally:
-            self._is_running = False
+            self._notices = None
         if change is not None:
+            for notice in notices:
+                self._report(notice)
             self._rule.outcomes[CHOSEN] += 1
         return change

@@ -275,13 +275,14 @@ def meant_field(name: str) -> str | None:
 
 def watched(convert: Convert, what: str, notice: Callable[[str], None], *, reject: bool = False) -> Convert:
     """Return the converter with a check that rejects or reports text that Braze would turn into a time."""
+    found = f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze converts to a time"
 
     def convert_watched(value: object) -> object:
         sent = convert(value)
         if isinstance(sent, str) and looks_like_time(sent):
             if reject:
                 raise ValueError(f"expected text that Braze does not convert to a time, got {sent!r}")
-            notice(f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze converts to a time")
+            notice(found)
         return sent
 
     return convert_watched
