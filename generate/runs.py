@@ -19,7 +19,7 @@ def summary_page() -> str:
     """Return the reference of a run's summary."""
     return f"""# Summary of a run
 
-Each run is summed up in one object. With [`report_path`](../run-report.md), both programs append it as a line to a
+One object summarizes each run. With [`report_path`](../run-report.md), both programs append it as a line to a
 history. Whichever way a run of `target-braze` ends, it also writes the object to standard error, as a line that begins
 with `{{"summary":`. Meltano passes the line on.
 
@@ -68,7 +68,7 @@ root: {{level: INFO, handlers: [stderr]}}
 
 Meltano does this by itself, because the plugins declare the capability `structured-logging`.
 
-A progress line comes every five seconds while a run lasts, also while it waits. Besides the SDK's fields (`level`,
+A progress line appears every five seconds during a run, even while it waits. Besides the SDK's fields (`level`,
 `message`, `logger_name`, `ts`, …), it has fields of its own in `extra`.
 
 ## Progress of tap-braze

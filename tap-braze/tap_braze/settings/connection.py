@@ -36,7 +36,7 @@ CONNECTION: Final = (
         th.IntegerType(minimum=1, maximum=256),
         default=16,
         title="Concurrency",
-        description="Requests in flight at the same time. Lower it if other programs need Braze's API more.",
+        description="Requests in flight at the same time. Lower it to leave more of Braze's API to other programs.",
     ),
     th.Property(
         "rate_limit_reserve",
@@ -53,7 +53,7 @@ CONNECTION: Final = (
         th.NumberType(exclusive_minimum=0),
         default=60,
         title="Request timeout",
-        description="Seconds that one request may take in total, and that a download may go without progress.",
+        description="Maximum number of seconds for one request, and for a download without progress.",
     ),
     th.Property(
         "on_missing_permission",

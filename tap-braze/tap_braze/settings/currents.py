@@ -43,7 +43,7 @@ CURRENTS: Final = th.Property(
             th.DateTimeType,
             title="Start date",
             description=(
-                "First hour of files to read, by the time when Braze queued their events. Default: the tap's "
+                "First hour of files to read, by the time at which Braze queued their events. Default: the tap's "
                 "`start_date`."
             ),
         ),
@@ -56,7 +56,7 @@ CURRENTS: Final = th.Property(
             title="Lookback hours",
             description=(
                 "Hours before the newest file read in which late files are still picked up. The default of 7 "
-                "days outlasts the 5 days that Braze holds events back."
+                "days exceeds the 5 days for which Braze can hold back events."
             ),
         ),
         th.Property(
@@ -64,7 +64,7 @@ CURRENTS: Final = th.Property(
             th.BooleanType,
             default=False,
             title="Deduplicate",
-            description="Drop an event whose ID came shortly before in the same run and stream.",
+            description="Drop an event whose ID appeared shortly before in the same run and stream.",
         ),
         th.Property(
             "find_sends",
@@ -72,8 +72,8 @@ CURRENTS: Final = th.Property(
             default=False,
             title="Find sends",
             description=(
-                "Read statistics of each send that the files name, as if it were in `send_ids`. The first run of "
-                "`sends_analytics` then reads all files of messages sent in the last 14 days, later runs the new ones."
+                "Read statistics of each send named in the files, as if it were in `send_ids`. The first run of "
+                "`sends_analytics` then reads all files of messages sent in the last 14 days; later runs read new ones."
             ),
         ),
         nullable=False,

@@ -30,8 +30,8 @@ DATES: Final = (
         title="Edited since",
         description=(
             "Read details of templates, Content Blocks and preference centers only if they were edited on or after "
-            "this date, such as `2026-01-31`, and with `deletions: keep` also the lists of these, campaigns and "
-            "Canvases. Statistics may then have IDs without a row in the list. Default: read all of them."
+            "this date, such as `2026-01-31`. With `deletions: keep`, this also applies to their lists and those of "
+            "campaigns and Canvases; statistics may then contain IDs that the lists lack. Default: read all of them."
         ),
     ),
     th.Property(

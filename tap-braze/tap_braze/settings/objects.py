@@ -25,8 +25,8 @@ OBJECTS: Final = (
         title="Deletions",
         description=(
             "What to do about rows that Braze no longer has, in streams that are read in full. `hard` sends all "
-            "rows with a version and ACTIVATE_VERSION at the end, so the loader deletes or marks the others. `soft` "
-            "sends each such row once more, with its key and `_sdc_deleted_at`, for loaders that ignore "
+            "rows with a version and ACTIVATE_VERSION at the end, so that the loader deletes or marks the others. "
+            "`soft` sends each such row once more, with its key and `_sdc_deleted_at`, for loaders that ignore "
             "ACTIVATE_VERSION. `keep` sends neither, and only edited campaigns, Canvases, templates, Content Blocks "
             "and preference centers."
         ),
@@ -38,8 +38,8 @@ OBJECTS: Final = (
         title="History",
         description=(
             "Keep every version of objects such as campaigns, Canvases, segments and templates: `true` for all streams "
-            'that can, or a list of streams, such as `["canvases_details"]`. Each version is a row with the object\'s '
-            "key and `valid_from`, written only when something changed. Default: tables hold the present."
+            'that support it, or a list of streams, such as `["canvases_details"]`. Each version is a row with '
+            "the object's key and `valid_from`, written only when something changed. Default: only the current version."
         ),
     ),
     th.Property(

@@ -16,7 +16,7 @@ OPT_INS: Final = (
         default=False,
         title="Include profiles",
         description=(
-            "Read the selected streams of people: `users`, `users_by_id`, `segment_members`, `user_...`, "
+            "Read the selected user streams: `users`, `users_by_id`, `segment_members`, `user_...`, "
             "`global_control_group_users`, `data_object_user_relationships` and the subscription states of users. "
             "Default: skip them even if they are selected, because they are personal data, and `users` exports every "
             "segment."
@@ -28,7 +28,7 @@ OPT_INS: Final = (
         default=False,
         title="Include costly streams",
         description=(
-            "Read the selected streams that are off by default and send a request or more for each object: "
+            "Read the selected streams that are off by default and send one or more requests per object: "
             "`catalog_items`, `canvases_summary`, `cards_details`, `cards_analytics`, "
             "`data_object_relationships`, drafts, links and translations. "
             "Default: skip them even if they are selected."

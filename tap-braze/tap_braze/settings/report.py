@@ -13,7 +13,7 @@ REPORT: Final = (
         title="Run report",
         description=(
             "HTML file, such as `reports/export.html`, for a report of each run: what was read, what was refused and "
-            "why, and how fast. Each run replaces it and appends a line of JSON to a history beside it, "
+            "why, and how fast. Each run replaces it and appends a line of JSON to a history next to it, "
             "`reports/export.jsonl`."
         ),
     ),

@@ -29,7 +29,7 @@ SCIM: Final = (
                 th.ArrayType(th.StringType(min_length=1)),
                 default=[],
                 title="Email addresses",
-                description="Email addresses of the people to look up, because SCIM in Braze lists nobody.",
+                description="Email addresses of the people to look up, because Braze does not list accounts over SCIM.",
             ),
             th.Property(
                 "service_origin",
@@ -45,7 +45,7 @@ SCIM: Final = (
         description=(
             "Whose accounts `dashboard_users` and `dashboard_users_details` read: their `emails`, with the "
             "`service_origin` of the SCIM integration. Braze's security event report has the addresses. Needs "
-            "`scim_token` too. Default: nobody's, because these are personal data of your colleagues."
+            "`scim_token` too. Default: none, because these accounts are personal data of your colleagues."
         ),
     ),
 )

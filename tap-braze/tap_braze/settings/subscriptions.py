@@ -27,6 +27,6 @@ SUBSCRIPTIONS: Final = th.Property(
     description=(
         "Whose subscriptions `subscription_states` and `subscription_group_states` read. Name users in any of "
         "`external_ids`, `external_ids_file` (one external ID per line), `emails` and `phones`; "
-        "`subscription_group_states` also needs `groups`, a list of subscription group IDs. Default: nobody's."
+        "`subscription_group_states` also needs `groups`, a list of subscription group IDs. Default: none."
     ),
 )

@@ -53,7 +53,7 @@ USERS: Final = th.Property(
             default=False,
             title="Changes only",
             description=(
-                "Send only what changed since the last export: new, changed and lost rows of `users`, "
+                "Send only what changed since the last export: new, changed and removed rows of `users`, "
                 "`segment_members` and `global_control_group_users`. Needs `changes_path`."
             ),
         ),
@@ -62,7 +62,7 @@ USERS: Final = th.Property(
             th.StringType(min_length=1),
             title="Changes path",
             description=(
-                "Folder for `changes_only` that remembers the last exports, with Braze IDs and keyed hashes of "
+                "Folder in which `changes_only` stores the last exports, as Braze IDs and keyed hashes of "
                 "profiles. Use one for each tap, and keep it between runs, like the state."
             ),
         ),
@@ -111,8 +111,8 @@ USERS: Final = th.Property(
         "`segment_members`; default: every segment. `external_ids`, `external_ids_file` (one ID per line), "
         "`user_aliases`, `emails`, `phones`, `braze_ids`, `device_ids`: for `users_by_id`. `fields`, "
         "`custom_attributes`: parts of a profile. `changes_only`, `changes_path`: send only what changed since the "
-        "last export, which the folder remembers. `url`, `storage_options`: the bucket (`s3://`, `gs://`, `az://`) or "
-        "folder that Braze exports to, and its credentials, if your workspace has cloud storage connected. "
+        "last export, which is stored in the folder. `url`, `storage_options`: the bucket (`s3://`, `gs://`, `az://`) "
+        "or folder that Braze exports to, and its credentials, if your workspace has cloud storage connected. "
         "`output_format`: `zip` or `gzip`. `export_timeout` (7200): seconds to wait for an export. `quiet_seconds` "
         "(300): seconds without a new file after which an export in a bucket counts as complete."
     ),

@@ -86,7 +86,7 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
     "on_bad_value": _setting(
         "string",
         "On invalid value",
-        "How to handle an attribute or property that Braze would not take, such as the date 9999-12-31 "
+        "How to handle an attribute or property that Braze does not accept, such as the date 9999-12-31 "
         "or an unknown country: reject the record, or send it without the field (drop_field) and "
         "report it. An invalid identifier, operator, catalog item or required part of an event or "
         "purchase always rejects the record.",
@@ -145,7 +145,7 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "string",
         "Run report",
         "HTML file, such as reports/load.html, for a report of each run: what was read, sent and rejected, why, and "
-        "how fast. Each run replaces it and appends a line of JSON to a history beside it, reports/load.jsonl.",
+        "how fast. Each run replaces it and appends a line of JSON to a history next to it, reports/load.jsonl.",
     ),
     "report_values": _setting(
         "boolean",

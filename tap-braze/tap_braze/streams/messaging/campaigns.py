@@ -88,7 +88,7 @@ class CampaignsDetails(DetailsStream):
 
 
 class CampaignsDrafts(DraftStream):
-    """Details of campaigns that have changes which are not live yet, with these changes."""
+    """Details of campaigns with changes that are not live yet, including these changes."""
 
     name = "campaigns_drafts"
     path = CampaignsDetails.path

@@ -114,7 +114,7 @@ class CanvasesDetails(DetailsStream):
 
 
 class CanvasesDrafts(DraftStream):
-    """Details of Canvases that have changes which are not live yet, with these changes."""
+    """Details of Canvases with changes that are not live yet, including these changes."""
 
     name = "canvases_drafts"
     path = CanvasesDetails.path
@@ -260,7 +260,7 @@ class CanvasesMessagesAnalytics(CanvasesAnalytics):
 
 
 class CanvasesSummary(SeriesStream):
-    """Statistics of each Canvas by periods of 14 days, which start every second Monday; the last may not be over."""
+    """Statistics of each Canvas in 14-day periods that start every second Monday; the last may be incomplete."""
 
     name = "canvases_summary"
     path = "/canvas/data_summary"

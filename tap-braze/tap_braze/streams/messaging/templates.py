@@ -28,7 +28,7 @@ _EMAIL_TEMPLATE: Final = (
 
 
 class EmailTemplates(ChangesStream):
-    """All email templates; Braze leaves out those of the drag-and-drop editor."""
+    """All email templates except those of the drag-and-drop editor, which Braze leaves out."""
 
     name = "email_templates"
     path = "/templates/email/list"

@@ -57,7 +57,7 @@ CALLS: Final = strict_object(
                 ),
             },
             title="Orders",
-            description="What the order events of an online store become.",
+            description="How to send the order events of an online store.",
         ),
         "group": strict_object(
             {
@@ -79,6 +79,6 @@ CALLS: Final = strict_object(
         ),
     },
     title="Calls",
-    description="How to read the calls of a customer-data platform.",
+    description="How to read customer-data platform calls.",
     **{"not": {"required": ["method", "method_field"]}},
 )
