@@ -171,6 +171,29 @@ def test_a_time_is_the_same_moment_on_both_ways(text: str, sent: str) -> None:
     assert quick.fields == usual.fields == {"external_id": "c-1", "seen_at": sent}
 
 
+@pytest.mark.parametrize("unset", [False, True])
+@pytest.mark.parametrize(
+    "address", ["a@example.com", " A@Example.com ", "", None, "nobody", 17, "x" * 255 + "@example.com"]
+)
+@pytest.mark.parametrize("rename", [{}, {"email": "address"}], ids=["email", "renamed"])
+def test_an_address_that_identifies_the_user_is_sent_once_on_both_paths(
+    address: Any, rename: dict[str, str], *, unset: bool
+) -> None:
+    columns = {"email": TEXT, "visits": {"type": "integer"}}
+    entry: dict[str, Any] = {"user": [{"email": "email"}], "rename": rename, "fields": ["email", "visits"]}
+    mapping = mapping_of(columns, unset=unset, **entry)
+    if rename:
+        assert mapping.fast_path.record is None
+        return
+    record = encode({"email": address, "visits": 3})
+    quick, usual = quickly(mapping, record), usually(mapping, record)
+    assert (quick is None) == (usual is None)
+    if quick is not None and usual is not None:
+        assert quick.user == usual.user
+        assert decode(quick.encoded or b"") == usual.fields
+        assert quick.data_points == usual.data_points == 1
+
+
 @pytest.mark.parametrize("text", ["2026-01-01", "2026-03-04T09:10:11Z", "12/1/2021", "Thu 03 04 09:10:11 2026"])
 def test_text_that_looks_like_a_time_is_noticed_on_both_paths(text: str) -> None:
     told: list[str] = []

@@ -147,7 +147,10 @@ class Attributes(StreamMapping, to="attributes"):
             columns, self._on_delete, names, new_object=self._object, as_change=self._as_change, guard=defaults.guard
         )
         if not (self._operators or self._flattened.columns):
-            self._open_fast_path(self._fields)
+            # An email address that identifies the user is in the object already.
+            first = self._identifier_rules[0]
+            named = (first.column, "email") if first.identifier_type == "email" else None
+            self._open_fast_path(Fields((one for one in fields if (one.column, one.name) != named), nullable))
         # Whether each field costs exactly one data point.
         self._flat = all(
             (field.exact_type is not None or columns.is_time(field.column)) and field.name not in FREE
