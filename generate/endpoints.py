@@ -33,7 +33,7 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("[^G].* /catalogs/.+/selections", "Selections are content: a person defines what messages insert."),
     ("DELETE /catalogs", "No run deletes a catalog or a field: messages may use it."),
     ("POST /export/segment/cancel", "Would stop the exports of other programs too."),
-    ("[^G].* /(preference_center|media_library)/", "Content, which people write and review."),
+    ("[^G].* /media_library/", "Content, which people write and review."),
     ("PUT .*/translations", "Content, which people write and review."),
     ("POST /(campaigns|canvas)/duplicate", "Copies campaigns and Canvases; it moves no data."),
     ("POST /sends/id/create", "Names a send in advance, for programs that send messages."),

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 from typing_extensions import override
 
@@ -28,11 +29,15 @@ _PAGE: Final = 1_000
 
 @dataclass(frozen=True, eq=False)
 class OneObject(Endpoint):
-    """Accepts one object, whose fields are the whole body."""
+    """Accepts one object, whose fields are the whole body, but for `path_key`, whose value is in the path."""
+
+    path_key: str = ""
 
     @override
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
-        return encoded[0]
+        if not self.path_key:
+            return encoded[0]
+        return encode({key: value for key, value in changes[0].fields.items() if key != self.path_key})
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +47,14 @@ class ObjectType:
     Attributes:
         title: What people call it.
         list: Lists all objects.
-        info: Shows one, by `id_key`.
+        info: Shows one. The id stands for `{id}` in the path, or else is a parameter.
         create: Creates one. It should hold, because Braze accepts two templates of one name.
-        update: Updates the fields in the body of the object that `id_key` names.
+        update: Updates the fields in the body. The id stands for `{id}` in the path, or else is in the body.
         list_key: Key of the objects in the list.
         id_key: Key of an object's id, in the list and in requests.
         name_key: Key of its name, in the list and in requests.
+        page: Maximum number of objects in a page of the list; None if it has no pages.
+        info_keys: Keys of fields whose key in the answer of `info` is another one.
     """
 
     title: str
@@ -58,6 +65,8 @@ class ObjectType:
     list_key: str
     id_key: str
     name_key: str
+    page: int | None = _PAGE
+    info_keys: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,12 +81,12 @@ class Difference:
     def lines(self) -> list[str]:
         """Return the difference for people, long texts as a unified diff."""
         found = [f"{self.title} '{self.name}' would be {'created' if self.created else 'updated'}"]
-        for field, (before, after) in self.fields.items():
+        for name, (before, after) in self.fields.items():
             if isinstance(after, str) and isinstance(before or "", str):
                 sides = (before or "").splitlines(), after.splitlines()
-                found += unified_diff(*sides, f"{field} in Braze", f"{field} to send", n=1, lineterm="")
+                found += unified_diff(*sides, f"{name} in Braze", f"{name} to send", n=1, lineterm="")
             else:
-                found.append(f"{field}: {encode(before).decode()} to {encode(after).decode()}")
+                found.append(f"{name}: {encode(before).decode()} to {encode(after).decode()}")
         return found
 
 
@@ -89,6 +98,8 @@ class NamedObjects:
         self._of = of
         self._ids: defaultdict[str, list[str]] | None = None
         self._details: dict[str, Mapping[str, Any]] = {}
+        # Changes of one object can merge only if they have one endpoint.
+        self._updates: dict[str, Endpoint] = {}
         # What Braze will have for these is not known before the end of the run.
         self._changed: set[str] = set()
 
@@ -112,16 +123,17 @@ class NamedObjects:
         if len(ids) > 1:
             raise RecordError(f"{len(ids)} objects in Braze have the name '{name}'; rename all but one of them")
         there = self._info(ids[0])
+        shown = {key: there[name] for key in fields if (name := of.info_keys.get(key, key)) in there}
         # A field that Braze does not show, such as the state of a Content Block, may differ.
         differing = {
-            key: (there.get(key), one)
+            key: (shown.get(key), one)
             for key, one in fields.items()
-            if key != of.name_key and (key not in there or not _equal(there[key], one))
+            if key != of.name_key and (key not in shown or not _equal(shown[key], one))
         }
         if not differing and name not in self._changed:
             return None
         self._changed.add(name)
-        change.endpoint = of.update
+        change.endpoint = self._updates.setdefault(ids[0], replace(of.update, path=_path(of.update, ids[0])))
         # The name stays the same, and Braze may refuse to take it for an active Content Block.
         change.given = {of.id_key: ids[0], **{key: one for key, one in fields.items() if key != of.name_key}}
         change.encoded = None
@@ -133,12 +145,13 @@ class NamedObjects:
         offset = 0
         while True:
             # Content Blocks refuse offset 0.
-            params = {"limit": str(_PAGE), **({"offset": str(offset)} if offset else {})}
+            paging = {"limit": str(self._of.page), **({"offset": str(offset)} if offset else {})}
+            params = paging if self._of.page else {}
             rows = read(self._get(self._of.list, params, read))
             for row in rows:
                 if (key := row[self._of.id_key]) not in found[row[self._of.name_key]]:
                     found[row[self._of.name_key]].append(key)
-            if len(rows) < _PAGE:
+            if self._of.page is None or len(rows) < self._of.page:
                 return found
             offset += len(rows)
 
@@ -146,7 +159,8 @@ class NamedObjects:
         if key not in self._details:
             info = self._of.info
             read = partial(answers.success, f"GET {info.path}", success_key=self._of.id_key)
-            self._details[key] = read(self._get(info, {self._of.id_key: key}, read))
+            params = {} if _path(info, key) != info.path else {self._of.id_key: key}
+            self._details[key] = read(self._get(replace(info, path=_path(info, key)), params, read))
         return self._details[key]
 
     def _get(self, endpoint: Endpoint, params: Mapping[str, str], read: Any) -> Answer:  # noqa: ANN401 - returns JSON
@@ -157,6 +171,10 @@ class NamedObjects:
                 f"{error}. To update only what differs, the API key needs the permission '{endpoint.permission}'",
                 status=error.status,
             ) from None
+
+
+def _path(endpoint: Endpoint, key: str) -> str:
+    return endpoint.path.replace("{id}", quote(key, safe=""))
 
 
 def _equal(there: object, given: object) -> bool:

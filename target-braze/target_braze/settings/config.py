@@ -105,7 +105,7 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "Preflight check",
         "Before the first record, compare attributes with those in Braze and report what Braze would "
         "drop silently (permission custom_attributes.get). In a dry run, also count new users "
-        "(users.export.ids), and show how Content Blocks and templates differ from those in Braze.",
+        "(users.export.ids), and show how Content Blocks, templates and preference centers differ from those in Braze.",
         default=False,
     ),
     "update_existing_only": _setting(

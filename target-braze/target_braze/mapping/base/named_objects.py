@@ -139,6 +139,18 @@ def to_text(value: object) -> str:
     return value
 
 
+def to_state(value: object) -> str | None:
+    """Return `active` or `draft`, or None for blank text.
+
+    Raises:
+        ValueError: The value is something else.
+    """
+    text = to_text(value).strip().lower()
+    if text not in {"active", "draft", ""}:
+        raise ValueError(f"expected active or draft, got {show(value)}")
+    return text or None
+
+
 def to_tags(value: object) -> list[str] | None:
     """Return an array of text, also from JSON text.
 

@@ -21,6 +21,7 @@ from target_braze.mapping.kinds.workspace import (  # noqa: F401
     cdi_syncs,
     content_blocks,
     email_templates,
+    preference_centers,
 )
 
 __all__ = ["KINDS"]

@@ -14,8 +14,8 @@ from target_braze.mapping.base.named_objects import (
     semantics_of,
     shorter_than,
     smaller_than,
+    to_state,
     to_tags,
-    to_text,
 )
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _BLOCKS: Final = ("content_blocks",)
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+\Z", re.ASCII)
-_STATES: Final = ("active", "draft")
 
 # https://www.braze.com/docs/api/endpoints/templates/content_blocks_templates/
 LIST: Final = Endpoint("/content_blocks/list", "content_blocks.list", "default", (), method="GET")
@@ -59,13 +58,6 @@ def _name(value: object) -> str:
     return text
 
 
-def _state(value: object) -> str | None:
-    text = to_text(value).strip().lower()
-    if text and text not in _STATES:
-        raise ValueError(f"expected {' or '.join(_STATES)}, got '{text}'")
-    return text or None
-
-
 def _description(value: object) -> str | None:
     # Braze refuses a blank one.
     return shorter_than(limits.CONTENT_BLOCK_DESCRIPTION_LENGTH, "description of a Content Block")(value) or None
@@ -89,6 +81,6 @@ class ContentBlocks(NamedObject, to="content_blocks"):
         "name": ObjectField(_name, required=True),
         "content": ObjectField(smaller_than(limits.CONTENT_BLOCK_BYTES, "content"), required=True),
         "description": ObjectField(_description),
-        "state": ObjectField(_state),
+        "state": ObjectField(to_state),
         "tags": ObjectField(to_tags),
     }
