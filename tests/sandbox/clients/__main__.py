@@ -40,20 +40,20 @@ CLIENTS: dict[str, list[str]] = {
 
 HEAD = """# Clients that work with the sandbox
 
-Real clients, called method by method as their documentation shows, each in an environment of its own.
+Real clients, called method by method as their documentation shows, each in its own environment.
 `python -m tests.sandbox.clients` runs them again and writes this page; no client's code is in the repository. It needs
-`uv` with a Python 3.12 for `braze-mcp-server`, `npm` for `braze-api`, and Ruby for `braze_ruby`: the gem or, by
-`RUBYLIB`, a checkout of it with Faraday. Names as arguments run only these clients: `npm:braze-api==2.13.4`.
+`uv` with Python 3.12 for `braze-mcp-server`, `npm` for `braze-api`, and Ruby for `braze_ruby` (the gem, or a
+checkout with Faraday in `RUBYLIB`). To run only some clients, name them as arguments: `npm:braze-api==2.13.4`.
 
-Airflow's hook insists on https and is served with `--tls`. What is refused, and why:
+Airflow's hook requires HTTPS, so it runs against `--tls`. The sandbox refuses these calls:
 
-- Exports without `fields_to_export`, as Braze refuses them to customers since August 2024. With
+- Exports without `fields_to_export`, which Braze refuses for customers since August 2024. With
   `--fields-to-export optional` they work.
 - braze-api declares the recipient of a transactional message as an array. Braze documents one object, which works.
-- braze_ruby's README has an event at Ruby's own `Time`, which is not ISO 8601 outside of Rails, and an id of a campaign
-  that is a number. The gem posts to `/messages/scheduled_broadcasts`, which is a GET.
-- braze_ruby's README has `external_id` in the second version of subscriptions, where Braze documents `external_ids`,
-  and an array as the address of `/email/unsubscribes` and `/email/hard_bounces`, where Braze documents a text. No
+- braze_ruby's README sends an event with Ruby's own `Time`, which is not ISO 8601 outside Rails, and a number as a
+  campaign ID. The gem posts to `/messages/scheduled_broadcasts`, which is a GET.
+- braze_ruby's README sends `external_id` to the second version of subscriptions, where Braze documents `external_ids`,
+  and an array of addresses to `/email/unsubscribes` and `/email/hard_bounces`, where Braze documents a string. No
   recording shows what Braze does with either.
 
 | client | method | requests and their statuses | the client |
