@@ -34,7 +34,6 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("DELETE /catalogs", "No run deletes a catalog or a field: messages may use it."),
     ("POST /export/segment/cancel", "Would stop the exports of other programs too."),
     ("[^G].* /media_library/", "Content, which people write and review."),
-    ("PUT .*/translations", "Content, which people write and review."),
     ("POST /(campaigns|canvas)/duplicate", "Copies campaigns and Canvases; it moves no data."),
     ("POST /sends/id/create", "Names a send in advance, for programs that send messages."),
     ("POST .*/schedule/", "Schedules messages to people."),

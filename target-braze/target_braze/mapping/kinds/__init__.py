@@ -22,6 +22,7 @@ from target_braze.mapping.kinds.workspace import (  # noqa: F401
     content_blocks,
     email_templates,
     preference_centers,
+    translations,
 )
 
 __all__ = ["KINDS"]
