@@ -14,8 +14,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from bench import currents, tap
-from bench.machinery import Cost, machine, timed
+from bench import currents, tap, target
+from bench.machinery import Cost, machine, sandbox, timed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -93,8 +93,26 @@ def start_rows(folder: Path) -> Iterator[Row]:
 
 
 # A benchmark of the target is one more function here that yields rows.
+def target_rows(folder: Path) -> Iterator[Row]:
+    """Deliver users; the floor is the same requests with nothing but sockets and json."""
+    for latency, concurrency, text in ((0, 16, False), (0, 16, True), (50, 16, False), (200, 128, False)):
+        users = target.Users(folder, _USERS, text=text)
+        work = f"target: {_USERS:,} users of 20 columns, {latency} ms, `concurrency` {concurrency}"
+        with sandbox("--latency-ms", str(latency), module="bench.null_server") as url:
+            yield Row(work + (", times as text" if text else ""), *users.deliver(folder, url, concurrency), _USERS)
+    users = target.Users(folder, _USERS, text=False)
+    ledger = str(folder / "ledger.sqlite")
+    # The same server, because a ledger belongs to one workspace.
+    with sandbox("--latency-ms", "0", module="bench.null_server") as url:
+        for which in ("new", "unchanged"):
+            cost, floor = users.deliver(folder, url, 16, ledger_path=ledger)
+            yield Row(f"target with a ledger: {_USERS:,} {which} users, 0 ms", cost, floor, _USERS)
+
+
+_USERS: Final = 150_000
 BENCHMARKS: Final[dict[str, Callable[[Path], Iterator[Row]]]] = {
     "tap": tap_rows,
+    "target": target_rows,
     "currents": currents_rows,
     "start": start_rows,
 }

@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 import tempfile
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
@@ -19,6 +20,8 @@ from bench.machinery import machine, sandbox, timed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from bench.machinery import Cost
 
 STATE_EVERY: Final = 10_000
 
@@ -37,6 +40,36 @@ _STREAMS: Final[dict[str, dict[str, Any]]] = {
     "events": {**_COLUMNS, "name": _TEXT, "time": _TIME},
     "purchases": {**_COLUMNS, "product_id": _TEXT, "currency": _TEXT, "price": {"type": "number"}, "time": _TIME},
 }
+
+
+_OBJECTS_A_REQUEST: Final = 75
+
+
+class Users:
+    """Files with users of 20 columns: as a tap writes them, and as requests for `bench.floor`."""
+
+    def __init__(self, folder: Path, count: int, *, text: bool) -> None:
+        self.count = count
+        self.lines, self.requests = folder / "users.singer", folder / "users.requests"
+        columns = _STREAMS["attributes"]
+        if text:
+            columns = {name: _TEXT if column == _TIME else column for name, column in columns.items()}
+        schema = {"type": "SCHEMA", "stream": "attributes", "schema": {"properties": columns}, "key_properties": []}
+        records = (_record("attributes", number, 2) for number in range(count))
+        with self.lines.open("wb") as lines, self.requests.open("wb") as requests:
+            lines.write(_line(schema))
+            while some := list(islice(records, _OBJECTS_A_REQUEST)):
+                lines.writelines(_line({"type": "RECORD", "stream": "attributes", "record": one}) for one in some)
+                requests.write(_line({"method": "POST", "path": "/users/track", "body": {"attributes": some}}))
+
+    def deliver(self, folder: Path, url: str, concurrency: int, **settings: object) -> tuple[Cost, Cost]:
+        """Return the cost of the target and of its floor, against a server that only counts."""
+        config = folder / "config.json"
+        given = {"api_key": "sandbox-key", "endpoint": url, "concurrency": concurrency, **settings}
+        config.write_text(json.dumps(given))
+        cost = timed([sys.executable, "-m", "target_braze", "--config", str(config)], folder / "log", self.lines)
+        floor = timed([sys.executable, "-m", "bench.floor", url, str(concurrency)], folder / "log", self.requests)
+        return cost, floor
 
 
 def main() -> None:
@@ -87,25 +120,29 @@ def _lines(count: int, digits: int) -> Iterator[bytes]:
         yield _line({"type": "SCHEMA", "stream": stream, "schema": {"properties": columns}, "key_properties": []})
     for number in range(count):
         stream = ("attributes", "events", "attributes", "purchases")[number % 4]
-        record: dict[str, Any] = {"external_id": f"user-{number:08}", "vip": number % 2 == 0}
-        record |= {f"text_{n}": f"text {number * (n + 1) % 9973}" for n in range(7)}
-        record |= {f"count_{n}": number * n for n in range(5)}
-        record |= {f"share_{n}": round(number / (n + 7), digits) for n in range(3)}
-        record["seen_at"] = "2026-03-04T09:10:11+00:00"
-        if stream == "attributes":
-            record |= {"changed_at": "2026-03-04T09:10:11Z", "note": None}
-        elif stream == "events":
-            record |= {"name": "viewed", "time": "2026-03-04T09:10:11Z"}
-        else:
-            record |= {
-                "product_id": f"p-{number % 50}",
-                "currency": "EUR",
-                "price": 9.5,
-                "time": "2026-03-04T09:10:11Z",
-            }
-        yield _line({"type": "RECORD", "stream": stream, "record": record})
+        yield _line({"type": "RECORD", "stream": stream, "record": _record(stream, number, digits)})
         if number % STATE_EVERY == STATE_EVERY - 1:
             yield _line({"type": "STATE", "value": {"read": number}})
+
+
+def _record(stream: str, number: int, digits: int) -> dict[str, Any]:
+    record: dict[str, Any] = {"external_id": f"user-{number:08}", "vip": number % 2 == 0}
+    record |= {f"text_{n}": f"text {number * (n + 1) % 9973}" for n in range(7)}
+    record |= {f"count_{n}": number * n for n in range(5)}
+    record |= {f"share_{n}": round(number / (n + 7), digits) for n in range(3)}
+    record["seen_at"] = "2026-03-04T09:10:11+00:00"
+    if stream == "attributes":
+        record |= {"changed_at": "2026-03-04T09:10:11Z", "note": None}
+    elif stream == "events":
+        record |= {"name": "viewed", "time": "2026-03-04T09:10:11Z"}
+    else:
+        record |= {
+            "product_id": f"p-{number % 50}",
+            "currency": "EUR",
+            "price": 9.5,
+            "time": "2026-03-04T09:10:11Z",
+        }
+    return record
 
 
 def _line(message: dict[str, Any]) -> bytes:

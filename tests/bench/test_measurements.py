@@ -7,11 +7,12 @@ import subprocess
 import sys
 from io import BytesIO
 from typing import TYPE_CHECKING
+from urllib.request import urlopen
 
 import fastavro
 import pytest
 
-from bench import currents, floor, growth, run
+from bench import currents, floor, growth, run, target
 from bench.machinery import Cost, sandbox, timed
 
 if TYPE_CHECKING:
@@ -35,6 +36,15 @@ def test_the_tap_reads_all_of_the_plain_server(tmp_path: Path) -> None:
     tap = growth.Tap(tmp_path)
     growth.campaigns(tap, number=120, days=30, metrics=2)
     assert tap.records == 120 * 30
+
+
+def test_the_target_and_its_floor_send_the_same_requests(tmp_path: Path) -> None:
+    users = target.Users(tmp_path, 160, text=True)
+    with sandbox("--latency-ms", "0", module="bench.null_server") as url:
+        users.deliver(tmp_path, url, 2)
+        with urlopen(f"{url}/bench/null") as answer:
+            requests = json.load(answer)["requests"]
+    assert requests == 2 * 3
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is at least the size of this process")
