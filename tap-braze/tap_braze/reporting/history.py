@@ -21,7 +21,7 @@ if sys.platform != "win32":
 
 # Fields that the lines of both programs begin with, for the reference in docs/.
 RUN_FIELDS: Final = {
-    "run_id": "random id of the run",
+    "run_id": "random ID of the run",
     "program": "`tap-braze` or `target-braze`",
     "version": "version of the program",
     "started_at": "when the run began, in UTC",

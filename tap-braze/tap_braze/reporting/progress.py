@@ -30,7 +30,7 @@ FIELDS: Final = {
     "waits_for": "a rate limit, or the next attempt of a failed request; absent otherwise",
     "window": "number of the current window of days; only for series",
     "windows": "number of windows; only for series",
-    "seconds_left": "at most this long until the end of the stream, at its pace so far; where its requests are known",
+    "seconds_left": "maximum time until the end of the stream, at its pace so far; only if its requests are known",
 }
 
 # Seconds over which a live display measures rates.

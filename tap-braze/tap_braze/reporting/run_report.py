@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 # Fields of a run's line, for the reference in docs/; those of the run itself are in `history.RUN_FIELDS`.
 FIELDS: Final = {
-    "streams": "the counts below for each stream whose turn had come",
+    "streams": "the counts below for each stream that the run reached",
     "total": "the counts of all streams together",
     "skipped": "streams skipped for lack of a permission",
     "retries": "how often a request was sent again",
-    "seconds_waited": "time in which a request or export was waited for: `rate_limits`, `retries`, `exports`",
+    "seconds_waited": "time in which the run waited for requests or exports: `rate_limits`, `retries`, `exports`",
 }
 COUNTS: Final = {
     "records": "records written",

@@ -19,7 +19,7 @@ STREAM: Final = "delivery_log"
 _KEY: Final = ("run_id", "position")
 # Columns with their types and, for the reference in docs/, their meanings.
 COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
-    "run_id": ("string", "random id of the run, as in the summary"),
+    "run_id": ("string", "random ID of the run, as in the summary"),
     "position": ("integer", "number of the record among all that the run read, from 1"),
     "stream": ("string", "stream of the record"),
     "record": ("integer", "number of the record in its stream, as messages have it"),
@@ -36,7 +36,7 @@ COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
         "integer",
         "data points of the objects that Braze accepted; a coalesced record's count with the first",
     ),
-    "request": ("integer", "number of the request; records with the same number went together"),
+    "request": ("integer", "number of the request; records with the same number were sent together"),
     "at": ("string", "when the outcome was known, in UTC"),
 }
 

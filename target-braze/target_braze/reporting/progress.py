@@ -24,7 +24,7 @@ FIELDS: Final = {
     "settled": "records read so far whose outcome is known",
     "records_per_second": "records settled since the last progress line",
     "waits_for": "input, Braze's answers, a rate limit, a dependency delay, or the next attempt of a failed request",
-    "seconds_left": "estimated time until the end; absent where it cannot be known",
+    "seconds_left": "estimated time until the end; absent if unknown",
 }
 
 # Seconds over which to measure the rate.

@@ -33,7 +33,7 @@ FIELDS: Final = {
     "dry_run": "whether nothing was sent",
     "streams": "the counts below for each stream",
     "total": "the counts of all streams together; streams can share a request",
-    "reasons": "the five most frequent reasons of rejected records, with their counts",
+    "reasons": "the five most frequent reasons for rejected records, with their counts",
     "retries": "how often a request was sent again",
     "seconds_waited": "time in which at least one request waited: `rate_limits`, `retries`, `dependency_delays`",
 }
@@ -50,8 +50,8 @@ RECORD_COUNTS: Final = {
 }
 OTHER_COUNTS: Final = {
     "objects": "objects that Braze accepted",
-    "requests": "requests that held any record of the stream",
-    "data_points": "data points of the accepted objects; in a dry run the most that a run can spend",
+    "requests": "requests that contained a record of the stream",
+    "data_points": "data points of the accepted objects; in a dry run, the maximum that a run can spend",
     "saved_by_ledger": "data points that unchanged values would have cost",
     "saved_by_coalescing": "data points that records sent one by one would have cost",
 }
