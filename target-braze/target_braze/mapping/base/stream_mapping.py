@@ -79,7 +79,7 @@ class StreamMapping(ABC):
     semantics: ClassVar[tuple[Semantics, ...]]
     """How to deliver each sort of change that this kind makes."""
     endpoints: ClassVar[tuple[Endpoint, ...]]
-    """Where its changes may go, and what must exist before the first one."""
+    """Where its changes may go, and what it reads or creates before."""
     on_delete_actions: ClassVar[tuple[str, ...]]
     """Values of `on_delete`, which set what happens when the source deletes a record; the first is the default."""
     payload_key: ClassVar[str]

@@ -290,3 +290,14 @@ def test_explain_shows_the_request(run_target: RunTarget, sandbox: Sandbox, kind
     assert f"to POST {CREATE[kind]}" in run.stdout
     assert f"column '{CONTENT[kind]}', by its name" in run.stdout
     assert not sandbox.requests
+
+
+@KINDS
+def test_with_a_ledger_braze_still_decides_what_differs(
+    run_target: RunTarget, sandbox: Sandbox, tmp_path: Path, kind: str
+) -> None:
+    options = {"ledger_path": str(tmp_path / "ledger.db"), **mapped(kind)}
+    for expected in ("sent", "unchanged"):
+        run = run_target(table(kind, RECORDS[kind]), **options)
+        assert run.summary["total"][expected] == 1
+    assert len(writes(sandbox)) == 1
