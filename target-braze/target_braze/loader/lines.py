@@ -39,7 +39,7 @@ class JsonLines:
         """Return the columns of an ordinary record, and its RECORD message; None if it needs `read`."""
         try:
             if _MARK not in line:
-                return self._decode_columns(line), self._message(line, version)
+                return self._decode_columns(line), self.message(line, version)
             # A version that the message may lack.
             return None if version is not None else (self._decode_message(line).record, line)
         except UNDECODABLE:
@@ -65,13 +65,14 @@ class JsonLines:
             found.setdefault("version", version)
         return found, wrong
 
+    def message(self, columns: bytes, version: int | None) -> bytes:
+        """Return the RECORD message of a record whose columns are a JSON object."""
+        tail = b"}" if version is None else b',"version":%d}' % version
+        return self._head + columns + tail
+
     def _is_message(self, found: dict[str, Any]) -> bool:
         named = found.get("type") == "RECORD" and found.get("stream") == self._stream
         return named and isinstance(found.get("record"), dict)
-
-    def _message(self, columns: bytes, version: int | None) -> bytes:
-        tail = b"}" if version is None else b',"version":%d}' % version
-        return self._head + columns + tail
 
 
 def record_decoder(stream: str, record: type[msgspec.Struct]) -> Callable[[bytes], Any]:

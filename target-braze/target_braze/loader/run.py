@@ -16,6 +16,7 @@ from target_braze.delivery.dispatcher import Dispatcher
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
+from target_braze.loader.arrow_data import ArrowSchema, arrow_module
 from target_braze.loader.context import Context
 from target_braze.loader.errors import RejectedRecordError, shown
 from target_braze.loader.parts import mapping_defaults, new_client
@@ -143,19 +144,22 @@ class Loader:
         """
         self._exit.__exit__(kind, error, traceback)
 
-    def open(self, name: str, schema: Mapping[str, Any], keys: Sequence[str] = ()) -> LoaderStream:
+    def open(self, name: str, schema: Mapping[str, Any] | ArrowSchema, keys: Sequence[str] = ()) -> LoaderStream:
         """Return a stream to write records to, mapped according to its entry in setting `streams`.
 
         Args:
             name: Name of the stream. Open it again when its schema changes.
-            schema: JSON Schema of its records: `{"properties": {"plan": {"type": "string"}}}`.
+            schema: JSON Schema of its records, `{"properties": {"plan": {"type": "string"}}}`, or a `pyarrow.Schema`.
             keys: Columns of its primary key, which identify a record in messages and an event in the ledger.
 
         Raises:
             MappingError: The stream does not fit its entry.
             BrazeError: A request about a catalog or about attributes (`preflight`) failed.
+            TypeError: A column of the Arrow schema has a type without a form in JSON.
+            ImportError: The schema is Arrow's, and pyarrow is not installed.
         """
-        return LoaderStream(self._running, name, schema, keys)
+        columns = arrow_module().json_schema(schema, name) if isinstance(schema, ArrowSchema) else schema
+        return LoaderStream(self._running, name, columns, keys)
 
     def checkpoint(self, token: object, settled: Callable[[Any], None]) -> None:
         """Call `settled(token)` once every record written so far is accepted by Braze or a dead letter.

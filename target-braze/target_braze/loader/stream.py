@@ -16,6 +16,7 @@ from target_braze.braze.endpoints import TRACK, TRACK_BULK
 from target_braze.braze.named_objects import NamedObjects
 from target_braze.encode import decode, encode
 from target_braze.ledger.store import fingerprint
+from target_braze.loader.arrow_data import ArrowData, arrow_module
 from target_braze.loader.lines import JsonLines
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.record_changes import changes_of, is_deleted
@@ -75,17 +76,20 @@ class LoaderStream:
             else:
                 self._notice("a dry run compares objects with those in Braze only if 'preflight' is true")
 
-    def write(self, records: Iterable[Mapping[str, Any] | bytes | str], *, version: int | None = None) -> None:
+    def write(
+        self, records: ArrowData | Iterable[Mapping[str, Any] | bytes | str], *, version: int | None = None
+    ) -> None:
         """Map records and hand their changes to delivery, without waiting until they are delivered.
 
-        Each record is one of these, in any mixture:
+        Records are the rows of Arrow data (`pyarrow.RecordBatch`, `Table`, `RecordBatchReader`, or whatever else has
+        `__arrow_c_stream__`), or an iterable. Each record in it is one of these, in any mixture:
 
         - a mapping of columns to JSON values, or to dates, times, Decimal, UUID and bytes, which become the text that
           Singer taps write. It is copied, so the caller may reuse it.
         - a JSON line as bytes (UTF-8) or text, with the columns of the record, or with its Singer RECORD message. Lines
           take the fast path without becoming a dict. Blank lines are skipped.
 
-        Rejected records go to the dead letters, and so do lines with single values that are not JSON, such as NaN.
+        Rejected records go to the dead letters, and so do lines and rows with single values such as NaN.
 
         Args:
             records: Records with columns of the schema.
@@ -97,8 +101,13 @@ class LoaderStream:
             BrazeError: An earlier request failed for good.
             TypeError: A record is something else, or has a value of another type.
             ValueError: A line is not a JSON object.
+            ImportError: The records are Arrow data, and pyarrow is not installed.
         """
         fast = self.fast_record
+        if isinstance(records, ArrowData):
+            for row in arrow_module().rows(records, self.name):
+                self._write_line(self._lines.message(row, version), fast, None)
+            return
         for record in records:
             if isinstance(record, bytes | str):
                 self._write_line(record, fast, version)

@@ -1,0 +1,417 @@
+"""Arrow data in the Loader: the same objects as from the Singer messages of a tap."""
+
+from __future__ import annotations
+
+import json
+import sys
+import uuid
+from base64 import b64encode
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from target_braze import Loader, MappingError
+from target_braze.loader import arrow
+
+from tests.target.support.singer import INTEGER, NUMBER, TEXT, Run, Stream, sent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from braze_sandbox.testing import Sandbox
+
+NAIVE = datetime(2026, 3, 4, 9, 10, 11, 120_000)  # noqa: DTZ001
+AT = datetime(2026, 7, 4, 9, 10, 11, tzinfo=timezone.utc)
+UUID = uuid.UUID(int=7)
+
+
+@pytest.fixture
+def config(sandbox: Sandbox) -> dict[str, Any]:
+    return {"api_key": sandbox.api_key, "endpoint": sandbox.url, "dependency_delay": 0}
+
+
+def rows(data: Any) -> list[dict[str, Any]]:
+    return [json.loads(line, parse_float=Decimal) for line in arrow.rows(data, "s")]
+
+
+def column(kind: pa.DataType, *values: Any) -> list[Any]:
+    """Return the JSON values of a column, read from the middle of a larger batch."""
+    batch = pa.record_batch([pa.array([None, *values, None, None], kind)], ["x"])
+    return [row["x"] for row in rows(batch.slice(1, len(values) + 1))]
+
+
+def extension(kind: pa.BaseExtensionType, *values: Any) -> pa.Array:
+    return pa.ExtensionArray.from_storage(kind, pa.array(values, kind.storage_type))
+
+
+STRING_LISTS = [pa.list_, pa.large_list, pa.list_view, pa.large_list_view, lambda item: pa.list_(item, 2)]
+TIME = {"type": ["string", "null"], "format": "date-time"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "schema", "value", "expected"),
+    [
+        (pa.bool_(), "boolean", True, True),
+        (pa.int8(), "integer", -128, -128),
+        (pa.uint64(), "integer", 2**64 - 1, 2**64 - 1),
+        (pa.float64(), "number", 0.1, Decimal("0.1")),
+        (pa.float32(), "number", 0.1, Decimal("0.1")),
+        (pa.float16(), "number", 0.5, Decimal("0.5")),
+        (pa.decimal128(38, 0), "integer", Decimal(10**37), 10**37),
+        (pa.decimal256(60, 20), "number", Decimal("123456789012345678.5"), Decimal("123456789012345678.5")),
+        (pa.string(), "string", "é", "é"),
+        (pa.large_string(), "string", "é", "é"),
+        (pa.string_view(), "string", "é", "é"),
+        (pa.binary(), "string", b"\xff", "/w=="),
+        (pa.large_binary(), "string", b"\xff", "/w=="),
+        (pa.binary(1), "string", b"\xff", "/w=="),
+        (pa.binary_view(), "string", b"\xff", "/w=="),
+        (pa.date32(), {"type": ["string", "null"], "format": "date"}, date(2026, 3, 4), "2026-03-04"),
+        (pa.date64(), {"type": ["string", "null"], "format": "date"}, date(1969, 3, 4), "1969-03-04"),
+        (pa.time32("s"), {"type": ["string", "null"], "format": "time"}, time(9, 10, 11), "09:10:11"),
+        (pa.time64("us"), {"type": ["string", "null"], "format": "time"}, time(9, 10, 11), "09:10:11.000000"),
+        (pa.timestamp("s"), TIME, NAIVE.replace(microsecond=0), "2026-03-04T09:10:11"),
+        (pa.timestamp("ms"), TIME, NAIVE, "2026-03-04T09:10:11.120"),
+        (pa.timestamp("us", "UTC"), TIME, AT, "2026-07-04T09:10:11.000000Z"),
+        (pa.timestamp("ns", "Europe/Berlin"), TIME, AT, "2026-07-04T09:10:11.000000000Z"),
+        (pa.timestamp("s", "+05:30"), TIME, AT, "2026-07-04T09:10:11Z"),
+        (pa.timestamp("us"), TIME, datetime(1, 1, 1), "0001-01-01T00:00:00.000000"),  # noqa: DTZ001
+        *(
+            (
+                new(pa.timestamp("s", "America/New_York")),
+                {"type": ["array", "null"], "items": TIME},
+                [AT, None],
+                ["2026-07-04T09:10:11Z", None],
+            )
+            for new in STRING_LISTS
+        ),
+        (
+            pa.struct({"at": pa.timestamp("s"), "in": pa.list_(pa.struct({"d": pa.date32(), "f": pa.float32()}))}),
+            {
+                "type": ["object", "null"],
+                "properties": {
+                    "at": TIME,
+                    "in": {
+                        "type": ["array", "null"],
+                        "items": {
+                            "type": ["object", "null"],
+                            "properties": {
+                                "d": {"type": ["string", "null"], "format": "date"},
+                                "f": {"type": ["number", "null"]},
+                            },
+                        },
+                    },
+                },
+            },
+            {"at": None, "in": [{"d": date(2026, 3, 4), "f": 0.1}, None]},
+            {"at": None, "in": [{"d": "2026-03-04", "f": Decimal("0.1")}, None]},
+        ),
+        (
+            pa.map_(pa.string(), pa.timestamp("s", "Asia/Tokyo")),
+            {"type": ["object", "null"], "additionalProperties": TIME},
+            {"a": AT, "b": None},
+            {"a": "2026-07-04T09:10:11Z", "b": None},
+        ),
+        (
+            pa.map_(pa.int32(), pa.list_(pa.float64())),
+            {"type": ["object", "null"], "additionalProperties": {"type": ["array", "null"], "items": NUMBER}},
+            {7: [0.5]},
+            {"7": [Decimal("0.5")]},
+        ),
+        (pa.dictionary(pa.int8(), pa.string()), "string", "gold", "gold"),
+        (
+            pa.list_(pa.dictionary(pa.int16(), pa.large_string())),
+            {"type": ["array", "null"], "items": TEXT},
+            ["gold", "gold"],
+            ["gold", "gold"],
+        ),
+    ],
+    ids=str,
+)
+def test_a_type_of_arrow_has_one_form_in_json(kind: pa.DataType, schema: Any, value: Any, expected: Any) -> None:
+    if isinstance(schema, str):
+        schema = {"type": [schema, "null"]}
+    assert arrow.json_schema(pa.schema({"x": kind}), "s")["properties"] == {"x": schema}
+    assert column(kind, value, None) == [expected, None, None]
+
+
+def test_extension_types_count_as_their_values() -> None:
+    data = pa.table(
+        {
+            "id": extension(pa.uuid(), UUID.bytes, None),
+            "ok": extension(pa.bool8(), 1, None),
+            "j": extension(pa.json_(), '{"a": 1}', None),
+            "in": pa.StructArray.from_arrays(
+                [extension(pa.uuid(), UUID.bytes, None), pa.array([NAIVE, None])], ["id", "at"]
+            ),
+        }
+    )
+    types = [one["type"][0] for one in arrow.json_schema(data.schema, "s")["properties"].values()]
+    assert types == ["string", "boolean", "string", "object"]
+    inner = {"id": str(UUID), "at": "2026-03-04T09:10:11.120000"}
+    assert rows(data)[0] == {"id": str(UUID), "ok": True, "j": '{"a": 1}', "in": inner}
+
+
+def test_dictionaries_hold_any_type() -> None:
+    indices = pa.array([0, None, 0], pa.uint32())
+    views = pa.DictionaryArray.from_arrays(indices, pa.array(["a"], pa.string_view()))
+    moments = pa.DictionaryArray.from_arrays(indices, pa.array([0], pa.timestamp("s", "Europe/Berlin")))
+    both = pa.StructArray.from_arrays([views, moments], ["t", "at"])
+    found = rows(pa.table({"t": views, "at": moments, "o": both}).slice(1))
+    assert [(row["t"], row["at"]) for row in found] == [(None, None), ("a", "1970-01-01T00:00:00Z")]
+    assert [row["o"] for row in found] == [{"t": None, "at": None}, {"t": "a", "at": "1970-01-01T00:00:00Z"}]
+
+
+def test_whatever_holds_arrow_data_gives_all_its_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "_ROWS", 3)
+    batch = pa.record_batch({"n": [*range(10)]})
+    expected = [{"n": n} for n in range(10)]
+    table = pa.Table.from_batches([batch.slice(0, 4), batch.slice(4, 0), batch.slice(4)])
+    for data in (batch, table, table.to_reader(), pa.RecordBatchReader.from_batches(batch.schema, [batch])):
+        assert rows(data) == expected
+    # A row without a column is still a record.
+    assert rows(batch.select([])) == [{}] * 10
+    assert rows(pa.table({"n": pa.nulls(2)})) == [{"n": None}] * 2
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"x": pa.duration("s")}, "stream 's', column 'x': Arrow type duration[s] has no form in JSON"),
+        ({"x": pa.month_day_nano_interval()}, "column 'x': Arrow type month_day_nano_interval"),
+        ({"x": pa.struct({"y": pa.list_(pa.duration("s"))})}, "column 'x.y': Arrow type duration[s]"),
+        ({"x": pa.map_(pa.float64(), pa.string())}, "column 'x': keys of type double"),
+        ([("x", pa.string()), ("x", pa.int8())], "stream 's': more than one field is named 'x'"),
+        ({"x": pa.struct([("y", pa.int8()), ("y", pa.int8())])}, "column 'x': more than one field is named 'y'"),
+        ({"x": pa.run_end_encoded(pa.int32(), pa.string())}, "column 'x': Arrow type run_end_encoded"),
+    ],
+)
+def test_types_without_a_form_in_json_are_refused_before_the_first_record(
+    config: dict[str, Any], sandbox: Sandbox, schema: Any, text: str
+) -> None:
+    found = pa.schema(schema)
+    with pytest.raises(TypeError) as caught, Loader(config) as loader:
+        loader.open("s", found)
+    assert text in str(caught.value)
+    data = pa.RecordBatchReader.from_batches(found, [])
+    with pytest.raises(TypeError) as caught, Loader(config) as loader:
+        loader.open("s", {"properties": {"external_id": TEXT}}).write(data)
+    assert text in str(caught.value)
+    assert not sandbox.requests
+
+
+def test_without_pyarrow_the_error_says_what_to_install(
+    config: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(sys.modules, "target_braze.loader.arrow")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for schema, data in (
+        (pa.schema({"external_id": pa.string()}), []),
+        ({"properties": {"external_id": TEXT}}, pa.table({"x": [1]})),
+    ):
+        with pytest.raises(ImportError, match=r"pip install 'target-braze\[arrow\]'"), Loader(config) as loader:
+            loader.open("s", schema).write(data)
+
+
+def test_only_records_with_damaged_values_are_rejected(
+    config: dict[str, Any], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    not_utf8 = pa.array([b"a", b'a\xff"', b"c", b"d", b"e"], pa.binary())
+    text = pa.Array.from_buffers(pa.string(), 5, not_utf8.buffers())
+    data = pa.table(
+        {
+            "external_id": [f"c-{n}" for n in range(1, 6)],
+            "t": text,
+            "x": [0.5, 0.5, float("nan"), 0.5, None],
+            "y": pa.array([0.1, 0.1, 0.1, float("-inf"), 0.1], pa.float32()),
+            "o": pa.StructArray.from_arrays([text.take(pa.array([0, 0, 0, 0, 0]))], ["t"]),
+        }
+    )
+    path = tmp_path / "dead.singer"
+    with Loader({**config, "on_error": "dead_letter", "dead_letter_path": str(path)}) as loader:
+        loader.open("s", data.schema).write(data)
+    assert (loader.summary["total"]["read"], loader.summary["total"]["rejected"]) == (5, 3)
+    assert [one["external_id"] for one in sent(sandbox)] == ["c-1", "c-5"]
+    letters = path.read_bytes()
+    reasons = [b"cannot decode 't', got bytes that are not UTF-8", b"'x', got NaN", b"'y', got -Infinity"]
+    assert all(reason in letters for reason in reasons)
+    # The dead letters keep the values, and the rest of the record.
+    assert b'"x":NaN' in letters
+    assert letters.count(b'"o":{"t":"a"}') == 3
+
+
+def test_damaged_text_inside_other_values_is_found() -> None:
+    text = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff"], pa.binary()).buffers())
+    nested = pa.StructArray.from_arrays([pa.ListArray.from_arrays([0, 1], text)], ["l"])
+    (line,) = arrow.rows(pa.table({"o": nested}), "s")
+    assert line == b'{"o":{"l":["\xff"]}}'
+
+
+def test_columns_may_have_the_names_of_a_message_and_rows_carry_a_version(
+    config: dict[str, Any], sandbox: Sandbox, tmp_path: Path
+) -> None:
+    record = {"external_id": "c-1", "type": "RECORD", "stream": "s", "record": {"external_id": "c-2"}}
+    with Loader(config) as loader:
+        data = pa.Table.from_pylist([record])
+        loader.open("s", data.schema).write(data)
+    assert [*sent(sandbox)] == [record]
+    config |= {"ledger_path": str(tmp_path / "ledger.sqlite"), "streams": {"s": {"on_delete": {"flag": "gone"}}}}
+    for version, names in enumerate((["c-1", "c-2"], ["c-1"]), 1):
+        data = pa.table({"external_id": names, "n": [version] * len(names)})
+        with Loader(config) as loader:
+            stream = loader.open("s", data.schema, keys=["external_id"])
+            stream.write(data, version=version)
+            stream.activate_version(version)
+    gone = {one["external_id"]: one["gone"] for one in sent(sandbox) if "gone" in one}
+    assert gone == {"c-1": False, "c-2": True}
+
+
+class Kind(NamedTuple):
+    """A type of Arrow, its values, their schema, and how a tap writes them. Made apart from the code under test."""
+
+    type: pa.DataType
+    values: st.SearchStrategy[Any]
+    schema: dict[str, Any]
+    written: Callable[[Any], Any]
+
+
+def as_it_is(value: Any) -> Any:
+    return value
+
+
+def nullable(written: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else written(value)
+
+
+def zoned(name: str) -> Kind:
+    moments = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001
+    # A tap may well keep the offset: it is the same moment.
+    return Kind(pa.timestamp("us", name), moments, TIME, lambda at: at.astimezone(timezone.utc).isoformat())
+
+
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=6)
+SCALARS = [
+    Kind(pa.bool_(), st.booleans(), {"type": ["boolean", "null"]}, as_it_is),
+    Kind(pa.int64(), st.integers(-(2**63), 2**63 - 1), INTEGER, as_it_is),
+    Kind(pa.uint64(), st.integers(0, 2**64 - 1), INTEGER, as_it_is),
+    Kind(pa.float64(), st.floats(allow_nan=False, allow_infinity=False), NUMBER, as_it_is),
+    Kind(pa.float32(), st.sampled_from([0.1, 1.5, -3e7, 1e30]), NUMBER, as_it_is),
+    Kind(pa.decimal128(20, 4), st.decimals(-(10**10), 10**10, places=4), NUMBER, float),
+    Kind(pa.decimal128(38, 0), st.integers(-(10**37), 10**37).map(Decimal), INTEGER, int),
+    *(Kind(kind, TEXTS, TEXT, as_it_is) for kind in (pa.string(), pa.large_string(), pa.string_view())),
+    Kind(pa.dictionary(pa.int8(), pa.string()), st.sampled_from(["gold", "2026-03-04", ""]), TEXT, as_it_is),
+    Kind(pa.binary(), st.binary(max_size=5), TEXT, lambda value: b64encode(value).decode()),
+    Kind(pa.date32(), st.dates(), {"type": ["string", "null"], "format": "date"}, date.isoformat),
+    Kind(pa.timestamp("us"), st.datetimes(), TIME, datetime.isoformat),
+    Kind(pa.timestamp("ms"), st.datetimes().map(lambda at: at.replace(microsecond=0)), TIME, datetime.isoformat),
+    *(zoned(name) for name in ("UTC", "Europe/Berlin")),
+]
+TIMES = [kind for kind in SCALARS if "format" in kind.schema]
+
+
+def lists_of(inner: Kind) -> st.SearchStrategy[Kind]:
+    one = nullable(inner.written)
+    values = st.lists(st.none() | inner.values, max_size=3)
+    schema = {"type": ["array", "null"], "items": inner.schema}
+    types = [pa.list_(inner.type), pa.large_list(inner.type), pa.list_view(inner.type)]
+    return st.sampled_from([Kind(kind, values, schema, lambda found: [*map(one, found)]) for kind in types])
+
+
+def structs_of(inner: list[Kind]) -> Kind:
+    members = {f"m{n}": kind for n, kind in enumerate(inner)}
+    return Kind(
+        pa.struct({name: kind.type for name, kind in members.items()}),
+        st.fixed_dictionaries({name: st.none() | kind.values for name, kind in members.items()}),
+        {"type": ["object", "null"], "properties": {name: kind.schema for name, kind in members.items()}},
+        lambda found: {name: nullable(kind.written)(found[name]) for name, kind in members.items()},
+    )
+
+
+def map_of(inner: Kind) -> Kind:
+    return Kind(
+        pa.map_(pa.string(), inner.type),
+        st.dictionaries(TEXTS, st.none() | inner.values, max_size=3),
+        {"type": ["object", "null"], "additionalProperties": inner.schema},
+        lambda found: {key: nullable(inner.written)(value) for key, value in found.items()},
+    )
+
+
+KINDS = st.recursive(
+    st.sampled_from(SCALARS),
+    lambda inner: inner.flatmap(lists_of) | st.lists(inner, min_size=1, max_size=3).map(structs_of) | inner.map(map_of),
+    max_leaves=4,
+)
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[pa.Table, dict[str, Any], list[dict[str, Any]]]:
+    """Return a table, and its JSON Schema and records as a tap would write them."""
+    columns = {f"x{n}": kind for n, kind in enumerate(draw(st.lists(KINDS, min_size=2, max_size=5)))}
+    columns["at"] = draw(st.sampled_from(TIMES))
+    users = draw(st.lists(st.sampled_from(["c-1", "c-2", "", None]), max_size=8))
+    drawn = {name: [draw(st.none() | kind.values) for _ in users] for name, kind in columns.items()}
+    table = pa.table(
+        {"external_id": pa.array(users, pa.string())}
+        | {name: pa.array(drawn[name], kind.type) for name, kind in columns.items()}
+    )
+    schema = {"external_id": TEXT} | {name: kind.schema for name, kind in columns.items()}
+    written = {name: [*map(nullable(columns[name].written), values)] for name, values in drawn.items()}
+    records = [{"external_id": user} | {name: written[name][n] for name in columns} for n, user in enumerate(users)]
+    return table, schema, records
+
+
+@pytest.mark.parametrize("to", ["attributes", "events"])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(found=tables())
+def test_arrow_and_the_command_line_make_the_same_of_the_same_records(
+    to: str,
+    found: tuple[pa.Table, dict[str, Any], list[dict[str, Any]]],
+    *,
+    config: dict[str, Any],
+    sandbox: Sandbox,
+    run_target: Callable[..., Run],
+    tmp_path: Path,
+) -> None:
+    sandbox.reset()
+    table, schema, records = found
+    mapping = {"attributes": {}, "events": {"to": "events", "event": {"name": "e"}, "time_field": "at"}}[to]
+    more: dict[str, Any] = {"streams": {"s": mapping}, "on_error": "dead_letter"}
+    path = tmp_path / "dead.singer"
+    stream = Stream("s", schema, records, ["x0"])
+    try:
+        with Loader({**config, **more, "dead_letter_path": str(path)}) as loader:
+            loader.open("s", table.schema, keys=["x0"]).write(table)
+    except MappingError as error:
+        wrong = str(error)
+    else:
+        wrong = ""
+    if wrong:
+        assert wrong in run_target(stream, **more, dead_letter_path=str(path), expect=1).stderr
+        return
+    outcomes = [(objects(sandbox, to), counts(loader.summary), reasons(path))]
+    sandbox.reset()
+    run = run_target(stream, **more, dead_letter_path=str(path))
+    outcomes.append((objects(sandbox, to), counts(run.summary), reasons(path)))
+    assert outcomes[0] == outcomes[1]
+
+
+def objects(sandbox: Sandbox, to: str) -> list[str]:
+    return [json.dumps(one, sort_keys=True) for one in sent(sandbox, to)]
+
+
+def counts(summary: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in summary["total"].items() if key not in {"requests", "data_points"}}
+
+
+def reasons(path: Path) -> list[str]:
+    """Return the column in each dead letter's reason, without the value, and remove the file."""
+    if not path.exists():
+        return []
+    letters = [json.loads(line) for line in path.read_bytes().splitlines()]
+    path.unlink()
+    return [one["dead_letter"]["reason"].partition(", got")[0] for one in letters if "dead_letter" in one]
