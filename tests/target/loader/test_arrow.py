@@ -49,7 +49,7 @@ def extension(kind: pa.BaseExtensionType, *values: Any) -> pa.Array:
     return pa.ExtensionArray.from_storage(kind, pa.array(values, kind.storage_type))
 
 
-STRING_LISTS = [pa.list_, pa.large_list, pa.list_view, pa.large_list_view, lambda item: pa.list_(item, 2)]
+LISTS = [pa.list_, pa.large_list, lambda item: pa.list_(item, 2)]
 TIME = {"type": ["string", "null"], "format": "date-time"}
 
 
@@ -88,7 +88,7 @@ TIME = {"type": ["string", "null"], "format": "date-time"}
                 [AT, None],
                 ["2026-07-04T09:10:11Z", None],
             )
-            for new in STRING_LISTS
+            for new in LISTS
         ),
         (
             pa.struct({"at": pa.timestamp("s"), "in": pa.list_(pa.struct({"d": pa.date32(), "f": pa.float32()}))}),
@@ -188,6 +188,8 @@ def test_whatever_holds_arrow_data_gives_all_its_rows(monkeypatch: pytest.Monkey
         ({"x": pa.map_(pa.float64(), pa.string())}, "column 'x': keys of type double"),
         ([("x", pa.string()), ("x", pa.int8())], "stream 's': more than one field is named 'x'"),
         ({"x": pa.struct([("y", pa.int8()), ("y", pa.int8())])}, "column 'x': more than one field is named 'y'"),
+        ({"x": pa.list_view(pa.int8())}, "column 'x': Arrow type list_view<item: int8> loses items"),
+        ({"x": pa.large_list_view(pa.int8())}, "column 'x': Arrow type large_list_view<item: int8> loses items"),
         ({"x": pa.run_end_encoded(pa.int32(), pa.string())}, "column 'x': Arrow type run_end_encoded"),
     ],
 )
@@ -290,8 +292,7 @@ def nullable(written: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def zoned(name: str) -> Kind:
     moments = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1), timezones=st.just(timezone.utc))  # noqa: DTZ001
-    # A tap may well keep the offset: it is the same moment.
-    return Kind(pa.timestamp("us", name), moments, TIME, lambda at: at.astimezone(timezone.utc).isoformat())
+    return Kind(pa.timestamp("us", name), moments, TIME, lambda at: at.isoformat(timespec="microseconds"))
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=6)
@@ -307,8 +308,13 @@ SCALARS = [
     Kind(pa.dictionary(pa.int8(), pa.string()), st.sampled_from(["gold", "2026-03-04", ""]), TEXT, as_it_is),
     Kind(pa.binary(), st.binary(max_size=5), TEXT, lambda value: b64encode(value).decode()),
     Kind(pa.date32(), st.dates(), {"type": ["string", "null"], "format": "date"}, date.isoformat),
-    Kind(pa.timestamp("us"), st.datetimes(), TIME, datetime.isoformat),
-    Kind(pa.timestamp("ms"), st.datetimes().map(lambda at: at.replace(microsecond=0)), TIME, datetime.isoformat),
+    Kind(pa.timestamp("us"), st.datetimes(), TIME, lambda at: at.isoformat(timespec="microseconds")),
+    Kind(
+        pa.timestamp("s"),
+        st.datetimes().map(lambda at: at.replace(microsecond=0)),
+        TIME,
+        lambda at: at.isoformat(timespec="seconds"),
+    ),
     *(zoned(name) for name in ("UTC", "Europe/Berlin")),
 ]
 TIMES = [kind for kind in SCALARS if "format" in kind.schema]
@@ -318,7 +324,7 @@ def lists_of(inner: Kind) -> st.SearchStrategy[Kind]:
     one = nullable(inner.written)
     values = st.lists(st.none() | inner.values, max_size=3)
     schema = {"type": ["array", "null"], "items": inner.schema}
-    types = [pa.list_(inner.type), pa.large_list(inner.type), pa.list_view(inner.type)]
+    types = [pa.list_(inner.type), pa.large_list(inner.type)]
     return st.sampled_from([Kind(kind, values, schema, lambda found: [*map(one, found)]) for kind in types])
 
 
