@@ -84,15 +84,18 @@ class Attributes:
     def learn(self, change: Change, hashes: bytes | None) -> bytes:
         """Return a user's hashes after Braze has accepted the change."""
         known = _unpack(hashes)
-        identifiers = _IDENTIFIERS[change.user[0]]
+        identifiers, numbers = _IDENTIFIERS[change.user[0]], self._numbers
         for name, value in change.fields.items():
             if name in identifiers:
                 continue
-            number = self._numbers[name] if name in self._numbers else self._number(name)
-            if accumulates(value):
+            number = numbers.get(name)
+            if number is None:
+                number = self._number(name)
+            # No call of our own for an ordinary value: hashing values is most of what a new user costs.
+            if type(value) is dict and accumulates(value):
                 known.pop(number, None)
             else:
-                known[number] = digest(value)
+                known[number] = blake2b(_SORTED(value), digest_size=_HASH_BYTES).digest()
         return _pack(known) + (change.object_hash or b"")
 
     def write(self, users: Mapping[int, bytes], day: int) -> None:
