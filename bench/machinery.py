@@ -66,13 +66,13 @@ def timed(command: Sequence[str], log: Path, stdin: Path | None = None) -> Cost:
 
 @contextmanager
 def _peak_of(process: int) -> Iterator[list[float]]:
-    """Collect the peak size of a process in MB, twenty times a second while it runs; Linux only."""
+    """Collect the peak size of a process in MB, two hundred times a second while it runs; Linux only."""
     status = Path(f"/proc/{process}/status")
     peaks: list[float] = []
     done = threading.Event()
 
     def look() -> None:
-        while not done.wait(0.05):
+        while not done.wait(0.005):
             with suppress(OSError):
                 peaks.extend(int(size) / 1024 for size in re.findall(r"VmHWM:\s+(\d+) kB", status.read_text()))
 

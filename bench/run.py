@@ -47,7 +47,7 @@ class Row:
 
 
 def main() -> None:
-    """Measure, print each row, and write the page."""
+    """Measure and print each row. Write the page if all benchmarks ran, since its rows belong to one run."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("benchmarks", nargs="*", default=list(BENCHMARKS), help=f"any of {', '.join(BENCHMARKS)}")
     given = parser.parse_args()
@@ -59,6 +59,8 @@ def main() -> None:
             for row in BENCHMARKS[name](Path(folder)):
                 lines.append(row.text())
                 print(lines[-1], flush=True)
+    if {*given.benchmarks} < {*BENCHMARKS}:
+        return
     page = PAGE.read_text()
     before, after = page.partition(START)[0], page.partition(END)[2]
     PAGE.write_text(f"{before}{START}\n\nMeasured {about}.\n\n{_HEAD}" + "\n".join(lines) + f"\n\n{END}{after}")
