@@ -98,7 +98,7 @@ class UnsettledUsers(dict["User", Unsettled]):
                 unsettled.is_marked = unsettled.is_sent = False
 
     def unmark_unsent(self) -> None:
-        """Remove the marks of users of whom nothing was sent."""
+        """Remove the marks of users whose changes were not sent."""
         rows = [(one.number,) for one in self.values() if one.is_marked and not one.is_sent]
         self._db.executemany("DELETE FROM asked WHERE id = ?", rows)
 

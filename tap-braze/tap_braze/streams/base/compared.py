@@ -55,7 +55,7 @@ class ComparedStream(SdkStream):
         """Return the comparison of this run.
 
         Raises:
-            ConfigValidationError: What STATE holds for it is damaged.
+            ConfigValidationError: Its part of STATE is damaged.
         """
         if self.comparison_kind is None:
             return None
@@ -68,7 +68,7 @@ class ComparedStream(SdkStream):
         """Return a comparison of the stream's kind, continued from STATE.
 
         Raises:
-            ValueError: What STATE holds for it is damaged.
+            ValueError: Its part of STATE is damaged.
         """
         if self.comparison_kind is Tombstones:
             return Tombstones(self.stream_state, self.primary_keys, self.warn)
