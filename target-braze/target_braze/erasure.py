@@ -6,7 +6,6 @@ import hashlib
 import secrets
 import threading
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
@@ -16,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from target_braze.braze import answers, limits
+from target_braze.braze import answers
 from target_braze.braze.client import BrazeError, Client, ForbiddenError
 from target_braze.encode import decode
+from target_braze.ledger.verify import export
 from target_braze.loader.parts import mapping_defaults
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.kinds.deletions import ENDPOINTS
@@ -28,7 +28,7 @@ from target_braze.reporting.dead_letter_file import files_of, remove_letters
 from target_braze.settings.stream_config import Entries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from target_braze.mapping.base.stream_mapping import StreamMapping
     from target_braze.records import User
@@ -104,7 +104,7 @@ def delete(client: Client, user: User) -> None:
     """
     endpoint = ENDPOINTS[user[0]]
     body = msgspec.json.encode({endpoint.arrays[0]: [user[1]]})
-    with _permission(endpoint.permission):
+    try:
         client.request(
             "POST",
             endpoint.path,
@@ -112,6 +112,8 @@ def delete(client: Client, user: User) -> None:
             body=body,
             check=partial(answers.success, f"POST {endpoint.path}", success_key="deleted"),
         )
+    except ForbiddenError as error:
+        raise BrazeError(f"{error}. The API key needs the permission '{endpoint.permission}' for this") from None
 
 
 def wait_until_gone(client: Client, user: User, seconds: float) -> bool:
@@ -233,23 +235,8 @@ def _profiles(client: Client, user: User) -> list[dict[str, Any]]:
     """Return the profiles of a user in Braze: none or one."""
     key = {"external_id": "external_ids", "braze_id": "braze_id"}[user[0]]
     value = [user[1]] if user[0] == "external_id" else user[1]
-    with _permission("users.export.ids"):
-        answer = client.request(
-            "POST",
-            "/users/export/ids",
-            pool=limits.EXPORT_IDS_POOL,
-            body=msgspec.json.encode({key: value, "fields_to_export": _EXPORTED}),
-            check=partial(answers.listed, "POST /users/export/ids", "users"),
-        )
+    answer = export(client, {key: value, "fields_to_export": _EXPORTED})
     return answers.listed("POST /users/export/ids", "users", answer)
-
-
-@contextmanager
-def _permission(name: str) -> Iterator[None]:
-    try:
-        yield
-    except ForbiddenError as error:
-        raise BrazeError(f"{error}. The API key needs the permission '{name}' for this") from None
 
 
 def _users(mapping: StreamMapping, record: Mapping[str, Any]) -> list[User]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import msgspec
 
 from target_braze.braze import answers, limits
-from target_braze.braze.client import BrazeError, ForbiddenError
+from target_braze.braze.client import ForbiddenError
 from target_braze.ledger.attributes import digest
 from target_braze.ledger.file import LedgerError
 from target_braze.mapping.values.standard_fields import STANDARD
@@ -25,7 +25,7 @@ from target_braze.mapping.values.times import looks_like_time, to_moment
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Iterator, Mapping
 
-    from target_braze.braze.client import Client
+    from target_braze.braze.client import Answer, Client
     from target_braze.ledger.store import Ledger
 
 _log = logging.getLogger("target-braze")
@@ -69,23 +69,34 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
     ids = iter(external_ids)
     while some := list(islice(ids, _IDS_PER_REQUEST)):
         body = {"external_ids": some, "fields_to_export": ["external_id", "custom_attributes", *_STANDARD]}
-        try:
-            answer = client.request(
-                "POST",
-                "/users/export/ids",
-                pool=limits.EXPORT_IDS_POOL,
-                body=msgspec.json.encode(body),
-                check=partial(answers.success, "POST /users/export/ids", success_key="users"),
-            )
-        except ForbiddenError as error:
-            raise BrazeError(f"{error}. The API key needs the permission 'users.export.ids' for this") from None
-        found = answer.json()
+        found = export(client, body).json()
         profiles = {profile.get("external_id"): profile for profile in found.get("users", [])}
         for one in some:
             if one in profiles:
                 yield one, attributes(profiles[one])
             elif one in found.get("invalid_user_ids", ()):
                 yield one, None
+
+
+def export(client: Client, body: Mapping[str, Any]) -> Answer:
+    """Return the answer of /users/export/ids to a request with this body.
+
+    Raises:
+        ForbiddenError: The API key lacks the permission.
+        BrazeError: The request failed.
+    """
+    try:
+        return client.request(
+            "POST",
+            "/users/export/ids",
+            pool=limits.EXPORT_IDS_POOL,
+            body=msgspec.json.encode(body),
+            check=partial(answers.success, "POST /users/export/ids", success_key="users"),
+        )
+    except ForbiddenError as error:
+        raise ForbiddenError(
+            f"{error}. The API key needs the permission 'users.export.ids' for this", status=error.status
+        ) from None
 
 
 def verify(

@@ -10,15 +10,13 @@ import math
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-import msgspec
-
-from target_braze.braze import answers, limits
+from target_braze.braze import limits
 from target_braze.braze.client import BrazeError, ForbiddenError
 from target_braze.braze.data_points import FREE
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
+from target_braze.ledger.verify import export
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -159,12 +157,8 @@ def _found(users: Sequence[User], client: Client) -> set[User]:
         body["external_ids"] = [user[1] for user in users]
     else:
         body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in users]
-    read = partial(answers.success, "POST /users/export/ids", success_key="users")
-    answer = client.request(
-        "POST", "/users/export/ids", pool=limits.EXPORT_IDS_POOL, body=msgspec.json.encode(body), check=read
-    )
     found: set[User] = set()
-    for profile in read(answer).get("users", []):
+    for profile in export(client, body).json().get("users", []):
         found.add(("external_id", str(profile.get("external_id"))))
         for alias in profile.get("user_aliases") or []:
             found.add(("user_alias", alias["alias_label"], alias["alias_name"]))
