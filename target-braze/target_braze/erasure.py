@@ -21,7 +21,7 @@ from target_braze.encode import decode
 from target_braze.ledger.verify import export
 from target_braze.loader.parts import mapping_defaults
 from target_braze.mapping import compile_mapping
-from target_braze.mapping.kinds.deletions import ENDPOINTS
+from target_braze.mapping.kinds.identities.deletions import ENDPOINTS
 from target_braze.mapping.values import phones
 from target_braze.records import MappingError, RecordError
 from target_braze.reporting.dead_letter_file import files_of, remove_letters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_braze.mapping.kinds.deletions import Deleter
+from target_braze.mapping.kinds.identities.deletions import Deleter
 from target_braze.mapping.values.standard_fields import NEVER_NULL
 
 if TYPE_CHECKING:

@@ -13,15 +13,8 @@ from target_braze.braze.client import Answer, RefusedError, UnavailableError
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
 from target_braze.delivery.batch_limits import BatchLimits
 from target_braze.delivery.sender import RequestSender
-from target_braze.mapping.kinds import (
-    aliases,
-    deletions,
-    email_status,
-    external_ids,
-    identifications,
-    merges,
-    subscriptions,
-)
+from target_braze.mapping.kinds import email_status, subscriptions
+from target_braze.mapping.kinds.identities import aliases, deletions, external_ids, identifications, merges
 from target_braze.records import Record
 
 from tests.target.support.changes import new_change

@@ -13,7 +13,7 @@ from target_braze.delivery.batch_limits import BatchLimits
 from target_braze.delivery.dispatcher import Dispatcher
 from target_braze.delivery.user_queues import UserQueues
 from target_braze.ledger.store import Ledger
-from target_braze.mapping.kinds import aliases, deletions
+from target_braze.mapping.kinds.identities import aliases, deletions
 from target_braze.records import Record
 
 from tests.target.support.changes import new_change

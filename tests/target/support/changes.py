@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from target_braze.braze.changes import Change
 from target_braze.braze.endpoints import TRACK
-from target_braze.mapping.kinds import aliases, attributes, deletions, events, purchases, subscriptions
+from target_braze.mapping.kinds import attributes, events, purchases, subscriptions
+from target_braze.mapping.kinds.identities import aliases, deletions
 
 if TYPE_CHECKING:
     from target_braze.braze.changes import Endpoint

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze.changes import Change
 from target_braze.mapping.identifiers import IdentifierRule, compile_user, identifier
-from target_braze.mapping.kinds import aliases, identifications, merges
+from target_braze.mapping.kinds.identities import aliases, identifications, merges
 from target_braze.mapping.property_sources import value_at
 from target_braze.mapping.spelling import almost, check_identifiers
 from target_braze.records import RecordError

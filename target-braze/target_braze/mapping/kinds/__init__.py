@@ -2,19 +2,21 @@
 
 from target_braze.mapping.base.stream_mapping import KINDS
 from target_braze.mapping.kinds import (  # noqa: F401 - importing a kind registers it
-    aliases,
     attributes,
     calls,
     cohorts,
-    deletions,
     email_hygiene,
     email_status,
     events,
+    purchases,
+    subscriptions,
+)
+from target_braze.mapping.kinds.identities import (  # noqa: F401
+    aliases,
+    deletions,
     external_ids,
     identifications,
     merges,
-    purchases,
-    subscriptions,
 )
 from target_braze.mapping.kinds.workspace import (  # noqa: F401
     catalog_items,

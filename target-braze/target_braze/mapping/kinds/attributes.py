@@ -17,7 +17,7 @@ from target_braze.mapping.coalescing import accumulates, coalesced
 from target_braze.mapping.columns import Columns, Field, Fields
 from target_braze.mapping.flatten import FlattenedColumns
 from target_braze.mapping.identifiers import DEFAULT
-from target_braze.mapping.kinds import deletions
+from target_braze.mapping.kinds.identities import deletions
 from target_braze.mapping.on_delete import OnDelete
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
 from target_braze.mapping.spelling import squashed

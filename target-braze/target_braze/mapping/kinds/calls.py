@@ -23,7 +23,8 @@ from target_braze.mapping.cdp.settings import CALLS
 from target_braze.mapping.cdp.traits import add_address, compile_trait, without_operations
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.identifiers import DEFAULT
-from target_braze.mapping.kinds import aliases, attributes, events, identifications, merges, purchases
+from target_braze.mapping.kinds import attributes, events, purchases
+from target_braze.mapping.kinds.identities import aliases, identifications, merges
 from target_braze.mapping.property_sources import PropertyConverters, PropertySource, chooser, is_blank
 from target_braze.mapping.values.names import checked_name
 from target_braze.mapping.values.nested import checked_size, compile_value

@@ -9,7 +9,7 @@ import pytest
 from target_braze.braze.endpoints import TRACK
 from target_braze.delivery.batch_limits import BatchLimits
 from target_braze.delivery.user_queues import UserQueues
-from target_braze.mapping.kinds.aliases import INTRODUCE
+from target_braze.mapping.kinds.identities.aliases import INTRODUCE
 from target_braze.records import Record
 
 from tests.target.support.cdp import calls
