@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_braze.braze.client import Client
-    from target_braze.braze.named_objects import NamedObjects, ObjectType
+    from target_braze.braze.objects.named_objects import NamedObjects, ObjectType
     from target_braze.delivery.dispatcher import Dispatcher
     from target_braze.ledger.store import Ledger
     from target_braze.mapping.base.stream_mapping import Defaults

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from target_braze.braze import catalogs
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
-from target_braze.braze.named_objects import NamedObjects
+from target_braze.braze.objects import catalogs
+from target_braze.braze.objects.named_objects import NamedObjects
 from target_braze.encode import decode, encode
 from target_braze.ledger.store import fingerprint
 from target_braze.loader.arrow_data import ArrowData, arrow_module
@@ -67,8 +67,8 @@ class LoaderStream:
             name,
             LikelyTypes(self._mapping.untyped_texts, f"streams.{at or name}", context.defaults.zone, self._notice),
         )
-        if self._mapping.catalog is not None and context.estimate is None:
-            catalogs.prepare(context.client, self._mapping.catalog, self._notice)
+        if self._mapping.requires is not None and context.estimate is None:
+            self._mapping.requires.prepare(context.client, self._notice)
         self._objects: NamedObjects | None = None
         if (of := self._mapping.object_type) is not None:
             if context.estimate is None or context.preflight is not None:

@@ -16,7 +16,7 @@ from target_braze.mapping.values.times import show
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_braze.braze.named_objects import ObjectType
+    from target_braze.braze.objects.named_objects import ObjectType
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
     from target_braze.mapping.identifiers import IdentifierRule

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from datetime import tzinfo
 
-    from target_braze.braze.catalogs import Catalog
     from target_braze.braze.changes import Endpoint, Semantics
-    from target_braze.braze.named_objects import ObjectType
+    from target_braze.braze.objects.catalogs import Catalog
+    from target_braze.braze.objects.named_objects import ObjectType
     from target_braze.mapping.columns import Columns, Dropped, Fields
     from target_braze.records import User
 
@@ -84,8 +84,10 @@ class StreamMapping(ABC):
     """Values of `on_delete`, which set what happens when the source deletes a record; the first is the default."""
     payload_key: ClassVar[str]
     """For kinds sent to /users/track: the array of the request body that holds their changes."""
+    requires: Catalog | None = None
+    """What must exist before the first record."""
     catalog: Catalog | None = None
-    """The catalog that must exist before the first record, if the kind loads one."""
+    """The catalog, if the kind loads its items."""
     id_column: str = ""
     """The column with the ids of the catalog's items."""
     object_type: ClassVar[ObjectType | None] = None

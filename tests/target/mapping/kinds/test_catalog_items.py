@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from braze_sandbox.model.objects import Catalog
-from target_braze.braze import catalogs
+from target_braze.braze.objects import catalogs
 
 from tests.target.support.singer import ANY_OBJECT, BOOLEAN, INTEGER, NUMBER, TEXT, TIME, Stream
 

@@ -9,7 +9,6 @@ import pytest
 from braze_sandbox.testing import Sandbox
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from target_braze.braze import catalogs
 from target_braze.braze.client import Client
 from target_braze.encode import encode
 from target_braze.records import MappingError, RecordError
@@ -44,7 +43,7 @@ def test_an_item_is_taken_as_it_is_or_its_record_reported(
         assert any(f"column '{name}'" in str(error) for name in columns)  # noqa: PT017
         return
     assert mapping.catalog is not None
-    catalogs.prepare(client, mapping.catalog, lambda _text: None)
+    mapping.catalog.prepare(client, lambda _text: None)
     for key, record in zip(keys, records, strict=False):
         try:
             [change] = mapping.changes({"id": key, **record})

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 from typing_extensions import override
 
 from target_braze.braze import answers, limits
-from target_braze.braze.catalogs import ADD_FIELDS, CREATE, Catalog
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
 from target_braze.braze.error_texts import error_text
+from target_braze.braze.objects.catalogs import ADD_FIELDS, CREATE, Catalog
 from target_braze.encode import encode
 from target_braze.mapping.base.actions import Action
 from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, described, strict_object
@@ -163,7 +163,7 @@ class CatalogItems(Action, to="catalog_items"):
         if len(types) > limits.CATALOG_FIELDS:
             raise columns.error(f"a catalog has at most {limits.CATALOG_FIELDS} fields; choose some in 'fields'")
         self._name = name
-        self.catalog = Catalog(name, columns.stream, types, partial=self._partial)
+        self.requires = self.catalog = Catalog(name, columns.stream, types, partial=self._partial)
         self._write = _endpoint(name, "PATCH" if self._partial else "PUT")
         self._delete = _endpoint(name, "DELETE")
 

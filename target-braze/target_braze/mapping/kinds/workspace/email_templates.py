@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from target_braze.braze import limits
 from target_braze.braze.changes import Endpoint
-from target_braze.braze.named_objects import ObjectType, OneObject
+from target_braze.braze.objects.named_objects import ObjectType, OneObject
 from target_braze.mapping.base.named_objects import (
     NamedObject,
     ObjectField,

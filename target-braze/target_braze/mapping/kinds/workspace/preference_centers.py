@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from target_braze.braze.changes import Endpoint
-from target_braze.braze.named_objects import ObjectType, OneObject
+from target_braze.braze.objects.named_objects import ObjectType, OneObject
 from target_braze.mapping.base.named_objects import NamedObject, ObjectField, semantics_of, to_state, to_text
 from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.times import show

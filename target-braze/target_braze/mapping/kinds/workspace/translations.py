@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from typing_extensions import override
 
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
-from target_braze.braze.named_objects import OneObject
+from target_braze.braze.objects.named_objects import OneObject
 from target_braze.mapping.base.actions import Action
 from target_braze.mapping.base.named_objects import to_text
 from target_braze.mapping.base.settings import described

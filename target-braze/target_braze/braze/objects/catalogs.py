@@ -41,40 +41,39 @@ class Catalog:
     fields: Mapping[str, str]
     partial: bool = False
 
+    def prepare(self, client: Client, notice: Callable[[str], None]) -> None:
+        """Create the catalog or its missing fields, and wait until Braze has them.
 
-def prepare(client: Client, catalog: Catalog, notice: Callable[[str], None]) -> None:
-    """Create the catalog or its missing fields, and wait until Braze has them.
-
-    Raises:
-        MappingError: A field has another type, which Braze cannot change; or the mapping needs an existing catalog.
-        BrazeError: A request failed, or Braze was too slow.
-    """
-    there = _fields(client, catalog.name)
-    if there is None and catalog.partial:
-        raise MappingError(
-            f"stream '{catalog.stream}': there is no catalog '{catalog.name}', and 'catalog.partial' changes only "
-            "existing items; create the catalog, or remove the setting"
-        )
-    if there is None:
-        description = f"Created by target-braze from the stream {catalog.stream}"[: limits.CATALOG_NAME_LENGTH]
-        body = {"name": catalog.name, "description": description, "fields": _listed(catalog.fields)}
-        _post(client, CREATE, catalog.name, [body])
-        _log.info("created catalog '%s' with %d fields", catalog.name, len(catalog.fields))
-        return
-    for name, kind in catalog.fields.items():
-        if there.get(name, kind) != kind:
+        Raises:
+            MappingError: A field has another type, which Braze cannot change; or the mapping needs an existing catalog.
+            BrazeError: A request failed, or Braze was too slow.
+        """
+        there = _fields(client, self.name)
+        if there is None and self.partial:
             raise MappingError(
-                f"stream '{catalog.stream}': field '{name}' of catalog '{catalog.name}' has type {there[name]}, "
-                f"which Braze cannot change, but the stream has {kind}; set the type in 'types'"
+                f"stream '{self.stream}': there is no catalog '{self.name}', and 'catalog.partial' changes only "
+                "existing items; create the catalog, or remove the setting"
             )
-    if not catalog.partial and (cleared := sorted(there.keys() - catalog.fields.keys())):
-        notice(
-            f"catalog '{catalog.name}' has fields that the stream lacks; replaced items lose their values: "
-            f"{', '.join(cleared)}"
-        )
-    lacking = {name: kind for name, kind in catalog.fields.items() if name not in there}
-    if lacking:
-        _add_fields(client, catalog.name, lacking)
+        if there is None:
+            description = f"Created by target-braze from the stream {self.stream}"[: limits.CATALOG_NAME_LENGTH]
+            body = {"name": self.name, "description": description, "fields": _listed(self.fields)}
+            _post(client, CREATE, self.name, [body])
+            _log.info("created catalog '%s' with %d fields", self.name, len(self.fields))
+            return
+        for name, kind in self.fields.items():
+            if there.get(name, kind) != kind:
+                raise MappingError(
+                    f"stream '{self.stream}': field '{name}' of catalog '{self.name}' has type {there[name]}, "
+                    f"which Braze cannot change, but the stream has {kind}; set the type in 'types'"
+                )
+        if not self.partial and (cleared := sorted(there.keys() - self.fields.keys())):
+            notice(
+                f"catalog '{self.name}' has fields that the stream lacks; replaced items lose their values: "
+                f"{', '.join(cleared)}"
+            )
+        lacking = {name: kind for name, kind in self.fields.items() if name not in there}
+        if lacking:
+            _add_fields(client, self.name, lacking)
 
 
 def item_ids(client: Client, name: str) -> Iterator[str]:
