@@ -15,9 +15,10 @@ from target_braze.braze.endpoints import TRACK, TRACK_BULK
 from target_braze.braze.objects import catalogs
 from target_braze.braze.objects.named_objects import NamedObjects
 from target_braze.encode import decode, encode
-from target_braze.ledger.store import fingerprint
 from target_braze.loader.arrow_data import ArrowData, arrow_module
+from target_braze.loader.known_changes import KnownChanges
 from target_braze.loader.lines import JsonLines
+from target_braze.loader.table_versions import TableVersions
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.record_changes import changes_of, is_deleted
 from target_braze.mapping.stream_kinds import taken_for
@@ -25,10 +26,9 @@ from target_braze.preview.likely_types import LikelyTypes
 from target_braze.records import DELETED, Record, RecordError, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from target_braze.braze.changes import Change
-    from target_braze.ledger.store import Ledger
     from target_braze.loader.context import Context
 
 _log = logging.getLogger("target-braze")
@@ -62,6 +62,9 @@ class LoaderStream:
         self._lines = JsonLines(name, self._mapping.fast_path.record)
         # Attributes to remove from a user when a record no longer has them.
         self._vanishing = self._compile_vanishing(unsets=entry.get("missing_columns") == "unset")
+        self._versions = TableVersions(context, name, self._mapping, self._notice)
+        ledger = context.ledger
+        self._known_changes = None if ledger is None else KnownChanges(context, ledger, self.counts)
         # A tap may send a stream's SCHEMA again at any time.
         self._likely_types = context.likely_types.setdefault(
             name,
@@ -125,7 +128,7 @@ class LoaderStream:
         """
         deleted_at = datetime.now(timezone.utc).isoformat()
         schema = schema or self._schema
-        for count, record in enumerate(self._left(version), 1):
+        for count, record in enumerate(self._versions.left(version), 1):
             record[DELETED] = deleted_at
             self.receive(record, {"type": "RECORD", "stream": schema["stream"], "record": record}, schema, 0)
             if count == 1:
@@ -169,14 +172,10 @@ class LoaderStream:
         change.records.append(source)
         if self._context.bulk and change.endpoint is TRACK:
             change.endpoint = TRACK_BULK
-        if self._context.ledger is not None:
+        if self._known_changes is not None:
             self._context.delivery.wait_for_room(source.position)
-            before = change.data_points
-            if not self._context.ledger.news(change):
-                self.counts.saved_by_ledger += before
-                self._context.summary.without_changes(source, "unchanged")
+            if not self._known_changes.removed_from([change], source, ()):
                 return True
-            self.counts.saved_by_ledger += before - change.data_points
         self._context.delivery.add(change)
         return True
 
@@ -211,8 +210,9 @@ class LoaderStream:
                 change.endpoint = TRACK_BULK
             if context.defaults.guard.counts_users:
                 context.defaults.guard.see(change.users)
-        if context.ledger is not None:
-            changes = self._news(context.ledger, record, source, changes, absent)
+        if self._known_changes is not None:
+            key = [record.get(column) for column in self._keys]
+            changes = self._known_changes.removed_from(changes, source, key, absent)
         if len(changes) > 1:
             context.summary.divide(source, len(changes))
         if changes:
@@ -284,8 +284,7 @@ class LoaderStream:
         Raises:
             RecordError: The record identifies no user, or Braze would not accept a value.
         """
-        if self._mapping.acts_on_delete:
-            self._list(record, source)
+        self._versions.add(record, source)
         unsets = self._vanishing and not is_deleted(record)
         absent = self._mapping.absent(record, self._vanishing) if unsets else []
         changes = changes_of(self._mapping, record)
@@ -316,74 +315,6 @@ class LoaderStream:
             return alone if unsets else frozenset()
         # A dry run does not read the ledger, so assume the most: all attributes.
         return frozenset(self._mapping.attributes) if unsets else frozenset()
-
-    def _list(self, record: Mapping[str, Any], source: Record) -> None:
-        """Record what the stream lists, so that its next version shows what it no longer lists."""
-        deleted = is_deleted(record)
-        version = source.message.get("version")
-        if self._mapping.catalog is not None:
-            if not deleted and (key := self._mapping.item_id(record)) is not None:
-                self._context.listed[self.name, version].add(key)
-        elif self._context.ledger is not None:
-            members = self._context.ledger.members
-            listed = self._mapping.members(record)
-            if deleted:
-                for member in listed[:1]:
-                    members.leave(self.name, member, source.position)
-            elif version is not None:
-                members.record_listed(self.name, listed, version)
-
-    def _left(self, version: int) -> Iterator[dict[str, Any]]:
-        """Yield a record for each member that only earlier versions loaded; none before this version's first record."""
-        context = self._context
-        sends = context.estimate is None
-        if not self._mapping.acts_on_delete:
-            self._notice("ACTIVATE_VERSION is ignored: 'on_delete' does not say what to do with deleted records")
-        elif self._mapping.catalog is not None:
-            if sends and (listed := context.listed[self.name, version]):
-                column = self._mapping.id_column
-                ids = list(catalogs.item_ids(context.client, self._mapping.catalog.name))
-                yield from ({column: key} for key in ids if key not in listed)
-        elif context.ledger is None:
-            self._notice(
-                "ACTIVATE_VERSION is ignored: without a ledger, the target does not know what earlier runs loaded"
-                + ("; set 'ledger_path'" if sends else ", and a dry run does not read it")
-            )
-        else:
-            for member in context.ledger.members.left(self.name, version):
-                if (record := self._mapping.record_of(member)) is not None:
-                    yield record
-                else:
-                    self._notice(
-                        "users that the mapping can no longer identify have left the table; they stay unchanged in "
-                        "Braze"
-                    )
-
-    def _news(
-        self, ledger: Ledger, record: Mapping[str, Any], source: Record, changes: list[Change], absent: list[str]
-    ) -> list[Change]:
-        """Return the changes that Braze does not have, or none if it may already have one of them."""
-        key = [record.get(column) for column in self._keys]
-        for place, change in enumerate(changes):
-            change.fingerprint = fingerprint(change, key, place)
-        if self._context.holds and any(map(ledger.in_doubt, changes)):
-            why = "in doubt: an earlier run sent it and got no answer, so Braze may or may not have it"
-            self._context.reject(source, Rejection(why, in_doubt=True))
-            return []
-        news = []
-        for change in changes:
-            before, fields = change.data_points, len(change.fields)
-            if not ledger.news(change, absent):
-                self.counts.saved_by_ledger += before
-                continue
-            news.append(change)
-            unset = sum(name in change.fields for name in absent)
-            if len(change.fields) != fields + unset:
-                self.counts.saved_by_ledger += before + unset - change.data_points
-        if not news:
-            self._context.summary.without_changes(source, "unchanged")
-            ledger.members.dropped(source.position)
-        return news
 
     def _notice(self, text: str) -> None:
         self._context.summary.notice(f"stream '{self.name}': {text}")
