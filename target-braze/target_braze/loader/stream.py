@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
-from target_braze.braze.objects import catalogs
 from target_braze.braze.objects.named_objects import NamedObjects
 from target_braze.encode import decode, encode
 from target_braze.loader.arrow_data import ArrowData, arrow_module

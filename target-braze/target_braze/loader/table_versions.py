@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_braze.braze import catalogs
+from target_braze.braze.objects import catalogs
 from target_braze.mapping.record_changes import is_deleted
 
 if TYPE_CHECKING:

@@ -56,6 +56,7 @@ def _is_repeatable(fields: Mapping[str, Any]) -> bool:
 SEMANTICS: Final = Semantics(
     repeatable=_is_repeatable,
     counted=False,
+    sends=False,
     sets_attributes=True,
     moves_attributes=False,
     coalesce=coalesced,

@@ -37,7 +37,13 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
 }
 # Repeating a request has no further effect: an address is either on a list or not.
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=latest,
+    data_points=free,
 )
 
 

@@ -33,7 +33,13 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     for state in ("subscribed", "unsubscribed", "opted_in")
 }
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=latest,
+    data_points=free,
 )
 
 

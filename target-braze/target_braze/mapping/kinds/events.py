@@ -26,7 +26,13 @@ def _points(fields: Mapping[str, Any], _identifier_type: str) -> int:
 
 
 SEMANTICS: Final = Semantics(
-    repeatable=never, counted=True, sets_attributes=False, moves_attributes=False, coalesce=None, data_points=_points
+    repeatable=never,
+    counted=True,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=None,
+    data_points=_points,
 )
 
 

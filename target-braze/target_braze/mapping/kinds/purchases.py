@@ -30,7 +30,13 @@ def _points(_fields: Mapping[str, Any], _identifier_type: str) -> int:
 
 
 SEMANTICS: Final = Semantics(
-    repeatable=never, counted=True, sets_attributes=False, moves_attributes=False, coalesce=None, data_points=_points
+    repeatable=never,
+    counted=True,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=None,
+    data_points=_points,
 )
 
 

@@ -84,7 +84,13 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     "phone": SubscriptionGroups(arrays=("phones",), **_SHARED),
 }
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=latest,
+    data_points=free,
 )
 
 

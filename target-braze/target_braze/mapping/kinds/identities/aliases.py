@@ -38,10 +38,22 @@ UPDATE: Final = Endpoint(
 )
 ENDPOINTS: Final = (ENDPOINT, INTRODUCE, UPDATE)
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=None, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=None,
+    data_points=free,
 )
 UPDATE_SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=None, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=True,
+    coalesce=None,
+    data_points=free,
 )
 
 

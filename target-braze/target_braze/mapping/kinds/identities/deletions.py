@@ -43,7 +43,13 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
 }
 
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=latest, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=True,
+    coalesce=latest,
+    data_points=free,
 )
 
 

@@ -71,7 +71,13 @@ REMOVE: Final = _Removals(
 )
 
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=None, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=True,
+    coalesce=None,
+    data_points=free,
 )
 
 

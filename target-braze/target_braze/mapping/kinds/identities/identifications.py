@@ -37,7 +37,13 @@ ENDPOINT: Final = Endpoint(
     **DEPENDENT,
 )
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=None, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=True,
+    coalesce=None,
+    data_points=free,
 )
 
 

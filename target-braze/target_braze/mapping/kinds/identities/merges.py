@@ -24,7 +24,13 @@ ENDPOINT: Final = Endpoint(
     "/users/merge", "users.merge", "identity", ("merge_updates",), one_per_user=True, **DEPENDENT
 )
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=True, coalesce=None, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=True,
+    coalesce=None,
+    data_points=free,
 )
 
 

@@ -86,10 +86,22 @@ def _ids(error: object) -> Iterator[object]:
 
 
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=latest,
+    data_points=free,
 )
 PARTIAL_SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=or_, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=or_,
+    data_points=free,
 )
 
 

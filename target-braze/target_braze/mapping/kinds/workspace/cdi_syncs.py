@@ -48,7 +48,13 @@ ENDPOINT: Final = Sync(
 )
 # A sync reads the rows that are new, so a second one finds nothing to do.
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=latest, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=latest,
+    data_points=free,
 )
 
 

@@ -62,7 +62,13 @@ def _merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 
 # Braze replaces the texts that a request has and keeps the others.
 SEMANTICS: Final = Semantics(
-    repeatable=always, counted=False, sets_attributes=False, moves_attributes=False, coalesce=_merged, data_points=free
+    repeatable=always,
+    counted=False,
+    sends=False,
+    sets_attributes=False,
+    moves_attributes=False,
+    coalesce=_merged,
+    data_points=free,
 )
 
 

@@ -1,0 +1,1 @@
+"""Kinds that send messages to people, or schedule them, one module per value of `to:`."""
