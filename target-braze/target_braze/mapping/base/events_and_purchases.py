@@ -12,12 +12,11 @@ from typing_extensions import override
 from target_braze.braze.changes import Change
 from target_braze.braze.endpoints import TRACK
 from target_braze.encode import encode
+from target_braze.mapping.base.properties import Properties
 from target_braze.mapping.base.stream_mapping import StreamMapping
-from target_braze.mapping.columns import Field, Fields
-from target_braze.mapping.property_sources import PropertyConverters, PropertySource
+from target_braze.mapping.columns import Field
 from target_braze.mapping.spelling import almost
-from target_braze.mapping.values.names import checked_name
-from target_braze.mapping.values.nested import Place, checked_size, compile_value
+from target_braze.mapping.values.nested import checked_size
 from target_braze.mapping.values.scalars import Convert, to_string
 from target_braze.mapping.values.times import to_moment, to_time
 from target_braze.records import RecordError
@@ -63,46 +62,34 @@ class EventOrPurchase(StreamMapping):
             used.add("app_id")
         elif (spelled := almost(columns, "app_id")) and spelled not in columns.entry.get("properties", ()):
             self._notice(f"column '{spelled}' becomes a property: only one called 'app_id' names the app")
-        # A stream in the shape of Braze's object has its properties in one column of that name.
-        natural = ["properties"] if "properties" not in columns.entry and columns.object_schema("properties") else []
-        flattened = [columns.known(column, "flatten") for column in columns.entry.get("flatten", natural)]
-        self._flattened = [self._compile_flattened(column, place) for column in flattened]
-        used.update(flattened)
-        chosen = columns.select("properties", (name for name in columns.names if name not in used), self._notice)
         reserved = dict.fromkeys(self.reserved, f"Braze reserves in the properties of {self.to}")
-        self._properties = Fields(columns.fields(chosen, place, {}, reserved), dropped=defaults.dropped(self._notice))
-        if not self._flattened:
-            self._open_fast_path(self._properties, used)
+        self._properties = Properties(
+            columns,
+            used,
+            natural="properties",
+            reserved=reserved,
+            place=place,
+            dropped=defaults.dropped(self._notice),
+            notice=self._notice,
+        )
+        if not self._properties.flattened:
+            self._open_fast_path(self._properties.fields, used)
 
     @property
     @override
     def sources(self) -> Mapping[str, tuple[str, ...]]:
         parts = [self._time, *([self._app_id] if self._app_id else ()), *self._parts_of_object()]
         found = {field.name: (field.column,) for field in parts}
-        return found | {f"properties.{field.name}": (field.column,) for field in self._properties.all}
+        return found | {f"properties.{field.name}": (field.column,) for field in self._properties.fields.all}
 
     @property
     @override
     def flattened(self) -> tuple[str, ...]:
-        return tuple(source.paths[0][0] for source, _ in self._flattened)
+        return self._properties.flattened
 
     @abstractmethod
     def _parts_of_object(self) -> Iterable[Field]:
         """Return the fields made from columns, other than the time and the properties."""
-
-    def _compile_flattened(self, column: str, place: Place) -> tuple[PropertySource, PropertyConverters]:
-        """Return the reader of a column of objects and the converter of their members by name."""
-        self._columns.check_types(column, ("object", "string"), "flattened")
-
-        def compile_one(member: str, schema: Mapping[str, Any]) -> tuple[str, Convert]:
-            name = checked_name(member)
-            if name in self.reserved:
-                raise ValueError(f"Braze reserves the name '{name}'")
-            return name, compile_value(schema, place.of(f"property '{name}'"))
-
-        source = PropertySource(self._columns, ((column,),), {})
-        what, dropped = f"column '{column}': property", self._defaults.dropped(self._notice)
-        return source, PropertyConverters(what, source.schemas, lambda _: True, compile_one, dropped)
 
     def _fill_timed(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         fields["time"] = self._time.required(record)
@@ -113,16 +100,7 @@ class EventOrPurchase(StreamMapping):
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         self._fill_own(fields, record)
-        properties: dict[str, Any] = {}
-        self._properties.fill(properties, record)
-        for source, converters in self._flattened:
-            members = {n: value for n, value in converters.convert(source.read(record)).items() if value is not None}
-            if twice := members.keys() & properties.keys():
-                raise RecordError(
-                    f"column '{source.paths[0][0]}': the property '{min(twice)}' comes from another column, too; "
-                    "rename one of them in 'rename', or choose one in 'properties'"
-                )
-            properties |= members
+        properties = self._properties.of(record)
         if properties:
             fields["properties"] = properties
 

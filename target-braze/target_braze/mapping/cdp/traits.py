@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.braze import limits
+from target_braze.mapping.base.attribute_fields import meant_field, watched
 from target_braze.mapping.cdp.layouts import snake_case
-from target_braze.mapping.kinds.attributes import meant_field, watched
 from target_braze.mapping.property_sources import to_object
 from target_braze.mapping.values.names import checked_name
 from target_braze.mapping.values.nested import compile_value

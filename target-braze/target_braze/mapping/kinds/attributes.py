@@ -6,47 +6,30 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
-from target_braze.braze import limits
 from target_braze.braze.changes import Change, Endpoint, Semantics
 from target_braze.braze.data_points import FREE, attribute_points
 from target_braze.braze.endpoints import TRACK, TRACKING
 from target_braze.encode import encode
+from target_braze.mapping.base.attribute_fields import RESERVED, typed_fields, watched
 from target_braze.mapping.base.settings import DELETION, FIELDS, FLATTEN, NAME, described, strict_object
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.coalescing import accumulates, coalesced
-from target_braze.mapping.columns import Columns, Field, Fields
+from target_braze.mapping.columns import Columns, Fields
 from target_braze.mapping.flatten import FlattenedColumns
 from target_braze.mapping.identifiers import DEFAULT
 from target_braze.mapping.kinds.identities import deletions
 from target_braze.mapping.on_delete import OnDelete
 from target_braze.mapping.operators import BRAZE_TYPES, compile_operators
-from target_braze.mapping.spelling import squashed
 from target_braze.mapping.values.standard_fields import (
     NEVER_NULL,
     STANDARD,
-    TEXTS,
-    compile_standard_field,
-    types_of_standard_field,
 )
-from target_braze.mapping.values.times import looks_like_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from target_braze.mapping.values.scalars import Convert
     from target_braze.records import User
-
-# Braze's standard fields by their names without case and underscores, and other names that sources use for them.
-_MEANT: Final[Mapping[str, str]] = {
-    "birthday": "dob",
-    "birthdate": "dob",
-    "dateofbirth": "dob",
-    "emailaddress": "email",
-    "phonenumber": "phone",
-    "timezone": "time_zone",
-    **{squashed(name): name for name in STANDARD},
-}
-_RESERVED: Final = dict.fromkeys(limits.CONTROL_KEYS, "is a control key of Braze")
 
 
 def _is_repeatable(fields: Mapping[str, Any]) -> bool:
@@ -124,7 +107,7 @@ class Attributes(StreamMapping, to="attributes"):
             c.column: c.identifier_type for c in self._identifier_rules if c.identifier_type in {"email", "phone"}
         }
         place = defaults.place(self._notice, typed_nested_times=True)
-        self._operators = compile_operators(columns, place, _RESERVED)
+        self._operators = compile_operators(columns, place, RESERVED)
         operands = {operator.field.column for operator in self._operators}
         self._flattened = FlattenedColumns(columns, defaults, self._watched, notice)
         hidden = (
@@ -132,7 +115,7 @@ class Attributes(StreamMapping, to="attributes"):
         )
         chosen = columns.select("fields", (name for name in columns.names if name not in hidden), notice)
         chosen = [column for column in chosen if column not in operands]
-        fields = tuple(map(self._typed, columns.fields(chosen, place, addresses, _RESERVED)))
+        fields = typed_fields(columns.fields(chosen, place, addresses, RESERVED), columns, defaults, self._notice)
         nullable = {field.name for field in fields} - NEVER_NULL if defaults.unset_nulls else ()
         self._fields = Fields(fields, nullable, defaults.dropped(self._notice))
         self._columns_by_name = {field.name: field.column for field in fields}
@@ -181,23 +164,6 @@ class Attributes(StreamMapping, to="attributes"):
                     "identifies an object with both by its email; put email before phone, or leave "
                     f"'{email}' out of 'fields'"
                 )
-
-    def _typed(self, field: Field) -> Field:
-        """Give a standard field its own form, and watch a custom attribute for text that Braze would read as a time."""
-        what = f"column '{field.column}'"
-        place = self._defaults.place(self._notice, typed_nested_times=True).of(what)
-        if standard := compile_standard_field(field.name, self._columns.schema(field.column), place):
-            self._columns.check_types(field.column, types_of_standard_field(field.name), f"'{field.name}'")
-            return Field(field.column, field.name, standard, field.exact_type if field.name in TEXTS else None)
-        meant = meant_field(field.name)
-        if meant and meant not in self._columns:
-            self._notice(
-                f"column '{field.column}' becomes a custom attribute: Braze's own field is '{meant}'; "
-                f"{self._columns.at}.rename: {{{field.column}: {meant}}} sends it there"
-            )
-        if self._columns.is_time(field.column):
-            return field
-        return Field(field.column, field.name, self._watched(field.convert, what), field.exact_type, watched=True)
 
     def _watched(self, convert: Convert, what: str) -> Convert:
         return watched(convert, what, self._notice, reject=self._defaults.date_like_text == "reject")
@@ -269,24 +235,3 @@ class Attributes(StreamMapping, to="attributes"):
         points = number + (self._deletion.flag is not None) if self._flat else None
         whole = b"%s,%s" % (head[:-1], encoded[1:]) if number else head
         return Change(self.payload_key, user, None, SEMANTICS, TRACK, encoded=whole, points=points)
-
-
-def meant_field(name: str) -> str | None:
-    """Return the standard field that a differently spelled name probably means, or None."""
-    meant = _MEANT.get(squashed(name))
-    return None if meant == name else meant
-
-
-def watched(convert: Convert, what: str, notice: Callable[[str], None], *, reject: bool = False) -> Convert:
-    """Return the converter with a check that rejects or reports text that Braze would turn into a time."""
-    found = f"{what} holds text such as 12/1/2021 or 2021-12-01, which Braze converts to a time"
-
-    def convert_watched(value: object) -> object:
-        sent = convert(value)
-        if isinstance(sent, str) and looks_like_time(sent):
-            if reject:
-                raise ValueError(f"expected text that Braze does not convert to a time, got {sent!r}")
-            notice(found)
-        return sent
-
-    return convert_watched
