@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .windows import Window
+
 _log = logging.getLogger((__package__ or "").partition(".")[0].replace("_", "-"))
 
 # The reset header is a time (UTC epoch seconds) on most contracts and a number of seconds on some. No current epoch
@@ -26,8 +28,6 @@ _log = logging.getLogger((__package__ or "").partition(".")[0].replace("_", "-")
 _SMALLEST_EPOCH: Final = 100_000_000
 # Seconds of the longest window of any endpoint in use. A reset further away comes from a wrong clock.
 LONGEST_WINDOW: Final = 3_600.0
-# Resets in whole seconds, or relative to a `Date` in whole seconds, differ by this much from answer to answer.
-_SAME_RESET: Final = 2.0
 # Stricter than float(), which also accepts nan, inf, signs, exponents, underscores, and non-ASCII digits. Does not
 # match a time in milliseconds.
 _NUMBER: Final = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,9})?")
@@ -149,27 +149,26 @@ class Waiting:
 
 
 class Pool:
-    """One of Braze's rate-limit windows: admits requests while more than the reserve is left.
+    """Holds the requests of one rate-limit window back until there is room.
 
-    Times are those of time.monotonic(), which nobody can set.
+    Args:
+        name: Name of the window.
+        window: Counts its requests, here or elsewhere.
+        stop: Ends all waiting.
+        waiting: Measures it.
     """
 
-    def __init__(self, name: str, reserve: float, stop: threading.Event, waiting: Waiting | None = None) -> None:
+    def __init__(self, name: str, window: Window, stop: threading.Event, waiting: Waiting | None = None) -> None:
         self.name = name
+        self.window = window
         self._waiting = waiting or Waiting()
-        self._reserve = reserve
         self._stop = stop
         self._lock = threading.Lock()
-        self._limit: int | None = None
-        self._remaining: int | None = None
-        self._reset = 0.0
-        self._learned = 0.0
-        self._closed_until = 0.0
         self._next_log = 0.0
 
     def enter(self) -> bool:
         """Wait for room in the window. Return False if stopped."""
-        while wait := self._take():
+        while wait := self.window.take():
             self._log_wait(wait)
             self._waiting.name, self._waiting.until = self.name, time.monotonic() + wait
             with self._waiting:
@@ -178,48 +177,6 @@ class Pool:
                 break
         return not self._stop.is_set()
 
-    def learn(self, seen: RateLimit, sent: float) -> None:
-        """Learn from an answer about the window. `sent` is when its request left (time.monotonic()).
-
-        If answers name two limits, the lower one counts until its reset: either the endpoints of the pool do not share
-        a limit after all, or Braze raised the limit.
-        """
-        if seen.limit is None or seen.remaining is None or seen.reset is None:
-            return
-        now = time.monotonic()
-        reset, remaining = now + seen.reset, min(seen.remaining, seen.limit)
-        with self._lock:
-            if now < self._reset and self._limit is not None and seen.limit > self._limit:
-                return
-            if reset < self._reset - _SAME_RESET and sent < self._learned:
-                return  # a late answer from an earlier window
-            if self._remaining is None or now >= self._reset or abs(reset - self._reset) > _SAME_RESET:
-                self._remaining, self._reset = remaining, reset
-            else:
-                # Answers arrive out of order, and this count already includes requests in flight that theirs does not.
-                self._remaining, self._reset = min(self._remaining, remaining), max(self._reset, reset)
-            self._limit, self._learned = seen.limit, now
-
-    def close(self, seconds: float) -> None:
-        """Admit no request for this many seconds, after a 429."""
-        with self._lock:
-            self._closed_until = max(self._closed_until, time.monotonic() + seconds)
-
-    def _take(self) -> float:
-        """Take a request's place and return 0, or return the seconds until there may be room."""
-        with self._lock:
-            now = time.monotonic()
-            if now < self._closed_until:
-                return self._closed_until - now
-            if self._limit is None or self._remaining is None:
-                return 0.0
-            if now >= self._reset:
-                self._remaining = self._limit
-            if self._remaining <= self._limit * self._reserve and now < self._reset:
-                return self._reset - now
-            self._remaining -= 1
-            return 0.0
-
     def _log_wait(self, wait: float) -> None:
         now = time.monotonic()
         with self._lock:
@@ -227,11 +184,10 @@ class Pool:
                 return
             self._next_log = now + _PROGRESS_EVERY
         _log.info(
-            "rate limit: pool '%s' has reached its reserve (%s requests per window, %.0f %% left to other clients); "
-            "waiting %.0f s for the reset",
+            "rate limit: pool '%s' has no room left for this program (%s requests per window, less what others may "
+            "use); waiting %.0f s for the reset",
             self.name,
-            self._limit if self._limit is not None else "unknown",
-            self._reserve * 100,
+            self.window.limit or "unknown",
             wait,
         )
 

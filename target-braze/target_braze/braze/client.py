@@ -18,9 +18,12 @@ from .connection import Connections, NoAnswerError, ProxySettingError, Reply, To
 from .error_texts import Secrets, error_texts
 from .hosts import base_url
 from .rate_limits import Pool, RateLimit, ServerClock, Waiting
+from .windows import LocalWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from .windows import Window
 
 _PACKAGE: Final = (__package__ or "").partition(".")[0].replace("_", "-")
 _log = logging.getLogger(_PACKAGE)
@@ -132,6 +135,7 @@ class Client:
         connections: Maximum number of connections.
         reserve: Share of each rate-limit window to leave to other clients, from 0 to 1.
         timeout: Seconds one attempt may take in total.
+        windows: Returns the rate-limit window of a pool, if it is shared with other processes.
 
     Attributes:
         retries: Number of retries so far.
@@ -144,6 +148,7 @@ class Client:
     connections: int = 16
     reserve: float = 0.2
     timeout: float = 60.0
+    windows: Callable[[str], Window] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         self._url = base_url(self.endpoint)
@@ -204,14 +209,14 @@ class Client:
             UnavailableError: No 2xx after all retries, or a 429 without `wait_out`.
             StoppedError: `stop` was called.
         """
-        window = self.pool(pool)
+        gate = self.pool(pool)
         started = time.monotonic()
         failing = 0.0  # seconds, without waits for the rate limit
         attempt = 0
         in_doubt = False
         unclear = 0
         while True:
-            self._enter(window, in_doubt=in_doubt)
+            self._enter(gate, in_doubt=in_doubt)
             sent = time.monotonic()
             attempt += 1
             if attempt > 1:
@@ -228,7 +233,7 @@ class Client:
                 self._answered = True
                 self._clock.learn(reply.headers, sent)
                 limits = RateLimit.of(reply.headers, self._clock.now())
-                window.learn(limits, sent)
+                gate.window.learn(limits, time.monotonic() - sent)
                 answer = Answer(reply.status, reply.headers, reply.body, time.monotonic() - sent, attempt)
                 try:
                     self._check(f"{method} {path}", answer, check)
@@ -241,7 +246,7 @@ class Client:
                 else:
                     return answer
                 if rate_limited:
-                    self._wait_out(window, limits, attempt, error, started)
+                    self._wait_out(gate.window, limits, attempt, error, started)
                     continue
                 unclear += isinstance(error, UnclearError)
                 in_doubt = True
@@ -258,7 +263,10 @@ class Client:
     def pool(self, name: str) -> Pool:
         """Return the rate-limit window with this name, creating it on first use."""
         with self._lock:
-            return self._pools.setdefault(name, Pool(name, self.reserve, self._stop, self.limit_waits))
+            if name not in self._pools:
+                window = LocalWindow(self.reserve) if self.windows is None else self.windows(name)
+                self._pools[name] = Pool(name, window, self._stop, self.limit_waits)
+            return self._pools[name]
 
     @property
     def clock_offset(self) -> float | None:
@@ -291,8 +299,8 @@ class Client:
         if check is not None:
             check(answer)
 
-    def _enter(self, window: Pool, *, in_doubt: bool) -> None:
-        if not window.enter():
+    def _enter(self, gate: Pool, *, in_doubt: bool) -> None:
+        if not gate.enter():
             raise StoppedError("stopped before the request was sent", in_doubt=in_doubt)
 
     def _send(self, method: str, target: str, body: bytes | None, headers: Mapping[str, str]) -> Reply:
@@ -305,7 +313,7 @@ class Client:
                 in_doubt=True,
             ) from None
 
-    def _wait_out(self, window: Pool, limits: RateLimit, attempt: int, error: BrazeError, started: float) -> None:
+    def _wait_out(self, window: Window, limits: RateLimit, attempt: int, error: BrazeError, started: float) -> None:
         # Up to a second extra, because clocks differ and so that waiting threads do not all return at once.
         wait = limits.reset + _full_jitter(1.0) if limits.reset and limits.reset > 0 else _retry_wait(attempt)
         if time.monotonic() - started + wait > _RATE_LIMITED_FOR:

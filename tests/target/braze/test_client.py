@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from target_braze.braze import client as braze_api
-from target_braze.braze import rate_limits
+from target_braze.braze import rate_limits, windows
 from target_braze.braze.client import (
     BrazeError,
     Client,
@@ -25,6 +25,7 @@ from target_braze.braze.client import (
 from target_braze.braze.error_texts import Secrets, error_texts
 from target_braze.braze.hosts import INSTANCES, EndpointError, base_url
 from target_braze.braze.rate_limits import Pool, RateLimit, ServerClock
+from target_braze.braze.windows import LocalWindow
 from typing_extensions import override
 
 if TYPE_CHECKING:
@@ -63,20 +64,21 @@ class Stop(threading.Event):
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
     monkeypatch.setattr(rate_limits, "time", clock)
+    monkeypatch.setattr(windows, "time", clock)
     return clock
 
 
 @pytest.fixture
 def pool(clock: Clock) -> Pool:
-    return Pool("test", 0.2, Stop(clock))
+    return Pool("test", LocalWindow(0.2), Stop(clock))
 
 
 def headers(limit: int, remaining: int, reset: float) -> dict[str, str]:
     return {"x-ratelimit-limit": f"{limit}", "x-ratelimit-remaining": f"{remaining}", "x-ratelimit-reset": f"{reset}"}
 
 
-def learn(pool: Pool, limit: int, remaining: int, seconds: float, sent: float = 0.0) -> None:
-    pool.learn(RateLimit(limit, remaining, seconds), sent)
+def learn(pool: Pool, limit: int, remaining: int, seconds: float, age: float = 1e9) -> None:
+    pool.window.learn(RateLimit(limit, remaining, seconds), age)
 
 
 def client(sandbox: Sandbox, **options: Any) -> Client:
@@ -143,16 +145,16 @@ def test_what_others_use_of_the_window_counts(pool: Pool, clock: Clock) -> None:
 
 def test_a_429_closes_the_window_and_an_earlier_one_does_not_open_it(pool: Pool, clock: Clock) -> None:
     start = clock.now
-    pool.close(30)
-    pool.close(10)
+    pool.window.close(30)
+    pool.window.close(10)
     pool.enter()
     assert clock.now == start + 30
 
 
 def test_stopping_ends_the_wait(clock: Clock) -> None:
     stop = Stop(clock)
-    pool = Pool("test", 0.2, stop)
-    pool.close(3600)
+    pool = Pool("test", LocalWindow(0.2), stop)
+    pool.window.close(3600)
     stop.set()
     assert not pool.enter()
 
@@ -295,11 +297,11 @@ def test_whatever_headers_say_no_wait_is_longer_than_a_window(given: dict[str, s
     assert seen.remaining is None or seen.remaining >= 0
     assert seen.reset is None or seen.reset <= rate_limits.LONGEST_WINDOW
     stop = threading.Event()
-    pool = Pool("test", 0.2, stop)
-    pool.learn(seen, 0.0)
+    pool = Pool("test", LocalWindow(0.2), stop)
+    pool.window.learn(seen, 1e9)
     stop.set()
     assert not pool.enter()
-    assert 0 <= pool._take() <= rate_limits.LONGEST_WINDOW
+    assert 0 <= pool.window.take() <= rate_limits.LONGEST_WINDOW
 
 
 @given(st.floats(-1e6, 1e6), st.lists(st.tuples(st.floats(0, 30), st.floats(0, 5)), min_size=1, max_size=20))
@@ -358,7 +360,7 @@ def test_a_reset_that_is_far_away_is_waited_for_as_long_as_the_longest_window(
     reset: int, pool: Pool, clock: Clock
 ) -> None:
     start = clock.now
-    pool.learn(RateLimit.of(headers(100, 0, reset), clock.now), clock.now)
+    pool.window.learn(RateLimit.of(headers(100, 0, reset), clock.now), 0.0)
     pool.enter()
     assert clock.now == start + 3600
 
@@ -367,7 +369,7 @@ def test_a_reset_that_was_wrong_is_corrected_by_the_answer_to_a_later_request(po
     start = clock.now
     learn(pool, 100, 90, 3_600)
     clock.now += 1
-    learn(pool, 100, 20, 9, sent=start + 0.5)
+    learn(pool, 100, 20, 9, age=0.5)
     pool.enter()
     assert clock.now == start + 10
 
@@ -377,7 +379,7 @@ def test_a_429_with_a_reset_that_is_none_is_waited_out_slower_and_slower(
     reset: str, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(Pool, "close", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setattr(LocalWindow, "close", lambda _, seconds: waits.append(seconds))
     monkeypatch.setattr("target_braze.braze.client._full_jitter", lambda most: most)
     monkeypatch.setattr(braze_api, "_LONGEST_WAIT", 30.0)
     sandbox.fault(do="status", status=429, headers=headers(10, 0, 0) | {"x-ratelimit-reset": reset}, times=8)
