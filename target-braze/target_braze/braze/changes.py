@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from target_braze.braze.client import Answer, RefusedError
+    from target_braze.braze.consent import Consent
     from target_braze.records import Record, User
 
 
@@ -44,6 +45,8 @@ class Semantics:
     """Return one object with the effect of an earlier and a later one, or None; with `coalesce=None`, none merge."""
     data_points: Callable[[Mapping[str, Any], str], int]
     """Return the data points that these fields cost, given the type of identifier that names the user."""
+    consent: Consent | None
+    """How the fields carry choices of a person, such as a subscription; None if they carry none."""
 
 
 def always(_fields: Mapping[str, Any]) -> bool:
@@ -84,6 +87,8 @@ class Change(msgspec.Struct, eq=False):
         apart_points: Data points that the changes merged into this one would have cost one by one.
         encoded: Its fields as JSON, if known before it is sent.
         points: Its data points, if known before it is sent.
+        chosen_at: When the person made each of its `choices`, in seconds since 1970, where the record says so.
+        withheld: Why some of its choices are not sent; None if all are.
     """
 
     payload_key: str
@@ -100,6 +105,8 @@ class Change(msgspec.Struct, eq=False):
     apart_points: int = 0
     encoded: bytes | None = None
     points: int | None = None
+    chosen_at: dict[str, float | None] | None = None
+    withheld: str | None = None
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -132,12 +139,31 @@ class Change(msgspec.Struct, eq=False):
         """Whether Braze ends up in the same state if it receives the change twice."""
         return self.semantics.repeatable(self.given or {})
 
+    @property
+    def choices(self) -> dict[str, bool]:
+        """The choices of a person that it carries: by what they are about, whether the person opts in."""
+        consent = self.semantics.consent
+        if consent is None or (
+            self.encoded is not None and consent.keys and not any(key in self.encoded for key in consent.keys)
+        ):
+            return {}
+        return consent.choices(self.fields)
+
     def merge_into(self, earlier: Change) -> bool:
-        """Merge into an earlier change with the same coalescing key. Return False if one object cannot do both."""
+        """Merge into an earlier change with the same coalescing key. Return False if one object cannot do both.
+
+        Opting in does not replace an earlier opt-out, which may be the person's later choice.
+        """
         coalesce = self.semantics.coalesce
-        fields = None if coalesce is None else coalesce(earlier.fields, self.fields)
+        choices = self.choices
+        before = earlier.choices if choices else {}
+        opts_back_in = any(opts_in and before.get(about) is False for about, opts_in in choices.items())
+        fields = None if coalesce is None or opts_back_in else coalesce(earlier.fields, self.fields)
         if fields is None:
             return False
+        if choices and (earlier.chosen_at or self.chosen_at):
+            times = [one.chosen_at or dict.fromkeys(of) for one, of in ((earlier, before), (self, choices))]
+            earlier.chosen_at = {**times[0], **times[1]}
         earlier.apart_points = (earlier.apart_points or earlier.data_points) + (self.apart_points or self.data_points)
         earlier.replace(fields)
         earlier.object_hash = self.object_hash

@@ -41,6 +41,7 @@ def semantics_of(of: ObjectType) -> Semantics:
         moves_attributes=False,
         coalesce=_later,
         data_points=free,
+        consent=None,
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
+from target_braze.braze import consent
 from target_braze.braze.changes import Change, Endpoint, Semantics
 from target_braze.braze.data_points import FREE, attribute_points
 from target_braze.braze.endpoints import TRACK, TRACKING
@@ -44,6 +45,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=coalesced,
     data_points=attribute_points,
+    consent=consent.ATTRIBUTES,
 )
 
 

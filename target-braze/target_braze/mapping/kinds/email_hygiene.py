@@ -44,6 +44,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=latest,
     data_points=free,
+    consent=None,
 )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
-from target_braze.braze import limits
+from target_braze.braze import consent, limits
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
 from target_braze.braze.endpoints import Identifiers
 from target_braze.mapping.base.actions import columns_of
@@ -32,15 +32,19 @@ ENDPOINTS: Final[Mapping[str, Endpoint]] = {
     )
     for state in ("subscribed", "unsubscribed", "opted_in")
 }
-SEMANTICS: Final = Semantics(
-    repeatable=always,
-    counted=False,
-    sends=False,
-    sets_attributes=False,
-    moves_attributes=False,
-    coalesce=latest,
-    data_points=free,
-)
+SEMANTICS: Final[Mapping[str, Semantics]] = {
+    state: Semantics(
+        repeatable=always,
+        counted=False,
+        sends=False,
+        sets_attributes=False,
+        moves_attributes=False,
+        coalesce=latest,
+        data_points=free,
+        consent=consent.EMAIL_OUT if state == "unsubscribed" else consent.EMAIL_IN,
+    )
+    for state in ENDPOINTS
+}
 
 
 class EmailStatus(StateSetter, to="email_status"):
@@ -49,7 +53,7 @@ class EmailStatus(StateSetter, to="email_status"):
     settings: ClassVar[Mapping[str, Any]] = {"subscription": SUBSCRIPTION}
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"email"})
-    semantics = (SEMANTICS,)
+    semantics = tuple(SEMANTICS.values())
     endpoints = tuple(ENDPOINTS.values())
     on_delete_actions = ("nothing", "unsubscribe")
 
@@ -67,4 +71,4 @@ class EmailStatus(StateSetter, to="email_status"):
     @override
     def _set(self, record: Mapping[str, Any], state: str) -> list[Change]:
         user, _ = find_user(self._identifier_rules, record)
-        return [Change("email", user, {"email": user[1]}, SEMANTICS, ENDPOINTS[state], key="email_status")]
+        return [Change("email", user, {"email": user[1]}, SEMANTICS[state], ENDPOINTS[state], key="email_status")]

@@ -37,6 +37,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=None,
     data_points=_points,
+    consent=None,
 )
 
 

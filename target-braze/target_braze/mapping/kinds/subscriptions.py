@@ -8,7 +8,7 @@ from uuid import UUID
 
 from typing_extensions import override
 
-from target_braze.braze import limits
+from target_braze.braze import consent, limits
 from target_braze.braze.changes import Change, Endpoint, Request, Semantics, always, free, latest
 from target_braze.encode import encode
 from target_braze.mapping.base.actions import columns_of
@@ -91,6 +91,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=latest,
     data_points=free,
+    consent=consent.GROUP,
 )
 
 

@@ -45,6 +45,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=None,
     data_points=free,
+    consent=None,
 )
 UPDATE_SEMANTICS: Final = Semantics(
     repeatable=always,
@@ -54,6 +55,7 @@ UPDATE_SEMANTICS: Final = Semantics(
     moves_attributes=True,
     coalesce=None,
     data_points=free,
+    consent=None,
 )
 
 

@@ -50,6 +50,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=True,
     coalesce=latest,
     data_points=free,
+    consent=None,
 )
 
 

@@ -78,6 +78,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=True,
     coalesce=None,
     data_points=free,
+    consent=None,
 )
 
 

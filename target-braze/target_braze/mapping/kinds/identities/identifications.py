@@ -44,6 +44,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=True,
     coalesce=None,
     data_points=free,
+    consent=None,
 )
 
 

@@ -93,6 +93,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=latest,
     data_points=free,
+    consent=None,
 )
 PARTIAL_SEMANTICS: Final = Semantics(
     repeatable=always,
@@ -102,6 +103,7 @@ PARTIAL_SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=or_,
     data_points=free,
+    consent=None,
 )
 
 

@@ -55,6 +55,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=latest,
     data_points=free,
+    consent=None,
 )
 
 

@@ -69,6 +69,7 @@ SEMANTICS: Final = Semantics(
     moves_attributes=False,
     coalesce=_merged,
     data_points=free,
+    consent=None,
 )
 
 
