@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from target_braze.braze.client import Client
+from target_braze.braze.client import BrazeError, Client
+from target_braze.braze.hosts import base_url
+from target_braze.ledger import verify
+from target_braze.ledger.file import LedgerError
+from target_braze.ledger.store import Ledger
 from target_braze.mapping.base.stream_mapping import Defaults
 from target_braze.mapping.deletion_guard import DeletionGuard
 
@@ -42,3 +47,23 @@ def mapping_defaults(settings: Mapping[str, Any]) -> Defaults:
         placeholder_ids=tuple(settings["placeholder_ids"]),
         guard=DeletionGuard(counts_users=any("max_deleted_share" in entry for entry in settings["streams"].values())),
     )
+
+
+def open_ledger(settings: Mapping[str, Any], client: Client) -> Ledger:
+    """Return the ledger in complete settings, with a new run begun, and compared with Braze if they say so.
+
+    Raises:
+        LedgerError: The ledger belongs to another workspace, is in use, or lags behind Braze.
+        BrazeError: The comparison gets no answer from Braze.
+    """
+    path = Path(settings["ledger_path"])
+    ledger = Ledger(path, base_url(settings["endpoint"]), synchronous=settings["ledger_synchronous"])
+    try:
+        ledger.begin()
+        if count := settings["ledger_verify"]:
+            operated = verify.operated(settings["streams"])
+            verify.check(client, ledger, count, operated, settings["dependency_delay"])
+    except (BrazeError, LedgerError):
+        ledger.close()
+        raise
+    return ledger

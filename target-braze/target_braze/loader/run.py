@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from target_braze.braze.client import Answer, BrazeError, StoppedError
-from target_braze.braze.hosts import base_url
+from target_braze.braze.client import Answer, Client, StoppedError
 from target_braze.delivery.dispatcher import Dispatcher
-from target_braze.ledger import verify
-from target_braze.ledger.file import LedgerError
-from target_braze.ledger.store import Ledger
 from target_braze.loader.arrow_data import ArrowSchema, arrow_module
 from target_braze.loader.context import Context
 from target_braze.loader.errors import RejectedRecordError, shown
-from target_braze.loader.parts import mapping_defaults, new_client
+from target_braze.loader.parts import mapping_defaults, new_client, open_ledger
 from target_braze.loader.stream import LoaderStream
 from target_braze.preview.dry_run import Estimate
 from target_braze.preview.preflight import Preflight
@@ -41,6 +37,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from target_braze.braze.changes import Change, Request
+    from target_braze.ledger.store import Ledger
     from target_braze.records import Record, Rejection, User
 
 _log = logging.getLogger("target-braze")
@@ -85,18 +82,14 @@ class Loader:
         self._failed = failed
         self._live = live and _log.isEnabledFor(logging.INFO)
         self._run = Run("target-braze")
-        log = None if self._dry_run else self._config.get("delivery_log_path")
-        self._summary = Summary(
-            Rejections(shows_values=self._config["report_values"]),
-            DeliveryLog(Path(log), self._run.run_id) if log else None,
-        )
+        self._summary = self._new_summary()
         path = self._config.get("report_path")
         self._report = RunReport(Path(path), self._summary) if path else None
         self._entries = Entries(self._config["streams"])
         self._estimate = Estimate(ledger=bool(self._config.get("ledger_path"))) if self._dry_run else None
         self._dead_letters = self._new_dead_letters()
         self._defaults = mapping_defaults(self._config)
-        self._client = new_client(self._config)
+        self._client = self._new_client()
         self._begun = False
         # Set while the run lasts.
         self._progress = Progress(self._summary, self._client, share_read)
@@ -220,19 +213,7 @@ class Loader:
         return Context(
             client=self._client,
             defaults=self._defaults,
-            delivery=Dispatcher(
-                self._pretend if self._dry_run else self._send,
-                accept=self._summary.accepted,
-                reject=self._reject_change,
-                emit=self._settled,
-                failed=self._give_up,
-                max_objects=config["max_objects_per_request"],
-                concurrency=config["concurrency"],
-                # A dry run sends nothing, so it needs no delay.
-                max_delay=0.0 if self._dry_run else float(config["dependency_delay"]),
-                hold=config["on_unknown_outcome"] == "hold",
-                ledger=ledger,
-            ),
+            delivery=self._new_delivery(ledger),
             entries=self._entries,
             reject=self._reject,
             summary=self._summary,
@@ -243,6 +224,34 @@ class Loader:
             holds=config["on_unknown_outcome"] == "hold",
         )
 
+    # Overridden for runs of several processes.
+
+    def _new_summary(self) -> Summary:
+        log = None if self._dry_run else self._config.get("delivery_log_path")
+        return Summary(
+            Rejections(shows_values=self._config["report_values"]),
+            DeliveryLog(Path(log), self._run.run_id) if log else None,
+        )
+
+    def _new_client(self) -> Client:
+        return new_client(self._config)
+
+    def _new_delivery(self, ledger: Ledger | None) -> Dispatcher:
+        config = self._config
+        return Dispatcher(
+            self._pretend if self._dry_run else self._send,
+            accept=self._summary.accepted,
+            reject=self._reject_change,
+            emit=self._settled,
+            failed=self._give_up,
+            max_objects=config["max_objects_per_request"],
+            concurrency=config["concurrency"],
+            # A dry run sends nothing, so it needs no delay.
+            max_delay=0.0 if self._dry_run else float(config["dependency_delay"]),
+            hold=config["on_unknown_outcome"] == "hold",
+            ledger=ledger,
+        )
+
     def _new_dead_letters(self) -> DeadLetters | None:
         if self._config["on_error"] != "dead_letter":
             return None
@@ -250,20 +259,9 @@ class Loader:
         return DeadLetters(path, self._config.get("max_dead_letters"), dry_run=self._dry_run)
 
     def _open_ledger(self) -> Ledger | None:
-        config = self._config
-        if not config.get("ledger_path") or self._dry_run:
+        if not self._config.get("ledger_path") or self._dry_run:
             return None
-        path = Path(config["ledger_path"])
-        ledger = Ledger(path, base_url(config["endpoint"]), synchronous=config["ledger_synchronous"])
-        try:
-            ledger.begin()
-            if count := config["ledger_verify"]:
-                operated = verify.operated(config["streams"])
-                verify.check(self._client, ledger, count, operated, config["dependency_delay"])
-        except (BrazeError, LedgerError):
-            ledger.close()
-            raise
-        return ledger
+        return open_ledger(self._config, self._client)
 
     # Called by delivery, from its threads.
 
@@ -303,6 +301,9 @@ class Loader:
             if self._dead_letters is not None:
                 self._dead_letters.write(record, why)
             return
+        self._set_aside(record, why)
+
+    def _set_aside(self, record: Record, why: Rejection) -> None:
         if self._dead_letters is None:
             raise RejectedRecordError(record, why)
         self._dead_letters.write(record, why)
