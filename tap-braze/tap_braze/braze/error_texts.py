@@ -45,7 +45,7 @@ class Secrets:
 
 
 def error_texts(body: bytes, secrets: Secrets) -> tuple[str, ...]:
-    """Return the texts of an error body: `message` and `errors` (strings, arrays, or objects), or else its plain text.
+    """Return the texts of an error body: `message`, `error` and `errors` (any JSON), or else its plain text.
 
     The texts are shortened, and the key, email addresses, and long numbers are removed. Objects keep only the keys that
     describe the error.
@@ -58,7 +58,7 @@ def error_texts(body: bytes, secrets: Secrets) -> tuple[str, ...]:
     if not isinstance(document, dict):
         return (f"the body is a JSON {type(document).__name__}, not an object",)
     errors = document.get("errors") or []
-    found = [document.get("message"), *(errors if isinstance(errors, list) else [errors])]
+    found = [document.get("message"), document.get("error"), *(errors if isinstance(errors, list) else [errors])]
     # Many objects in a request can have the same error.
     return tuple(dict.fromkeys(error_text(one, secrets) for one in found if one))
 

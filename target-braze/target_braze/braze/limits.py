@@ -104,6 +104,8 @@ _PER_MINUTE: Final = {
     "subscriptions": 5_000,
     "catalog_items": 16_000,
     "cdi_sync": 20,
+    "data_objects_bulk": 1_000,
+    "data_objects_read": 50,
     "preference_center_writes": 10,
 }
 _OTHERS_PER_MINUTE: Final = 250_000 / 60

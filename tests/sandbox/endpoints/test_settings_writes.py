@@ -243,14 +243,55 @@ def test_links_of_data_objects_to_each_other(client: Client) -> None:
     assert client.get("/data_objects/types/account/object_relationship_types", anchor="x").status_code == 400
 
 
-def test_bulk_endpoints_of_data_objects_are_not_in_the_sandbox(client: Client) -> None:
-    for path in ("objects", "object_relationships", "user_relationships"):
-        for method in ("PUT", "DELETE"):
-            answer = client.call(method, f"/data_objects/{path}", {"records": []})
-            assert answer.status_code == 501
-            assert answer.json()["errors"] == [
-                "braze-sandbox does not have the bulk endpoints of Data Objects; Braze does"
-            ]
+def bulk(client: Client, method: str, path: str, *records: dict[str, Any]) -> int:
+    return client.call(method, f"/data_objects/{path}", {"records": [*records]}).status_code
+
+
+def test_data_objects_in_bulk(client: Client, sandbox: Sandbox) -> None:
+    kind = sandbox.workspace.data_objects["account"]
+    ids = [{"type_name": "account", "object_id": f"new-{number}"} for number in range(2)]
+    assert bulk(client, "PUT", "objects", *({**one, "attributes": {"name": "N"}} for one in ids)) == 202
+    assert bulk(client, "PUT", "objects", {**ids[0], "attributes": {"industry": "I"}}) == 202
+    assert (kind.records["new-0"], kind.records["new-1"]) == ({"industry": "I"}, {"name": "N"})
+    client.track(attributes=[{"external_id": "a", "email": "a@x.example"}])
+    user = {**ids[0], "rel_kind": "account_user", "user": {"email": "a@x.example"}}
+    assert bulk(client, "PUT", "user_relationships", {**user, "attributes": {"role": "owner"}}) == 202
+    assert list(kind.users.values()) == [{"role": "owner"}]
+    link = {**ids[0], "rel_kind": "subaccount", "related_type_name": "account", "related_object_id": "new-1"}
+    assert bulk(client, "PUT", "object_relationships", {**link, "attributes": {}}) == 202
+    assert ("new-0", "subaccount", "account", "new-1") in kind.links
+    assert bulk(client, "DELETE", "object_relationships", link) == 202
+    assert bulk(client, "DELETE", "user_relationships", user) == 202
+    assert ("new-0", "subaccount", "account", "new-1") not in kind.links
+    assert not kind.users
+    assert bulk(client, "DELETE", "objects", *ids) == 202
+    assert not {"new-0", "new-1"} & kind.records.keys()
+    assert not sandbox.violations
+
+
+def test_an_invalid_record_refuses_all_and_a_lookup_only_its_own(client: Client, sandbox: Sandbox) -> None:
+    kind = sandbox.workspace.data_objects["account"]
+    good = {"type_name": "account", "object_id": "good", "attributes": {}}
+    wrong = client.call("PUT", "/data_objects/objects", {"records": [good, {"type_name": "account"}, {}]})
+    assert (wrong.status_code, len(wrong.json()["errors"])) == (400, 5)
+    assert bulk(client, "PUT", "objects") == bulk(client, "PUT", "objects", *[good] * 51) == 400
+    assert client.call("PUT", "/data_objects/objects", {"records": [good], "more": 1}).status_code == 400
+    assert "good" not in kind.records
+    dropped = [
+        {**good, "type_name": "policy"},
+        {**good, "object_id": "bad", "attributes": {"since": "2026-03-04"}},
+        {**good, "object_id": "bad", "attributes": {"unknown": 1}},
+    ]
+    assert bulk(client, "PUT", "objects", *dropped, good) == 202
+    assert "good" in kind.records
+    assert "bad" not in kind.records
+    assert [one["object"] for one in sandbox.violations] == dropped
+    link = {"type_name": "account", "object_id": "good", "rel_kind": "account_user"}
+    for user in ({}, {"email": ""}, {"alias": {"alias_name": "n"}}, {"email": "a@x.example", "external_id": "a"}):
+        assert bulk(client, "DELETE", "user_relationships", {**link, "user": user}) == 400
+    nobody = {**link, "user": {"alias": {"alias_label": "l", "alias_name": "n"}}}
+    assert bulk(client, "DELETE", "user_relationships", nobody) == 202
+    assert len(sandbox.violations) == 4
 
 
 def test_an_export_is_cancelled() -> None:

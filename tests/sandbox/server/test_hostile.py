@@ -276,6 +276,36 @@ GOOD: dict[str, list[dict[str, Any]]] = {
             "permissions": {},
         }
     ],
+    "/data_objects/objects": [
+        {"records": [{"type_name": "account", "object_id": "x", "attributes": {"name": "n", "since": WHEN}}]}
+    ],
+    "/data_objects/object_relationships": [
+        {
+            "records": [
+                {
+                    "type_name": "account",
+                    "object_id": "acct-0",
+                    "rel_kind": "subaccount",
+                    "related_type_name": "account",
+                    "related_object_id": "acct-1",
+                    "attributes": {},
+                }
+            ]
+        }
+    ],
+    "/data_objects/user_relationships": [
+        {
+            "records": [
+                {
+                    "type_name": "account",
+                    "object_id": "acct-0",
+                    "rel_kind": "account_user",
+                    "user": {"alias": {"alias_label": "l", "alias_name": "n"}},
+                    "attributes": {"role": "r"},
+                }
+            ]
+        }
+    ],
     "/data_objects/objects/{type}": [{"external_id": "x", "attributes": {"name": "n", "since": WHEN, "credits": 1}}],
     "/data_objects/objects/{type}/{id}": [{"attributes": {"name": "n"}, "display_name": "d"}],
     "/data_objects/objects/{type}/{id}/object_relationships": [

@@ -473,6 +473,7 @@ def test_what_is_no_endpoint_is_refused(endpoint: str) -> None:
         (b'{"message": "a"}', ("a",)),
         (b'{"message": "a", "errors": "b"}', ("a", "b")),
         (b'{"message": null, "errors": [{"type": "c"}]}', ("c",)),
+        (b'{"error": "a"}', ("a",)),
         (b'{"errors": [{"type": "c", "index": 0}, {"type": "c", "index": 1}]}', ("c",)),
         (b'{"errors": [{"id": "x", "message": "c"}, ["d", 1], {"e": 1}]}', ("x: c", '["d", 1]', '{"e": "..."}')),
         (b"[1]", ("the body is a JSON list, not an object",)),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from braze_sandbox.model.clock import parse_iso
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.query import whole_number
-from braze_sandbox.rules.values import parse_time
 from braze_sandbox.wire.answer import Answer, Refusal, encode
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ _TYPES: dict[str, Callable[[Json], bool]] = {
     "string": lambda value: isinstance(value, str),
     "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
     "boolean": lambda value: isinstance(value, bool),
-    "time": lambda value: isinstance(value, str) and parse_time(value) is not None,
+    "time": lambda value: isinstance(value, str) and (parsed := parse_iso(value)) is not None and parsed[1],
     "array": lambda value: isinstance(value, list),
     "object": lambda value: isinstance(value, dict),
 }

@@ -144,6 +144,35 @@ PRIORITIZATION: Final = {
     "Braze does nothing. Default: `[unidentified]` for the user to identify or merge, `[identified]` for the user to "
     "keep or delete.",
 }
+DATA_OBJECT: Final = {
+    **strict_object(
+        {
+            "type": described(
+                NAME, "Type", "Name of the type of the Data Objects, as in the API. The type must exist. Required."
+            ),
+            "id": described(NAME, "Object ID", "Column with the ID of the object. Default: object_id."),
+            "relationship": described(
+                NAME,
+                "Relationship",
+                "Name of the relationship, as in the API's `rel_kind`. Required for data_object_relationships and "
+                "data_object_user_relationships.",
+            ),
+            "related_type": described(
+                NAME,
+                "Related type",
+                "Name of the type at the end of the relationship. Required for data_object_relationships.",
+            ),
+            "related_id": described(
+                NAME,
+                "Related object ID",
+                "Column with the ID of the object at the end of the relationship. Default: related_object_id.",
+            ),
+        },
+        required=["type"],
+    ),
+    "title": "Data Object",
+    "description": "The Data Objects, or their relationship, that the records become. Required for these kinds.",
+}
 DELETION: Final[dict[str, Any]] = {
     "allow_deletions": described(
         {"type": "boolean"},

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Endpoint, Semantics
     from target_braze.braze.objects.catalogs import Catalog
+    from target_braze.braze.objects.data_objects import DataObjectType, RelationshipType
     from target_braze.braze.objects.named_objects import ObjectType
     from target_braze.mapping.columns import Columns, Dropped, Fields
     from target_braze.records import User
@@ -84,7 +85,7 @@ class StreamMapping(ABC):
     """Values of `on_delete`, which set what happens when the source deletes a record; the first is the default."""
     payload_key: ClassVar[str]
     """For kinds sent to /users/track: the array of the request body that holds their changes."""
-    requires: Catalog | None = None
+    requires: Catalog | DataObjectType | RelationshipType | None = None
     """What must exist before the first record."""
     catalog: Catalog | None = None
     """The catalog, if the kind loads its items."""

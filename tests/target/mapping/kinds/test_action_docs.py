@@ -11,6 +11,7 @@ import pytest
 import yaml
 from target_braze.singer.target import TargetBraze
 
+from tests.target.support.data_objects import add_accounts
 from tests.target.support.singer import TEXT, Stream
 
 if TYPE_CHECKING:
@@ -21,10 +22,16 @@ if TYPE_CHECKING:
     from tests.target.support.singer import Run
 
 DOCS = Path(__file__).parents[4] / "docs"
-NAMES = ("identities-and-deletions", "subscriptions-and-cohorts", "catalogs", "content", "ledger")
+NAMES = ("identities-and-deletions", "subscriptions-and-cohorts", "catalogs", "content", "data-objects", "ledger")
 PAGES = [(DOCS / f"{name}.md").read_text("utf-8") for name in NAMES]
 EXAMPLE = re.compile(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```")
 EXAMPLES = [example for page in PAGES for example in EXAMPLE.findall(page)]
+
+
+@pytest.fixture(autouse=True)
+def _dashboard(sandbox: Sandbox) -> None:
+    """Create what only the dashboard can."""
+    add_accounts(sandbox)
 
 
 @pytest.mark.parametrize(("config", "rows", "requests"), EXAMPLES)
@@ -42,6 +49,6 @@ def test_rows_become_the_requests_of_the_page(
 
 
 def test_all_mappings_are_settings(sandbox: Sandbox) -> None:
-    assert len(EXAMPLES) >= 8
+    assert len(EXAMPLES) >= 11
     for block in [block for page in PAGES for block in re.findall(r"```yaml\n([^`]*)```", page)]:
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **yaml.safe_load(block)})
