@@ -31,6 +31,7 @@ SEMANTICS: Final = Semantics(
     repeatable=always,
     counted=False,
     sends=False,
+    consent=None,
     sets_attributes=False,
     moves_attributes=False,
     coalesce=latest,
