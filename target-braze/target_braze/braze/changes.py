@@ -75,7 +75,7 @@ class Change(msgspec.Struct, eq=False):
     Attributes:
         payload_key: The array of the request's body that the object goes into.
         user: The user, or catalog item, that it changes.
-        given: Its fields; None if `encoded` holds them and all of them are data, not operators.
+        given: Its fields; None if `encoded` holds them.
         semantics: What its kind declares for delivery, ledger, data points and preview.
         endpoint: The endpoint that it goes to.
         records: The records that it was made from.
@@ -87,6 +87,7 @@ class Change(msgspec.Struct, eq=False):
         apart_points: Data points that the changes merged into this one would have cost one by one.
         encoded: Its fields as JSON, if known before it is sent.
         points: Its data points, if known before it is sent.
+        repeats: Whether it is repeatable, if known before it is sent.
         chosen_at: When the person made each of its `choices`, in seconds since 1970, where the record says so.
         withheld: Why some of its choices are not sent; None if all are.
     """
@@ -105,6 +106,7 @@ class Change(msgspec.Struct, eq=False):
     apart_points: int = 0
     encoded: bytes | None = None
     points: int | None = None
+    repeats: bool | None = None
     chosen_at: dict[str, float | None] | None = None
     withheld: str | None = None
 
@@ -137,7 +139,7 @@ class Change(msgspec.Struct, eq=False):
     @property
     def repeatable(self) -> bool:
         """Whether Braze ends up in the same state if it receives the change twice."""
-        return self.semantics.repeatable(self.given or {})
+        return self.semantics.repeatable(self.fields) if self.repeats is None else self.repeats
 
     @property
     def choices(self) -> dict[str, bool]:
@@ -172,7 +174,7 @@ class Change(msgspec.Struct, eq=False):
 
     def replace(self, fields: dict[str, Any]) -> None:
         """Replace the fields of the object."""
-        self.given, self.encoded, self.points = fields, None, None
+        self.given, self.encoded, self.points, self.repeats = fields, None, None, None
 
 
 def _no_mismatches(_accepted: Sequence[Change], _document: Mapping[str, Any]) -> Iterator[str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.encode import decode
 from target_braze.ledger.attributes import NOT_VALUES, Attributes, object_hash
 from target_braze.ledger.attributes import TABLES as ATTRIBUTES
 from target_braze.ledger.erasure import erase
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change
     from target_braze.records import User
 
+
+_canonical: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 
 _UNDER_WAY: Final = 0
 _ACCEPTED: Final = 1
@@ -131,16 +134,16 @@ class Ledger:
                 AND name NOT IN (SELECT name FROM made WHERE stream <> :stream)"""
             return frozenset(name for (name,) in self._db.execute(query, {"stream": stream}))
 
-    def news(self, change: Change, absent: Iterable[str] = ()) -> bool:
+    def news(self, change: Change, absent: Iterable[str] = (), *, is_announced: bool = True) -> bool:
         """Reduce the change to what Braze does not have. Return False if nothing is left.
 
         Remove the attributes that are `absent` from the record, if the user has them. Every change for which this
-        returns True must be settled.
+        returns True must be settled. If `is_announced`, the stream's SCHEMA names the attributes of encoded changes.
         """
         if change.semantics.sets_attributes:
             stream = change.records[0].stream
-            # A SCHEMA announces everything that is encoded, but for example no traits.
-            if change.encoded is None and not self._made[stream].issuperset(change.fields):
+            # A SCHEMA does not name, for example, traits.
+            if (change.encoded is None or not is_announced) and not self._made[stream].issuperset(change.fields):
                 self.made(stream, dict.fromkeys(change.fields.keys() - self._made[stream], False))
             change.object_hash = object_hash(change)
             return self._has_new_values(change, absent)
@@ -352,9 +355,9 @@ def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
     """
     if not change.semantics.counted:
         return None
-    text = msgspec.json.encode(
-        [change.records[0].stream, change.payload_key, change.user, place, key, change.fields], order="sorted"
-    )
+    # By the JSON if it is known, since the fast path has only that.
+    fields = change.fields if change.encoded is None else decode(change.encoded)
+    text = _canonical([change.records[0].stream, change.payload_key, change.user, place, key, fields])
     return blake2b(text, digest_size=16).digest()
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change
     from target_braze.ledger.store import Ledger
     from target_braze.loader.context import Context
+    from target_braze.mapping.base.stream_mapping import StreamMapping
     from target_braze.records import Record
     from target_braze.reporting.summary import Counts
 
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
 class KnownChanges:
     """Compares one stream's changes with the ledger, and counts the data points that this saves."""
 
-    def __init__(self, context: Context, ledger: Ledger, counts: Counts) -> None:
+    def __init__(self, context: Context, ledger: Ledger, mapping: StreamMapping, counts: Counts) -> None:
         self._context = context
+        # The keys of flattened columns are known only from records.
+        self._is_announced = not mapping.flattened
         self._ledger = ledger
         self._counts = counts
 
@@ -46,7 +49,7 @@ class KnownChanges:
         new = []
         for change in changes:
             before = change.data_points
-            if not ledger.news(change, absent):
+            if not ledger.news(change, absent, is_announced=self._is_announced):
                 counts.saved_by_ledger += before
                 continue
             new.append(change)

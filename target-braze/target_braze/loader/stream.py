@@ -63,7 +63,7 @@ class LoaderStream:
         self._vanishing = self._compile_vanishing(unsets=entry.get("missing_columns") == "unset")
         self._versions = TableVersions(context, name, self._mapping, self._notice)
         ledger = context.ledger
-        self._known_changes = None if ledger is None else KnownChanges(context, ledger, self.counts)
+        self._known_changes = None if ledger is None else KnownChanges(context, ledger, self._mapping, self.counts)
         # A tap may send a stream's SCHEMA again at any time.
         self._likely_types = context.likely_types.setdefault(
             name,
@@ -146,9 +146,8 @@ class LoaderStream:
         context = self._context
         looks = context.estimate is not None or context.defaults.guard.counts_users
         if context.ledger is not None:
-            # The ledger needs the record itself to tell events apart, to list members, and to find missing columns.
-            sets = all(one.sets_attributes for one in self._mapping.semantics)
-            looks |= not sets or self._mapping.acts_on_delete or bool(self._vanishing)
+            # The ledger needs the record itself to list members and to find missing columns.
+            looks |= self._mapping.acts_on_delete or bool(self._vanishing)
         return None if looks else self._mapping.fast_path.record
 
     def receive_fast(self, columns: msgspec.Struct, line: bytes, schema: dict[str, Any]) -> bool:
@@ -173,7 +172,8 @@ class LoaderStream:
             change.endpoint = TRACK_BULK
         if self._known_changes is not None:
             self._context.delivery.wait_for_room(source.position)
-            if not self._known_changes.removed_from([change], source, ()):
+            key = self._mapping.fast_path.values(columns, self._keys) if change.semantics.counted else ()
+            if not self._known_changes.removed_from([change], source, key):
                 return True
         self._context.delivery.add(change)
         return True

@@ -50,8 +50,10 @@ class FastFields:
         types = [_TYPES.get(field.exact_type, Any) for field in fields]
         # Records deleted in the source do not fit.
         types += [None if column == DELETED else Any for column in others]
-        self.record = self._struct([*(field.column for field in fields), *others], types)
+        names = [*(field.column for field in fields), *others]
+        self.record = self._struct(names, types)
         """The struct of a record with nothing unusual."""
+        self._places = {name: place for place, name in enumerate(names)}
         self._object = self._struct([field.name for field in fields], [Any] * self._sent)
         self._texts = [
             (place, one.convert) for place, one in enumerate(fields) if one.exact_type is str and one.watched
@@ -84,6 +86,12 @@ class FastFields:
                     raise ValueError(value)
         others = {column: columns[place] for place, column in self._others}
         return encode(self._object(*values)), self._sent - values.count(absent), others
+
+    def values(self, record: msgspec.Struct, columns: Iterable[str]) -> list[Any]:
+        """Return the record's values of any columns, with None for missing ones."""
+        sent = astuple(record)
+        found = [None if (place := self._places.get(column)) is None else sent[place] for column in columns]
+        return [None if value is msgspec.UNSET else value for value in found]
 
     @staticmethod
     def may_have(names: Iterable[str]) -> bool:
@@ -138,6 +146,10 @@ class FastPath:
     def record(self) -> type[msgspec.Struct] | None:
         """Return the struct of a record with nothing unusual, or None if all records take the full path."""
         return None if self._fields is None else self._fields.record
+
+    def values(self, record: msgspec.Struct, columns: Iterable[str]) -> list[Any]:
+        """Return the values that a record read into the struct `record` has in these columns."""
+        return [] if self._fields is None else self._fields.values(record, columns)
 
     def notice(self, text: str) -> None:
         """Report something to the user."""

@@ -12,7 +12,7 @@ from target_braze.mapping.values.standard_fields import compile_standard_field
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class FlattenedColumns:
-    """The columns in `flatten`. A key named like a standard field sets that field."""
+    """The columns in `flatten`. A key named like a standard field sets that field.
+
+    `taken` are the attributes of operators and of the flag for deleted records; no key may have their names.
+    """
 
     def __init__(
         self,
@@ -28,12 +31,14 @@ class FlattenedColumns:
         defaults: Defaults,
         watch: Callable[[Convert, str], Convert],
         notice: Callable[[str], None],
+        taken: Container[str],
     ) -> None:
         self.columns = tuple(columns.known(column, "flatten") for column in columns.entry.get("flatten", ()))
         for column in self.columns:
             columns.check_types(column, ("object", "string"), "flattened")
         place = defaults.place(notice, typed_nested_times=True)
         self._nulls = defaults.unset_nulls
+        self._taken = taken
         source = PropertySource(columns, tuple((column,) for column in self.columns), {})
         self._read = source.read
 
@@ -63,7 +68,10 @@ class FlattenedColumns:
         if not self.columns:
             return
         for name, value in self._members.convert(self._read(record)).items():
+            if value is None and not self._nulls:
+                continue
             if name in sent:
                 raise RecordError(f"attribute '{name}' comes both from a column of its own and from one in 'flatten'")
-            if value is not None or self._nulls:
-                sent[name] = value
+            if name in self._taken:
+                raise RecordError(f"attribute '{name}', from a column in 'flatten', also comes from another setting")
+            sent[name] = value

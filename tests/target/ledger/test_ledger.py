@@ -407,6 +407,18 @@ def test_a_trait_of_a_call_has_not_vanished(sandbox: Sandbox, run_target: RunTar
     assert attributes_of(sandbox) == {"plan": "gold"}
 
 
+def test_a_key_that_another_stream_flattens_has_not_vanished(
+    sandbox: Sandbox, run_target: RunTarget, ledger: str
+) -> None:
+    columns = {"external_id": TEXT, "inner": ANY_OBJECT}
+    inner = Stream("scores", columns, [{"external_id": "c-1", "inner": {"score": 7}}])
+    both: dict[str, Any] = {"plan": TEXT, "score": INTEGER}
+    run_target(customers({"external_id": "c-1", "plan": "gold", "score": 5}, **both), ledger_path=ledger, **VANISHED)
+    run_target(inner, ledger_path=ledger, streams={"scores": {"flatten": ["inner"]}})
+    run_target(customers({"external_id": "c-1", "plan": "gold"}, plan=TEXT), ledger_path=ledger, **VANISHED)
+    assert attributes_of(sandbox) == {"plan": "gold", "score": 7}
+
+
 def test_without_a_ledger_nobody_knows_what_vanished(run_target: RunTarget) -> None:
     run = run_target(customers({"external_id": "c-1"}), expect=1, **VANISHED)
     assert "setting 'streams.customers.missing_columns': unset needs a ledger" in run.stderr

@@ -71,6 +71,24 @@ def test_events_with_keys_that_are_not_sent_are_several(
     assert seen(sandbox) == ["/", "/"]
 
 
+@pytest.mark.parametrize("kind", ["events", "purchases"])
+@pytest.mark.parametrize("first", [{"n": 1}, {"n": "1"}], ids=["fast", "full"])
+def test_a_record_is_the_same_event_on_both_paths(
+    sandbox: Sandbox, run_target: RunTarget, tmp_path: Path, kind: str, first: dict[str, Any]
+) -> None:
+    ledger = str(tmp_path / "ledger.sqlite")
+    # A part of the key is not sent, and one is missing.
+    columns = {**COLUMNS, "product_id": TEXT, "price": {"type": "number"}, "currency": TEXT, "meta": ANY_OBJECT}
+    record = {"external_id": "c-1", "name": "viewed", "time": AT, "url": "/", "product_id": "p", "price": 0.1}
+    record |= {"currency": "EUR", "meta": {"a": [1, 0.12345678901234567890123]}}
+    entry = {"streams": {"web_events": {"to": kind, "flatten": ["meta"], "properties": ["n"]}}}
+    last = {"n": 1 if first["n"] == "1" else "1"}
+    for one in (first, last, first | {"url": "/other"}):
+        stream = Stream("web_events", columns, [record | one], ["url", "missing"])
+        run_target(stream, ledger_path=ledger, **entry)
+    assert len(sent(sandbox, kind)) == 2
+
+
 MAPS: tuple[tuple[list[str], dict[str, Any]], ...] = (
     ([], {}),
     (["id"], {}),

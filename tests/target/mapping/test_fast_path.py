@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_braze.encode import decode, encode, exact
-from target_braze.records import DELETED, MappingError, RecordError
+from target_braze.ledger.store import fingerprint
+from target_braze.records import DELETED, MappingError, Record, RecordError
 
+from tests.target.mapping.kinds.test_action_properties import OPERANDS, OPERATORS, operand
 from tests.target.mapping.test_properties import LEAVES, mapping_of, streams
-from tests.target.support.singer import INTEGER, TEXT, TIME, Stream, customers
+from tests.target.support.singer import ANY_OBJECT, INTEGER, TEXT, TIME, Stream, customers
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +58,41 @@ def usually(mapping: StreamMapping, record: bytes) -> Change | None:
     return change
 
 
+def compared(mapping: StreamMapping, record: dict[str, Any], told: list[str]) -> Change | None:
+    """Return the change from the fast path, if it makes one, after a comparison with the full path."""
+    row = encode(record)
+    told.clear()
+    quick = quickly(mapping, row)
+    told_quickly = [*told]
+    if quick is None:
+        assert not told
+        return None
+    told.clear()
+    usual = usually(mapping, row)
+    assert usual is not None
+    assert told_quickly == told
+    assert quick.user == usual.user
+    assert decode(quick.encoded or b"") == decode(encode(usual.fields))
+    assert quick.data_points == usual.data_points
+    assert quick.repeatable == usual.repeatable
+    assert quick.endpoint is usual.endpoint
+    keys, hashes = [*[*record][:3], "missing"], []
+    values = decode(row)
+    of_fast, of_full = fast_values(mapping, row, keys), [values.get(name) for name in keys]
+    for change, key in ((quick, of_fast), (usual, of_full)):
+        change.records.append(Record("s", 1, 1, (), {}, {}))
+        hashes.append(fingerprint(change, key, 0))
+    assert hashes[0] == hashes[1]
+    assert (hashes[0] is None) == (mapping.to == "attributes")
+    return quick
+
+
+def fast_values(mapping: StreamMapping, row: bytes, columns: list[str]) -> list[Any]:
+    assert mapping.fast_path.record is not None
+    record: msgspec.Struct = msgspec.json.Decoder(mapping.fast_path.record, float_hook=exact).decode(row)
+    return mapping.fast_path.values(record, columns)
+
+
 @settings(max_examples=300)
 @given(
     stream=streams(),
@@ -81,23 +118,104 @@ def test_the_quick_way_does_what_the_usual_way_does_or_nothing(
     if mapping.fast_path.record is None:
         return
     for record in records:
-        row = encode({"external_id": user, **parts, **record, **more})
-        told.clear()
-        quick = quickly(mapping, row)
-        if quick is None:
-            assert not told
-            continue
-        assert not more.get(DELETED)
-        told_quickly = [*told]
-        told.clear()
-        usual = usually(mapping, row)
-        assert usual is not None
-        assert told_quickly == told
-        assert quick.user == usual.user
-        assert decode(quick.encoded or b"") == decode(encode(usual.fields))
-        assert quick.data_points == usual.data_points
-        assert quick.repeatable == usual.repeatable
-        assert quick.endpoint is usual.endpoint
+        quick = compared(mapping, {"external_id": user, **parts, **record, **more}, told)
+        assert quick is None or not more.get(DELETED)
+
+
+OTHERS: dict[str, Any] = {"n_": INTEGER, "t_": TEXT, "at_": TIME}
+VALUES_OF_OTHERS = st.fixed_dictionaries(
+    {},
+    optional={
+        "n_": st.sampled_from([None, 1, "1"]),
+        "t_": st.sampled_from([None, "x", "2026-03-04"]),
+        "at_": st.sampled_from([None, "2026-03-04T09:10:11Z", "yesterday"]),
+    },
+)
+
+
+@settings(max_examples=150)
+@given(
+    data=st.data(),
+    columns=st.dictionaries(st.sampled_from("abcd"), OPERANDS, min_size=1, max_size=3),
+    merge=st.booleans(),
+)
+def test_an_operator_is_the_same_on_both_paths(
+    data: st.DataObject,
+    columns: dict[str, Any],
+    merge: bool,  # noqa: FBT001
+) -> None:
+    operators = {name: data.draw(st.sampled_from(OPERATORS)) for name in columns}
+    rename = {name: data.draw(st.sampled_from([*"xyz", name])) for name in columns}
+    told: list[str] = []
+    entry: dict[str, Any] = {"operators": operators, "rename": rename, "merge_objects": merge}
+    try:
+        mapping = mapping_of(columns | OTHERS, unset=False, notice=told.append, **entry)
+    except MappingError:
+        return
+    operands = st.fixed_dictionaries({}, optional={name: operand(columns[name]) for name in columns})
+    for _ in range(3):
+        compared(mapping, {"external_id": "c-1", **data.draw(VALUES_OF_OTHERS), **data.draw(operands)}, told)
+
+
+@settings(max_examples=200)
+@given(
+    data=st.data(),
+    kind=st.sampled_from(["attributes", *PARTS]),
+    members=streams(),
+    unset=st.booleans(),
+    drops=st.booleans(),
+)
+def test_a_flattened_column_is_the_same_on_both_paths(
+    data: st.DataObject,
+    kind: str,
+    members: tuple[dict[str, Any], list[dict[str, Any]]],
+    unset: bool,  # noqa: FBT001
+    drops: bool,  # noqa: FBT001
+) -> None:
+    parts = PARTS[kind]
+    told: list[str] = []
+    entry: dict[str, Any] = {"flatten": ["inner", "also"], "to": kind}
+    if kind == "attributes":
+        entry |= data.draw(st.sampled_from([{}, {"operators": {"op": "inc"}}, {"on_delete": {"flag": "flag"}}]))
+    # Keys that a column or another setting may have as well.
+    both: st.SearchStrategy[dict[str, Any]] = st.sampled_from([{}, {}, {}, {"t_": "y"}, {"op": 2}, {"flag": "y"}])
+    inner = {"type": "object", "properties": {**members[0], "t_": {}, "op": {}, "flag": {}}}
+    mapping = mapping_of(
+        dict.fromkeys(parts, TEXT) | {"op": INTEGER, "inner": inner, "also": TEXT} | OTHERS,
+        unset=unset,
+        notice=told.append,
+        on_bad_value="drop_field" if drops else "reject",
+        **entry,
+    )
+    also = st.sampled_from([None, None, "", '{"x": 1}', '{"t_": null}', "x", '{"z": {"inc": 1}}'])
+    for row in members[1]:
+        own = {"op": data.draw(st.sampled_from([None, 1])), "also": data.draw(also), "inner": row | data.draw(both)}
+        compared(mapping, {"external_id": "c-1", **parts, **data.draw(VALUES_OF_OTHERS), **own}, told)
+
+
+@pytest.mark.parametrize(
+    "entry", [{"operators": {"op": "inc"}, "rename": {"op": "visits"}}, {"on_delete": {"flag": "visits"}}]
+)
+def test_a_key_named_like_what_another_setting_sends_is_an_error(entry: dict[str, Any]) -> None:
+    mapping = mapping_of({"op": {"type": "integer"}, "inner": ANY_OBJECT}, unset=False, flatten=["inner"], **entry)
+    with pytest.raises(RecordError, match="attribute 'visits', from a column in 'flatten', also comes from another"):
+        mapping.changes({"external_id": "c-1", "op": 1, "inner": {"visits": 3}})
+
+
+@pytest.mark.parametrize("kind", PARTS)
+def test_operators_and_flattened_columns_take_the_fast_path(kind: str) -> None:
+    entry: dict[str, Any] = {"operators": {"by": "inc", "more": "add"}} if kind == "attributes" else {}
+    columns = dict.fromkeys(PARTS[kind], TEXT) | {"by": INTEGER, "more": TEXT, "city": TEXT, "inner": ANY_OBJECT}
+    mapping = mapping_of(columns, unset=False, to=kind, flatten=["inner"], **entry)
+    record = {"external_id": "c-1", **PARTS[kind], "by": 2, "more": "x", "city": "Köln", "inner": {"plan": "gold"}}
+    change = quickly(mapping, encode(record))
+    assert change is not None
+    sent = decode(change.encoded or b"")
+    if kind == "attributes":
+        assert sent == {"external_id": "c-1", "by": {"inc": 2}, "more": {"add": ["x"]}, "city": "Köln", "plan": "gold"}
+        assert not change.repeatable
+    else:
+        assert sent["properties"] == {"by": 2, "more": "x", "city": "Köln", "plan": "gold"}
 
 
 @pytest.mark.parametrize("kind", PARTS)

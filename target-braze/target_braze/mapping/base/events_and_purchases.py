@@ -72,8 +72,7 @@ class EventOrPurchase(StreamMapping):
             dropped=defaults.dropped(self._notice),
             notice=self._notice,
         )
-        if not self._properties.flattened:
-            self._open_fast_path(self._properties.fields, used)
+        self._open_fast_path(self._properties.fields, used | {*self._properties.flattened})
 
     @property
     @override
@@ -105,6 +104,14 @@ class EventOrPurchase(StreamMapping):
             fields["properties"] = properties
 
     @override
+    def _object_of_own(self, user: User, record: Mapping[str, Any]) -> dict[str, Any]:
+        fields = super()._object_of_own(user, record)
+        # A column with a property of the same name may be blank, so leave the record to the full path.
+        if members := self._properties.members(record, self._properties.names):
+            fields["properties"] = members  # the last key; see `_as_fast_change`
+        return fields
+
+    @override
     def _as_change(self, user: User, fields: dict[str, Any]) -> Change:
         encoded = encode(fields)
         # No part is larger than the whole.
@@ -118,12 +125,18 @@ class EventOrPurchase(StreamMapping):
     @override
     def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
         head = encode(own)
-        whole = b'%s,"properties":%s}' % (head[:-1], encoded) if number else head
+        if not number:
+            whole = head
+        elif "properties" in own:
+            whole = b"%s,%s}" % (head[:-2], encoded[1:])
+        else:
+            whole = b'%s,"properties":%s}' % (head[:-1], encoded)
         if len(whole) > self.properties_bytes:
             return None
+        semantics = self.semantics[0]
         # Properties cost no data points.
-        points = self.semantics[0].data_points(own, user[0])
-        return Change(self.payload_key, user, None, self.semantics[0], TRACK, encoded=whole, points=points)
+        points, repeats = semantics.data_points(own, user[0]), semantics.repeatable(own)
+        return Change(self.payload_key, user, None, semantics, TRACK, encoded=whole, points=points, repeats=repeats)
 
     def _column(self, setting: str, given: Mapping[str, str], key: str, convert: Convert) -> Field:
         """Return the column for a part of the object: the one in the mapping, or else the one with the part's name."""

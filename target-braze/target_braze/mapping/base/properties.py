@@ -11,7 +11,7 @@ from target_braze.mapping.values.nested import compile_value
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from target_braze.mapping.columns import Columns, Dropped
     from target_braze.mapping.values.nested import Place
@@ -51,6 +51,7 @@ class Properties:
         hidden = used | {*flattened}
         chosen = columns.select("properties", (name for name in columns.names if name not in hidden), notice)
         self.fields = Fields(columns.fields(chosen, place, {}, reserved), dropped=dropped)
+        self.names = frozenset(field.name for field in self.fields.all)
 
     def of(self, record: Mapping[str, Any]) -> dict[str, Any]:
         """Return the properties of a record.
@@ -60,15 +61,24 @@ class Properties:
         """
         properties: dict[str, Any] = {}
         self.fields.fill(properties, record)
+        return properties | self.members(record, properties)
+
+    def members(self, record: Mapping[str, Any], others: Iterable[str]) -> dict[str, Any]:
+        """Return the properties from flattened columns; `others` are the names of those from other columns.
+
+        Raises:
+            RecordError: Braze would not accept a value, or two columns have a property of one name.
+        """
+        found: dict[str, Any] = {}
         for source, converters in self._flattened:
             members = {n: value for n, value in converters.convert(source.read(record)).items() if value is not None}
-            if twice := members.keys() & properties.keys():
+            if twice := members.keys() & {*others, *found}:
                 raise RecordError(
                     f"column '{source.paths[0][0]}': the property '{min(twice)}' comes from another column, too; "
                     "rename one of them in 'rename', or choose one in 'properties'"
                 )
-            properties |= members
-        return properties
+            found |= members
+        return found
 
     def _compile_flattened(self, column: str) -> tuple[PropertySource, PropertyConverters]:
         """Return the reader of a column of objects and the converter of their members by name."""

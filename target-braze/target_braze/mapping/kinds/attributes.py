@@ -111,7 +111,9 @@ class Attributes(StreamMapping, to="attributes"):
         place = defaults.place(self._notice, typed_nested_times=True)
         self._operators = compile_operators(columns, place, RESERVED)
         operands = {operator.field.column for operator in self._operators}
-        self._flattened = FlattenedColumns(columns, defaults, self._watched, notice)
+        taken = {operator.field.name for operator in self._operators}
+        taken |= {columns.entry["on_delete"]["flag"]} if self._on_delete == "flag" else set()
+        self._flattened = FlattenedColumns(columns, defaults, self._watched, self._notice, taken)
         hidden = (
             self._identifier_columns("external_id", "braze_id", "user_alias") | operands | {*self._flattened.columns}
         )
@@ -132,11 +134,15 @@ class Attributes(StreamMapping, to="attributes"):
         self._deletion = OnDelete(
             columns, self._on_delete, names, new_object=self._object, as_change=self._as_change, guard=defaults.guard
         )
-        if not (self._operators or self._flattened.columns):
-            # An email address that identifies the user is in the object already.
-            first = self._identifier_rules[0]
-            named = (first.column, "email") if first.identifier_type == "email" else None
-            self._open_fast_path(Fields((one for one in fields if (one.column, one.name) != named), nullable))
+        # An email address that identifies the user is in the object already.
+        first = self._identifier_rules[0]
+        named = (first.column, "email") if first.identifier_type == "email" else None
+        self._open_fast_path(
+            Fields((one for one in fields if (one.column, one.name) != named), nullable),
+            operands | {*self._flattened.columns},
+        )
+        # Whether data points and repeatability depend on the values that the fast path does not send as they are.
+        self._own_varies = bool(self._operators or self._flattened.columns)
         # Whether each field costs exactly one data point.
         self._flat = all(
             (field.exact_type is not None or columns.is_time(field.column)) and field.name not in FREE
@@ -219,11 +225,11 @@ class Attributes(StreamMapping, to="attributes"):
     @override
     def _fill(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
         self._fields.fill(fields, record)
-        self._flattened.fill(fields, record)
         self._fill_own(fields, record)
 
     @override
     def _fill_own(self, fields: dict[str, Any], record: Mapping[str, Any]) -> None:
+        self._flattened.fill(fields, record)
         if self._merge:
             fields["_merge_objects"] = True
         if self._deletion.flag is not None:
@@ -232,8 +238,21 @@ class Attributes(StreamMapping, to="attributes"):
             operator.fill(fields, record)
 
     @override
-    def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change:
+    def _as_fast_change(self, user: User, own: dict[str, Any], encoded: bytes, number: int) -> Change | None:
+        if self._flattened.columns and not self._columns_by_name.keys().isdisjoint(own.keys() - {user[0]}):
+            return None
         head = encode(own)
-        points = number + (self._deletion.flag is not None) if self._flat else None
         whole = b"%s,%s" % (head[:-1], encoded[1:]) if number else head
-        return Change(self.payload_key, user, None, SEMANTICS, TRACK, encoded=whole, points=points)
+        points, repeats = int(self._deletion.flag is not None), True
+        if self._own_varies:
+            points, repeats = attribute_points(own, user[0]), _is_repeatable(own)
+        return Change(
+            self.payload_key,
+            user,
+            None,
+            SEMANTICS,
+            TRACK,
+            encoded=whole,
+            points=number + points if self._flat else None,
+            repeats=repeats,
+        )
