@@ -16,10 +16,10 @@ class _Commands(SingerCommand, click.Group):
 
 def command() -> click.Command:
     """Return the command, which without a subcommand loads its input."""
-    from target_braze.singer.access_command import AccessTarget  # noqa: PLC0415 - few runs need it
-    from target_braze.singer.erase_command import erase  # noqa: PLC0415 - same
-    from target_braze.singer.explain_command import command as explain  # noqa: PLC0415 - same
-    from target_braze.singer.ledger_commands import ledger  # noqa: PLC0415 - same
+    from target_braze.singer.commands.access import AccessTarget  # noqa: PLC0415 - few runs need it
+    from target_braze.singer.commands.erase import erase  # noqa: PLC0415 - same
+    from target_braze.singer.commands.explain import command as explain  # noqa: PLC0415 - same
+    from target_braze.singer.commands.ledger import ledger  # noqa: PLC0415 - same
 
     singer = TargetBraze.get_singer_command()
     test = click.Option(

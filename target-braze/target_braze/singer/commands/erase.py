@@ -16,7 +16,7 @@ from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
 from target_braze.loader.parts import new_client
 from target_braze.process.ticker import heartbeat
-from target_braze.singer.ledger_commands import CONFIG, target_of
+from target_braze.singer.commands.ledger import CONFIG, target_of
 from target_braze.singer.target import TargetBraze
 
 if TYPE_CHECKING:
