@@ -212,6 +212,7 @@ class Endpoint:
         holds: If the outcome of a request is unknown, changes that are not repeatable are in doubt instead of sent
             again, whatever setting `on_unknown_outcome` says, because the next run can see what Braze did.
         refusals: Statuses that a single change in a request can cause. All others end the run.
+        done: Statuses that mean that there is nothing left to do, such as 404 for a deletion. One change per request.
     """
 
     path: str
@@ -233,6 +234,7 @@ class Endpoint:
     success_key: str = ""
     holds: bool = False
     refusals: frozenset[int] = frozenset({400, 413})
+    done: frozenset[int] = frozenset()
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
         """Return the request's JSON: the changes, each already `encoded`, without empty arrays."""

@@ -26,6 +26,15 @@ class Identifiers(Endpoint):
         return encode({self.arrays[0]: [change.user[1] for change in changes], **self.constants})
 
 
+@dataclass(frozen=True, eq=False)
+class NoBody(Endpoint):
+    """Takes one change, which the path names."""
+
+    @override
+    def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
+        return b""
+
+
 # https://www.braze.com/docs/api/endpoints/user_data/post_user_track/
 TRACK: Final = Endpoint(
     "/users/track",

@@ -84,6 +84,8 @@ CATALOG_NAME_LENGTH: Final = 250
 CATALOG_VALUE_LENGTH: Final = 5_000
 CATALOG_ARRAY_ELEMENTS: Final = 100
 CATALOG_LEVELS: Final = 50
+SELECTION_FILTERS: Final = 4
+SELECTION_RESULTS: Final = 50
 
 # https://www.braze.com/docs/api/endpoints/templates/: name, description and content of a Content Block must be below
 # these; the body of an email template may have 400 KB. A KB is 1,000 bytes here, because Braze does not say.
@@ -102,6 +104,8 @@ _PER_MINUTE: Final = {
     "identity": 20_000,
     "external_ids": 1_000,
     "subscriptions": 5_000,
+    "catalogs": 50,
+    "catalog_fields": 50,
     "catalog_items": 16_000,
     "cdi_sync": 20,
     "data_objects_bulk": 1_000,

@@ -92,6 +92,9 @@ class RequestSender:
                 status=error.status,
             ) from None
         except RefusedError as error:
+            if error.status in request.endpoint.done:
+                self._settle(request, [])
+                return []
             if error.status not in request.endpoint.refusals:
                 raise BrazeError(f"{error}{request.endpoint.hint}", status=error.status) from None
             return self._find_refused(request, error)

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from target_braze.braze.client import Client
-    from target_braze.braze.objects.named_objects import NamedObjects, ObjectType
+    from target_braze.braze.objects.catalog_contents import CatalogContents
+    from target_braze.braze.objects.named_objects import ObjectType, Reader
     from target_braze.delivery.dispatcher import Dispatcher
     from target_braze.ledger.store import Ledger
     from target_braze.mapping.base.stream_mapping import Defaults
@@ -53,5 +54,5 @@ class Context:
     holds: bool = False
     positions: Iterator[int] = field(default_factory=lambda: count(1))
     likely_types: dict[str, LikelyTypes] = field(default_factory=dict)
-    named_objects: dict[ObjectType, NamedObjects] = field(default_factory=dict)
+    named_objects: dict[ObjectType | CatalogContents, Reader] = field(default_factory=dict)
     listed: defaultdict[tuple[str, Any], set[str]] = field(default_factory=lambda: defaultdict(set))

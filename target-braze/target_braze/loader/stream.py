@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
-from target_braze.braze.objects.named_objects import NamedObjects
 from target_braze.encode import decode, encode
 from target_braze.loader.arrow_data import ArrowData, arrow_module
 from target_braze.loader.known_changes import KnownChanges
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from target_braze.braze.changes import Change
+    from target_braze.braze.objects.named_objects import Reader
     from target_braze.loader.context import Context
 
 _log = logging.getLogger("target-braze")
@@ -71,10 +71,10 @@ class LoaderStream:
         )
         if self._mapping.requires is not None and context.estimate is None:
             self._mapping.requires.prepare(context.client, self._notice)
-        self._objects: NamedObjects | None = None
+        self._objects: Reader | None = None
         if (of := self._mapping.object_type) is not None:
             if context.estimate is None or context.preflight is not None:
-                self._objects = context.named_objects.setdefault(of, NamedObjects(context.client, of))
+                self._objects = context.named_objects.setdefault(of, of.reader(context.client))
             else:
                 self._notice("a dry run compares objects with those in Braze only if 'preflight' is true")
 
@@ -291,11 +291,11 @@ class LoaderStream:
             self._context.estimate.read(self.name, changes, len(absent))
         return changes, absent
 
-    def _differing(self, objects: NamedObjects, changes: Sequence[Change]) -> list[Change]:
+    def _differing(self, objects: Reader, changes: Sequence[Change]) -> list[Change]:
         """Return the changes that differ from Braze, as updates of objects that exist. A dry run logs what differs.
 
         Raises:
-            RecordError: Braze has several objects with the name.
+            RecordError: Braze cannot make the change.
             BrazeError: A request failed.
         """
         found = []

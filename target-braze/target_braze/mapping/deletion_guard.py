@@ -1,4 +1,4 @@
-"""Delete users only if the mapping allows it, and none at all if there would be too many."""
+"""Delete users and other objects only if the mapping allows it, and none at all if there would be too many."""
 
 from __future__ import annotations
 
@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 class _Stream:
     most: int | None
     share: float | None
+    setting: str = "max_deletions"
+    what: str = "users"
     deleted: set[User] = field(default_factory=set)
 
 
 class DeletionGuard:
-    """Counts the users of a run and the users to delete. `counts_users`: a mapping limits their share.
+    """Counts the users of a run, and what it would delete. `counts_users`: a mapping limits their share.
 
-    Deletions are sent only after all input is read, so no user has been deleted when it raises an error.
+    Deletions are sent only after all input is read, so none has been deleted when it raises an error.
     """
 
     def __init__(self, *, counts_users: bool = False) -> None:
@@ -47,21 +49,25 @@ class DeletionGuard:
         known = self._streams.setdefault(stream, _Stream(None, None))
         known.most, known.share = most, None if share is None else float(share)
 
+    def limit(self, stream: str, most: int, setting: str, what: str) -> None:
+        """Register that a stream may delete at most this many objects other than users, by a setting."""
+        self._streams.setdefault(stream, _Stream(most, None, setting, what)).most = most
+
     def see(self, users: Iterable[User]) -> None:
         """Count users of the run."""
         self._users.update(hash(user) for user in users if user[0] in DEFAULT)
 
     def delete(self, stream: str, user: User) -> None:
-        """Count a user to delete.
+        """Count a user, or another object, to delete.
 
         Raises:
-            MappingError: There are more users to delete than the mapping allows.
+            MappingError: There are more to delete than the mapping allows.
         """
         found = self._streams[stream]
         found.deleted.add(user)
         if found.most is not None and len(found.deleted) > found.most:
             raise MappingError(
-                f"stream '{stream}' would delete more than its max_deletions of {found.most:,} users; nobody "
+                f"stream '{stream}' would delete more than its {found.setting} of {found.most:,} {found.what}; none "
                 "was deleted"
             )
 
@@ -76,5 +82,5 @@ class DeletionGuard:
             if stream.share is not None and len(stream.deleted) > stream.share * users:
                 raise MappingError(
                     f"stream '{name}' would delete {len(stream.deleted):,} of the {users:,} users of this run, more "
-                    f"than its max_deleted_share of {stream.share:g}; nobody was deleted"
+                    f"than its max_deleted_share of {stream.share:g}; none was deleted"
                 )

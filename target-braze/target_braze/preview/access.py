@@ -38,8 +38,6 @@ class _Probe(NamedTuple):
 
 
 # Requests that only read.
-_CATALOGS: Final = _Probe("catalogs.get", "GET", "/catalogs", "catalogs")
-_ITEMS: Final = _Probe("catalogs.get_items", "GET", "/catalogs/{catalog_name}/items", "catalog_item")
 _ATTRIBUTES: Final = _Probe("custom_attributes.get", "GET", "/custom_attributes", "exports by the hour")
 _PROFILES: Final = _Probe("users.export.ids", "POST", "/users/export/ids", limits.EXPORT_IDS_POOL)
 
@@ -92,9 +90,6 @@ def _needed(settings: Mapping[str, Any]) -> dict[str, _Probe]:
         kind = KINDS[kind_of(name, entry)]
         endpoints = [one for one in kind.endpoints_for(entry) if one is not unused]
         found += [_Probe(one.permission, one.method, one.path, one.pool) for one in endpoints]
-        if kind.to == "catalog_items":
-            found += [_CATALOGS]
-            found += [_ITEMS] if any(one.method == "DELETE" for one in endpoints) else []
     if settings["preflight"]:
         found.append(_ATTRIBUTES)
     if settings.get("ledger_path") and settings["ledger_verify"]:

@@ -132,7 +132,7 @@ def test_users_are_deleted_when_all_is_read_and_may_return(run_target: Callable[
 @pytest.mark.parametrize(
     ("entry", "text"),
     [
-        ({"max_deletions": 2}, "would delete more than its max_deletions of 2 users; nobody was deleted"),
+        ({"max_deletions": 2}, "would delete more than its max_deletions of 2 users; none was deleted"),
         ({"max_deleted_share": 0.5}, "would delete 3 of the 5 users of this run, more than its max_deleted_share of"),
         ({}, "set allow_deletions to true, and max_deletions or max_deleted_share"),
         ({"allow_deletions": False, "max_deletions": 9}, "set allow_deletions to true"),

@@ -25,6 +25,8 @@ _log = logging.getLogger("target-braze")
 # https://www.braze.com/docs/api/endpoints/catalogs/: Braze allows 50 requests a minute for listing catalogs.
 _ASK_EVERY: Final = 1.5
 
+LIST: Final = Endpoint("/catalogs", "catalogs.get", "catalogs", (), method="GET")
+ITEMS: Final = Endpoint("/catalogs/{catalog_name}/items", "catalogs.get_items", "catalog_item", (), method="GET")
 CREATE: Final = Endpoint("/catalogs", "catalogs.create", "catalogs", ("catalogs",))
 ADD_FIELDS: Final = Endpoint("/catalogs/{catalog_name}/fields", "catalogs.create_fields", "catalog_fields", ("fields",))
 
@@ -78,11 +80,10 @@ class Catalog:
 
 def item_ids(client: Client, name: str) -> Iterator[str]:
     """Yield the ids of all items, page by page."""
-    path = f"/catalogs/{name}/items"
     cursor: str | None = None
     while True:
         params = {"cursor": cursor} if cursor else None
-        answer, items = _get(client, path, "items", "catalogs.get_items", "catalog_item", params)
+        answer, items = _get(client, ITEMS, "items", name, params)
         yield from (item["id"] for item in items)
         cursor = next_cursor(answer)
         if not items or not cursor:
@@ -106,26 +107,36 @@ def _add_fields(client: Client, name: str, fields: Mapping[str, str]) -> None:
 
 def _fields(client: Client, name: str) -> dict[str, str] | None:
     """Return the types of a catalog's fields by name, or None if there is no such catalog."""
-    _, catalogs = _get(client, "/catalogs", "catalogs", "catalogs.get", "catalogs")
-    for catalog in catalogs:
+    for catalog in listed(client):
         if catalog["name"] == name:
             return {field["name"]: field["type"] for field in catalog["fields"]}
     return None
+
+
+def listed(client: Client) -> list[dict[str, Any]]:
+    """Return all catalogs, as the API shows them.
+
+    Raises:
+        BrazeError: The request failed.
+    """
+    _, catalogs = _get(client, LIST, "catalogs")
+    return catalogs
 
 
 def _listed(fields: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"name": name, "type": kind} for name, kind in fields.items()]
 
 
-def _get(  # noqa: PLR0917
-    client: Client, path: str, key: str, permission: str, pool: str, params: Mapping[str, Any] | None = None
+def _get(
+    client: Client, endpoint: Endpoint, key: str, name: str = "", params: Mapping[str, Any] | None = None
 ) -> tuple[Answer, list[dict[str, Any]]]:
     """Return the answer and the list under its key."""
+    path = endpoint.path.format(catalog_name=name)
     check = partial(answers.listed, f"GET {path}", key)
     try:
-        answer = client.request("GET", path, pool=pool, params=params, check=check)
+        answer = client.request("GET", path, pool=endpoint.pool, params=params, check=check)
     except ForbiddenError as error:
-        raise _lacking(error, permission) from None
+        raise _lacking(error, endpoint.permission) from None
     return answer, check(answer)
 
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from difflib import unified_diff
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote
 
 from typing_extensions import override
@@ -68,19 +68,38 @@ class ObjectType:
     page: int | None = _PAGE
     info_keys: Mapping[str, str] = field(default_factory=dict)
 
+    def reader(self, client: Client) -> Reader:
+        """Return what compares changes with the objects in Braze."""
+        return NamedObjects(client, self)
+
+
+class Reader(Protocol):
+    """Compares changes with what is in Braze, which it reads once."""
+
+    def compare(self, change: Change) -> Difference | None:
+        """Return what the change changes, or None if Braze has it already. May make the change an update.
+
+        Raises:
+            RecordError: Braze cannot make the change.
+            BrazeError: A request failed.
+        """
+
 
 @dataclass(frozen=True)
 class Difference:
-    """What a record changes: the fields of `name` that differ, each with its value in Braze and in the record."""
+    """What a record changes: the fields of `name` that differ, each with its value in Braze and in the record.
+
+    `done` is what would happen to the object: created, updated or deleted.
+    """
 
     title: str
     name: str
-    created: bool
+    done: str
     fields: Mapping[str, tuple[Any, Any]]
 
     def lines(self) -> list[str]:
         """Return the difference for people, long texts as a unified diff."""
-        found = [f"{self.title} '{self.name}' would be {'created' if self.created else 'updated'}"]
+        found = [f"{self.title} '{self.name}' would be {self.done}"]
         for name, (before, after) in self.fields.items():
             if isinstance(after, str) and isinstance(before or "", str):
                 sides = (before or "").splitlines(), after.splitlines()
@@ -119,7 +138,7 @@ class NamedObjects:
             self._ids = self._list()
         ids = self._ids[name]
         if not ids:
-            return Difference(of.title, name, created=True, fields={key: (None, one) for key, one in fields.items()})
+            return Difference(of.title, name, "created", {key: (None, one) for key, one in fields.items()})
         if len(ids) > 1:
             raise RecordError(f"{len(ids)} objects in Braze have the name '{name}'; rename all but one of them")
         there = self._info(ids[0])
@@ -128,7 +147,7 @@ class NamedObjects:
         differing = {
             key: (shown.get(key), one)
             for key, one in fields.items()
-            if key != of.name_key and (key not in shown or not _equal(shown[key], one))
+            if key != of.name_key and (key not in shown or not equal(shown[key], one))
         }
         if not differing and name not in self._changed:
             return None
@@ -137,7 +156,7 @@ class NamedObjects:
         # The name stays the same, and Braze may refuse to take it for an active Content Block.
         change.given = {of.id_key: ids[0], **{key: one for key, one in fields.items() if key != of.name_key}}
         change.encoded = None
-        return Difference(of.title, name, created=False, fields=differing)
+        return Difference(of.title, name, "updated", differing)
 
     def _list(self) -> defaultdict[str, list[str]]:
         found: defaultdict[str, list[str]] = defaultdict(list)
@@ -177,7 +196,7 @@ def _path(endpoint: Endpoint, key: str) -> str:
     return endpoint.path.replace("{id}", quote(key, safe=""))
 
 
-def _equal(there: object, given: object) -> bool:
+def equal(there: object, given: object) -> bool:
     """Return whether a field has this value already; tags have no order."""
     if isinstance(given, list):
         return isinstance(there, list) and sorted(map(str, there)) == sorted(map(str, given))

@@ -49,10 +49,11 @@ def _later(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     return {**earlier, **later}
 
 
-class NamedObject(Action):
-    """Creates the object that a record names, or updates it. Columns are fields of the same name, or by `rename`."""
+class WorkspaceObject(Action):
+    """An object of the workspace per record. Columns are fields of the same name, or by `rename`."""
 
-    object_type: ClassVar[ObjectType]
+    title: ClassVar[str]
+    """What people call the object."""
     fields: ClassVar[Mapping[str, ObjectField]]
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
@@ -62,7 +63,7 @@ class NamedObject(Action):
             columns.known(column, "rename", f"rename.{column}")
             if name not in self.fields:
                 raise columns.error(
-                    f"a {self.object_type.title} has no field '{name}', only {', '.join(self.fields)} - at "
+                    f"a {self.title} has no field '{name}', only {', '.join(self.fields)} - at "
                     f"{columns.at}.rename.{column}"
                 )
         found: dict[str, Field] = {}
@@ -90,6 +91,24 @@ class NamedObject(Action):
     def sources(self) -> Mapping[str, tuple[str, ...]]:
         return {name: (field.column,) for name, field in self._fields.items()}
 
+    def _values(self, record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields that the record has.
+
+        Raises:
+            RecordError: A required one is blank, or Braze would not accept one.
+        """
+        return {
+            name: value
+            for name, field in self._fields.items()
+            if (value := (field.required if self.fields[name].required else field.value)(record)) is not None
+        }
+
+
+class NamedObject(WorkspaceObject):
+    """Creates the object that a record names, or updates it."""
+
+    object_type: ClassVar[ObjectType]
+
     @property
     @override
     def named_by(self) -> str:
@@ -97,12 +116,7 @@ class NamedObject(Action):
 
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
-        of = self.object_type
-        fields = {
-            name: value
-            for name, field in self._fields.items()
-            if (value := (field.required if self.fields[name].required else field.value)(record)) is not None
-        }
+        of, fields = self.object_type, self._values(record)
         return [Change(of.create.arrays[0], (of.name_key, fields[of.name_key]), fields, self.semantics[0], of.create)]
 
 

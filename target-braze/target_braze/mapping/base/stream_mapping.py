@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from datetime import tzinfo
 
     from target_braze.braze.changes import Endpoint, Semantics
+    from target_braze.braze.objects.catalog_contents import CatalogContents
     from target_braze.braze.objects.catalogs import Catalog
     from target_braze.braze.objects.data_objects import DataObjectType, RelationshipType
     from target_braze.braze.objects.named_objects import ObjectType
@@ -91,8 +92,8 @@ class StreamMapping(ABC):
     """The catalog, if the kind loads its items."""
     id_column: str = ""
     """The column with the ids of the catalog's items."""
-    object_type: ClassVar[ObjectType | None] = None
-    """The type of its objects, if it creates and updates them by name."""
+    object_type: ClassVar[ObjectType | CatalogContents | None] = None
+    """The type of its objects, if each is compared with Braze by its name before it is sent."""
 
     @override
     def __init_subclass__(cls, *, to: str | None = None) -> None:

@@ -19,7 +19,10 @@ from target_braze.mapping.kinds.identities import (  # noqa: F401
     merges,
 )
 from target_braze.mapping.kinds.workspace import (  # noqa: F401
+    catalog_deletions,
+    catalog_field_deletions,
     catalog_items,
+    catalog_selections,
     cdi_syncs,
     content_blocks,
     data_object_relationships,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from braze_sandbox.model.objects import Catalog
 from target_braze.singer.target import TargetBraze
 
 from tests.target.support.data_objects import add_accounts
@@ -30,8 +31,11 @@ EXAMPLES = [example for page in PAGES for example in EXAMPLE.findall(page)]
 
 @pytest.fixture(autouse=True)
 def _dashboard(sandbox: Sandbox) -> None:
-    """Create what only the dashboard can."""
+    """Create what the pages assume."""
     add_accounts(sandbox)
+    now = sandbox.instance.clock.utc_now()
+    fields = [{"name": "id", "type": "string"}, {"name": "rating", "type": "number"}]
+    sandbox.workspace.catalogs["restaurants"] = Catalog(name="restaurants", updated_at=now, fields=fields)
 
 
 @pytest.mark.parametrize(("config", "rows", "requests"), EXAMPLES)
@@ -49,6 +53,6 @@ def test_rows_become_the_requests_of_the_page(
 
 
 def test_all_mappings_are_settings(sandbox: Sandbox) -> None:
-    assert len(EXAMPLES) >= 11
+    assert len(EXAMPLES) >= 14
     for block in [block for page in PAGES for block in re.findall(r"```yaml\n([^`]*)```", page)]:
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **yaml.safe_load(block)})

@@ -13,7 +13,7 @@ from typing_extensions import override
 from target_braze.braze import answers, limits
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
 from target_braze.braze.error_texts import error_text
-from target_braze.braze.objects.catalogs import ADD_FIELDS, CREATE, Catalog
+from target_braze.braze.objects.catalogs import ADD_FIELDS, CREATE, ITEMS, LIST, Catalog
 from target_braze.encode import encode
 from target_braze.mapping.base.actions import Action
 from target_braze.mapping.base.settings import FIELDS, NAME, NAMES, described, strict_object
@@ -138,7 +138,7 @@ class CatalogItems(Action, to="catalog_items"):
     unsupported_keys = frozenset({"user"})
     identifier_types = frozenset()
     semantics = (SEMANTICS, PARTIAL_SEMANTICS)
-    endpoints = (CREATE, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in _PERMISSIONS))
+    endpoints = (LIST, ITEMS, CREATE, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in _PERMISSIONS))
     on_delete_actions = ("remove", "nothing")
 
     @classmethod
@@ -148,8 +148,9 @@ class CatalogItems(Action, to="catalog_items"):
         removes = entry.get("on_delete", "nothing" if partial else "remove") == "remove"
         writes = "PATCH" if partial else "PUT"
         creates = () if partial else (CREATE,)
+        reads = (LIST, ITEMS) if removes else (LIST,)
         methods = (writes, "DELETE") if removes else (writes,)
-        return (*creates, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in methods))
+        return (*reads, *creates, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in methods))
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         super().__init__(columns, defaults, notice)
@@ -242,14 +243,23 @@ class CatalogItems(Action, to="catalog_items"):
             )
 
 
-def _item_id(value: object) -> str:
-    text = to_id(value)
-    if text and (not _NAME.match(text) or len(text) > limits.CATALOG_NAME_LENGTH):
-        raise ValueError(
-            f"the id of an item may contain only letters, digits, '-' and '_' and is at most "
-            f"{limits.CATALOG_NAME_LENGTH} characters long, got {show(value)}"
-        )
-    return text
+def _name_of(what: str) -> Convert:
+    """Return the converter to a name, which is safe in a path."""
+
+    def convert(value: object) -> str:
+        text = to_id(value)
+        if text and (not _NAME.match(text) or len(text) > limits.CATALOG_NAME_LENGTH):
+            raise ValueError(
+                f"the {what} may contain only letters, digits, '-' and '_' and is at most "
+                f"{limits.CATALOG_NAME_LENGTH} characters long, got {show(value)}"
+            )
+        return text
+
+    return convert
+
+
+_item_id = _name_of("id of an item")
+to_catalog_name = _name_of("name of a catalog")
 
 
 def _typed(schema: Mapping[str, Any], place: Place) -> tuple[str, Convert]:

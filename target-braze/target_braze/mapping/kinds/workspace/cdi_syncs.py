@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from typing_extensions import override
 
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
+from target_braze.braze.endpoints import NoBody
 from target_braze.mapping.base.actions import Action
 from target_braze.mapping.base.settings import NAME, described, strict_object
 from target_braze.mapping.columns import Field
 from target_braze.mapping.values.scalars import to_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
@@ -26,18 +27,9 @@ if TYPE_CHECKING:
 _ID: Final = re.compile(r"[A-Za-z0-9-]+\Z", re.ASCII)
 
 
-@dataclass(frozen=True, eq=False)
-class Sync(Endpoint):
-    """Starts the sync that the path names. The request has no body."""
-
-    @override
-    def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
-        return b""
-
-
 # https://www.braze.com/docs/api/endpoints/cdi/post_job_sync/. While a sync runs, Braze answers 429, and the client
 # waits as it does for a rate limit: rows that arrived after that sync began need another one.
-ENDPOINT: Final = Sync(
+ENDPOINT: Final = NoBody(
     "/cdi/integrations/{integration_id}/sync",
     "cdi.integration_sync",
     "cdi_sync",

@@ -77,6 +77,7 @@ class ContentBlocks(NamedObject, to="content_blocks"):
     # Braze's API deletes no Content Block.
     on_delete_actions = ("nothing",)
     object_type = CONTENT_BLOCK
+    title = CONTENT_BLOCK.title
     fields: ClassVar[Mapping[str, ObjectField]] = {
         "name": ObjectField(_name, required=True),
         "content": ObjectField(smaller_than(limits.CONTENT_BLOCK_BYTES, "content"), required=True),

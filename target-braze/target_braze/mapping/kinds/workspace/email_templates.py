@@ -67,6 +67,7 @@ class EmailTemplates(NamedObject, to="email_templates"):
     # Braze's API deletes no template.
     on_delete_actions = ("nothing",)
     object_type = EMAIL_TEMPLATE
+    title = EMAIL_TEMPLATE.title
     fields: ClassVar[Mapping[str, ObjectField]] = {
         "template_name": ObjectField(to_text, required=True),
         "subject": ObjectField(to_text, required=True),

@@ -83,6 +83,7 @@ class PreferenceCenters(NamedObject, to="preference_centers"):
     # Braze's API deletes no preference center.
     on_delete_actions = ("nothing",)
     object_type = PREFERENCE_CENTER
+    title = PREFERENCE_CENTER.title
     fields: ClassVar[Mapping[str, ObjectField]] = {
         "name": ObjectField(_name, required=True),
         "preference_center_page_html": ObjectField(to_text, required=True),
