@@ -107,11 +107,9 @@ def arrays_of(call: Call, most: int) -> dict[str, list[Any]]:
     return arrays
 
 
-def _profile(call: Call, obj: dict[str, Any], identity: Identity | None, *, alias_creates: bool) -> Profile | None:
+def _profile(call: Call, obj: dict[str, Any], identity: Identity, *, alias_creates: bool) -> Profile | None:
     """Return an object's profile, created if needed; None if it is missing and the object may only update."""
     profiles = call.instance.profiles
-    if identity is None:
-        return profiles.create()
     found = profiles.find(*identity)
     if found or identity.kind == "braze_id":
         return found
@@ -127,6 +125,8 @@ def _attributes(call: Call, obj: Json, report: Report) -> Work:
     check_attributes(obj, workspace)
 
     def work() -> Profile | None:
+        if identity is None:
+            return _import_tokens(call, obj, report)
         profile = _profile(call, obj, identity, alias_creates=True)
         if profile is None:
             _lost(obj, identity, report, alias_creates=True)
@@ -137,8 +137,23 @@ def _attributes(call: Call, obj: Json, report: Report) -> Work:
     return work
 
 
+def _import_tokens(call: Call, obj: dict[str, Any], report: Report) -> Profile | None:
+    """Create a profile for each push token that nobody has (docs: user_attributes_object); return the last one."""
+    profiles, made = call.instance.profiles, None
+    known = {token["token"] for profile in profiles for token in profile.attributes.get("push_tokens") or ()}
+    known |= {token["token"] for profile in profiles for token in profile.observed.get("push_tokens") or ()}
+    for token in obj["push_tokens"]:
+        if token["token"] not in known:
+            made = profiles.create()
+            apply_attributes(profiles, made, {**obj, "push_tokens": [token]}, report)
+    return made
+
+
 def _event_or_purchase(call: Call, obj: Json, report: Report, *, purchase: bool) -> Work:
     identity = check_user(obj, call.instance.workspace)
+    if identity is None:
+        # Only attributes import tokens; docs silent on the rest.
+        raise Rejected("BAD_PUSH_TOKEN_IMPORT")
     stored = (check_purchase if purchase else check_event)(obj, call.instance.clock.utc_now(), report)
 
     def work() -> Profile | None:

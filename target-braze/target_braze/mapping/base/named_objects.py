@@ -49,8 +49,8 @@ def _later(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
     return {**earlier, **later}
 
 
-class WorkspaceObject(Action):
-    """An object of the workspace per record. Columns are fields of the same name, or by `rename`."""
+class FieldMapping(Action):
+    """Makes an object of columns that have the names of its fields, or get them by `rename`."""
 
     title: ClassVar[str]
     """What people call the object."""
@@ -104,7 +104,7 @@ class WorkspaceObject(Action):
         }
 
 
-class NamedObject(WorkspaceObject):
+class NamedObject(FieldMapping):
     """Creates the object that a record names, or updates it."""
 
     object_type: ClassVar[ObjectType]

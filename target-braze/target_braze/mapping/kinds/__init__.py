@@ -9,6 +9,7 @@ from target_braze.mapping.kinds import (  # noqa: F401 - importing a kind regist
     email_status,
     events,
     purchases,
+    push_token_imports,
     subscriptions,
 )
 from target_braze.mapping.kinds.identities import (  # noqa: F401

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from tests.target.support.singer import Run
 
 DOCS = Path(__file__).parents[4] / "docs"
-NAMES = ("identities-and-deletions", "subscriptions-and-cohorts", "catalogs", "content", "data-objects", "ledger")
+NAMES = (
+    "identities-and-deletions",
+    "subscriptions-and-cohorts",
+    "catalogs",
+    "content",
+    "data-objects",
+    "push-tokens",
+    "ledger",
+)
 PAGES = [(DOCS / f"{name}.md").read_text("utf-8") for name in NAMES]
 EXAMPLE = re.compile(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```")
 EXAMPLES = [example for page in PAGES for example in EXAMPLE.findall(page)]
@@ -33,6 +41,7 @@ EXAMPLES = [example for page in PAGES for example in EXAMPLE.findall(page)]
 def _dashboard(sandbox: Sandbox) -> None:
     """Create what the pages assume."""
     add_accounts(sandbox)
+    sandbox.workspace.apps["app-1"] = "iOS"
     now = sandbox.instance.clock.utc_now()
     fields = [{"name": "id", "type": "string"}, {"name": "rating", "type": "number"}]
     sandbox.workspace.catalogs["restaurants"] = Catalog(name="restaurants", updated_at=now, fields=fields)
@@ -53,6 +62,6 @@ def test_rows_become_the_requests_of_the_page(
 
 
 def test_all_mappings_are_settings(sandbox: Sandbox) -> None:
-    assert len(EXAMPLES) >= 14
+    assert len(EXAMPLES) >= 16
     for block in [block for page in PAGES for block in re.findall(r"```yaml\n([^`]*)```", page)]:
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **yaml.safe_load(block)})

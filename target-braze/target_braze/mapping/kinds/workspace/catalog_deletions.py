@@ -12,7 +12,7 @@ from target_braze.braze.changes import Change, Endpoint
 from target_braze.braze.endpoints import NoBody
 from target_braze.braze.objects.catalog_contents import CatalogContents
 from target_braze.braze.objects.catalogs import LIST
-from target_braze.mapping.base.named_objects import ObjectField, WorkspaceObject
+from target_braze.mapping.base.named_objects import FieldMapping, ObjectField
 from target_braze.mapping.base.settings import described
 from target_braze.mapping.kinds.workspace.catalog_items import SEMANTICS, to_catalog_name
 
@@ -36,7 +36,7 @@ DELETE: Final = NoBody(
 )
 
 
-class LimitedDeletion(WorkspaceObject):
+class LimitedDeletion(FieldMapping):
     """Deletes what a record names, at the end of the input, and nothing if that is more than the mapping allows."""
 
     limit: ClassVar[str]

@@ -14,7 +14,7 @@ from target_braze.braze.changes import Change, Endpoint, Semantics, always, free
 from target_braze.braze.endpoints import NoBody
 from target_braze.braze.objects.catalog_contents import CatalogContents
 from target_braze.braze.objects.catalogs import LIST
-from target_braze.mapping.base.named_objects import ObjectField, WorkspaceObject, to_text
+from target_braze.mapping.base.named_objects import FieldMapping, ObjectField, to_text
 from target_braze.mapping.kinds.workspace.catalog_items import to_catalog_name
 from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.scalars import to_integer
@@ -107,7 +107,7 @@ def _order(value: object) -> str | None:
     return text or None
 
 
-class CatalogSelections(WorkspaceObject, to="catalog_selections"):
+class CatalogSelections(FieldMapping, to="catalog_selections"):
     """A selection per record, found by its catalog and name. Braze cannot change one, so it must not differ."""
 
     settings: ClassVar[Mapping[str, Any]] = {}
