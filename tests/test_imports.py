@@ -66,6 +66,7 @@ ROOMS: dict[str, list[str]] = {
         "singer",
         "erasure",
         "loader",
+        "outcome_log",
         "preview",
         "settings",
         "reporting",

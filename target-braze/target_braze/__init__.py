@@ -11,10 +11,22 @@ if TYPE_CHECKING:
     from target_braze.ledger.file import LedgerError
     from target_braze.loader.run import Loader
     from target_braze.loader.stream import LoaderStream
+    from target_braze.outcome_log.log import OutcomeLog
+    from target_braze.outcome_log.storage import OutcomeLogError
     from target_braze.records import MappingError
     from target_braze.settings.validation import SettingsError
 
-__all__ = ["BrazeError", "LedgerError", "Loader", "LoaderStream", "MappingError", "RejectedError", "SettingsError"]
+__all__ = [
+    "BrazeError",
+    "LedgerError",
+    "Loader",
+    "LoaderStream",
+    "MappingError",
+    "OutcomeLog",
+    "OutcomeLogError",
+    "RejectedError",
+    "SettingsError",
+]
 
 _MODULES: Final = {
     "BrazeError": "braze.client",
@@ -22,6 +34,8 @@ _MODULES: Final = {
     "Loader": "loader.run",
     "LoaderStream": "loader.stream",
     "MappingError": "records",
+    "OutcomeLog": "outcome_log.log",
+    "OutcomeLogError": "outcome_log.storage",
     "RejectedError": "delivery.dispatcher",
     "SettingsError": "settings.validation",
 }

@@ -81,6 +81,8 @@ class Change(msgspec.Struct, eq=False):
         records: The records that it was made from.
         others: Other users that it affects, as a merge does: their changes keep their order as well.
         fingerprint: Hash that identifies a counted change in the ledger.
+        unlogged: Identities of its records for the outcome log, if it keeps the outcome of such changes.
+        logged: Those of `unlogged` that are under way in the log.
         object_hash: Hash of all attributes that its record sets, in the ledger; None if it adds to stored values.
         key: The one thing that it sets, such as a subscription group: a later change with this key replaces this one.
         apart: It must not share a request with an earlier change to this user.
@@ -100,6 +102,8 @@ class Change(msgspec.Struct, eq=False):
     records: list[Record] = msgspec.field(default_factory=list)
     others: tuple[User, ...] = ()
     fingerprint: bytes | None = None
+    unlogged: bytes = b""
+    logged: bytes = b""
     object_hash: bytes | None = None
     key: str | None = None
     apart: bool = False
@@ -170,6 +174,8 @@ class Change(msgspec.Struct, eq=False):
         earlier.replace(fields)
         earlier.object_hash = self.object_hash
         earlier.records += self.records
+        earlier.unlogged += self.unlogged
+        earlier.logged += self.logged
         return True
 
     def replace(self, fields: dict[str, Any]) -> None:

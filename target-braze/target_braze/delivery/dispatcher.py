@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Change, Request
     from target_braze.braze.client import Answer
-    from target_braze.ledger.store import Ledger
+    from target_braze.delivery.outcome_record import OutcomeRecord
     from target_braze.records import Rejection
 
 _log = logging.getLogger("target-braze")
@@ -91,7 +91,7 @@ class Dispatcher:
         concurrency: int,
         max_delay: float = 0.0,
         hold: bool = False,
-        ledger: Ledger | None = None,
+        ledger: OutcomeRecord | None = None,
     ) -> None:
         self.failure: BaseException | None = None
         # Time during which nothing could be sent because every waiting change had a dependency delay.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Change
     from target_braze.braze.client import Answer
-    from target_braze.ledger.store import Ledger
+    from target_braze.delivery.outcome_record import OutcomeRecord
 
 _log = logging.getLogger("target-braze")
 
@@ -44,7 +44,7 @@ class RequestSender:
         answered: Callable[[Answer], None],
         settled: Callable[[Sequence[Change]], None],
         hold: bool,
-        ledger: Ledger | None,
+        ledger: OutcomeRecord | None,
         batch_limits: BatchLimits,
     ) -> None:
         self._send = send

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from target_braze.delivery.dispatcher import Dispatcher
     from target_braze.ledger.store import Ledger
     from target_braze.mapping.base.stream_mapping import Defaults
+    from target_braze.outcome_log.attempt import Attempt
     from target_braze.preview.dry_run import Estimate
     from target_braze.preview.likely_types import LikelyTypes
     from target_braze.preview.preflight import Preflight
@@ -32,6 +33,7 @@ class Context:
         reject: Puts a record into the dead letters, or raises RejectedError to end the run.
         estimate: Counts what a dry run would send; None in a run that sends.
         ledger: None without setting `ledger_path`, and in a dry run.
+        attempt: Log of what this and earlier attempts at the same records sent; None without an outcome log.
         preflight: None unless setting `preflight` is on.
         bulk: Send attributes, events and purchases to /users/track/bulk.
         holds: Reject changes that an earlier run left in doubt instead of sending them again.
@@ -49,6 +51,7 @@ class Context:
     summary: Summary
     estimate: Estimate | None = None
     ledger: Ledger | None = None
+    attempt: Attempt | None = None
     preflight: Preflight | None = None
     bulk: bool = False
     holds: bool = False

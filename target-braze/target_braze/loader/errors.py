@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from target_braze.braze.client import BrazeError
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.ledger.file import LedgerError
+from target_braze.outcome_log.storage import OutcomeLogError
 from target_braze.records import MappingError
 
 if TYPE_CHECKING:
@@ -30,6 +31,6 @@ def shown(error: BaseException | None) -> str | None:
         return None
     if isinstance(error, RejectedRecordError):
         return "a record was rejected, and setting 'on_error' is fail"
-    if isinstance(error, (BrazeError, LedgerError, MappingError, OSError, RejectedError)):
+    if isinstance(error, (BrazeError, LedgerError, MappingError, OSError, OutcomeLogError, RejectedError)):
         return str(error)
     return str(getattr(error, "signal_name", type(error).__name__))

@@ -13,9 +13,12 @@ from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
 from target_braze.mapping.base.stream_mapping import Defaults
 from target_braze.mapping.deletion_guard import DeletionGuard
+from target_braze.reporting.dead_letters import DeadLetters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
+
+    from target_braze.reporting.dead_letters import Letters
 
 
 def new_client(settings: Mapping[str, Any]) -> Client:
@@ -49,6 +52,12 @@ def mapping_defaults(settings: Mapping[str, Any]) -> Defaults:
     )
 
 
+def new_dead_letters(settings: Mapping[str, Any]) -> DeadLetters:
+    """Return the file of dead letters in complete settings."""
+    path = Path(settings["dead_letter_path"])
+    return DeadLetters(path, settings.get("max_dead_letters"), dry_run=settings["dry_run"])
+
+
 def open_ledger(settings: Mapping[str, Any], client: Client) -> Ledger:
     """Return the ledger in complete settings, with a new run begun, and compared with Braze if they say so.
 
@@ -67,3 +76,13 @@ def open_ledger(settings: Mapping[str, Any], client: Client) -> Ledger:
         ledger.close()
         raise
     return ledger
+
+
+def report_notes(settings: Mapping[str, Any], letters: Letters | None) -> Iterator[str]:
+    """Yield what the reader of a run's report has to know."""
+    if settings["dry_run"]:
+        yield "Dry run: nothing was sent. Data points are the most that a run can spend."
+    elif letters is not None and letters.count:
+        yield f"All rejected records, each with its reason: {letters.place}"
+    if settings["report_values"]:
+        yield "This page may contain personal data: setting 'report_values' is true."

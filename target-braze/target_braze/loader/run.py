@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING, Any
 from typing_extensions import Self
 
 from target_braze.braze.client import Answer, Client, StoppedError
+from target_braze.braze.hosts import base_url
 from target_braze.delivery.dispatcher import Dispatcher
 from target_braze.loader.arrow_data import ArrowSchema, arrow_module
 from target_braze.loader.context import Context
 from target_braze.loader.errors import RejectedRecordError, shown
-from target_braze.loader.parts import mapping_defaults, new_client, open_ledger
+from target_braze.loader.parts import mapping_defaults, new_client, new_dead_letters, open_ledger, report_notes
 from target_braze.loader.stream import LoaderStream
+from target_braze.outcome_log.letters import LoggedLetters
 from target_braze.preview.dry_run import Estimate
 from target_braze.preview.preflight import Preflight
 from target_braze.process import terminal
 from target_braze.process.ticker import ticking
-from target_braze.reporting.dead_letters import DeadLetters
 from target_braze.reporting.delivery_log import DeliveryLog
 from target_braze.reporting.history import Run
 from target_braze.reporting.progress import Progress
@@ -33,12 +34,15 @@ from target_braze.settings.stream_config import Entries
 from target_braze.settings.validation import complete
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
     from target_braze.braze.changes import Change, Request
     from target_braze.ledger.store import Ledger
+    from target_braze.outcome_log.attempt import Attempt
+    from target_braze.outcome_log.log import Partition
     from target_braze.records import Record, Rejection, User
+    from target_braze.reporting.dead_letters import DeadLetters
 
 _log = logging.getLogger("target-braze")
 
@@ -58,6 +62,8 @@ class Loader:
 
     Args:
         config: Settings of the target, listed in its README, without those of the Singer SDK (`stream_maps`).
+        outcome_log: Partition of an `OutcomeLog`, for a task that may be repeated. It takes the place of the ledger and
+            of the file of dead letters.
         failed: Called with the reason, from another thread, as soon as nothing more can be delivered. Useful for a
             caller that waits for records; `write` and the end of the block raise the reason in any case.
         share_read: Returns how much of the input has been read, from 0 to 1, to estimate when the load ends; None if
@@ -73,11 +79,13 @@ class Loader:
         self,
         config: Mapping[str, Any],
         *,
+        outcome_log: Partition | None = None,
         failed: Callable[[BaseException], None] | None = None,
         share_read: Callable[[], float | None] = lambda: None,
         live: bool = False,
     ) -> None:
-        self._config = complete(config)
+        self._config = complete(config, has_outcome_log=outcome_log is not None)
+        self._outcome_log = outcome_log
         self._dry_run: bool = self._config["dry_run"]
         self._failed = failed
         self._live = live and _log.isEnabledFor(logging.INFO)
@@ -87,20 +95,22 @@ class Loader:
         self._report = RunReport(Path(path), self._summary) if path else None
         self._entries = Entries(self._config["streams"])
         self._estimate = Estimate(ledger=bool(self._config.get("ledger_path"))) if self._dry_run else None
-        self._dead_letters = self._new_dead_letters()
         self._defaults = mapping_defaults(self._config)
         self._client = self._new_client()
         self._begun = False
         # Set while the run lasts.
         self._progress = Progress(self._summary, self._client, share_read)
         self._context: Context | None = None
+        self._attempt: Attempt | None = None
+        self._dead_letters: DeadLetters | LoggedLetters | None = None
         self._exit = ExitStack()
         self._interruptions: list[BaseException] = []
 
     def __enter__(self) -> Self:
-        """Open the ledger and start delivery.
+        """Open the ledger or claim the partition of the outcome log, and start delivery.
 
         Raises:
+            OutcomeLogError: The outcome log cannot be used.
             LedgerError: The ledger belongs to another workspace, is in use, or lags behind Braze.
             BrazeError: The check for setting `ledger_verify` gets no answer from Braze.
         """
@@ -113,6 +123,9 @@ class Loader:
                 opened.enter_context(ticking(self._report.sample, INTERVAL))
             opened.enter_context(terminal.live(self._progress.look) if self._live else ticking(self._progress.log))
             opened.callback(self._summary.close_delivery_log)
+            if self._outcome_log is not None and not self._dry_run:
+                self._attempt = self._outcome_log.claim(base_url(self._config["endpoint"]), lambda: self.summary)
+            self._dead_letters = self._new_dead_letters()
             if self._dead_letters is not None:
                 self._dead_letters.begin()
                 opened.push(self._close_dead_letters)
@@ -219,6 +232,7 @@ class Loader:
             summary=self._summary,
             estimate=self._estimate,
             ledger=ledger,
+            attempt=self._attempt,
             preflight=Preflight(self._client) if config["preflight"] else None,
             bulk=config["track_endpoint"] == "bulk",
             holds=config["on_unknown_outcome"] == "hold",
@@ -249,14 +263,15 @@ class Loader:
             # A dry run sends nothing, so it needs no delay.
             max_delay=0.0 if self._dry_run else float(config["dependency_delay"]),
             hold=config["on_unknown_outcome"] == "hold",
-            ledger=ledger,
+            ledger=ledger or self._attempt,
         )
 
-    def _new_dead_letters(self) -> DeadLetters | None:
+    def _new_dead_letters(self) -> DeadLetters | LoggedLetters | None:
         if self._config["on_error"] != "dead_letter":
             return None
-        path = Path(self._config["dead_letter_path"])
-        return DeadLetters(path, self._config.get("max_dead_letters"), dry_run=self._dry_run)
+        if self._outcome_log is not None:
+            return LoggedLetters(self._attempt, self._config.get("max_dead_letters"))
+        return new_dead_letters(self._config)
 
     def _open_ledger(self) -> Ledger | None:
         if not self._config.get("ledger_path") or self._dry_run:
@@ -286,8 +301,11 @@ class Loader:
 
     def _settled(self, settled: Callable[[], None]) -> None:
         # A dry run sends nothing, so the next run has to read the same records again.
-        if not self._dry_run:
-            settled()
+        if self._dry_run:
+            return
+        if self._attempt is not None:
+            self._attempt.flush()
+        settled()
 
     def _reject(self, record: Record, why: Rejection, user: User | None = None) -> None:
         """Put a record into the dead letters. A dry run only counts it and continues regardless of `on_error`.
@@ -297,11 +315,10 @@ class Loader:
         """
         if not self._summary.refused(record, why, user):
             return
-        if self._dry_run:
-            if self._dead_letters is not None:
-                self._dead_letters.write(record, why)
-            return
-        self._set_aside(record, why)
+        if not self._dry_run:
+            self._set_aside(record, why)
+        elif self._dead_letters is not None:
+            self._dead_letters.write(record, why)
 
     def _set_aside(self, record: Record, why: Rejection) -> None:
         if self._dead_letters is None:
@@ -359,28 +376,21 @@ class Loader:
         is_stopped = isinstance(error, KeyboardInterrupt) or self._is_interruption(error)
         self._run.end("completed" if error is None else "stopped" if is_stopped else "failed", shown(error))
         try:
+            if self._attempt is not None:
+                self._attempt.close()
             if self._estimate is not None:
                 for stream, counts in self._summary.streams.items():
                     counts.data_points, counts.saved_by_coalescing = self._estimate.most_points(stream), 0
             self._summary.log(dry_run=self._dry_run)
             if self._estimate is not None:
-                client = self._client if self._config["preflight"] else None
-                for line in self._estimate.table(self._config["rate_limit_reserve"], client):
+                for line in self._estimate.lines(
+                    self._config["rate_limit_reserve"], self._client if self._config["preflight"] else None
+                ):
                     _log.info("%s", line)
-                _log.info("%s", self._estimate.data_points)
             if self._report is not None:
-                self._report.write(self.summary, [*self._notes()])
+                self._report.write(self.summary, [*report_notes(self._config, self._dead_letters)])
         finally:
             self._client.stop()
-
-    def _notes(self) -> Iterator[str]:
-        """Yield what the reader of the report has to know."""
-        if self._dry_run:
-            yield "Dry run: nothing was sent. Data points are the most that a run can spend."
-        elif self._dead_letters is not None and self._dead_letters.count:
-            yield f"All rejected records, each with its reason: {self._dead_letters.path}"
-        if self._config["report_values"]:
-            yield "This page may contain personal data: setting 'report_values' is true."
 
     def _is_interruption(self, error: BaseException | None) -> bool:
         return any(error is one for one in self._interruptions)

@@ -16,6 +16,7 @@ from target_braze.encode import decode, encode
 from target_braze.loader.arrow_data import ArrowData, arrow_module
 from target_braze.loader.known_changes import KnownChanges
 from target_braze.loader.lines import JsonLines
+from target_braze.loader.logged_changes import LoggedChanges
 from target_braze.loader.table_versions import TableVersions
 from target_braze.mapping import compile_mapping
 from target_braze.mapping.record_changes import changes_of, is_deleted
@@ -62,8 +63,8 @@ class LoaderStream:
         # Attributes to remove from a user when a record no longer has them.
         self._vanishing = self._compile_vanishing(unsets=entry.get("missing_columns") == "unset")
         self._versions = TableVersions(context, name, self._mapping, self._notice)
-        ledger = context.ledger
-        self._known_changes = None if ledger is None else KnownChanges(context, ledger, self._mapping, self.counts)
+        self._is_operated = bool(entry.get("operators"))
+        self._known_changes = self._compare()
         # A tap may send a stream's SCHEMA again at any time.
         self._likely_types = context.likely_types.setdefault(
             name,
@@ -145,9 +146,11 @@ class LoaderStream:
         """The struct that `receive_fast` takes; None if each record needs a closer look."""
         context = self._context
         looks = context.estimate is not None or context.defaults.guard.counts_users
-        if context.ledger is not None:
+        if self._known_changes is not None:
             # The ledger needs the record itself to list members and to find missing columns.
             looks |= self._mapping.acts_on_delete or bool(self._vanishing)
+            # The log needs the key of all of these changes, not only of those that count.
+            looks |= context.attempt is not None and self._is_operated
         return None if looks else self._mapping.fast_path.record
 
     def receive_fast(self, columns: msgspec.Struct, line: bytes, schema: dict[str, Any]) -> bool:
@@ -307,6 +310,14 @@ class LoaderStream:
                 for line in difference.lines():
                     _log.info("stream '%s': %s", self.name, line)
         return found
+
+    def _compare(self) -> KnownChanges | LoggedChanges | None:
+        context = self._context
+        if context.ledger is not None:
+            return KnownChanges(context, context.ledger, self._mapping, self.counts)
+        if context.attempt is not None:
+            return LoggedChanges(context, context.attempt, self.counts, is_operated=self._is_operated)
+        return None
 
     def _compile_vanishing(self, *, unsets: bool) -> frozenset[str]:
         if self._context.ledger is not None:

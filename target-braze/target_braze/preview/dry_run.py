@@ -65,15 +65,6 @@ class Estimate:
         """Return the maximum data points that the records of a stream can cost in one run."""
         return self._streams[stream].most_points
 
-    @property
-    def data_points(self) -> str:
-        """The range of data points of all streams together, as text."""
-        return (
-            f"all streams together: {self._least_points:,} to "
-            f"{sum(stream.most_points for stream in self._streams.values()):,} data points, depending on how many "
-            "changes of a user are coalesced" + ("" if self._counted else " and on what the ledger holds")
-        )
-
     def add(self, request: Request) -> None:
         """Count a request."""
         share: Any = 1 / len(request)
@@ -99,8 +90,11 @@ class Estimate:
             counted[place] |= 1 << bit
         return new
 
-    def table(self, reserve: float, client: Client | None) -> list[str]:
-        """Return the lines of a table. With a client, look up which users are new, if the API key permits it."""
+    def lines(self, reserve: float, client: Client | None) -> list[str]:
+        """Return the lines of a table, and the range of data points of all streams together.
+
+        With a client, look up which users are new, if the API key permits it.
+        """
         rows = [("stream", "objects", "requests", "data points at most", "minutes at the limits", "new profiles")]
         for name, stream in self._streams.items():
             minutes = sum(
@@ -118,7 +112,12 @@ class Estimate:
                 )
             )
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return [
+            *("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows),
+            f"all streams together: {self._least_points:,} to "
+            f"{sum(stream.most_points for stream in self._streams.values()):,} data points, depending on how many "
+            "changes of a user are coalesced" + ("" if self._counted else " and on what the ledger holds"),
+        ]
 
 
 def _creates(change: Change) -> bool:

@@ -28,23 +28,62 @@ class TooManyDeadLettersError(RejectedError):
     """More records were rejected than setting `max_dead_letters` allows."""
 
 
-class DeadLetters:
+def letter(record: Record, why: Rejection) -> bytes:
+    """Return the message of a rejected record, with the reason."""
+    note = {
+        "reason": why.reason,
+        "braze": why.braze,
+        "status": why.status,
+        "attempt": attempts(record.message) + 1,
+        "at": datetime.now(timezone.utc).isoformat(),
+    }
+    return encode({**record.message, FIELD: {key: value for key, value in note.items() if value is not None}})
+
+
+class Letters:
+    """Counts the dead letters of one run, and limits them.
+
+    Args:
+        place: Where they are, for messages.
+        most: Maximum number of records, or if below 1, maximum share of the records read; None for any number.
+    """
+
+    def __init__(self, place: str, most: float | None) -> None:
+        self.place = place
+        self._most = most
+        self.count = 0
+
+    def check(self, summary: Summary) -> None:
+        """Compare the number of dead letters with the limit.
+
+        Raises:
+            TooManyDeadLettersError: There are more than the limit.
+        """
+        most, read = self._most, summary.records_read
+        if most is None or self.count <= (most * max(read, _SHARE_OF) if 0 < most < 1 else most):
+            return
+        raise TooManyDeadLettersError(
+            f"setting 'max_dead_letters' is {float(most):g}, and {self.count:,} of the {read:,} records read so far "
+            f"are dead letters, in {self.place}. Most frequent: {summary.most_frequent_reasons()}. What Braze has "
+            "accepted stays settled. The next run continues from the last STATE"
+        )
+
+
+class DeadLetters(Letters):
     """A file of RECORD messages as received, each with the reason, after the SCHEMA of its stream.
 
     A run appends to the file, so it never destroys what an earlier run could not deliver. If the file is also the
     input, it is renamed first; otherwise, it would grow while being read and never end. If that run is killed, the next
     run that ends puts the letters back.
 
-    `most` limits the dead letters of this run: a number of records, or if below 1, a share of the records read. A
-    `dry_run` counts dead letters without writing them.
+    A `dry_run` counts dead letters without writing them.
     """
 
     def __init__(self, path: Path, most: float | None, *, dry_run: bool) -> None:
         # Renaming a link would leave the file in another folder.
         self.path = path.resolve() if path.is_symlink() else path
-        self._most = most
+        super().__init__(str(self.path), most)
         self._dry_run = dry_run
-        self.count = 0
         # Retries of the letters that are this run's input, and those of failed runs.
         self._retries: list[Retry] = []
         self._unfinished: list[Retry] = []
@@ -74,38 +113,15 @@ class DeadLetters:
         Raises:
             OSError: The record cannot be written.
         """
-        note = {
-            "reason": why.reason,
-            "braze": why.braze,
-            "status": why.status,
-            "attempt": attempts(record.message) + 1,
-            "at": datetime.now(timezone.utc).isoformat(),
-        }
-        note = {key: value for key, value in note.items() if value is not None}
-        letter = encode({**record.message, FIELD: note}) + b"\n"
+        line = letter(record, why) + b"\n"
         with self._lock:
             if not self._dry_run:
                 stream = record.message["stream"]
                 if self._schemas.get(stream) is not record.schema:
-                    letter = encode(record.schema) + b"\n" + letter
-                self._append(letter)
+                    line = encode(record.schema) + b"\n" + line
+                self._append(line)
                 self._schemas[stream] = record.schema
             self.count += 1
-
-    def check(self, summary: Summary) -> None:
-        """Compare the number of dead letters with the limit.
-
-        Raises:
-            TooManyDeadLettersError: There are more than the limit.
-        """
-        most, read = self._most, summary.records_read
-        if most is None or self.count <= (most * max(read, _SHARE_OF) if 0 < most < 1 else most):
-            return
-        raise TooManyDeadLettersError(
-            f"setting 'max_dead_letters' is {float(most):g}, and {self.count:,} of the {read:,} records read so far "
-            f"are dead letters, in {self.path}. Most frequent: {summary.most_frequent_reasons()}. What Braze has "
-            "accepted stays settled. The next run continues from the last STATE"
-        )
 
     def take_back(self, message: Mapping[str, Any]) -> None:
         """Rename the file if an incoming dead letter came from it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from target_braze.reporting import history, report_page
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from target_braze.reporting.rates import Plot
+    from target_braze.reporting.rejections import Rejections
     from target_braze.reporting.summary import Summary
 
 _log = logging.getLogger("target-braze")
@@ -52,26 +55,53 @@ class RunReport:
             notes: Sentences for the reader of the page.
         """
         self.sample(last=True)
-        try:
-            history.append(history.path_beside(self._path), document)
-            report_page.write(self._path, self._page(document, notes))
-        except OSError as error:
-            _log.warning("setting 'report_path': the report cannot be written: %s", error)
-        else:
-            _log.info("report of this run: %s", self._path)
-
-    def _page(self, document: Mapping[str, Any], notes: Sequence[str]) -> report_page.Page:
-        total = document["total"]
-        columns = {name: title for name, title in _COLUMNS.items() if name in _TOTALS or total[name]}
-        return report_page.Page(
-            run=document,
-            totals={_COLUMNS[name]: total[name] for name in _TOTALS},
-            columns=("stream", *columns.values()),
-            streams=[(name, *(counts[column] for column in columns)) for name, counts in document["streams"].items()],
+        write_report(
+            self._path,
+            document,
+            self._summary.rejections,
             plots=self._rates.plots(),
-            waits={cause.replace("_", " "): seconds for cause, seconds in document["seconds_waited"].items()},
-            problems_title="Would be rejected" if document["dry_run"] else "Rejected",
-            problems=self._summary.rejections.problems(_PROBLEMS),
-            warnings=dict(self._summary.notices),
+            warnings=self._summary.notices,
             notes=notes,
         )
+
+
+def write_report(
+    path: Path,
+    document: Mapping[str, Any],
+    rejections: Rejections,
+    *,
+    plots: Sequence[Plot] = (),
+    warnings: Mapping[str, int] = MappingProxyType({}),
+    notes: Sequence[str] = (),
+) -> None:
+    """Write the page and the line of a run; log a warning if they cannot be written, because the run itself is over.
+
+    Args:
+        path: Path of the page.
+        document: Summary of the run.
+        rejections: Why records were rejected.
+        plots: Rates over time.
+        warnings: Warnings, with how often each came.
+        notes: Sentences for the reader of the page.
+    """
+    total = document["total"]
+    columns = {name: title for name, title in _COLUMNS.items() if name in _TOTALS or total[name]}
+    page = report_page.Page(
+        run=document,
+        totals={_COLUMNS[name]: total[name] for name in _TOTALS},
+        columns=("stream", *columns.values()),
+        streams=[(name, *(counts[column] for column in columns)) for name, counts in document["streams"].items()],
+        plots=plots,
+        waits={cause.replace("_", " "): seconds for cause, seconds in document["seconds_waited"].items()},
+        problems_title="Would be rejected" if document["dry_run"] else "Rejected",
+        problems=rejections.problems(_PROBLEMS),
+        warnings=dict(warnings),
+        notes=notes,
+    )
+    try:
+        history.append(history.path_beside(path), document)
+        report_page.write(path, page)
+    except OSError as error:
+        _log.warning("setting 'report_path': the report cannot be written: %s", error)
+    else:
+        _log.info("report of this run: %s", path)

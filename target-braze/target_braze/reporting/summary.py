@@ -42,7 +42,7 @@ RECORD_COUNTS: Final = {
     "read": "all",
     "sent": "accepted by Braze",
     "coalesced": "merged into an object of another record of the same user",
-    "unchanged": "already in Braze according to the ledger",
+    "unchanged": "already in Braze according to the ledger or the outcome log",
     "left_out": "nothing to send according to the mapping",
     "rejected": "refused by a check or by Braze",
     "in_doubt": "sent without an answer, and held back by `on_unknown_outcome: hold`",
@@ -52,7 +52,7 @@ OTHER_COUNTS: Final = {
     "objects": "objects that Braze accepted",
     "requests": "requests that contained a record of the stream",
     "data_points": "data points of the accepted objects; in a dry run, the maximum that a run can spend",
-    "saved_by_ledger": "data points that unchanged values would have cost",
+    "saved_by_ledger": "data points that `unchanged` records and values would have cost",
     "saved_by_coalescing": "data points that records sent one by one would have cost",
 }
 

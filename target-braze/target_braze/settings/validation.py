@@ -22,8 +22,12 @@ class SettingsError(ValueError):
     """Settings are missing or wrong; the message has a line for each."""
 
 
-def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+def complete(config: Mapping[str, Any], *, has_outcome_log: bool = False) -> dict[str, Any]:
     """Return a copy of the settings, with defaults for those that are not set.
+
+    Args:
+        config: The settings.
+        has_outcome_log: An outcome log takes the place of the ledger and of the file of dead letters.
 
     Raises:
         SettingsError: A setting is missing, unknown or wrong.
@@ -36,7 +40,9 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
             if "default" in described:
                 found.setdefault(name, copy.deepcopy(described["default"]))
         wrong = jsonschema.Draft202012Validator(CONFIG).iter_errors(found)
-        errors = [f"setting '{_path(error)}': {error.message}" for error in wrong] or mistakes(found)
+        errors = [f"setting '{_path(error)}': {error.message}" for error in wrong] or mistakes(
+            found, has_outcome_log=has_outcome_log
+        )
     if errors:
         raise SettingsError("\n".join(errors))
     return found
@@ -66,10 +72,12 @@ def prepare(
     return [*unknown(config, schema, known)]
 
 
-def mistakes(config: dict[str, Any]) -> list[str]:
-    """Return a line for each error in settings that match their schema."""
+def mistakes(config: dict[str, Any], *, has_outcome_log: bool = False) -> list[str]:
+    """Return a line for each error in settings that match their schema; `has_outcome_log` is as for `complete`."""
     found = []
-    if config["on_error"] == "dead_letter" and not config.get("dead_letter_path"):
+    if has_outcome_log and config.get("ledger_path"):
+        found.append("setting 'ledger_path': an outcome log takes the place of the ledger; leave out one of them")
+    if config["on_error"] == "dead_letter" and not (config.get("dead_letter_path") or has_outcome_log):
         found.append("setting 'dead_letter_path': name a file, because 'on_error' is dead_letter")
     found += dead_letter_file.mistakes(config)
     found += delivery_log.mistakes(config)
