@@ -68,6 +68,7 @@ ROOMS: dict[str, list[str]] = {
         "loader",
         "outcome_log",
         "preview",
+        "guards",
         "settings",
         "reporting",
         "delivery",

@@ -90,11 +90,13 @@ def _short(value: object) -> str:
 class Rejection:
     """Why a record is not in Braze: a readable reason, and Braze's own text and HTTP status if it answered.
 
-    `in_doubt`: it is unknown whether Braze received the record. `request` is the number of the last request with it.
+    `in_doubt`: it is unknown whether Braze received the record. `opted_out`: it or a part of it is not sent, because it
+    would undo an opt-out. `request` is the number of the last request with it.
     """
 
     reason: str
     braze: str | None = None
     status: int | None = None
     in_doubt: bool = False
+    opted_out: bool = False
     request: int | None = None

@@ -76,11 +76,17 @@ def _standard(profiles: Profiles, profile: Profile, name: str, value: Json, repo
         profile.attributes.pop(name, None)
     elif name == "country":
         _country(profile, value, report)
+    elif name in SUBSCRIPTIONS:
+        set_state(profiles, profile, name, STANDARD[name](value, report))
     else:
         profile.attributes[name] = STANDARD[name](value, report)
-        if name in SUBSCRIPTIONS and (kind := _SINCE.get(value)):
-            # Exports include these with the state without being asked.
-            profile.observed[f"{name.partition('_')[0]}_{kind}_at"] = iso_milliseconds(profiles.workspace.now())
+
+
+def set_state(profiles: Profiles, profile: Profile, name: str, state: Json) -> None:
+    """Set the global state of email or push, with the time that exports include without being asked."""
+    profile.attributes[name] = state
+    if kind := _SINCE.get(state):
+        profile.observed[f"{name.partition('_')[0]}_{kind}_at"] = iso_milliseconds(profiles.workspace.now())
 
 
 def _phone(value: Json, report: Callable[[str], None]) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from target_braze.braze.client import Answer, RefusedError
     from target_braze.braze.consent import Consent
-    from target_braze.records import Record, User
+    from target_braze.records import Record, Rejection, User
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +112,7 @@ class Change(msgspec.Struct, eq=False):
     points: int | None = None
     repeats: bool | None = None
     chosen_at: dict[str, float | None] | None = None
-    withheld: str | None = None
+    withheld: Rejection | None = None
 
     @property
     def fields(self) -> dict[str, Any]:

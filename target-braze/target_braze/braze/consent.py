@@ -15,6 +15,8 @@ EMAIL: Final = "email_subscribe"
 PUSH: Final = "push_subscribe"
 _GROUPS: Final = "subscription_groups"
 _STATES: Final = (EMAIL, PUSH)
+CHOICES: Final = frozenset({EMAIL, PUSH, _GROUPS})
+"""The attributes that carry choices."""
 _ID: Final = "subscription_group_id"
 _STATE: Final = "subscription_state"
 # Without anything else, an object changes nothing.

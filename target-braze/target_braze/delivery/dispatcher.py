@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change, Request
     from target_braze.braze.client import Answer
     from target_braze.delivery.outcome_record import OutcomeRecord
+    from target_braze.delivery.sender import Check
     from target_braze.records import Rejection
 
 _log = logging.getLogger("target-braze")
@@ -65,8 +66,8 @@ class Dispatcher:
     before newer ones. Until all of these records have been read again, only each user's newest values are sent.
 
     Args:
-        send: As for RequestSender, like `accept`, `reject`, `hold`, and `ledger`. All are called from threads of this
-            class. `reject` may raise RejectedError to end the run.
+        send: As for RequestSender, like `accept`, `reject`, `hold`, `ledger`, and `check`. All are called from threads
+            of this class. `reject` may raise RejectedError to end the run.
         accept: See above.
         reject: See above.
         emit: Writes a STATE.
@@ -77,6 +78,7 @@ class Dispatcher:
         max_delay: Caps the delay between dependent changes, in seconds.
         hold: See above.
         ledger: See above.
+        check: See above.
     """
 
     def __init__(
@@ -92,6 +94,7 @@ class Dispatcher:
         max_delay: float = 0.0,
         hold: bool = False,
         ledger: OutcomeRecord | None = None,
+        check: Check | None = None,
     ) -> None:
         self.failure: BaseException | None = None
         # Time during which nothing could be sent because every waiting change had a dependency delay.
@@ -136,6 +139,7 @@ class Dispatcher:
             hold=hold,
             ledger=ledger,
             batch_limits=batch_limits,
+            check=check,
         )
         self._workers = ThreadPoolExecutor(concurrency, thread_name_prefix="request")
         self._dispatched = threading.Event()

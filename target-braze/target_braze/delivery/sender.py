@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from target_braze.braze.changes import Request
@@ -11,13 +12,15 @@ from target_braze.delivery.batch_limits import BatchLimits, says_too_many
 from target_braze.records import Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from target_braze.braze.changes import Change
     from target_braze.braze.client import Answer
     from target_braze.delivery.outcome_record import OutcomeRecord
 
 _log = logging.getLogger("target-braze")
+
+Check = Callable[[Request], tuple[Request, list[tuple["Change", Rejection]]]]
 
 
 class RequestSender:
@@ -33,6 +36,7 @@ class RequestSender:
             sending them again.
         ledger: Records what Braze has accepted, if there is one.
         batch_limits: Lowered when Braze refuses a request as too large.
+        check: Called with each request before it is sent. Returns what to send of it, and the changes not to send.
     """
 
     def __init__(
@@ -46,8 +50,10 @@ class RequestSender:
         hold: bool,
         ledger: OutcomeRecord | None,
         batch_limits: BatchLimits,
+        check: Check | None = None,
     ) -> None:
         self._send = send
+        self._check = check
         self._accept = accept
         self._reject = reject
         self._answered = answered
@@ -57,11 +63,17 @@ class RequestSender:
         self._batch_limits = batch_limits
 
     def deliver(self, request: Request) -> None:
-        """Send the request, split if necessary.
+        """Send the request after the check, split if necessary.
 
         Raises:
             BrazeError: The request failed for good, but not because of one of its changes.
         """
+        if self._check is not None:
+            request, withheld = self._check(request)
+            for change, why in withheld:
+                self._conclude(change, why)
+            if not request:
+                return
         for part in (
             request.divided(lambda change: change.payload_key) if request.endpoint.one_array_per_request else [request]
         ):

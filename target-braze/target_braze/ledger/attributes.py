@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from target_braze.braze.consent import CHOICES
 from target_braze.encode import encode
 from target_braze.mapping.coalescing import accumulates
 from target_braze.mapping.identifiers import DEFAULT
@@ -66,12 +67,13 @@ class Attributes:
             return False
         identifiers = _IDENTIFIERS[change.user[0]]
         known, number_of = _unpack(hashes), self._numbers.get
+        is_dated = change.chosen_at is not None
         fields = {
             name: value
             for name, value in change.fields.items()
             if name in identifiers
             or (accepted := known.get(number_of(name, -1))) is None
-            or accepted != digest(value)
+            or accepted != digest(_dated(change, name, value) if is_dated else value)
             or accumulates(value)
         }
         for name in absent:
@@ -94,6 +96,8 @@ class Attributes:
             # No call of our own for an ordinary value: hashing values is most of what a new user costs.
             if type(value) is dict and accumulates(value):
                 known.pop(number, None)
+            elif change.chosen_at is not None:
+                known[number] = digest(_dated(change, name, value))
             else:
                 known[number] = blake2b(_SORTED(value), digest_size=_HASH_BYTES).digest()
         return _pack(known) + (change.object_hash or b"")
@@ -126,7 +130,13 @@ def object_hash(change: Change) -> bytes | None:
     """Return the hash of a change's object, or None if it adds to the stored values each time it is sent."""
     if not change.repeatable:
         return None
-    return blake2b(change.encoded or encode(change.fields), digest_size=_HASH_BYTES).digest()
+    whole = change.encoded or encode(change.fields)
+    return blake2b(whole + encode(change.chosen_at) if change.chosen_at else whole, digest_size=_HASH_BYTES).digest()
+
+
+def _dated(change: Change, name: str, value: object) -> object:
+    """Return the value with the time of the person's choice, since the same choice may be made again."""
+    return value if change.chosen_at is None or name not in CHOICES else [value, change.chosen_at]
 
 
 _NULL: Final = digest(None)

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 
 from target_braze.braze.client import BrazeError, Client
 from target_braze.braze.hosts import base_url
+from target_braze.guards.consent import ConsentGuard
+from target_braze.guards.opt_outs import OptOuts
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
 from target_braze.ledger.store import Ledger
@@ -16,8 +18,9 @@ from target_braze.mapping.deletion_guard import DeletionGuard
 from target_braze.reporting.dead_letters import DeadLetters
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
+    from target_braze.delivery.sender import Check
     from target_braze.reporting.dead_letters import Letters
 
 
@@ -56,6 +59,14 @@ def new_dead_letters(settings: Mapping[str, Any]) -> DeadLetters:
     """Return the file of dead letters in complete settings."""
     path = Path(settings["dead_letter_path"])
     return DeadLetters(path, settings.get("max_dead_letters"), dry_run=settings["dry_run"])
+
+
+def consent_check(settings: Mapping[str, Any], client: Client, notice: Callable[[str], None]) -> Check | None:
+    """Return what looks up opt-ins before a request is sent; None if complete settings leave it out."""
+    # A dry run without preflight makes no requests.
+    if settings["consent"] == "send" or (settings["dry_run"] and not settings["preflight"]):
+        return None
+    return ConsentGuard(OptOuts(client, notice)).check
 
 
 def open_ledger(settings: Mapping[str, Any], client: Client) -> Ledger:

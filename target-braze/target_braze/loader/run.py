@@ -13,10 +13,10 @@ from typing_extensions import Self
 from target_braze.braze.client import Answer, Client, StoppedError
 from target_braze.braze.hosts import base_url
 from target_braze.delivery.dispatcher import Dispatcher
+from target_braze.loader import parts
 from target_braze.loader.arrow_data import ArrowSchema, arrow_module
 from target_braze.loader.context import Context
 from target_braze.loader.errors import RejectedRecordError, shown
-from target_braze.loader.parts import mapping_defaults, new_client, new_dead_letters, open_ledger, report_notes
 from target_braze.loader.stream import LoaderStream
 from target_braze.outcome_log.letters import LoggedLetters
 from target_braze.preview.dry_run import Estimate
@@ -95,7 +95,7 @@ class Loader:
         self._report = RunReport(Path(path), self._summary) if path else None
         self._entries = Entries(self._config["streams"])
         self._estimate = Estimate(ledger=bool(self._config.get("ledger_path"))) if self._dry_run else None
-        self._defaults = mapping_defaults(self._config)
+        self._defaults = parts.mapping_defaults(self._config)
         self._client = self._new_client()
         self._begun = False
         # Set while the run lasts.
@@ -248,7 +248,7 @@ class Loader:
         )
 
     def _new_client(self) -> Client:
-        return new_client(self._config)
+        return parts.new_client(self._config)
 
     def _new_delivery(self, ledger: Ledger | None) -> Dispatcher:
         config = self._config
@@ -264,6 +264,7 @@ class Loader:
             max_delay=0.0 if self._dry_run else float(config["dependency_delay"]),
             hold=config["on_unknown_outcome"] == "hold",
             ledger=ledger or self._attempt,
+            check=parts.consent_check(config, self._client, self._summary.notice),
         )
 
     def _new_dead_letters(self) -> DeadLetters | LoggedLetters | None:
@@ -271,12 +272,12 @@ class Loader:
             return None
         if self._outcome_log is not None:
             return LoggedLetters(self._attempt, self._config.get("max_dead_letters"))
-        return new_dead_letters(self._config)
+        return parts.new_dead_letters(self._config)
 
     def _open_ledger(self) -> Ledger | None:
         if not self._config.get("ledger_path") or self._dry_run:
             return None
-        return open_ledger(self._config, self._client)
+        return parts.open_ledger(self._config, self._client)
 
     # Called by delivery, from its threads.
 
@@ -327,6 +328,9 @@ class Loader:
         self._dead_letters.check(self._summary)
 
     def _reject_change(self, change: Change, why: Rejection) -> None:
+        if why.opted_out:
+            self._summary.opted_out(change, why)
+            return
         for record in change.records:
             self._reject(record, why, change.user)
 
@@ -388,7 +392,7 @@ class Loader:
                 ):
                     _log.info("%s", line)
             if self._report is not None:
-                self._report.write(self.summary, [*report_notes(self._config, self._dead_letters)])
+                self._report.write(self.summary, [*parts.report_notes(self._config, self._dead_letters)])
         finally:
             self._client.stop()
 

@@ -28,7 +28,11 @@ def changes_of(mapping: StreamMapping, record: Mapping[str, Any]) -> list[Change
         RecordError: The record identifies no user, or Braze would not accept a value.
     """
     try:
-        return mapping.changes_on_delete(record) if is_deleted(record) else mapping.changes(record)
+        if is_deleted(record):
+            return mapping.changes_on_delete(record)
+        changes = mapping.changes(record)
+        mapping.date_choices(changes, record)
     except RecursionError:
         column = max(record, key=lambda name: levels(record[name]))
         raise RecordError(f"column '{column}' has {TOO_DEEP}") from None
+    return changes

@@ -28,9 +28,15 @@ COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     "identifier_type": ("string", "`external_id`, `braze_id`, `user_alias`, `email` or `phone`; null without a user"),
     "identifier": ("string", "identifier of the user; of an alias, its name"),
     "alias_label": ("string", "label of the alias"),
-    "outcome": ("string", "`sent`, `coalesced`, `unchanged`, `left_out`, `rejected`, `in_doubt` or `open`"),
-    "reason": ("string", "why the record was rejected or is in doubt"),
-    "braze": ("string", "Braze's own text, if it answered"),
+    "outcome": (
+        "string",
+        "`sent`, `coalesced`, `unchanged`, `left_out`, `opted_out`, `rejected`, `in_doubt` or `open`",
+    ),
+    "reason": (
+        "string",
+        "why the record was rejected or is in doubt; `consent_conflict: ...` if an opt-in of it was not sent",
+    ),
+    "braze": ("string", "Braze's own text, if it answered; for a consent conflict, when the person opted out"),
     "status": ("integer", "HTTP status of that answer"),
     "data_points": (
         "integer",

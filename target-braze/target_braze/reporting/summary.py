@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("target-braze")
 
 # Possible outcomes of a record, which is open until it has one.
-_OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt")
+_OUTCOMES: Final = ("sent", "coalesced", "unchanged", "left_out", "opted_out", "rejected", "in_doubt")
+_FAILED: Final = frozenset({"rejected", "in_doubt"})
 _COLUMNS: Final = ("coalesced", "unchanged", "rejected")
 _WIDEST_NAME: Final = 28
 _REASONS: Final = 5
@@ -33,7 +34,7 @@ FIELDS: Final = {
     "dry_run": "whether nothing was sent",
     "streams": "the counts below for each stream",
     "total": "the counts of all streams together; streams can share a request",
-    "reasons": "the five most frequent reasons for rejected records, with their counts",
+    "reasons": "the five most frequent reasons for rejected records and consent conflicts, with their counts",
     "retries": "how often a request was sent again",
     "seconds_waited": "time in which at least one request waited: `rate_limits`, `retries`, `dependency_delays`",
 }
@@ -44,6 +45,7 @@ RECORD_COUNTS: Final = {
     "coalesced": "merged into an object of another record of the same user",
     "unchanged": "already in Braze according to the ledger or the outcome log",
     "left_out": "nothing to send according to the mapping",
+    "opted_out": "not sent because it would undo an opt-out in Braze; see setting `consent`",
     "rejected": "refused by a check or by Braze",
     "in_doubt": "sent without an answer, and held back by `on_unknown_outcome: hold`",
     "open": "not settled when the run ended; 0 in a completed run",
@@ -51,6 +53,7 @@ RECORD_COUNTS: Final = {
 OTHER_COUNTS: Final = {
     "objects": "objects that Braze accepted",
     "requests": "requests that contained a record of the stream",
+    "consent_conflicts": "objects without an opt-in of theirs, or not sent at all, because Braze has a later opt-out",
     "data_points": "data points of the accepted objects; in a dry run, the maximum that a run can spend",
     "saved_by_ledger": "data points that `unchanged` records and values would have cost",
     "saved_by_coalescing": "data points that records sent one by one would have cost",
@@ -62,8 +65,9 @@ class Counts:
     """Counts of one stream: records read and their outcomes, objects that Braze accepted, requests and data points.
 
     `coalesced` records were merged into the object of another record of the same user, `unchanged` records were in
-    Braze already according to the ledger, and `left_out` records have nothing for Braze according to the mapping. The
-    reader's thread writes `saved_by_ledger`, and the sending threads write `saved_by_coalescing`.
+    Braze already according to the ledger, `left_out` records have nothing for Braze according to the mapping, and
+    `opted_out` records would have undone an opt-out. The reader's thread writes `saved_by_ledger`, and the sending
+    threads write `saved_by_coalescing`.
     """
 
     read: int = 0
@@ -71,10 +75,12 @@ class Counts:
     coalesced: int = 0
     unchanged: int = 0
     left_out: int = 0
+    opted_out: int = 0
     rejected: int = 0
     in_doubt: int = 0
     objects: int = 0
     requests: int = 0
+    consent_conflicts: int = 0
     data_points: int = 0
     saved_by_ledger: int = 0
     saved_by_coalescing: int = 0
@@ -150,14 +156,16 @@ class Summary:
                 points = change.data_points
                 counts.objects += 1
                 counts.data_points += points
-                if len(records) == 1 and not self._divided and log is None:
+                if (why := change.withheld) is not None:
+                    self._count_conflict(change, why)
+                elif len(records) == 1 and not self._divided and log is None:
                     counts.sent += 1  # the usual case
                     continue
-                self._count(records[0], "sent", change.user, points, request=request)
+                self._count(records[0], "sent", change.user, points, request=request, why=why)
                 if len(records) > 1:
                     counts.saved_by_coalescing += change.apart_points - points
                     for record in records[1:]:
-                        self._count(record, "coalesced", change.user, request=request)
+                        self._count(record, "coalesced", change.user, request=request, why=why)
             if log is not None:
                 log.flush()
 
@@ -186,6 +194,19 @@ class Summary:
             if self._delivery_log is not None:
                 self._delivery_log.flush()
 
+    def opted_out(self, change: Change, why: Rejection) -> None:
+        """Count a change that is not sent because it would undo an opt-out.
+
+        Raises:
+            OSError: The delivery log cannot be written.
+        """
+        with self._lock:
+            self._count_conflict(change, why)
+            for record in change.records:
+                self._count(record, "opted_out", change.user, why=why)
+            if self._delivery_log is not None:
+                self._delivery_log.flush()
+
     def close_delivery_log(self) -> None:
         """Write the rows of records that were sent in part when the run ended, and close the log.
 
@@ -196,7 +217,7 @@ class Summary:
         if log is not None:
             with self._lock:
                 for divided in self._divided.values():
-                    outcome = "open" if divided.why is None else _outcome(divided.why)
+                    outcome = _outcome(divided.why) if divided.failed and divided.why is not None else "open"
                     self._add_row(divided, outcome)
                 log.flush()
                 log.close()
@@ -279,19 +300,25 @@ class Summary:
             divided.left -= 1
             divided.points += points
             divided.user, divided.request = user or divided.user, request or divided.request
-            has_failed, divided.why = divided.failed, divided.why or why
-            divided.failed |= outcome in {"rejected", "in_doubt"}
+            has_failed = divided.failed
+            if divided.why is None or (divided.why.opted_out and why is not None):
+                divided.why = why or divided.why
+            divided.failed |= outcome in _FAILED
             divided.sent |= outcome == "sent"
             if divided.sent and not divided.failed:
                 outcome = "sent"
             if not divided.left:
                 del self._divided[record.position]
-                self._add_row(divided, _outcome(divided.why) if divided.why else outcome)
+                self._add_row(divided, _outcome(divided.why) if divided.failed and divided.why else outcome)
             if has_failed or (divided.left and not divided.failed):
                 return False
         counts = self.streams[record.stream]
         setattr(counts, outcome, getattr(counts, outcome) + 1)
         return True
+
+    def _count_conflict(self, change: Change, why: Rejection) -> None:
+        self.streams[change.records[0].stream].consent_conflicts += 1
+        self.rejections.add(change.records[-1], why)
 
     def _add_row(self, settled: _Divided, outcome: str) -> None:
         if self._delivery_log is not None:
@@ -340,5 +367,6 @@ def _rest(counts: Counts) -> Iterator[tuple[str, int]]:
     yield "data points saved by the ledger", counts.saved_by_ledger
     yield "data points saved by coalescing", counts.saved_by_coalescing
     yield "records in doubt", counts.in_doubt
+    yield "objects without an opt-in, because Braze has a later opt-out", counts.consent_conflicts
     yield "records with nothing for Braze", counts.left_out
     yield "records not settled", counts.open

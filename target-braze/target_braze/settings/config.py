@@ -114,6 +114,16 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "Never create a profile: Braze drops records of unknown users.",
         default=False,
     ),
+    "consent": _setting(
+        "string",
+        "Consent",
+        "What to do with an opt-in (`email_subscribe`, `push_subscribe`, subscription groups, email status) of a "
+        "person who has opted out in Braze since: respect_later_opt_out sends the record without it and reports a "
+        "conflict; send sends it unchecked. The check needs the permissions users.export.ids, email.unsubscribe and "
+        "subscription.status.get, and a warning names those that the key lacks (docs/consent.md).",
+        enum=["respect_later_opt_out", "send"],
+        default="respect_later_opt_out",
+    ),
     "on_error": _setting(
         "string",
         "On rejected record",

@@ -255,7 +255,7 @@ def test_a_column_that_the_schema_does_not_have_is_not_sent_and_that_is_said(
         (
             {},
             {"time_field": "at"},
-            "'time_field' does not apply to attributes, which take: allow_deletions, fields",
+            "'time_field' does not apply to attributes, which take: allow_deletions, consented_at, fields",
         ),
         ({}, {"to": "events", "fields": ["a"]}, "'fields' does not apply to events"),
         ({}, {"to": "purchases", "event": {"name": "a"}}, "'event' does not apply to purchases"),

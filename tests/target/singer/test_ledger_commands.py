@@ -104,7 +104,7 @@ def rows(run: Run) -> dict[str, list[int]]:
 
 
 def sent(sandbox: Sandbox) -> list[dict[str, Any]]:
-    return [one for request in sandbox.requests for one in request.body.get("attributes", [])]
+    return [one for request in sandbox.requests for one in (request.body or {}).get("attributes", [])]
 
 
 def test_what_braze_has_as_it_was_sent_is_equal(

@@ -136,7 +136,9 @@ def the(profile: Profile | None) -> Profile:
 
 def sent(sandbox: Sandbox, kind: str = "attributes") -> list[dict[str, Any]]:
     """Return all objects of a kind that the sandbox accepted, in the order in which the requests ended."""
-    return [item for request in sandbox.requests if request.status == 201 for item in request.body.get(kind, [])]
+    return [
+        item for request in sandbox.requests if request.status == 201 for item in (request.body or {}).get(kind, [])
+    ]
 
 
 def reasons(sandbox: Sandbox) -> Counter[str]:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from braze_sandbox.model.clock import iso
+from braze_sandbox.model.clock import iso, parse_iso
+from braze_sandbox.model.objects import Suppressed
 from braze_sandbox.request.endpoint import Call, Endpoint
 from braze_sandbox.request.paging import by_offset
 from braze_sandbox.request.query import calendar_day, choice, several
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from braze_sandbox.model.objects import Suppressed
 
 LIMIT = 500
 NUMBERS = 500
@@ -60,10 +60,22 @@ def hard_bounces(call: Call) -> Answer:
     return success({"emails": rows})
 
 
+def _unsubscribed(call: Call) -> list[Suppressed]:
+    """Return the workspace's list, and the users who were unsubscribed as attributes (docs silent on these)."""
+    listed = {entry.address.lower(): entry for entry in call.instance.workspace.unsubscribes}
+    for profile in call.instance.profiles:
+        since = profile.observed.get("email_unsubscribed_at")
+        if profile.email and since and profile.attributes.get("email_subscribe") == "unsubscribed":
+            moment = parse_iso(since)
+            if moment:
+                listed[profile.email.lower()] = Suppressed(address=profile.email, at=moment[0])
+    return list(listed.values())
+
+
 def unsubscribes(call: Call) -> Answer:
     """GET /email/unsubscribes, newest first unless requested otherwise."""
     newest_first = choice(call, "sort_direction", ("desc", "asc")) == "desc"
-    found = _sorted(_emails(call, call.instance.workspace.unsubscribes), newest_first=newest_first)
+    found = _sorted(_emails(call, _unsubscribed(call)), newest_first=newest_first)
     rows = [{"email": entry.address, "unsubscribed_at": _spaced(entry.at)} for entry in by_offset(call, found, LIMIT)]
     return success({"emails": rows})
 

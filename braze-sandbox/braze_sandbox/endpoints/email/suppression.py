@@ -14,6 +14,7 @@ from functools import partial
 from braze_sandbox.model.objects import Suppressed
 from braze_sandbox.request.bodies import bad, emails, mentioned, only, phones, strings
 from braze_sandbox.request.endpoint import Call, Endpoint
+from braze_sandbox.rules.attributes import set_state
 from braze_sandbox.wire.answer import Answer, success
 
 STATES = ("subscribed", "unsubscribed", "opted_in")
@@ -39,7 +40,7 @@ def _set(call: Call, addresses: list[str], state: str) -> None:
     for address in addresses:
         users = profiles.sharing("email", address)
         for user in users:
-            user.attributes["email_subscribe"] = state
+            set_state(profiles, user, "email_subscribe", state)
             profiles.touch(user)
         if not users:
             profiles.pending_subscriptions.email(address, state)

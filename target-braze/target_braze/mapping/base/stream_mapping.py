@@ -12,11 +12,14 @@ from typing_extensions import override
 
 from target_braze.braze.changes import Change
 from target_braze.braze.endpoints import TRACK
+from target_braze.mapping.columns import Field
 from target_braze.mapping.deletion_guard import DeletionGuard
 from target_braze.mapping.fast_path import FastFields, FastPath
 from target_braze.mapping.identifiers import PLACEHOLDERS, IdentifierRule, compile_user, find_user, identifier
+from target_braze.mapping.property_sources import is_blank
 from target_braze.mapping.spelling import check_identifiers
 from target_braze.mapping.values.nested import Place
+from target_braze.mapping.values.times import to_moment
 from target_braze.records import Member, RecordError
 
 if TYPE_CHECKING:
@@ -124,6 +127,7 @@ class StreamMapping(ABC):
         self._notice = self.fast_path.notice
         self._known = frozenset(columns.names)
         self._on_delete = self._compile_on_delete()
+        self._consented_at = self._compile_consented_at()
         self._identifier_rules = self._compile_user()
 
     @property
@@ -178,6 +182,19 @@ class StreamMapping(ABC):
         fields = self._object(user)
         self._fill(fields, record)
         return [self._as_change(user, fields)]
+
+    def date_choices(self, changes: Iterable[Change], record: Mapping[str, Any]) -> None:
+        """Give the changes of a record the time at which the person made their choices, if the record says it.
+
+        Raises:
+            RecordError: The time cannot be read.
+        """
+        if self._consented_at is None:
+            return
+        at: float | None = self._consented_at.value(record)
+        for change in changes:
+            if at is not None and (choices := change.choices):
+                change.chosen_at = dict.fromkeys(choices, at)
 
     @property
     def named_by(self) -> str:
@@ -250,6 +267,18 @@ class StreamMapping(ABC):
             )
         return action
 
+    def _compile_consented_at(self) -> Field | None:
+        columns = self._columns
+        if "consented_at" not in columns.entry:
+            return None
+        column = columns.known(columns.entry["consented_at"], "consented_at")
+        as_text = columns.read_time(column)
+
+        def convert(value: object) -> float | None:
+            return None if is_blank(value) else to_moment(as_text(value), columns.zone).timestamp()
+
+        return Field(column, "consented_at", convert)
+
     def _compile_user(self) -> list[IdentifierRule]:
         columns = self._columns
         if "user" not in columns.entry:
@@ -280,6 +309,8 @@ class StreamMapping(ABC):
 
     def _open_fast_path(self, fields: Fields, own: Iterable[str] = ()) -> None:
         """Open the fast path if it can hold these fields; `_fill_own` reads the columns `own`."""
+        if self._consented_at is not None:
+            return
         first = self._identifier_rules[0]
         columns = {field.column for field in fields.all}
         if not columns.isdisjoint((*own, *first.columns)) or any(

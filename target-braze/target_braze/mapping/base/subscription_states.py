@@ -24,6 +24,7 @@ class StateSetter(Action):
     def _compile_state(self) -> set[str]:
         given: Mapping[str, str] = self._columns.entry.get("subscription", {})
         self._state: Field | str
+        timed = {self._columns.entry["consented_at"]} if "consented_at" in self._columns.entry else set()
         if "state" in given:
             self._state = given["state"]
             if self._state not in self.states:
@@ -31,10 +32,10 @@ class StateSetter(Action):
                     f"'subscription.state' must be {' or '.join(self.states)} - at "
                     f"{self._columns.at}.subscription.state"
                 )
-            return set()
+            return timed
         column = self._column("subscription", "state_field", "subscription_state", ("string", "integer", "boolean"))
         self._state = Field(column, "subscription_state", _state(self.states))
-        return {column}
+        return {column} | timed
 
     @property
     @override

@@ -1,10 +1,19 @@
-"""JSON Schema of the key `calls` of a stream's mapping."""
+"""JSON Schema of the keys of a stream of calls."""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from target_braze.mapping.base.settings import NAME, NAMES, described, strict_object
+from target_braze.mapping.base.settings import (
+    CONSENTED_AT,
+    FIELDS,
+    NAME,
+    NAMES,
+    PROPERTIES,
+    TIME_FIELD,
+    described,
+    strict_object,
+)
 from target_braze.mapping.cdp.layouts import METHODS
 
 CALLS: Final = strict_object(
@@ -82,3 +91,10 @@ CALLS: Final = strict_object(
     description="How to read customer-data platform calls.",
     **{"not": {"required": ["method", "method_field"]}},
 )
+SETTINGS: Final[dict[str, Any]] = {
+    "calls": CALLS,
+    "fields": FIELDS,
+    "properties": PROPERTIES,
+    "time_field": TIME_FIELD,
+    "consented_at": CONSENTED_AT,
+}

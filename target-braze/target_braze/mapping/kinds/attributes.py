@@ -12,7 +12,7 @@ from target_braze.braze.data_points import FREE, attribute_points
 from target_braze.braze.endpoints import TRACK, TRACKING
 from target_braze.encode import encode
 from target_braze.mapping.base.attribute_fields import RESERVED, typed_fields, watched
-from target_braze.mapping.base.settings import DELETION, FIELDS, FLATTEN, NAME, described, strict_object
+from target_braze.mapping.base.settings import CONSENTED_AT, DELETION, FIELDS, FLATTEN, NAME, described, strict_object
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.coalescing import accumulates, coalesced
 from target_braze.mapping.columns import Columns, Fields
@@ -82,6 +82,7 @@ class Attributes(StreamMapping, to="attributes"):
             "false, they replace the stored ones.",
         ),
         "flatten": FLATTEN,
+        "consented_at": CONSENTED_AT,
         "missing_columns": described(
             {"type": "string", "enum": ["keep", "unset"]},
             "Missing columns",
@@ -115,7 +116,10 @@ class Attributes(StreamMapping, to="attributes"):
         taken |= {columns.entry["on_delete"]["flag"]} if self._on_delete == "flag" else set()
         self._flattened = FlattenedColumns(columns, defaults, self._watched, self._notice, taken)
         hidden = (
-            self._identifier_columns("external_id", "braze_id", "user_alias") | operands | {*self._flattened.columns}
+            self._identifier_columns("external_id", "braze_id", "user_alias")
+            | operands
+            | {*self._flattened.columns}
+            | {columns.entry.get("consented_at", "")}
         )
         chosen = columns.select("fields", (name for name in columns.names if name not in hidden), notice)
         chosen = [column for column in chosen if column not in operands]

@@ -13,13 +13,12 @@ from target_braze.braze import limits
 from target_braze.braze.changes import Change
 from target_braze.braze.endpoints import TRACK, TRACKING
 from target_braze.mapping.base.events_and_purchases import to_past
-from target_braze.mapping.base.settings import FIELDS, PROPERTIES, TIME_FIELD
 from target_braze.mapping.base.stream_mapping import Defaults, StreamMapping
 from target_braze.mapping.cdp.call_users import CallUsers
 from target_braze.mapping.cdp.event_names import EventNames
 from target_braze.mapping.cdp.layouts import METHODS, recognise
 from target_braze.mapping.cdp.orders import Orders
-from target_braze.mapping.cdp.settings import CALLS
+from target_braze.mapping.cdp.settings import SETTINGS
 from target_braze.mapping.cdp.traits import add_address, compile_trait, without_operations
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.identifiers import DEFAULT
@@ -59,12 +58,7 @@ class Calls(StreamMapping, to="calls"):
     https://www.twilio.com/docs/segment/connections/spec/
     """
 
-    settings: ClassVar[Mapping[str, Any]] = {
-        "calls": CALLS,
-        "fields": FIELDS,
-        "properties": PROPERTIES,
-        "time_field": TIME_FIELD,
-    }
+    settings: ClassVar[Mapping[str, Any]] = SETTINGS
     unsupported_keys = frozenset()
     identifier_types = frozenset(DEFAULT)
     semantics = (*_SEMANTICS.values(), aliases.SEMANTICS, identifications.SEMANTICS, merges.SEMANTICS)

@@ -10,7 +10,7 @@ from target_braze.braze import consent, limits
 from target_braze.braze.changes import Change, Endpoint, Semantics, always, free, latest
 from target_braze.braze.endpoints import Identifiers
 from target_braze.mapping.base.actions import columns_of
-from target_braze.mapping.base.settings import SUBSCRIPTION
+from target_braze.mapping.base.settings import CONSENTED_AT, SUBSCRIPTION
 from target_braze.mapping.base.subscription_states import StateSetter
 from target_braze.mapping.identifiers import find_user
 
@@ -50,7 +50,7 @@ SEMANTICS: Final[Mapping[str, Semantics]] = {
 class EmailStatus(StateSetter, to="email_status"):
     """See https://www.braze.com/docs/api/endpoints/email/post_email_subscription_status/."""
 
-    settings: ClassVar[Mapping[str, Any]] = {"subscription": SUBSCRIPTION}
+    settings: ClassVar[Mapping[str, Any]] = {"subscription": SUBSCRIPTION, "consented_at": CONSENTED_AT}
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset({"email"})
     semantics = tuple(SEMANTICS.values())

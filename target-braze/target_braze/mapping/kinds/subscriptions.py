@@ -12,7 +12,7 @@ from target_braze.braze import consent, limits
 from target_braze.braze.changes import Change, Endpoint, Request, Semantics, always, free, latest
 from target_braze.encode import encode
 from target_braze.mapping.base.actions import columns_of
-from target_braze.mapping.base.settings import SUBSCRIPTION
+from target_braze.mapping.base.settings import CONSENTED_AT, SUBSCRIPTION
 from target_braze.mapping.base.subscription_states import StateSetter
 from target_braze.mapping.columns import Columns, Field
 from target_braze.mapping.identifiers import find_user
@@ -98,7 +98,7 @@ SEMANTICS: Final = Semantics(
 class Subscriptions(StateSetter, to="subscriptions"):
     """https://www.braze.com/docs/api/endpoints/subscription_groups/post_update_user_subscription_group_status_v2/."""
 
-    settings: ClassVar[Mapping[str, Any]] = {"subscription": SUBSCRIPTION}
+    settings: ClassVar[Mapping[str, Any]] = {"subscription": SUBSCRIPTION, "consented_at": CONSENTED_AT}
     unsupported_keys = frozenset({"rename"})
     identifier_types = frozenset(ENDPOINTS)
     semantics = (SEMANTICS,)

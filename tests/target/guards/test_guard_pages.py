@@ -1,0 +1,44 @@
+"""The examples on the pages about guards do what the pages say."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from tests.target.support.singer import TEXT, TIME, Stream, customers, the
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from braze_sandbox.testing import Sandbox
+
+    from tests.target.support.singer import Run
+
+EXAMPLE = re.compile(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```")
+
+
+def example(root: Path, page: str) -> tuple[dict[str, Any], list[dict[str, Any]], str]:
+    """Return the settings, the records and the whole text of a page."""
+    text = (root / "docs" / page).read_text("utf-8")
+    config, rows = EXAMPLE.findall(text)[0]
+    return yaml.safe_load(config), [json.loads(line) for line in rows.splitlines()], text
+
+
+def test_consent(root: Path, run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    config, records, text = example(root, "consent.md")
+    ids = [record["customer_id"] for record in records]
+    run_target(
+        customers(*({"external_id": one, "email_subscribe": "unsubscribed"} for one in ids), email_subscribe=TEXT)
+    )
+    for one in ids:
+        the(sandbox.profile(one)).observed["email_unsubscribed_at"] = "2026-03-05T12:00:00.000Z"
+    before = len(sandbox.requests)
+    columns = {name: TIME if name.endswith("_at") else TEXT for name in records[0]}
+    run = run_target(Stream(next(iter(config["streams"])), columns, records), **config)
+    (body,) = re.findall(r"```http\nPOST /users/track (.*)\n```", text)
+    assert [one.body for one in sandbox.requests[before:] if one.path == "/users/track"] == [json.loads(body)]
+    assert run.summary["total"]["consent_conflicts"] == 1
