@@ -12,6 +12,7 @@ from braze_sandbox.testing import Sandbox
 from target_braze.braze import client as braze_api
 from target_braze.process.signals import STOPPING
 
+from tests.target.support.messages import CAMPAIGN, add_messages, add_users
 from tests.target.support.singer import Run, Stream, customers, lines, run_cli, the
 
 if TYPE_CHECKING:
@@ -97,5 +98,32 @@ def run_calls(sandbox: Sandbox, run_target: Callable[..., Run]) -> Callable[...,
         outcome = run_target(*streams, streams={"*": entry}, expect=expect, **(settings or {}))
         sandbox.settle()
         return outcome
+
+    return run
+
+
+@pytest.fixture
+def messages(sandbox: Sandbox) -> None:
+    """Create campaigns and a Canvas that the API triggers, and users with an email address."""
+    add_messages(sandbox)
+    add_users(sandbox, [f"c-{number}" for number in range(8)])
+
+
+@pytest.fixture
+def trigger(run_target: Callable[..., Run], tmp_path: Path) -> Callable[..., Run]:
+    """Run the target with a ledger on a stream of orders: `trigger(orders(1, 2), campaign={"id": ...})`."""
+
+    def run(*messages: Any, settings: dict[str, Any] | None = None, expect: int | None = 0, **entry: Any) -> Run:
+        entry = {"to": "campaign_triggers", "max_recipients": 1_000} | entry
+        entry = {key: value for key, value in entry.items() if value is not None}
+        if entry["to"] == "campaign_triggers":
+            entry.setdefault("campaign", {"id": CAMPAIGN})
+        given = {
+            "ledger_path": str(tmp_path / "ledger.sqlite"),
+            "on_error": "dead_letter",
+            "dead_letter_path": str(tmp_path / "dead.singer"),
+            "concurrency": 1,
+        }
+        return run_target(*messages, streams={"orders": entry}, expect=expect, **(given | (settings or {})))
 
     return run

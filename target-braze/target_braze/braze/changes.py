@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -40,7 +40,7 @@ class Semantics:
     sets_attributes: bool
     """The fields are attributes of the user: the ledger remembers their values."""
     moves_attributes: bool
-    """Attributes move to another user or are deleted with the user: the ledger forgets these users."""
+    """Attributes move to another user, go with the user, or change on the side: the ledger forgets these users."""
     coalesce: Callable[[dict[str, Any], dict[str, Any]], dict[str, Any] | None] | None
     """Return one object with the effect of an earlier and a later one, or None; with `coalesce=None`, none merge."""
     data_points: Callable[[Mapping[str, Any], str], int]
@@ -85,6 +85,7 @@ class Change(msgspec.Struct, eq=False):
         logged: Those of `unlogged` that are under way in the log.
         object_hash: Hash of all attributes that its record sets, in the ledger; None if it adds to stored values.
         key: The one thing that it sets, such as a subscription group: a later change with this key replaces this one.
+            Of a message, what is sent, such as `campaign_id:7c9...`.
         apart: It must not share a request with an earlier change to this user.
         apart_points: Data points that the changes merged into this one would have cost one by one.
         encoded: Its fields as JSON, if known before it is sent.
@@ -183,6 +184,13 @@ class Change(msgspec.Struct, eq=False):
         self.given, self.encoded, self.points, self.repeats = fields, None, None, None
 
 
+class Receipt(NamedTuple):
+    """What Braze gives back for scheduled messages: the schedule's ID, and the first second at which it may send."""
+
+    schedule_id: str
+    due: int
+
+
 def _no_mismatches(_accepted: Sequence[Change], _document: Mapping[str, Any]) -> Iterator[str]:
     return iter(())
 
@@ -250,6 +258,15 @@ class Endpoint:
         return b"{%s}" % b",".join(
             b'"%s":[%s]' % (key.encode(), b",".join(ones)) for key, ones in arrays.items() if ones
         )
+
+    @property
+    def not_now(self) -> str:
+        """Why a request must not leave now, in words, or nothing."""
+        return ""
+
+    def receipt(self, _answer: Answer) -> Receipt | None:
+        """Return what the ledger keeps of the answer, if it keeps anything."""
+        return None
 
     def rejected(self, changes: Sequence[Change], answer: Answer) -> list[tuple[Change, str]]:
         """Return the changes that Braze did not accept, each with Braze's reason.

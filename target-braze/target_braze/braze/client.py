@@ -96,6 +96,10 @@ class UnclearError(UnavailableError):
         super().__init__(message, status=status, in_doubt=True)
 
 
+class NotNowError(BrazeError):
+    """The caller no longer allows the request to leave."""
+
+
 class StoppedError(BrazeError):
     """The client was stopped before it sent the request."""
 
@@ -186,6 +190,7 @@ class Client:
         resend: bool = True,
         wait_out: bool = True,
         check: Callable[[Answer], object] | None = None,
+        not_now: Callable[[], str] = lambda: "",
     ) -> Answer:
         """Send one request and return its 2xx answer. Waits for the rate limit, after a 429, and between retries.
 
@@ -201,12 +206,15 @@ class Client:
                 something else is busy; it is then raised.
             check: Raises UnclearError for a 2xx that does not report an outcome. Such a request is retried only a few
                 times.
+            not_now: Returns why the request must not leave now, or nothing. Called right before each attempt, which
+                can be an hour after the call.
 
         Raises:
             UnauthorizedError: 401.
             ForbiddenError: 403.
             RefusedError: Another 4xx.
             UnavailableError: No 2xx after all retries, or a 429 without `wait_out`.
+            NotNowError: `not_now` returned a reason.
             StoppedError: `stop` was called.
         """
         gate = self.pool(pool)
@@ -217,11 +225,11 @@ class Client:
         unclear = 0
         while True:
             self._enter(gate, in_doubt=in_doubt)
+            _check_leave(f"{method} {path}", not_now(), in_doubt=in_doubt)
             sent = time.monotonic()
             attempt += 1
-            if attempt > 1:
-                with self._lock:
-                    self.retries += 1
+            with self._lock:
+                self.retries += attempt > 1
             try:
                 reply = self._send(method, path + _query(params), body, headers or {})
             except NoAnswerError as fault:
@@ -319,6 +327,11 @@ class Client:
         if time.monotonic() - started + wait > _RATE_LIMITED_FOR:
             raise error
         window.close(wait)
+
+
+def _check_leave(request: str, reason: str, *, in_doubt: bool) -> None:
+    if reason:
+        raise NotNowError(f"{request} is not sent: {reason}", in_doubt=in_doubt)
 
 
 def _query(params: Mapping[str, str | list[str]] | None) -> str:

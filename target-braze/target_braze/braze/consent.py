@@ -53,6 +53,14 @@ def _attributes_without(fields: Fields, about: Collection[str]) -> dict[str, Any
     return None if _NOT_DATA.issuperset(left) else left
 
 
+def _recipient_without(fields: Fields, about: Collection[str]) -> dict[str, Any]:
+    left = _attributes_without(fields["attributes"], about)
+    if left is not None:
+        return {**fields, "attributes": left}
+    # Braze creates a recipient only with attributes.
+    return {name: value for name, value in fields.items() if name not in {"attributes", "send_to_existing_only"}}
+
+
 def _nothing(_fields: Fields, _about: Collection[str]) -> None:
     return None
 
@@ -60,6 +68,8 @@ def _nothing(_fields: Fields, _about: Collection[str]) -> None:
 ATTRIBUTES: Final = Consent(
     _in_attributes, _attributes_without, keys=tuple(b'"%s"' % name.encode() for name in (*_STATES, _GROUPS))
 )
+# A recipient of a message, whose attributes Braze sets before it sends.
+RECIPIENT: Final = Consent(lambda fields: _in_attributes(fields["attributes"]), _recipient_without)
 GROUP: Final = Consent(lambda fields: {fields[_ID]: fields[_STATE] != "unsubscribed"}, _nothing)
 EMAIL_IN: Final = Consent(lambda _fields: {EMAIL: True}, _nothing)
 EMAIL_OUT: Final = Consent(lambda _fields: {EMAIL: False}, _nothing)

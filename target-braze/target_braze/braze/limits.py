@@ -74,6 +74,9 @@ RESERVED_PURCHASE_PROPERTIES: Final = frozenset({"time", "product_id", "quantity
 DEPENDENCY_DELAY: Final = 300
 # Seconds between two requests that set the same thing for the same user, because Braze does not document their order.
 SAME_THING_WAIT: Final = 5
+# https://www.braze.com/docs/api/objects_filters/trigger_properties_object/: 50 KB. A KB is 1,000 bytes here, because
+# Braze does not say.
+MESSAGE_PROPERTIES_BYTES: Final = 50_000
 # Users, addresses, aliases or items in a request to the endpoints other than /users/track, each on its page.
 ITEMS_PER_REQUEST: Final = 50
 

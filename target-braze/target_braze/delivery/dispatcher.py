@@ -112,6 +112,7 @@ class Dispatcher:
         self._concurrency = AdaptiveConcurrency(concurrency)
         self._in_flight = 0
         self._closing = False
+        self._ended = False
         self._next_emit = 0.0
         self._now = 0.0
         self._hold_until = math.inf
@@ -183,13 +184,17 @@ class Dispatcher:
         """Add a STATE, to be emitted once all records before it are settled."""
         self._inbox.put((self._receive_state, (state, self._read)))
 
-    def finish(self) -> None:
+    def finish(self, *, ended: bool = True) -> None:
         """Send everything that is waiting, wait for all answers, and emit the last STATE.
+
+        Args:
+            ended: The input has ended. If not, send nothing that waits for its end.
 
         Raises:
             BrazeError: A request failed for good.
             RejectedError: A change was rejected, and that ends the run.
         """
+        self._ended = ended
         self._end()
         if self.failure is not None:
             raise self.failure
@@ -315,14 +320,15 @@ class Dispatcher:
     def _next_request(self) -> tuple[Request, list[UserQueue]] | None:
         if self._stops or self._in_flight >= self._concurrency.limit:
             return None
-        return self._queues.next_request(time.monotonic(), hurry=self._closing)
+        return self._queues.next_request(time.monotonic(), hurry=self._closing, ended=self._ended)
 
     @property
     def _stops(self) -> bool:
         return self._discarding or self.failure is not None
 
     def _is_done(self) -> bool:
-        return not self._in_flight and (self._stops or (self._closing and not self._queues))
+        waiting = len(self._queues) - (0 if self._ended else self._queues.held)
+        return not self._in_flight and (self._stops or (self._closing and not waiting))
 
     def _timeout(self) -> float | None:
         """Return the seconds until something is due if no message arrives, or None."""

@@ -14,7 +14,7 @@ from target_braze.records import Rejection
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from target_braze.braze.changes import Change
+    from target_braze.braze.changes import Change, Receipt
     from target_braze.braze.client import Answer
     from target_braze.delivery.outcome_record import OutcomeRecord
 
@@ -116,7 +116,8 @@ class RequestSender:
             self._hold_back(request, counted, error)
         else:
             self._answered(answer)
-            self._settle(request, [(change, _refusal(request, text, answer.status)) for change, text in refused])
+            rejected = [(change, _refusal(request, text, answer.status)) for change, text in refused]
+            self._settle(request, rejected, request.endpoint.receipt(answer))
         return []
 
     def _ask(self, request: Request, *, resend: bool) -> tuple[Answer, list[tuple[Change, str]]]:
@@ -174,11 +175,13 @@ class RequestSender:
             self._conclude(change, why)
         self._deliver(Request.of(request.endpoint, (change for change in request if change.repeatable)))
 
-    def _settle(self, request: Request, rejected: list[tuple[Change, Rejection]]) -> None:
+    def _settle(
+        self, request: Request, rejected: list[tuple[Change, Rejection]], receipt: Receipt | None = None
+    ) -> None:
         refused = {id(change) for change, _ in rejected}
         accepted = [change for change in request if id(change) not in refused] if refused else request.changes
         if self._ledger is not None:
-            self._ledger.settle(accepted, "accepted")
+            self._ledger.settle(accepted, "accepted", receipt)
         self._accept(accepted, request.number)
         self._settled(accepted)
         for change, why in rejected:

@@ -165,8 +165,11 @@ class UserQueues:
             if queue.changes:
                 self._enter(queue, now)
 
-    def next_request(self, now: float, *, hurry: bool) -> tuple[Request, list[UserQueue]] | None:
-        """Return a request that is full or has waited long enough, or any if in a hurry, and its queues."""
+    def next_request(self, now: float, *, hurry: bool, ended: bool) -> tuple[Request, list[UserQueue]] | None:
+        """Return a request that is full or has waited long enough, or any if in a hurry, and its queues.
+
+        Changes that wait for the end of the input leave in a hurry only if it has `ended`.
+        """
         while self._delayed and self._delayed[0][0] <= now:
             self._enter(heapq.heappop(self._delayed)[2].itself(), now)
         sendable = [
@@ -174,7 +177,7 @@ class UserQueues:
             for number, (endpoint, ready) in enumerate(self._ready.items())
             if ready.changes
             and (
-                hurry
+                (hurry and (ended or not endpoint.at_end_of_input))
                 or (
                     not endpoint.at_end_of_input
                     and (ready.changes >= self._max_changes(endpoint) or now >= ready.since + self._linger)

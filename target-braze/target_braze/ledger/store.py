@@ -28,21 +28,21 @@ from target_braze.ledger.runs import TABLE as RUN
 from target_braze.ledger.runs import Runs
 from target_braze.ledger.sample import TABLE as SAMPLE
 from target_braze.ledger.sample import Sample
+from target_braze.ledger.sends import ACCEPTED, UNDER_WAY, Sends
+from target_braze.ledger.sends import TABLE as SENDS
 from target_braze.ledger.unsettled import TABLE as ASKED
 from target_braze.ledger.unsettled import Unsettled, UnsettledUsers, changes_attributes, row_number
+from target_braze.mapping.values.scalars import to_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from target_braze.braze.changes import Change
+    from target_braze.braze.changes import Change, Receipt
     from target_braze.records import User
 
 
 _canonical: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
-
-_UNDER_WAY: Final = 0
-_ACCEPTED: Final = 1
 
 _TABLES: Final = f"""
 CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
@@ -55,6 +55,7 @@ CREATE TABLE IF NOT EXISTS made (
 {ASKED}
 {MEMBERS}
 {SAMPLE}
+{SENDS}
 {RUN}
 """
 
@@ -92,6 +93,7 @@ class Ledger:
         self._doubted: set[bytes] = set()
         self.members = Members(self._db, self._lock)
         self._sample = Sample(self._db)
+        self.sends = Sends(self._db, self._lock)
 
     def begin(self) -> None:
         """Count a new run.
@@ -102,6 +104,7 @@ class Ledger:
         with self._lock:
             with self._db:
                 self._runs.begin()
+                self.sends.begin()
             self._runs.seal()
 
     def covered(self, position: int) -> None:
@@ -115,12 +118,13 @@ class Ledger:
             self._runs.completed()
 
     def recover(self) -> None:
-        """Make an older copy of the ledger usable by forgetting all attributes."""
+        """Make an older copy of the ledger usable, but not for messages, by forgetting all attributes."""
         with self._lock:
             with self._db:
                 for table in ("users", "sample"):
                     self._db.execute(f"DELETE FROM {table}")  # noqa: S608
                 self._runs.catch_up()
+                self.sends.forbid()
             self._runs.seal()
 
     def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
@@ -154,8 +158,8 @@ class Ledger:
         else:
             # Look this up last, because a change that settles in the meantime is no longer pending.
             outcome = self._outcome(change.fingerprint)
-            fresh = outcome != _ACCEPTED
-            if outcome == _UNDER_WAY:
+            fresh = outcome != ACCEPTED
+            if outcome == UNDER_WAY:
                 self._doubted.add(change.fingerprint)
         if fresh:
             with self._lock:
@@ -167,12 +171,12 @@ class Ledger:
     def in_doubt(self, change: Change) -> bool:
         """Return whether an earlier run sent the change without receiving the answer."""
         fingerprint = change.fingerprint
-        return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == _UNDER_WAY
+        return fingerprint is not None and fingerprint not in self._pending and self._outcome(fingerprint) == UNDER_WAY
 
     def under_way(self, changes: Sequence[Change]) -> None:
         """Record changes before they are sent, in case of a crash before the answer, and members listed so far."""
         day = today()
-        rows = [(change.fingerprint, _UNDER_WAY, day) for change in changes if change.fingerprint is not None]
+        rows = [(change.fingerprint, UNDER_WAY, day) for change in changes if change.fingerprint is not None]
         users = _users(changes)
         last = max((one.records[-1].position for one in changes if one.semantics.coalesce is not None), default=0)
         with self._lock:
@@ -182,6 +186,7 @@ class Ledger:
                     self.members.write()
                     self._runs.sending(max(last, self._last))
                     self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
+                    self.sends.under_way(changes, self._runs.number, day)
                     self._unsettled.mark(users)
             self._unsettled.sent(users)
 
@@ -190,16 +195,22 @@ class Ledger:
         rows = [(one.fingerprint,) for one in changes if one.fingerprint and one.fingerprint not in self._doubted]
         with self._lock, self._db:
             self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
+            self.sends.withdraw(rows)
             self._unsettled.unmark(_users(changes))
 
     def doubt(self, changes: Iterable[Change]) -> None:
         """Forget the attributes that these changes may or may not have changed in Braze."""
         with self._lock, self._db:
             for change in changes:
-                if change.fingerprint is None:
+                if change.fingerprint is None or change.semantics.moves_attributes:
                     self._forget_users(change)
 
-    def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
+    def settle(
+        self,
+        changes: Sequence[Change],
+        outcome: Literal["accepted", "rejected", "in doubt"],
+        receipt: Receipt | None = None,
+    ) -> None:
         """Write the outcome of changes to the file."""
         day = today()
         # If a power failure undoes this, the changes are still in flight in the file, so they are only sent once more.
@@ -211,10 +222,11 @@ class Ledger:
                 semantics = change.semantics
                 if change.fingerprint is not None:
                     self._record_outcome(change.fingerprint, outcome, day)
-                elif (outcome != "rejected" and semantics.moves_attributes) or (
+                if (outcome != "rejected" and semantics.moves_attributes) or (
                     outcome == "in doubt" and semantics.sets_attributes
                 ):
                     self._forget_users(change)
+            self.sends.settle(changes, outcome, receipt)
             self._unsettled.unmark(_users(changes))
             for change in changes:
                 self._unsettled.release(change)
@@ -253,6 +265,7 @@ class Ledger:
             }
             self._db.execute("DELETE FROM made WHERE day < ?", (oldest,))
             self._sample.prune()
+            self.sends.prune(oldest)
             gone["members"] = self.members.prune(oldest)
         self._db.execute("VACUUM")
         return gone
@@ -263,8 +276,9 @@ class Ledger:
             "runs": "SELECT number FROM run",
             "users": "SELECT count(*) FROM users",
             "attribute names": "SELECT count(*) FROM attributes",
-            "events and purchases accepted": f"SELECT count(*) FROM sent WHERE outcome = {_ACCEPTED}",  # noqa: S608
-            "events and purchases in doubt": f"SELECT count(*) FROM sent WHERE outcome = {_UNDER_WAY}",  # noqa: S608
+            "events, purchases and messages accepted": f"SELECT count(*) FROM sent WHERE outcome = {ACCEPTED}",  # noqa: S608
+            "events, purchases and messages in doubt": f"SELECT count(*) FROM sent WHERE outcome = {UNDER_WAY}",  # noqa: S608
+            "messages scheduled": "SELECT count(*) FROM sends WHERE schedule_id IS NOT NULL",
             "members of streams": "SELECT count(*) FROM members",
             "users kept for verification": "SELECT count(*) FROM sample",
         }
@@ -336,7 +350,7 @@ class Ledger:
     def _record_outcome(self, fingerprint: bytes, outcome: str, day: int) -> None:
         self._pending.discard(fingerprint)
         if outcome == "accepted":
-            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, _ACCEPTED, day))
+            self._db.execute("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", (fingerprint, ACCEPTED, day))
         elif outcome == "rejected":
             self._db.execute("DELETE FROM sent WHERE fingerprint = ?", (fingerprint,))
 
@@ -347,18 +361,31 @@ class Ledger:
 
 
 def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
-    """Return a hash that identifies an event or purchase, or None for a change that can safely be sent twice.
+    """Return a hash that identifies an event, purchase or message, or None for a change that can be sent twice.
 
     Two changes are the same if everything sent for them is equal and so is their stream's `key`: the values of its
     columns, after stream maps and flattening. The key alone is not enough: it may be blank, made by a stream map, or
-    not unique. `place` is the change's index among the changes of its record.
+    not unique. A message, however, is the same if its key and campaign are, because nobody may receive it twice.
+    `place` is the change's index among the changes of its record.
     """
     if not change.semantics.counted:
         return None
-    # By the JSON if it is known, since the fast path has only that.
-    fields = change.fields if change.encoded is None else decode(change.encoded)
-    text = _canonical([change.records[0].stream, change.payload_key, change.user, place, key, fields])
+    stream = change.records[0].stream
+    if change.semantics.sends:
+        text = _canonical([stream, change.key, place, [*map(_spelled_alike, key)]])
+    else:
+        # By the JSON if it is known, since the fast path has only that.
+        fields = change.fields if change.encoded is None else decode(change.encoded)
+        text = _canonical([stream, change.payload_key, change.user, place, key, fields])
     return blake2b(text, digest_size=16).digest()
+
+
+def _spelled_alike(value: object) -> object:
+    """Return the value of a key, with 17, 17.0 and "17" alike: a source that changes the type sends nobody again."""
+    try:
+        return to_id(value)
+    except ValueError:
+        return value
 
 
 def _users(changes: Iterable[Change]) -> list[User]:

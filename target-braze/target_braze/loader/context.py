@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+from target_braze.loader.recipients import RecipientCounts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -37,6 +39,7 @@ class Context:
         preflight: None unless setting `preflight` is on.
         bulk: Send attributes, events and purchases to /users/track/bulk.
         holds: Reject changes that an earlier run left in doubt instead of sending them again.
+        recipients: Counts the recipients of each message.
         positions: Numbers the records of all streams, from 1.
         likely_types: What the text of each stream's first records looks like, by stream.
         named_objects: What Braze has of each type whose objects are found by name.
@@ -55,6 +58,7 @@ class Context:
     preflight: Preflight | None = None
     bulk: bool = False
     holds: bool = False
+    recipients: RecipientCounts = field(default_factory=RecipientCounts)
     positions: Iterator[int] = field(default_factory=lambda: count(1))
     likely_types: dict[str, LikelyTypes] = field(default_factory=dict)
     named_objects: dict[ObjectType | CatalogContents, Reader] = field(default_factory=dict)

@@ -25,6 +25,10 @@ class RejectedRecordError(RejectedError):
         self.lacks_key = record.lacks_key
 
 
+class NotSentError(MappingError):
+    """No more messages may be sent in this run. What came before the record is delivered, and no STATE covers it."""
+
+
 def shown(error: BaseException | None) -> str | None:
     """Return what ended a run as its report shows it, without values of records."""
     if error is None:

@@ -42,8 +42,10 @@ class KnownChanges:
         ledger, counts = self._ledger, self._counts
         for place, change in enumerate(changes):
             change.fingerprint = fingerprint(change, key, place)
-        if self._context.holds and any(map(ledger.in_doubt, changes)):
+        if any((self._context.holds or one.endpoint.holds) and ledger.in_doubt(one) for one in changes):
             why = "in doubt: an earlier run sent it and got no answer, so Braze may or may not have it"
+            if any(one.semantics.sends for one in changes):
+                why += ". `target-braze ledger doubts` lists such messages, and `ledger resolve` settles them"
             self._context.reject(source, Rejection(why, in_doubt=True))
             return []
         new = []

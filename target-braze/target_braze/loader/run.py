@@ -16,7 +16,7 @@ from target_braze.delivery.dispatcher import Dispatcher
 from target_braze.loader import parts
 from target_braze.loader.arrow_data import ArrowSchema, arrow_module
 from target_braze.loader.context import Context
-from target_braze.loader.errors import RejectedRecordError, shown
+from target_braze.loader.errors import NotSentError, RejectedRecordError, shown
 from target_braze.loader.stream import LoaderStream
 from target_braze.outcome_log.letters import LoggedLetters
 from target_braze.preview.dry_run import Estimate
@@ -291,6 +291,7 @@ class Loader:
             body=request.body(),
             resend=resend,
             check=lambda answer: endpoint.rejected(request.changes, answer),
+            not_now=lambda: endpoint.not_now,
         )
         return self._client.redacted(answer)  # its `errors` become the reasons of rejections
 
@@ -345,19 +346,23 @@ class Loader:
         context = self._running
         for likely_types in context.likely_types.values():
             likely_types.report()
-        if error is None:
+        if error is None or isinstance(error, NotSentError):
             try:
-                self._finish(context)
+                self._finish(context, ended=error is None)
             except BaseException as reason:
                 self._abort(context, reason)
                 raise
         else:
             self._abort(context, error)
 
-    def _finish(self, context: Context) -> None:
-        context.defaults.guard.check()
+    def _finish(self, context: Context, *, ended: bool) -> None:
+        """Deliver everything that is waiting, except what waits for the end of the input if that has not `ended`."""
+        if ended:
+            context.defaults.guard.check()
         self._progress.input_ended()
-        context.delivery.finish()
+        context.delivery.finish(ended=ended)
+        if not ended:
+            return
         if context.ledger is not None:
             context.ledger.completed()
         self._entries.check()

@@ -19,10 +19,11 @@ from target_braze.loader.lines import JsonLines
 from target_braze.loader.logged_changes import LoggedChanges
 from target_braze.loader.table_versions import TableVersions
 from target_braze.mapping import compile_mapping
+from target_braze.mapping.property_sources import is_blank
 from target_braze.mapping.record_changes import changes_of, is_deleted
 from target_braze.mapping.stream_kinds import taken_for
 from target_braze.preview.likely_types import LikelyTypes
-from target_braze.records import DELETED, Record, RecordError, Rejection
+from target_braze.records import DELETED, MappingError, Record, RecordError, Rejection
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -53,6 +54,19 @@ class LoaderStream:
         at, entry = context.entries.of(name)
         self._mapping = compile_mapping(name, schema, entry, context.defaults, self._notice, key=at)
         _log.info("stream '%s': %s", name, taken_for(self._mapping, name, at, entry))
+        # Only its key tells which message a record stands for.
+        self._needs_key = self._mapping.max_recipients is not None and not entry.get("allow_duplicate_messages")
+        if self._needs_key and not keys:
+            raise MappingError(
+                f"stream '{name}' sends messages, but its SCHEMA has no key_properties, which tell the target what it "
+                "has sent. Set the table's primary key in the tap"
+            )
+        if self._needs_key and context.ledger is not None and not context.ledger.sends.may_begin:
+            raise MappingError(
+                f"stream '{name}' sends messages, but the ledger was an older copy that `ledger recover` made usable: "
+                "it does not know to whom later runs have sent. If they have sent nothing, or people may receive it "
+                "twice, run `target-braze ledger recover --allow-messages` on it"
+            )
         self.counts = context.summary.streams[name]
         context.summary.kinds[name] = self._mapping.to
         context.summary.identifier_rules[name] += self._mapping.identifier_rules
@@ -215,6 +229,7 @@ class LoaderStream:
         if self._known_changes is not None:
             key = [record.get(column) for column in self._keys]
             changes = self._known_changes.removed_from(changes, source, key, absent)
+        changes = self._admitted(changes, source)
         if len(changes) > 1:
             context.summary.divide(source, len(changes))
         if changes:
@@ -223,6 +238,25 @@ class LoaderStream:
     def reject(self, message: dict[str, Any], schema: dict[str, Any], size: int, reason: str) -> None:
         """Reject a record that cannot be read, for `reason`; the other arguments are those of `receive`."""
         self._context.reject(self._record(message, schema, size), Rejection(reason))
+
+    def _admitted(self, changes: list[Change], source: Record) -> list[Change]:
+        """Return the changes of a record if they may be sent, or reject it and return none.
+
+        Raises:
+            NotSentError: They are messages, and no more may be sent in this run.
+        """
+        context, most = self._context, self._mapping.max_recipients
+        if most is None:
+            return changes
+        try:
+            for change in changes:
+                context.recipients.admit(change, most, self._notice, dry_run=context.estimate is not None)
+        except RecordError as error:
+            if context.ledger is not None:
+                context.ledger.settle(changes, "rejected")
+            context.reject(source, Rejection(str(error)))
+            return []
+        return changes
 
     def _write_line(self, record: bytes | str, fast: type[msgspec.Struct] | None, version: int | None) -> None:
         line = record.encode("utf-8", "surrogatepass") if isinstance(record, str) else record
@@ -289,6 +323,8 @@ class LoaderStream:
         self._versions.add(record, source)
         unsets = self._vanishing and not is_deleted(record)
         absent = self._mapping.absent(record, self._vanishing) if unsets else []
+        if self._needs_key and (blank := [column for column in self._keys if is_blank(record.get(column))]):
+            raise RecordError(f"column '{blank[0]}' is blank, but its key tells the target what it has sent")
         changes = changes_of(self._mapping, record)
         if self._context.estimate is not None:
             self._context.estimate.read(self.name, changes, len(absent))

@@ -10,6 +10,7 @@ import jsonschema
 
 from target_braze.braze import limits
 from target_braze.braze.hosts import EndpointError, base_url
+from target_braze.mapping.kinds import KINDS
 from target_braze.reporting import dead_letter_file, delivery_log, report_page
 from target_braze.settings.config import CONFIG
 from target_braze.settings.given import parsed, unknown
@@ -90,6 +91,14 @@ def mistakes(config: dict[str, Any], *, has_outcome_log: bool = False) -> list[s
         for name, entry in config["streams"].items()
         if entry.get("missing_columns") == "unset" and not config.get("ledger_path")
     ]
+    if not config.get("ledger_path"):
+        found += [
+            f"setting 'streams.{name}': {entry['to']} send messages, and without a ledger, people receive them again "
+            "if a run is repeated or records overlap. Set 'ledger_path', or accept that with "
+            f"'streams.{name}.allow_duplicate_messages'"
+            for name, entry in config["streams"].items()
+            if _sends(entry) and entry.get("allow_duplicate_messages") is not True
+        ]
     try:
         ZoneInfo(config["time_zone"])
     except (OSError, ValueError, KeyError):
@@ -99,6 +108,11 @@ def mistakes(config: dict[str, Any], *, has_outcome_log: bool = False) -> list[s
     except EndpointError as error:
         found.append(str(error))
     return found
+
+
+def _sends(entry: Mapping[str, Any]) -> bool:
+    # No kind that sends messages is chosen by a stream's name.
+    return "to" in entry and any(semantics.sends for semantics in KINDS[entry["to"]].semantics)
 
 
 def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:

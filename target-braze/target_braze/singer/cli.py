@@ -20,6 +20,7 @@ def command() -> click.Command:
     from target_braze.singer.commands.erase import erase  # noqa: PLC0415 - same
     from target_braze.singer.commands.explain import command as explain  # noqa: PLC0415 - same
     from target_braze.singer.commands.ledger import ledger  # noqa: PLC0415 - same
+    from target_braze.singer.commands.messages import cancel_scheduled  # noqa: PLC0415 - same
 
     singer = TargetBraze.get_singer_command()
     test = click.Option(
@@ -40,7 +41,7 @@ def command() -> click.Command:
         help=singer.help,
         logger=TargetBraze.logger,
         invoke_without_command=True,
-        commands=[explain(), erase, ledger],
+        commands=[cancel_scheduled, explain(), erase, ledger],
     )
 
 

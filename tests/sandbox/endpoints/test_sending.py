@@ -206,10 +206,24 @@ def test_a_canvas_is_entered(client: Client, sandbox: Sandbox, canvas: Canvas) -
         assert message.properties == {"code": "X"}
 
 
+@pytest.mark.usefixtures("people")
+def test_a_user_named_twice_in_a_request_receives_the_last_message(
+    client: Client, sandbox: Sandbox, campaign: Campaign
+) -> None:
+    braze_id = next(iter(sandbox.profiles())).braze_id
+    recipients = [
+        {"external_user_id": "a", "trigger_properties": {"n": 1}},
+        {"braze_id": braze_id, "trigger_properties": {"n": 2}},
+    ]
+    client.post("/campaigns/trigger/send", {"campaign_id": campaign.id, "recipients": recipients})
+    assert [(one.external_id, one.properties) for one in sandbox.messages] == [("a", {"n": 2})]
+    assert any("the same user" in one["reason"] for one in sandbox.violations)
+
+
 @pytest.mark.parametrize(
     ("recipient", "says"),
     [
-        ({}, "recipients[0] must have exactly one of external_user_id, user_alias and email"),
+        ({}, "recipients[0] must have exactly one of external_user_id, user_alias, braze_id and email"),
         ({"external_user_id": "a", "email": "a@shop.example"}, "exactly one of"),
         ({"email": "a@shop.example"}, "'prioritization' is required"),
         ({"external_user_id": "a", "send_to_existing_only": False}, "'attributes' is required"),

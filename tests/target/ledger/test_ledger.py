@@ -339,8 +339,9 @@ def test_the_file_can_be_looked_into_and_made_smaller(sandbox: Sandbox, run_targ
         "runs: 1",
         "users: 1",
         "attribute names: 1",
-        "events and purchases accepted: 1",
-        "events and purchases in doubt: 0",
+        "events, purchases and messages accepted: 1",
+        "events, purchases and messages in doubt: 0",
+        "messages scheduled: 0",
         "members of streams: 0",
         "users kept for verification: 1",
     ]

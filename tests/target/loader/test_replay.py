@@ -270,14 +270,14 @@ def test_events_leave_while_values_are_held_back() -> None:
     for position, kind in enumerate(["events", "attributes", "events", "attributes"], 1):
         queues.add(change(position, "u", kind=kind), 0.0)
     queues.add(change(5, "v", kind="events"), 0.0)
-    found = queues.next_request(1.0, hurry=False)
+    found = queues.next_request(1.0, hurry=False, ended=True)
     assert found is not None
     request, of = found
     assert [one.records[0].position for one in request] == [1, 5]
     queues.release(of, TRACK, 2.0)
-    assert queues.next_request(9.0, hurry=False) is None
+    assert queues.next_request(9.0, hurry=False, ended=True) is None
     queues.stop_holding_back(9.0)
-    found = queues.next_request(9.0, hurry=False)
+    found = queues.next_request(9.0, hurry=False, ended=True)
     assert found is not None
     assert [[record.position for record in one.records] for one in found[0]] == [[2, 4], [3]]
 

@@ -63,6 +63,8 @@ PERMISSIONS = {
     "catalogs.create_selection",
     "catalogs.delete_fields",
     "catalogs.delete",
+    "campaigns.trigger.send",
+    "canvas.trigger.send",
     "cdi.integration_sync",
     "data_objects.read",
     "data_objects.bulk_upsert",

@@ -101,9 +101,9 @@ def check_recipient(call: Call, one: Json, where: str, properties: str) -> None:
     """Check one recipient (docs: recipient_object)."""
     if not isinstance(one, dict):
         raise bad(f"{where} must be an object")
-    given = [name for name in ("external_user_id", "user_alias", "email") if one.get(name) is not None]
+    given = [name for name in ("external_user_id", "user_alias", "braze_id", "email") if one.get(name) is not None]
     if len(given) != 1:
-        raise bad(f"{where} must have exactly one of external_user_id, user_alias and email")
+        raise bad(f"{where} must have exactly one of external_user_id, user_alias, braze_id and email")
     for name in ("attributes", properties):
         if not isinstance(one.get(name, {}), dict):
             raise bad(f"{where}: '{name}' must be an object")
@@ -127,7 +127,7 @@ def _check_identifier(name: str, value: Json) -> None:
     elif name == "email":
         check_email(value)
     elif not isinstance(as_text(value), str) or not as_text(value):
-        raise Rejected("'external_user_id' must be a non-empty string")
+        raise Rejected(f"'{name}' must be a non-empty string")
 
 
 def schedule_time(call: Call, given: Json) -> datetime:

@@ -168,18 +168,26 @@ class Delivery:
         yield from ((one, {}) for one in self._in_audience(chosen, body.get(audience)))
 
     def _recipients(self) -> Iterator[Recipient]:
-        """Yield a trigger's recipients with their properties, after applying their attributes."""
+        """Yield a trigger's recipients with their properties, after applying their attributes.
+
+        Of several that are the same user, only the last counts (docs: recipient_object).
+        """
         shared = self._properties(self._body)
         recipients = self._body.get("recipients")
         if recipients is None:
             everybody = self._in_audience(list(self._instance.profiles), self._body.get("audience"))
             yield from ((one, shared) for one in everybody)
             return
+        found: dict[str, Recipient] = {}
         for given in recipients:
             profile = self._recipient(given)
             self._report_unknown([profile])
             if profile and self._in_audience([profile], self._body.get("audience")):
-                yield profile, {**shared, **self._properties(given)}
+                if found.pop(profile.braze_id, None):
+                    reason = "two recipients are the same user: only the last one counts"
+                    self._instance.recorder.violation(reason, self._dispatch.source, self._body)
+                found[profile.braze_id] = profile, {**shared, **self._properties(given)}
+        yield from found.values()
 
     def _recipient(self, given: dict[str, Any]) -> Profile | None:
         profiles = self._instance.profiles
@@ -189,12 +197,16 @@ class Delivery:
         elif given.get("user_alias") is not None:
             alias = given["user_alias"]["alias_label"], given["user_alias"]["alias_name"]
             profile, new = profiles.find("alias", alias), ("alias", alias)
+        elif given.get("braze_id") is not None:
+            braze_id = as_text(given["braze_id"])
+            profile, new = profiles.find("braze_id", braze_id), ("braze_id", braze_id)
         else:
             external_id = as_text(given["external_user_id"])
             profile, new = profiles.find("external_id", external_id), ("external_id", external_id)
         attributes = given.get("attributes") or {}
         tied = given.get("email") is not None and bool(profiles.sharing("email", given["email"]))
-        if profile is None and given.get("send_to_existing_only", True) is False and not tied:
+        creates = given.get("send_to_existing_only", True) is False and given.get("braze_id") is None
+        if profile is None and creates and not tied:
             profile = profiles.create(*new)
         if profile and attributes:
             apply_attributes(profiles, profile, attributes, self._report_attribute)

@@ -89,8 +89,8 @@ FLATTEN: Final = described(
     NAMES,
     "Columns to flatten",
     "Columns of JSON objects, or of their text, whose keys become attributes or properties of their own. Default: "
-    "none for attributes; for events and purchases the column properties if it holds objects and the key "
-    "`properties` is not set.",
+    "none for attributes; for events and purchases the column properties, and for messages trigger_properties or "
+    "context, if it holds objects and the key `properties` is not set.",
 )
 CONSENTED_AT: Final = described(
     NAME,
@@ -102,7 +102,8 @@ TIME_FIELD: Final = described(NAME, "Time column", "Column with the time of the 
 PROPERTIES: Final = described(
     NAMES,
     "Properties",
-    "Columns and globs to send as properties of the event or purchase. Default: all columns without another use.",
+    "Columns and globs to send as properties of the event, purchase or message. Default: all columns without another "
+    "use.",
 )
 SUBSCRIPTION: Final = {
     **strict_object(
@@ -148,7 +149,7 @@ PRIORITIZATION: Final = {
     "title": "Prioritization",
     "description": "Which user to choose if several share an email or phone, in Braze's terms. If several are left, "
     "Braze does nothing. Default: `[unidentified]` for the user to identify or merge, `[identified]` for the user to "
-    "keep or delete.",
+    "keep or delete, `[identified, most_recently_updated]` for the recipient of a message.",
 }
 DATA_OBJECT: Final = {
     **strict_object(

@@ -97,6 +97,8 @@ class StreamMapping(ABC):
     """The column with the ids of the catalog's items."""
     object_type: ClassVar[ObjectType | CatalogContents | None] = None
     """The type of its objects, if each is compared with Braze by its name before it is sent."""
+    max_recipients: int | None = None
+    """Maximum number of recipients of one message in a run, if the kind sends messages."""
 
     @override
     def __init_subclass__(cls, *, to: str | None = None) -> None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from target_braze.singer.sdk import ConfigInput
 
 _FILE: Final = click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
-_PRESENT: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+PRESENT: Final = click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
 
 def _config(ctx: click.Context, param: click.Option, value: tuple[str, ...]) -> ConfigInput:
@@ -59,17 +59,17 @@ def ledger() -> None:
 
 
 @ledger.command()
-@_PRESENT
+@PRESENT
 def inspect(file: Path) -> None:
     """Print the workspace of FILE and how much it holds."""
-    with _opened(file) as held:
+    with opened(file) as held:
         click.echo(f"workspace: {held.workspace}")
         for what, count in held.counts().items():
             click.echo(f"{what}: {count:,}")
 
 
 @ledger.command()
-@_PRESENT
+@PRESENT
 @click.option(
     "--days",
     type=click.IntRange(min=1),
@@ -78,7 +78,7 @@ def inspect(file: Path) -> None:
 )
 def prune(file: Path, days: int) -> None:
     """Forget what Braze accepted long ago. It is sent again if the source sends it again."""
-    with _opened(file) as held:
+    with opened(file) as held:
         gone = held.prune(days)
     counts = (
         f"{gone['users']:,} users",
@@ -89,7 +89,7 @@ def prune(file: Path, days: int) -> None:
 
 
 @ledger.command("verify")
-@_PRESENT
+@PRESENT
 @CONFIG
 @click.option("--sample", type=click.IntRange(1), default=1_000, help="Number of users to compare. Default: 1,000.")
 @click.option("--forget-different", is_flag=True, help="Forget what differs, so that the next run sends it again.")
@@ -100,7 +100,7 @@ def compare(context: click.Context, file: Path, config: ConfigInput, sample: int
     operated = verify.operated(target.config["streams"])
     found: defaultdict[str, Counter[Verdict]] = defaultdict(Counter)
     users: Counter[bool] = Counter()
-    with _opened(file, target) as held:
+    with opened(file, target) as held:
         for external_id, present, verdicts in verify.verify(
             new_client(target.config), held, held.sample(sample), operated
         ):
@@ -135,7 +135,7 @@ def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[s
     target = target_of(config)
     users: Counter[bool] = Counter()
     entered = 0
-    with _opened(file, target) as held:
+    with opened(file, target) as held:
         if ids is not None and profiles is None:
             found = verify.read(new_client(target.config), filter(None, map(str.strip, ids)))
         elif profiles is not None and ids is None:
@@ -157,11 +157,18 @@ def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[s
 
 
 @ledger.command()
-@_PRESENT
-def recover(file: Path) -> None:
+@PRESENT
+@click.option(
+    "--allow-messages",
+    is_flag=True,
+    help="Let runs send messages, although people may receive them again that later runs than this copy have sent.",
+)
+def recover(file: Path, *, allow_messages: bool) -> None:
     """Make an older copy of the ledger usable by forgetting all attributes, which are then sent once more."""
-    with _opened(file) as held:
+    with opened(file) as held:
         held.recover()
+        if allow_messages:
+            held.sends.allow()
     click.echo("forgotten: all attributes; events, purchases and members of streams remain as in this copy")
 
 
@@ -176,7 +183,7 @@ def target_of(config: ConfigInput) -> TargetBraze:
 
 
 @contextmanager
-def _opened(file: Path, target: TargetBraze | None = None) -> Iterator[Ledger]:
+def opened(file: Path, target: TargetBraze | None = None) -> Iterator[Ledger]:
     """Open the ledger in a file. If a target is given, the ledger must belong to its workspace."""
     try:
         held = Ledger(file, None if target is None else base_url(target.config["endpoint"]))

@@ -373,13 +373,13 @@ def test_a_new_alias_waits_for_nothing_that_went_before() -> None:
     queues = UserQueues(0, BatchLimits(75), max_delay=300)
     record = Record("s", 1, 1, (), {}, {})
     queues.add(new_change("events", ("external_id", "c-1"), {"name": "a"}, [record]), 0)
-    found = queues.next_request(0, hurry=True)
+    found = queues.next_request(0, hurry=True, ended=True)
     assert found is not None
     queues.release(found[1], TRACK, 1)
     alias = ("user_alias", "anonymous_id", "a-1")
     queues.add(new_change("user_aliases", alias, {}, [record], INTRODUCE), 2)
     queues.add(new_change("events", alias, {"name": "a"}, [record]), 2)
-    found = queues.next_request(2, hurry=True)
+    found = queues.next_request(2, hurry=True, ended=True)
     assert found is not None
     assert found[0].endpoint is INTRODUCE
     queues.release(found[1], INTRODUCE, 3)
