@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from target_braze.braze.changes import Change
+    from target_braze.braze.changes import Change, Receipt
 
 
 class OutcomeRecord(Protocol):
@@ -26,8 +26,13 @@ class OutcomeRecord(Protocol):
     def doubt(self, changes: Iterable[Change]) -> None:
         """Record that it is unknown whether Braze received these changes."""
 
-    def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
-        """Record the outcome of changes."""
+    def settle(
+        self,
+        changes: Sequence[Change],
+        outcome: Literal["accepted", "rejected", "in doubt"],
+        receipt: Receipt | None = None,
+    ) -> None:
+        """Record the outcome of changes. `receipt` is for accepted messages that wait in Braze for their time."""
 
     def covered(self, position: int) -> None:
         """Record that a STATE was emitted that covers the records up to this position."""

@@ -20,6 +20,8 @@ from target_braze.reporting.dead_letters import DeadLetters
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from target_braze.braze.changes import Request
+    from target_braze.braze.client import Answer
     from target_braze.delivery.sender import Check
     from target_braze.reporting.dead_letters import Letters
 
@@ -97,3 +99,27 @@ def report_notes(settings: Mapping[str, Any], letters: Letters | None) -> Iterat
         yield f"All rejected records, each with its reason: {letters.place}"
     if settings["report_values"]:
         yield "This page may contain personal data: setting 'report_values' is true."
+
+
+def send(client: Client, request: Request, *, resend: bool) -> Answer:
+    """Send a request and return Braze's answer, without the API key.
+
+    Args:
+        client: API client.
+        request: See above.
+        resend: Whether to retry when the outcome is unknown.
+
+    Raises:
+        BrazeError: The request failed.
+    """
+    endpoint = request.endpoint
+    answer = client.request(
+        endpoint.method,
+        endpoint.path,
+        pool=endpoint.pool,
+        body=request.body(),
+        resend=resend,
+        check=lambda answer: endpoint.rejected(request.changes, answer),
+        not_now=lambda: endpoint.not_now,
+    )
+    return client.redacted(answer)  # its `errors` become the reasons of rejections

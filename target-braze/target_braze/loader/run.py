@@ -282,18 +282,8 @@ class Loader:
     # Called by delivery, from its threads.
 
     def _send(self, request: Request, resend: bool) -> Answer:  # noqa: FBT001
-        endpoint = request.endpoint
         self._summary.sending(request)
-        answer = self._client.request(
-            endpoint.method,
-            endpoint.path,
-            pool=endpoint.pool,
-            body=request.body(),
-            resend=resend,
-            check=lambda answer: endpoint.rejected(request.changes, answer),
-            not_now=lambda: endpoint.not_now,
-        )
-        return self._client.redacted(answer)  # its `errors` become the reasons of rejections
+        return parts.send(self._client, request, resend=resend)
 
     def _pretend(self, request: Request, _resend: bool) -> Answer:  # noqa: FBT001
         self._summary.sending(request)
@@ -361,11 +351,10 @@ class Loader:
             context.defaults.guard.check()
         self._progress.input_ended()
         context.delivery.finish(ended=ended)
-        if not ended:
-            return
-        if context.ledger is not None:
+        if ended and context.ledger is not None:
             context.ledger.completed()
-        self._entries.check()
+        if ended:
+            self._entries.check()
 
     def _abort(self, context: Context, reason: BaseException) -> None:
         """Send nothing more. If `reason` is only a stop or an interruption, raise the failure of delivery instead."""

@@ -21,7 +21,7 @@ from target_braze.outcome_log.grouped_sync import FencedError, GroupedSync
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from target_braze.braze.changes import Change
+    from target_braze.braze.changes import Change, Receipt
     from target_braze.outcome_log.entries import Earlier
     from target_braze.outcome_log.storage import Folder
 
@@ -134,8 +134,14 @@ class Attempt:
     def doubt(self, changes: Iterable[Change]) -> None:
         """Do nothing: changes whose outcome is unknown stay under way in the log."""
 
-    def settle(self, changes: Sequence[Change], outcome: Literal["accepted", "rejected", "in doubt"]) -> None:
+    def settle(
+        self,
+        changes: Sequence[Change],
+        outcome: Literal["accepted", "rejected", "in doubt"],
+        receipt: Receipt | None = None,
+    ) -> None:
         """Log the outcome of changes."""
+        del receipt
         settled = b"".join(change.logged for change in changes)
         if not settled:
             return
