@@ -194,8 +194,10 @@ class Attempt:
         Raises:
             OutcomeLogError: The log cannot be written.
         """
-        self._file.add(Entry(summary=msgspec.Raw(encode(self._summary()))).line())
-        self._file.close()
+        try:
+            self._file.add(Entry(summary=msgspec.Raw(encode(self._summary()))).line())
+        finally:
+            self._file.close()
 
     def _reopen(self, change: Change, *, logged: bytes, unlogged: bytes) -> None:
         with self._lock:

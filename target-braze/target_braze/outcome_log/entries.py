@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 
+from target_braze.encode import decode
 from target_braze.outcome_log.storage import OutcomeLogError
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def identity(change: Change, key: Sequence[Any], place: int) -> bytes:
     text = [change.records[0].stream, change.payload_key, place]
     has_key = bool(key) and None not in key
     first = blake2b(_SORTED([*text, key]), digest_size=_KEY_BYTES).digest() if has_key else _NO_KEY
-    content = _SORTED([*text, change.user, change.fields])
+    # By the JSON if it is known, since the fast path has only that.
+    fields = change.fields if change.encoded is None else decode(change.encoded)
+    content = _SORTED([*text, change.user, fields])
     return first + blake2b(content, digest_size=_BYTES - _KEY_BYTES).digest()
 
 
