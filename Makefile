@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench bench-growth bench-tap bench-target bench-ledger bench-currents lint format generate docs audit dist release-check sync-shared \
+.PHONY: help demo test soak bench bench-growth bench-tap bench-target bench-ledger bench-outcome-log bench-currents lint format generate docs audit dist release-check sync-shared \
 	constraints clean
 .DELETE_ON_ERROR:
 
@@ -41,6 +41,9 @@ bench-target: $(READY) ## How fast the target delivers a million records; more w
 
 bench-ledger: $(READY) ## How large and how fast the ledger is with half a million users; more with ARGS='--help'
 	@$(BIN)/python -m bench.ledger $(ARGS)
+
+bench-outcome-log: $(READY) ## What the outcome log and the ledger cost an event; more with ARGS='--help'
+	@$(BIN)/python -m bench.outcome_log $(ARGS)
 
 bench-currents: $(READY) ## How fast the tap reads 5 million events of Currents; more with ARGS='--help'
 	@$(BIN)/python -m bench.currents $(ARGS)

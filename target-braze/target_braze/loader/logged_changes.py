@@ -60,8 +60,13 @@ class LoggedChanges:
             self._attempt.earlier(change, key, place) if self._is_logged(change) else "unknown"
             for place, change in enumerate(changes)
         ]
-        if self._context.holds and (doubts := [why for one in earlier if (why := _DOUBTS.get(one))]):
-            self._context.reject(source, Rejection(doubts[0], in_doubt=True))
+        doubts = (
+            why
+            for change, one in zip(changes, earlier, strict=True)
+            if (why := _DOUBTS.get(one)) and (self._context.holds or change.endpoint.holds)
+        )
+        if doubt := next(doubts, None):
+            self._context.reject(source, Rejection(doubt, in_doubt=True))
             return []
         new = []
         for change, outcome in zip(changes, earlier, strict=True):
@@ -76,5 +81,7 @@ class LoggedChanges:
         return new
 
     def _is_logged(self, change: Change) -> bool:
-        # An endpoint that holds shows what Braze did, and the stream has already compared the change with that.
-        return self._is_operated or not (change.repeatable or change.endpoint.holds)
+        if change.semantics.counted or self._is_operated:
+            return True
+        # An endpoint that holds other changes shows what Braze did, and the stream has compared the change with that.
+        return not (change.repeatable or change.endpoint.holds)

@@ -67,6 +67,12 @@ class LoaderStream:
                 "it does not know to whom later runs have sent. If they have sent nothing, or people may receive it "
                 "twice, run `target-braze ledger recover --allow-messages` on it"
             )
+        limits = [setting for setting in entry if setting.startswith("max_")]
+        if limits and context.attempt is not None and not context.attempt.is_whole:
+            raise MappingError(
+                f"stream '{name}': '{limits[0]}' limits a whole run, but each task knows only its own partition; write "
+                "the stream in a run of one partition"
+            )
         self.counts = context.summary.streams[name]
         context.summary.kinds[name] = self._mapping.to
         context.summary.identifier_rules[name] += self._mapping.identifier_rules

@@ -42,6 +42,7 @@ class Attempt:
         name: Name of the attempt; the last one in alphabetical order is the newest.
         earlier: Log entries of earlier attempts.
         summary: Returns the summary of the attempt so far.
+        is_whole: The run has no other partition.
     """
 
     # The input of a task has no STATE, so nothing is read again that must be held back.
@@ -54,7 +55,10 @@ class Attempt:
         name: str,
         earlier: Iterable[Entry],
         summary: Callable[[], Mapping[str, Any]],
+        *,
+        is_whole: bool,
     ) -> None:
+        self.is_whole = is_whole
         self._folder = folder
         self._path = path
         self._name = name

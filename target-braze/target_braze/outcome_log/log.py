@@ -123,7 +123,7 @@ class Partition:
         if newest_claim(folder, path) != name:
             raise FencedError(f"outcome log: another attempt claimed partition {self.number} at the same time")
         earlier = (entry for one in folder.names(f"{path}/{ATTEMPTS}") for entry in entries_of(folder, path, one))
-        return Attempt(folder, path, name, earlier, summary)
+        return Attempt(folder, path, name, earlier, summary, is_whole=self.log.partitions == 1)
 
     def _check(self, folder: Folder, workspace: str) -> None:
         expected = _Run(_FORMAT, workspace, self.log.partitions)

@@ -6,14 +6,16 @@ import json
 import pickle
 import random
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pyarrow as pa
 import pytest
-from target_braze import BrazeError, Loader, OutcomeLog, OutcomeLogError, SettingsError
+from target_braze import BrazeError, Loader, MappingError, OutcomeLog, OutcomeLogError, SettingsError
 from target_braze.outcome_log.grouped_sync import FencedError
 
+from tests.target.support.messages import CAMPAIGN, received
 from tests.target.support.singer import INTEGER, TEXT, TIME, Run, the
 
 if TYPE_CHECKING:
@@ -192,6 +194,30 @@ def letters(outcomes: Outcomes) -> list[dict[str, Any]]:
     """Return the records in dead letters."""
     messages = [json.loads(line) for line in outcomes.dead_letters()]
     return [message["record"] for message in messages if message["type"] == "RECORD"]
+
+
+def test_limits_of_a_run_need_a_run_of_one_partition(config: dict[str, Any], log: OutcomeLog) -> None:
+    entry = {"to": "deletions", "user": [{"external_id": "customer_id"}], "allow_deletions": True, "max_deletions": 5}
+    config["streams"] = {"gone": entry}
+    for partitions in (2, None):
+        split = OutcomeLog(log.url, f"split {partitions}", partitions)
+        with pytest.raises(MappingError, match="'max_deletions' limits a whole run"):
+            load(config, split, orders(1), stream="gone")
+    assert load(config, log, orders(1), stream="gone")["sent"] == 1
+
+
+@pytest.mark.usefixtures("messages")
+def test_a_message_is_sent_once(config: dict[str, Any], log: OutcomeLog, sandbox: Sandbox) -> None:
+    entry = {"to": "campaign_triggers", "campaign": {"id": CAMPAIGN}, "user": [{"external_id": "customer_id"}]}
+    config["streams"] = {"orders": {**entry, "max_recipients": 100, "allow_duplicate_messages": True}}
+    sandbox.fault(path="/campaigns/trigger/send", do="drop_after", times=1)
+    assert load(config, log, orders(3))["in_doubt"] == 3
+    sandbox.clear_faults()
+    again = load(config, log, orders(4))
+    assert (again["in_doubt"], again["sent"]) == (3, 1)
+    again = load(config, log, orders(4))
+    assert (again["in_doubt"], again["unchanged"]) == (3, 1)
+    assert received(sandbox) == Counter(f"c-{n}" for n in range(4))
 
 
 def test_partitions_are_independent_and_merge(config: dict[str, Any], log: OutcomeLog, sandbox: Sandbox) -> None:
