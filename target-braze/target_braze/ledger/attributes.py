@@ -6,11 +6,11 @@ Most records repeat what was sent before. The hash of the whole object shows tha
 from __future__ import annotations
 
 import struct
-from hashlib import blake2b
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 import msgspec
+import xxhash
 
 from target_braze.braze.consent import CHOICES
 from target_braze.encode import encode
@@ -33,11 +33,15 @@ CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, hashes BLOB NOT NULL, 
 _HASH_BYTES: Final = 6
 # Attribute name as a number, and hash of its value. A user's entries may be followed by one hash without a number: of
 # the last object, if all of its values are still what Braze has.
-_ENTRY: Final = struct.Struct(f"<H{_HASH_BYTES}s")
+_ENTRY: Final = struct.Struct(f"2s{_HASH_BYTES}s")
+_NUMBER: Final = struct.Struct("<H")
 
 NOT_VALUES: Final = frozenset({"_merge_objects", "_update_existing_only", "braze_id", "external_id", "user_alias"})
 _IDENTIFIERS: Final = {kind: NOT_VALUES | {kind} for kind in DEFAULT}
-_SORTED: Final = msgspec.json.Encoder(order="sorted").encode
+# Equal values have equal JSON.
+_canonical: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
+_decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_hash: Final = xxhash.xxh3_64_digest
 
 
 class Attributes:
@@ -45,7 +49,8 @@ class Attributes:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._numbers: dict[str, int] = dict(db.execute("SELECT name, id FROM attributes"))
+        # As in entries.
+        self._numbers = {name: _NUMBER.pack(number) for name, number in db.execute("SELECT name, id FROM attributes")}
 
     def hashes(self, user: int) -> bytes | None:
         """Return a user's hashes as stored, or None."""
@@ -67,39 +72,36 @@ class Attributes:
             return False
         identifiers = _IDENTIFIERS[change.user[0]]
         known, number_of = _unpack(hashes), self._numbers.get
-        is_dated = change.chosen_at is not None
-        fields = {
-            name: value
-            for name, value in change.fields.items()
+        values = _values(change)
+        left = dict.fromkeys(
+            name
+            for name, value in values.items()
             if name in identifiers
-            or (accepted := known.get(number_of(name, -1))) is None
-            or accepted != digest(_dated(change, name, value) if is_dated else value)
-            or accumulates(value)
-        }
-        for name in absent:
-            if name not in identifiers and known.get(number_of(name, -1), _NULL) != _NULL:
-                fields.setdefault(name, None)
-        if fields != change.fields:
-            change.replace(fields)
-        return not identifiers.issuperset(fields)
+            or value is None
+            or (accepted := known.get(number_of(name, b""))) is None
+            or accepted != _hash(value)[:_HASH_BYTES]
+        )
+        unset = [
+            name
+            for name in absent
+            if name not in identifiers and name not in left and known.get(number_of(name, b""), _NULL) != _NULL
+        ]
+        if unset or len(left) < len(values):
+            change.replace({name: change.fields[name] for name in left} | dict.fromkeys(unset))
+        return bool(unset) or not identifiers.issuperset(left)
 
     def learn(self, change: Change, hashes: bytes | None) -> bytes:
         """Return a user's hashes after Braze has accepted the change."""
         known = _unpack(hashes)
         identifiers, numbers = _IDENTIFIERS[change.user[0]], self._numbers
-        for name, value in change.fields.items():
+        for name, value in _values(change).items():
             if name in identifiers:
                 continue
-            number = numbers.get(name)
-            if number is None:
-                number = self._number(name)
-            # No call of our own for an ordinary value: hashing values is most of what a new user costs.
-            if type(value) is dict and accumulates(value):
+            number = numbers.get(name) or self._number(name)
+            if value is None:
                 known.pop(number, None)
-            elif change.chosen_at is not None:
-                known[number] = digest(_dated(change, name, value))
             else:
-                known[number] = blake2b(_SORTED(value), digest_size=_HASH_BYTES).digest()
+                known[number] = _hash(value)[:_HASH_BYTES]
         return _pack(known) + (change.object_hash or b"")
 
     def write(self, users: Mapping[int, bytes], day: int) -> None:
@@ -115,15 +117,16 @@ class Attributes:
             known.pop(self._numbers[name], None)
         self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), user))
 
-    def _number(self, name: str) -> int:
-        number = self._numbers[name] = len(self._numbers)
+    def _number(self, name: str) -> bytes:
+        number = len(self._numbers)
+        self._numbers[name] = _NUMBER.pack(number)
         self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
-        return number
+        return self._numbers[name]
 
 
 def digest(value: object) -> bytes:
     """Return the hash that the ledger keeps of a value."""
-    return blake2b(_SORTED(value), digest_size=_HASH_BYTES).digest()
+    return _hash(_canonical(value))[:_HASH_BYTES]
 
 
 def object_hash(change: Change) -> bytes | None:
@@ -131,7 +134,7 @@ def object_hash(change: Change) -> bytes | None:
     if not change.repeatable:
         return None
     whole = change.encoded or encode(change.fields)
-    return blake2b(whole + encode(change.chosen_at) if change.chosen_at else whole, digest_size=_HASH_BYTES).digest()
+    return _hash(whole + encode(change.chosen_at) if change.chosen_at else whole)[:_HASH_BYTES]
 
 
 def _dated(change: Change, name: str, value: object) -> object:
@@ -142,14 +145,26 @@ def _dated(change: Change, name: str, value: object) -> object:
 _NULL: Final = digest(None)
 
 
+def _values(change: Change) -> Mapping[str, bytes | msgspec.Raw | None]:
+    """Return the canonical JSON of each field, or None for a value that adds to the stored one."""
+    encoded = change.encoded
+    # JSON for Braze is canonical except for the order of keys.
+    if encoded is not None and change.chosen_at is None and encoded.count(b"{") == 1:
+        return _decode_parts(encoded)
+    return {
+        name: None if type(value) is dict and accumulates(value) else _canonical(_dated(change, name, value))
+        for name, value in change.fields.items()
+    }
+
+
 def _end(hashes: bytes) -> int:
     """Return where the entries end."""
     return len(hashes) - len(hashes) % _ENTRY.size
 
 
-def _pack(known: Mapping[int, bytes]) -> bytes:
-    return struct.pack("<" + f"H{_HASH_BYTES}s" * len(known), *chain.from_iterable(known.items()))
+def _pack(known: Mapping[bytes, bytes]) -> bytes:
+    return b"".join(chain.from_iterable(known.items()))
 
 
-def _unpack(hashes: bytes | None) -> dict[int, bytes]:
+def _unpack(hashes: bytes | None) -> dict[bytes, bytes]:
     return {} if hashes is None else dict(_ENTRY.iter_unpack(hashes[: _end(hashes)]))

@@ -2,7 +2,8 @@
 
 Before a change to a user's attributes is sent, the file marks the user as asked. If the run crashes before the answer,
 the next one finds the mark and forgets what it knew of the user. Each write waits for the disk, so a write also marks
-users whose changes still wait. A crash then makes the next run send more values that Braze has, never fewer.
+users whose changes still wait. A crash then makes the next run send more values that Braze has, never fewer. A user
+without a row needs no mark, because the next run knows nothing of it either.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class UnsettledUsers(dict["User", Unsettled]):
             if unsettled is None:
                 unsettled = self[user] = Unsettled(row_number(user))
             unsettled.changes += 1
-            if marks and not unsettled.is_marked:
+            if marks and not (unsettled.is_marked or unsettled.is_new):
                 self._unmarked[user] = None
 
     def number(self, user: User) -> int:
@@ -70,13 +71,12 @@ class UnsettledUsers(dict["User", Unsettled]):
         return row_number(user) if unsettled is None else unsettled.number
 
     def are_marked(self, users: Iterable[User]) -> bool:
-        """Return whether the file has the marks of all these users."""
-        found = map(self.get, users)
-        return all(unsettled is not None and unsettled.is_marked for unsettled in found)
+        """Return whether the file has the marks of all these users that need one."""
+        return not any(map(self._needs_mark, users))
 
     def mark(self, users: Iterable[User]) -> None:
         """Mark users, and others that wait."""
-        together = dict.fromkeys([*users, *islice(self._unmarked, _AHEAD)])
+        together = dict.fromkeys([*filter(self._needs_mark, users), *islice(self._unmarked, _AHEAD)])
         rows = [(self.number(user),) for user in together]
         self._db.executemany("INSERT OR IGNORE INTO asked VALUES (?)", rows)
         for user in together:
@@ -92,10 +92,15 @@ class UnsettledUsers(dict["User", Unsettled]):
 
     def unmark(self, users: Iterable[User]) -> None:
         """Remove the marks of users whose changes settled or were not sent."""
-        self._db.executemany("DELETE FROM asked WHERE id = ?", [(self.number(user),) for user in users])
+        rows = []
         for user in users:
-            if (unsettled := self.get(user)) is not None:
+            unsettled = self.get(user)
+            if unsettled is not None:
+                if not unsettled.is_marked:
+                    continue
                 unsettled.is_marked = unsettled.is_sent = False
+            rows.append((self.number(user),))
+        self._db.executemany("DELETE FROM asked WHERE id = ?", rows)
 
     def unmark_unsent(self) -> None:
         """Remove the marks of users whose changes were not sent."""
@@ -107,10 +112,16 @@ class UnsettledUsers(dict["User", Unsettled]):
         for user in change.users:
             if (unsettled := self.get(user)) is not None:
                 unsettled.changes -= len(change.records)
-                unsettled.is_new = False
                 if unsettled.changes <= 0:
                     del self[user]
                     self._unmarked.pop(user, None)
+                elif unsettled.is_new:
+                    unsettled.is_new = False
+                    self._unmarked[user] = None
+
+    def _needs_mark(self, user: User) -> bool:
+        unsettled = self.get(user)
+        return unsettled is None or not (unsettled.is_marked or unsettled.is_new)
 
 
 def changes_attributes(change: Change) -> bool:

@@ -124,7 +124,7 @@ def test_a_format_of_another_version_is_refused(run_target: RunTarget, ledger: P
         said = run_target(plan("gold"), ledger_path=str(ledger), expect=1).errors[0]
     else:
         said = run_cli(["ledger", command, str(ledger)]).stderr
-    assert "has format 99, but this version of target-braze reads format 3" in said
+    assert "has format 99, but this version of target-braze reads format 4" in said
 
 
 def test_a_database_of_something_else_is_left_alone(run_target: RunTarget, ledger: Path) -> None:

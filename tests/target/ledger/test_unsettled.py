@@ -31,7 +31,9 @@ def marked(ledger: Ledger, *changes: Change) -> list[bool]:
     return [row_number(one.user) in ids for one in changes]
 
 
-def waiting(ledger: Ledger, *users: str) -> list[Change]:
+def waiting(ledger: Ledger, *users: str, known: bool = True) -> list[Change]:
+    if known:
+        ledger.learn([change(0, user) for user in users])
     changes = [change(position, user) for position, user in enumerate(users, 1)]
     assert all(map(ledger.news, changes))
     return changes
@@ -49,13 +51,44 @@ def test_one_write_marks_users_who_wait_as_well(ledger: Ledger, monkeypatch: pyt
     assert marked(ledger, *changes) == [True] * 5
 
 
-def test_a_user_with_another_change_is_marked_again(ledger: Ledger) -> None:
-    first, second, _ = waiting(ledger, "a", "a", "b")
+@pytest.mark.parametrize("known", [True, False])
+def test_a_user_with_another_change_is_marked_again(ledger: Ledger, *, known: bool) -> None:
+    first, second, _ = waiting(ledger, "a", "a", "b", known=known)
     ledger.under_way([first])
+    assert marked(ledger, first) == [known]
     ledger.settle([first], "accepted")
     assert marked(ledger, second) == [False]
     ledger.under_way([second])
     assert marked(ledger, second) == [True]
+
+
+def test_a_user_whom_the_file_does_not_have_needs_no_mark(ledger: Ledger) -> None:
+    changes = waiting(ledger, "a", "b", known=False)
+    ledger.under_way(changes)
+    assert marked(ledger, *changes) == [False, False]
+    # Users of other kinds of changes may be in the file.
+    deletion = change(3, "c", "external_ids")
+    assert ledger.news(deletion)
+    ledger.under_way([deletion])
+    assert marked(ledger, deletion) == [True]
+
+
+def test_a_crash_before_the_answer_leaves_nothing_known_of_a_new_user(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(path, "x")
+    first, second = waiting(ledger, "a", "a", known=False)
+    ledger.under_way([first])
+    ledger._db.close()
+    ledger = Ledger(path)
+    assert not ledger.accepted(first.user)
+    first, second = waiting(ledger, "a", "a", known=False)
+    ledger.under_way([first])
+    ledger.settle([first], "accepted")
+    ledger.under_way([second])
+    ledger._db.close()
+    ledger = Ledger(path)
+    assert not ledger.accepted(first.user)
+    ledger.close()
 
 
 def test_a_change_that_did_not_reach_braze_is_marked_again(ledger: Ledger) -> None:
