@@ -7,6 +7,7 @@ import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -93,7 +94,8 @@ class _LocalFolder:
 
     def create(self, path: str, content: bytes) -> None:
         final = self._root / path
-        written = final.with_name(f"{final.name}.{os.getpid()}.tmp")
+        # Tasks may be threads of one process.
+        written = final.with_name(f"{final.name}.{uuid4().hex}.tmp")
         try:
             final.parent.mkdir(parents=True, exist_ok=True)
             with _open(written) as file:

@@ -7,6 +7,7 @@ import pickle
 import random
 import re
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -243,6 +244,18 @@ def test_partitions_are_independent_and_merge(config: dict[str, Any], log: Outco
     )
     assert whole.merge(failed="the job was canceled").summary["error"] == "the job was canceled"
     assert numbers(sandbox) == [*range(30)]
+
+
+def test_tasks_can_be_threads_of_one_process(config: dict[str, Any], log: OutcomeLog, sandbox: Sandbox) -> None:
+    split = OutcomeLog(log.url, "threads", partitions=8)
+
+    def task(number: int) -> int:
+        return int(load(config, split, orders(10, start=10 * number), partition=number)["sent"])
+
+    with ThreadPoolExecutor(8) as tasks:
+        assert [*tasks.map(task, range(8))] == [10] * 8
+    assert split.merge().summary["total"]["sent"] == 80
+    assert numbers(sandbox) == [*range(80)]
 
 
 def test_letters_of_all_attempts_are_merged_once_if_none_completed(
