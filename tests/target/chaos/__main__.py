@@ -14,7 +14,8 @@ from pathlib import Path
 
 from braze_sandbox.testing import Sandbox
 
-from tests.target.chaos.schedule import schedule
+from tests.target.chaos.messages import MessageSchedule, MessageTrial, message_schedule
+from tests.target.chaos.schedule import Schedule, schedule
 from tests.target.chaos.trial import Trial
 
 
@@ -27,10 +28,12 @@ def main() -> int:
         logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(threadName)s %(message)s")
     with Sandbox(seed="empty") as sandbox:
         if given.seed is None:
-            return _soak(sandbox, given.minutes)
+            return _soak(sandbox, given.minutes, messages=given.messages)
         failures = 0
         for _ in range(given.repeat):
-            problems = _one(sandbox, given.seed, processes=given.processes, tell=given.repeat == 1)
+            problems = _one(
+                sandbox, given.seed, processes=given.processes, messages=given.messages, tell=given.repeat == 1
+            )
             failures += bool(problems)
         print(f"{failures} of {given.repeat} times something did not hold")
         return int(failures > 0)
@@ -41,6 +44,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="how long to try new seeds (10)")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--processes", action="store_true", help="with --seed: its runs are processes, to be killed")
+    parser.add_argument("--messages", action="store_true", help="only streams that send messages")
     parser.add_argument(
         "--repeat",
         type=int,
@@ -51,7 +55,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _soak(sandbox: Sandbox, minutes: float) -> int:
+def _soak(sandbox: Sandbox, minutes: float, *, messages: bool) -> int:
     first = random.SystemRandom().randrange(10**9)
     until = time.monotonic() + 60 * minutes
     done: Counter[str] = Counter()
@@ -60,9 +64,10 @@ def _soak(sandbox: Sandbox, minutes: float) -> int:
         if time.monotonic() > until:
             break
         processes = seed % 4 == 0
-        if _one(sandbox, seed, processes=processes):
-            failed.append(f"--seed {seed}{' --processes' if processes else ''}")
-        done["killed" if processes else "in process"] += 1
+        sends = messages or seed % 5 == 0
+        if _one(sandbox, seed, processes=processes, messages=sends):
+            failed.append(f"--seed {seed}{' --processes' if processes else ''}{' --messages' if sends else ''}")
+        done[("killed" if processes else "in process") + (" with messages" if sends else "")] += 1
         _progress(done, failed, until)
     print(f"\n{done.total():,} schedules from seed {first} on, {len(failed)} in which something did not hold")
     for arguments in failed:
@@ -77,10 +82,16 @@ def _progress(done: Counter[str], failed: list[str], until: float) -> None:
         print(f"{text}; {len(failed)} failed; {left:.0f} s left", end="\r" if sys.stdout.isatty() else "\n", flush=True)
 
 
-def _one(sandbox: Sandbox, seed: int, *, processes: bool, tell: bool = False) -> list[str]:
-    given = schedule(seed, processes=processes)
+def _one(sandbox: Sandbox, seed: int, *, processes: bool, messages: bool, tell: bool = False) -> list[str]:
+    given: Schedule | MessageSchedule
+    trial: Trial | MessageTrial
     with tempfile.TemporaryDirectory() as folder:
-        trial = Trial(given, sandbox, Path(folder))
+        if messages:
+            given = message_schedule(seed, processes=processes)
+            trial = MessageTrial(given, sandbox, Path(folder))
+        else:
+            given = schedule(seed, processes=processes)
+            trial = Trial(given, sandbox, Path(folder))
         problems = trial.run()
     if problems or tell:
         print(given, *trial.runs, *problems, sep="\n")

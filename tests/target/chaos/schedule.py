@@ -33,7 +33,7 @@ _POISONS: Final[tuple[dict[str, Any], ...]] = (
 )
 
 _STATUS: Final = {"do": "status"}
-_FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
+FAULTS: Final[dict[str, tuple[dict[str, Any], ...]]] = {
     # Nothing was applied, or the response reports it.
     "clear": (
         *({**_STATUS, "status": 429, "reset": reset} for reset in ("epoch", "seconds", "retry-after")),
@@ -75,13 +75,13 @@ _LIES: Final = (
     {"x-ratelimit-limit": "3000", "x-ratelimit-remaining": "2999", "x-ratelimit-reset": "900000000000"},
 )
 # What a schedule includes of these; a schedule without doubtful faults must be exact.
-_MIXTURES: Final = (
+MIXTURES: Final = (
     ("clear",),
     ("clear", "split", "fatal"),
     ("doubtful",),
     ("doubtful", "doubtful", "clear"),
     ("fatal and doubtful",),
-    tuple(_FAULTS),
+    tuple(FAULTS),
 )
 
 
@@ -197,7 +197,7 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
         ledger=ledger,
         rules=rules,
         kinds=kinds,
-        stops=_stops(chance, processes=processes),
+        stops=stops(chance, processes=processes),
         most=chance.choice([75, 75, 4]),
         limit=chance.choice([(3_000, 3.0), (3_000, 3.0), (12, 3.0)]),
         reset=chance.choice(["epoch", "seconds"]),
@@ -221,7 +221,8 @@ def _clocks(seed: int, rules: list[dict[str, Any]]) -> float:
     return chance.choice([0, 0, -30, 30, 86_400, -86_400])
 
 
-def _stops(chance: random.Random, *, processes: bool) -> list[Stop]:
+def stops(chance: random.Random, *, processes: bool) -> list[Stop]:
+    """Return how the runs of a schedule are cut off: only processes can be killed."""
     if not processes:
         return [] if chance.random() < 0.7 else [_stop(chance, signal.SIGTERM)]
     kinds = [signal.SIGKILL, signal.SIGKILL, signal.SIGTERM]
@@ -240,12 +241,12 @@ def _rules(chance: random.Random, *, poison: bool, splits: bool) -> tuple[list[d
     kinds = []
     if latency := chance.choice([0, 1, 2, 5]):
         rules.append({"do": "latency", "latency_ms": latency})
-    mixture = [kind for kind in chance.choice(_MIXTURES) if splits or kind != "split"]
+    mixture = [kind for kind in chance.choice(MIXTURES) if splits or kind != "split"]
     for _ in range(chance.choice([0, 1, 2, 4, 8])):
         kind = chance.choice(mixture)
         kinds.append(kind)
         times = 1 if "fatal" in kind else chance.choice([1, 1, 2, 4])
-        rules.append({**chance.choice(_FAULTS[kind]), "after": chance.randrange(25), "times": times})
+        rules.append({**chance.choice(FAULTS[kind]), "after": chance.randrange(25), "times": times})
     return [{"path": "/users/*", **rule} for rule in rules], kinds
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from braze_sandbox.testing import Sandbox
 
+from tests.target.chaos.messages import MessageTrial, message_schedule
 from tests.target.chaos.schedule import schedule
 from tests.target.chaos.trial import Trial
 
@@ -39,6 +40,25 @@ def test_all_holds_through_faults_and_signals(seed: int, served: Sandbox, tmp_pa
 @pytest.mark.parametrize("seed", range(24))
 def test_all_holds_though_processes_are_killed(seed: int, served: Sandbox, tmp_path: Path) -> None:
     _hold(seed, served, tmp_path, processes=True)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_nobody_receives_a_message_twice_through_faults_and_signals(seed: int, served: Sandbox, tmp_path: Path) -> None:
+    _send(seed, served, tmp_path, processes=False)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_nobody_receives_a_message_twice_though_processes_are_killed(
+    seed: int, served: Sandbox, tmp_path: Path
+) -> None:
+    _send(seed, served, tmp_path, processes=True)
+
+
+def _send(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:
+    given = message_schedule(seed, processes=processes)
+    problems = MessageTrial(given, sandbox, folder).run()
+    flags = f"--messages --seed {seed}{' --processes' if processes else ''}"
+    assert not problems, f"{given}\nagain: make soak ARGS='{flags}'"
 
 
 def _hold(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:

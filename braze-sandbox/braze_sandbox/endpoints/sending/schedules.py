@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from braze_sandbox.endpoints.sending.bodies import pool, schedule_time
-from braze_sandbox.endpoints.sending.send import check_campaign, check_canvas, check_message, dispatch, messages_of
+from braze_sandbox.endpoints.sending.send import (
+    check_campaign,
+    check_canvas,
+    check_message,
+    dispatch,
+    errors_of,
+    messages_of,
+)
 from braze_sandbox.model.messages import Schedule
 from braze_sandbox.request.bodies import bad, mentioned
 from braze_sandbox.request.endpoint import Call, Endpoint
@@ -36,7 +43,7 @@ def create(call: Call, source: Source) -> Answer:
     at = schedule_time(call, call.body.get("schedule"))
     made = Schedule(id=uuid4().hex, dispatch=dispatch(call, source), at=at)
     call.instance.workspace.schedules[made.id] = made
-    return success({"dispatch_id": made.dispatch.id, "schedule_id": made.id}, 201)
+    return success({"dispatch_id": made.dispatch.id, "schedule_id": made.id, **errors_of(call)}, 201)
 
 
 def _schedule(call: Call, source: Source) -> Schedule:

@@ -83,7 +83,7 @@ def check_canvas(call: Call) -> Canvas:
 
 def dispatch(call: Call, source: Source, body: dict[str, Any] | None = None) -> Dispatch:
     """Return the request's dispatch, with its own send id if it broadcasts a campaign (docs: errors)."""
-    body = dict(call.body if body is None else body)
+    body = _without_refused(call) if body is None else dict(body)
     if body.get("campaign_id") is not None:
         if body.get("broadcast") is True:
             body.setdefault("send_id", uuid4().hex[:24])
@@ -92,11 +92,31 @@ def dispatch(call: Call, source: Source, body: dict[str, Any] | None = None) -> 
     return Dispatch(id=uuid4().hex, source=source, body=body)
 
 
+def _without_refused(call: Call) -> dict[str, Any]:
+    """Return the body without the recipients that a fault rule refuses."""
+    body = dict(call.body)
+    if call.rejects and isinstance(body.get("recipients"), list):
+        body["recipients"] = [
+            one for index, one in enumerate(body["recipients"]) if ("recipients", index) not in call.rejects
+        ]
+    return body
+
+
+def errors_of(call: Call) -> dict[str, Any]:
+    """Return the `errors` of a response about the recipients that a fault rule refuses."""
+    found = [
+        {"type": why, "input_array": array, "index": index}
+        for (array, index), why in call.rejects.items()
+        if array == "recipients"
+    ]
+    return {"errors": found} if found else {}
+
+
 def send_now(call: Call, source: Source, notice: str = "") -> Answer:
     """Deliver a validated request now, or after the write lag."""
     made = dispatch(call, source)
     call.apply(Delivery(call.instance, made).run)
-    answer = {"dispatch_id": made.id} | ({"notice": notice} if notice else {})
+    answer: dict[str, Any] = {"dispatch_id": made.id} | ({"notice": notice} if notice else {}) | errors_of(call)
     if call.body.get("broadcast") is True and "send_id" in made.body:
         answer["send_id"] = made.body["send_id"]
     return success(answer, 201)

@@ -253,12 +253,14 @@ def test_a_refused_recipient_is_free_to_be_corrected(trigger: RunTarget, sandbox
 def test_an_error_that_names_a_recipient_is_about_that_one(
     trigger: RunTarget, sandbox: Sandbox, tmp_path: Path
 ) -> None:
-    errors = [{"input_array": "recipients", "index": 1, "type": "invalid recipient"}]
-    body = {"message": "success", "dispatch_id": "1", "errors": errors}
-    sandbox.fault(path="/campaigns/*", do="status", status=201, body=body, times=1)
+    errors = [{"input_array": "recipients", "contains": "o-2", "type": "invalid recipient"}]
+    sandbox.fault(path="/campaigns/*", do="partial_errors", errors=errors)
     run = trigger(orders(1, 2, 3))
     assert (run.summary["total"]["sent"], run.summary["total"]["rejected"]) == (2, 1)
     assert [one["record"]["order_id"] for one in letters(tmp_path)] == ["o-2"]
+    sandbox.clear_faults()
+    trigger((tmp_path / "dead.singer").read_bytes().rstrip(b"\n"))
+    assert received(sandbox) == {"c-1": 1, "c-2": 1, "c-3": 1}
 
 
 def test_an_error_that_names_nobody_puts_all_in_doubt(trigger: RunTarget, sandbox: Sandbox) -> None:
