@@ -111,6 +111,7 @@ _PER_MINUTE: Final = {
     "catalog_fields": 50,
     "catalog_items": 16_000,
     "cdi_sync": 20,
+    "send_ids": 100 / (24 * 60),
     "data_objects_bulk": 1_000,
     "data_objects_read": 50,
     "preference_center_writes": 10,

@@ -66,6 +66,7 @@ PERMISSIONS = {
     "campaigns.trigger.send",
     "canvas.trigger.send",
     "cdi.integration_sync",
+    "sends.id.create",
     "data_objects.read",
     "data_objects.bulk_upsert",
     "data_objects.user_relationships.bulk_upsert",

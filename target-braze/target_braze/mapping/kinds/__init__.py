@@ -32,6 +32,7 @@ from target_braze.mapping.kinds.workspace import (  # noqa: F401
     data_objects,
     email_templates,
     preference_centers,
+    sends,
     translations,
 )
 

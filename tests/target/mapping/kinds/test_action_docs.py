@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from braze_sandbox.model.objects import Catalog
+from braze_sandbox.model.workspace import Campaign
 from target_braze.singer.target import TargetBraze
 
 from tests.target.support.data_objects import add_accounts
@@ -31,6 +32,7 @@ NAMES = (
     "data-objects",
     "push-tokens",
     "ledger",
+    "send-ids",
 )
 PAGES = [(DOCS / f"{name}.md").read_text("utf-8") for name in NAMES]
 EXAMPLE = re.compile(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```")
@@ -43,6 +45,10 @@ def _dashboard(sandbox: Sandbox) -> None:
     add_accounts(sandbox)
     sandbox.workspace.apps["app-1"] = "iOS"
     now = sandbox.instance.clock.utc_now()
+    key = "6aa9ab4b-5a8c-4f39-8ea5-11a1e2d94f0c"
+    sandbox.workspace.campaigns[key] = Campaign(
+        id=key, name="API", created_at=now, updated_at=now, channels=[], messages={}, is_api_campaign=True
+    )
     fields = [{"name": "id", "type": "string"}, {"name": "rating", "type": "number"}]
     sandbox.workspace.catalogs["restaurants"] = Catalog(name="restaurants", updated_at=now, fields=fields)
 
@@ -64,6 +70,6 @@ def test_rows_become_the_requests_of_the_page(
 
 
 def test_all_mappings_are_settings(sandbox: Sandbox) -> None:
-    assert len(EXAMPLES) >= 16
+    assert len(EXAMPLES) >= 17
     for block in [block for page in PAGES for block in re.findall(r"```yaml\n([^`]*)```", page)]:
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **yaml.safe_load(block)})
