@@ -36,7 +36,14 @@ before the mapping.
 Each key below `streams.NAME`, and the kinds of Braze objects that take it. [Map your records](../mapping.md)
 explains them with examples.
 
-{target_tables.mapping()}""",
+{target_tables.mapping()}
+## Identifiers
+
+What may identify a user in each kind, as Braze's endpoints allow. `identifications` name the user to keep by external
+ID, and the user to identify by alias, email address or phone number. None of these endpoints takes a device ID; push
+tokens have one.
+
+{target_tables.identifiers()}""",
         "streams": f"""# Streams
 
 The API key needs the permission of each selected stream, and of the list it reads first: campaigns, Canvases, segments,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from target_braze.mapping import keys_of_kinds
+from target_braze.mapping.identifiers import DEFAULT
+from target_braze.mapping.kinds import KINDS
 from target_braze.settings.config import CONFIG
 from target_braze.settings.streams import STREAM
 
@@ -27,6 +29,16 @@ def mapping() -> str:
         of = [kind for kind, keys in kinds.items() if name.partition(".")[0] in keys]
         rows.append((f"`{name}`", "all" if len(of) == len(kinds) else ", ".join(of), description))
     return table(("key", "for", ""), rows)
+
+
+def identifiers() -> str:
+    """Return the table of the identifiers that each kind about users takes."""
+    rows = [
+        (f"`{to}`", *("yes" if one in kind.identifier_types else "" for one in DEFAULT))
+        for to, kind in KINDS.items()
+        if kind.identifier_types
+    ]
+    return table(("kind", *(f"`{name}`" for name in DEFAULT)), rows)
 
 
 def _described(properties: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
