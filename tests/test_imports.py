@@ -64,6 +64,7 @@ ROOMS: dict[str, list[str]] = {
     "target-braze/target_braze": [
         "__main__",
         "singer",
+        "processes",
         "erasure",
         "loader",
         "outcome_log",

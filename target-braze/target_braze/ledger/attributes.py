@@ -50,7 +50,7 @@ class Attributes:
     def __init__(self, db: Database) -> None:
         self._db = db
         # As in entries.
-        self._numbers = {name: _NUMBER.pack(number) for name, number in db.execute("SELECT name, id FROM attributes")}
+        self._numbers = _numbers(db)
 
     def hashes(self, user: int) -> bytes | None:
         """Return a user's hashes as stored, or None."""
@@ -118,10 +118,14 @@ class Attributes:
         self._db.execute("UPDATE users SET hashes = ? WHERE id = ?", (_pack(known), user))
 
     def _number(self, name: str) -> bytes:
-        number = len(self._numbers)
-        self._numbers[name] = _NUMBER.pack(number)
-        self._db.execute("INSERT INTO attributes VALUES (?, ?)", (number, name))
+        # Another process may have added names since.
+        self._db.execute("INSERT OR IGNORE INTO attributes SELECT coalesce(max(id) + 1, 0), ? FROM attributes", (name,))
+        self._numbers.update(_numbers(self._db))
         return self._numbers[name]
+
+
+def _numbers(db: Database) -> dict[str, bytes]:
+    return {name: _NUMBER.pack(number) for name, number in db.execute("SELECT name, id FROM attributes")}
 
 
 def digest(value: object) -> bytes:

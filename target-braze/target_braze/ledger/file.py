@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 _FORMAT: Final = "4"
 _SECONDS_A_DAY: Final = 86_400
+# A process that shares the file waits this long to write: longer than the disk ever takes for one transaction.
+_TURN_SECONDS: Final = 120.0
 _META: Final = "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;"
 
 
@@ -68,8 +70,10 @@ class Database(sqlite3.Connection):
             _explain(self.path, failure)
 
 
-def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Database, str]:
+def open_file(path: Path, workspace: str | None, synchronous: str, *, shared: bool = False) -> tuple[Database, str]:
     """Return the database and its workspace. If `workspace` is None, the file must exist and name its workspace.
+
+    No other process can use the file meanwhile, except those that open it `shared`; they take turns in writing.
 
     `synchronous` is SQLite's setting: with `full`, committed data survives a power failure; with `normal`, it survives
     only the end of this process (https://www.sqlite.org/pragma.html#pragma_synchronous).
@@ -82,12 +86,19 @@ def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Data
         with suppress(OSError):  # sqlite3.connect reports the error
             path.touch(mode=0o600)
     try:
-        db = sqlite3.connect(path, timeout=0, check_same_thread=False, isolation_level="IMMEDIATE", factory=Database)
+        db = sqlite3.connect(
+            path,
+            timeout=_TURN_SECONDS if shared else 0,
+            check_same_thread=False,
+            isolation_level="IMMEDIATE",
+            factory=Database,
+        )
     except sqlite3.DatabaseError as error:
         _explain(path, error)
     db.path, db.synchronous = path, synchronous
     try:
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        if not shared:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")
         # Check before writing anything, to leave another program's database unchanged.
         tables = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         if workspace is not None and not tables:
@@ -106,6 +117,30 @@ def open_file(path: Path, workspace: str | None, synchronous: str) -> tuple[Data
         db.close()
         raise
     return db, found
+
+
+class Claim:
+    """Keeps other runs of several processes away from a ledger, as long as this process lives or until it is released.
+
+    Processes that share the ledger's file cannot lock it, so the parent locks a database next to it, which stays empty.
+
+    Raises:
+        LedgerError: Another run has claimed the ledger.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(
+            path.with_name(f"{path.name}.claim"), timeout=0, check_same_thread=False, isolation_level=None
+        )
+        try:
+            self._db.execute("BEGIN EXCLUSIVE")
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            _explain(path, error)
+
+    def release(self) -> None:
+        """Let other runs use the ledger."""
+        self._db.close()
 
 
 def _workspace(db: Database, path: Path, tables: set[str], expected: str | None) -> str:

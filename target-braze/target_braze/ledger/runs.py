@@ -11,6 +11,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from typing_extensions import override
+
 from target_braze.ledger.file import LedgerError
 
 if TYPE_CHECKING:
@@ -113,3 +115,24 @@ class Runs:
             raise LedgerError(
                 f"{self._seal} cannot be read ({error}); delete it if the ledger {self._db.path} is its newest copy"
             ) from None
+
+
+class RunsElsewhere(Runs):
+    """Stands in for `Runs` in a process that shares the ledger with its parent, which tracks the run."""
+
+    def __init__(self, db: Database, beyond: int) -> None:
+        super().__init__(db)
+        self.beyond = beyond
+
+    @override
+    def sending(self, position: int) -> None:
+        """Do nothing."""
+
+    @override
+    def is_beyond(self, position: int) -> bool:
+        """Return False: the parent has recorded that changes up to this position may be sent."""
+        return False
+
+    @override
+    def write(self) -> None:
+        """Do nothing."""

@@ -23,7 +23,8 @@ class Sample:
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
         self._highest = math.inf
-        self._trim()
+        with db:
+            self._trim()
 
     def add(self, number: int, user: User) -> None:
         """Add the user if its number is low enough."""

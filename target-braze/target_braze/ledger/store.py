@@ -12,12 +12,8 @@ import sqlite3
 import threading
 from collections import defaultdict
 from contextlib import suppress
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-import msgspec
-
-from target_braze.encode import decode
 from target_braze.ledger.attributes import NOT_VALUES, Attributes, object_hash
 from target_braze.ledger.attributes import TABLES as ATTRIBUTES
 from target_braze.ledger.erasure import erase
@@ -25,14 +21,13 @@ from target_braze.ledger.file import LedgerError, open_file, today
 from target_braze.ledger.members import TABLES as MEMBERS
 from target_braze.ledger.members import Members
 from target_braze.ledger.runs import TABLE as RUN
-from target_braze.ledger.runs import Runs
+from target_braze.ledger.runs import Runs, RunsElsewhere
 from target_braze.ledger.sample import TABLE as SAMPLE
 from target_braze.ledger.sample import Sample
 from target_braze.ledger.sends import ACCEPTED, UNDER_WAY, Sends
 from target_braze.ledger.sends import TABLE as SENDS
 from target_braze.ledger.unsettled import TABLE as ASKED
 from target_braze.ledger.unsettled import Unsettled, UnsettledUsers, changes_attributes, row_number
-from target_braze.mapping.values.scalars import to_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -41,8 +36,6 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change, Receipt
     from target_braze.records import User
 
-
-_canonical: Final = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 
 _TABLES: Final = f"""
 CREATE TABLE IF NOT EXISTS sent (fingerprint BLOB PRIMARY KEY, outcome INTEGER NOT NULL, day INTEGER NOT NULL)
@@ -65,18 +58,30 @@ class Ledger:
 
     A file belongs to one `workspace`, because what one workspace accepted means nothing for another. If `workspace` is
     None, the file must exist and name its workspace.
+
+    Processes of one run can share the file if each user's changes go to the same one: the parent opens the ledger alone
+    to begin the run, and again with `shared`; the children open it with the parent's `stretch`.
     """
 
-    def __init__(self, path: Path, workspace: str | None = None, *, synchronous: str = "full") -> None:
+    def __init__(
+        self,
+        path: Path,
+        workspace: str | None = None,
+        *,
+        synchronous: str = "full",
+        shared: bool = False,
+        stretch: int | None = None,
+    ) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._db, self.workspace = open_file(path, workspace, synchronous)
+        self._db, self.workspace = open_file(path, workspace, synchronous, shared=shared or stretch is not None)
         try:
             with self._db:
                 for table in filter(str.strip, _TABLES.split(";")):
                     self._db.execute(table)
-                self._runs = Runs(self._db)
-            self._forget_asked()
+                self._runs = Runs(self._db) if stretch is None else RunsElsewhere(self._db, stretch)
+            if not shared and stretch is None:
+                self._forget_asked()
         except LedgerError:
             self._db.close()
             raise
@@ -106,6 +111,11 @@ class Ledger:
                 self._runs.begin()
                 self.sends.begin()
             self._runs.seal()
+
+    def dealing(self, position: int) -> None:
+        """Record that processes that share the file may send changes up to this position."""
+        with self._lock, self._db.unsynced():
+            self._runs.sending(position)
 
     def covered(self, position: int) -> None:
         """Record that a STATE was emitted that covers the records up to this position."""
@@ -358,34 +368,6 @@ class Ledger:
         with self._lock:
             row = self._db.execute("SELECT outcome FROM sent WHERE fingerprint = ?", (fingerprint,)).fetchone()
         return None if row is None else int(row[0])
-
-
-def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
-    """Return a hash that identifies an event, purchase or message, or None for a change that can be sent twice.
-
-    Two changes are the same if everything sent for them is equal and so is their stream's `key`: the values of its
-    columns, after stream maps and flattening. The key alone is not enough: it may be blank, made by a stream map, or
-    not unique. A message, however, is the same if its key and campaign are, because nobody may receive it twice.
-    `place` is the change's index among the changes of its record.
-    """
-    if not change.semantics.counted:
-        return None
-    stream = change.records[0].stream
-    if change.semantics.sends:
-        text = _canonical([stream, change.key, place, [*map(_spelled_alike, key)]])
-    else:
-        # By the JSON if it is known, since the fast path has only that.
-        fields = change.fields if change.encoded is None else decode(change.encoded)
-        text = _canonical([stream, change.payload_key, change.user, place, key, fields])
-    return blake2b(text, digest_size=16).digest()
-
-
-def _spelled_alike(value: object) -> object:
-    """Return the value of a key, with 17, 17.0 and "17" alike: a source that changes the type sends nobody again."""
-    try:
-        return to_id(value)
-    except ValueError:
-        return value
 
 
 def _users(changes: Iterable[Change]) -> list[User]:

@@ -29,12 +29,17 @@ class NotSentError(MappingError):
     """No more messages may be sent in this run. What came before the record is delivered, and no STATE covers it."""
 
 
+class ChildError(Exception):
+    """A process of the run ended although nothing had ended the run."""
+
+
 def shown(error: BaseException | None) -> str | None:
     """Return what ended a run as its report shows it, without values of records."""
     if error is None:
         return None
     if isinstance(error, RejectedRecordError):
         return "a record was rejected, and setting 'on_error' is fail"
-    if isinstance(error, (BrazeError, LedgerError, MappingError, OSError, OutcomeLogError, RejectedError)):
+    fixable = (BrazeError, ChildError, LedgerError, MappingError, OSError, OutcomeLogError, RejectedError)
+    if isinstance(error, fixable):
         return str(error)
     return str(getattr(error, "signal_name", type(error).__name__))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from target_braze.ledger.store import fingerprint
+from target_braze.ledger.fingerprints import fingerprint
 from target_braze.records import Rejection
 
 if TYPE_CHECKING:

@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Request
     from target_braze.braze.client import Answer
+    from target_braze.braze.windows import Window
     from target_braze.delivery.sender import Check
     from target_braze.reporting.dead_letters import Letters
 
 
-def new_client(settings: Mapping[str, Any]) -> Client:
-    """Return a client for the workspace in complete settings.
+def new_client(settings: Mapping[str, Any], windows: Callable[[str], Window] | None = None) -> Client:
+    """Return a client for the workspace in complete settings, with rate-limit windows of its own by default.
 
     Raises:
         BrazeError: The API key is not valid, or the proxy set in the environment is unusable.
@@ -38,6 +39,7 @@ def new_client(settings: Mapping[str, Any]) -> Client:
         connections=settings["concurrency"],
         reserve=settings["rate_limit_reserve"],
         timeout=settings["request_timeout"],
+        windows=windows,
     )
 
 

@@ -94,6 +94,10 @@ class DeliveryLog:
         found = dict(zip(COLUMNS, row, strict=True))
         self._lines.append(encode({"type": "RECORD", "stream": STREAM, "record": found}) + b"\n")
 
+    def extend(self, rows: list[bytes]) -> None:
+        """Add rows that are made already, to be written by `flush`."""
+        self._lines += rows
+
     def flush(self) -> None:
         """Write the rows that were added.
 

@@ -207,6 +207,17 @@ class Summary:
             if self._delivery_log is not None:
                 self._delivery_log.flush()
 
+    def add_rows(self, rows: list[bytes]) -> None:
+        """Write rows that another process of the run has made for the delivery log.
+
+        Raises:
+            OSError: They cannot be written.
+        """
+        if self._delivery_log is not None:
+            with self._lock:
+                self._delivery_log.extend(rows)
+                self._delivery_log.flush()
+
     def close_delivery_log(self) -> None:
         """Write the rows of records that were sent in part when the run ended, and close the log.
 

@@ -223,6 +223,17 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         maximum=256,
         default=16,
     ),
+    "processes": {
+        "type": ["integer", "string", "null"],
+        "pattern": "^([1-9][0-9]*|auto)$",
+        "minimum": 1,
+        "maximum": 64,
+        "title": "Processes",
+        "description": "Number of processes that map and deliver records, or auto for one per CPU, up to 4. Each takes "
+        "the changes of its share of the users. A run keeps to one process, and says so, if a stream's changes need an "
+        "order across users. A Loader always uses one.",
+        "default": 1,
+    },
     "dependency_delay": _setting(
         "number",
         "Delay between dependent changes",

@@ -49,7 +49,7 @@ class InputLines:
         return None
 
     def read(self, source: IO[bytes] | IO[str]) -> Iterator[list[bytes]]:
-        """Yield the lines of a file, as many at a time as are available. Stop early after an interruption."""
+        """Yield lines, without line feeds, as many at a time as are available. Stop early after an interruption."""
         try:
             descriptor = source.fileno() if _CAN_WAIT else None
         except (AttributeError, io.UnsupportedOperation):
@@ -62,7 +62,7 @@ class InputLines:
                 self._descriptor = None  # its number may soon be that of another file
             return
         while self.interruption is None and (line := source.readline()):
-            yield [line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line]
+            yield [(line.encode("utf-8", "surrogatepass") if isinstance(line, str) else line).removesuffix(b"\n")]
 
     def _of_descriptor(self, descriptor: int) -> Iterator[list[bytes]]:
         # Parts of a line longer than a chunk; joining them one by one would take quadratic time.

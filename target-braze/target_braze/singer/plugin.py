@@ -19,6 +19,7 @@ from target_braze.braze.client import BrazeError
 from target_braze.braze.hosts import EndpointError
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.ledger.file import LedgerError
+from target_braze.loader.errors import ChildError
 from target_braze.process import standard_streams
 from target_braze.process.signals import handle
 from target_braze.process.standard_streams import OutputError
@@ -36,6 +37,7 @@ _log = logging.getLogger("target-braze")
 # Errors that a user can fix: shown as one line, without a traceback.
 _USERS_ERRORS = (
     BrazeError,
+    ChildError,
     EndpointError,
     InvalidInputLine,
     LedgerError,

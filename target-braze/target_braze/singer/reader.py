@@ -42,6 +42,10 @@ class _State(msgspec.Struct):
 _decode_state: Final = msgspec.json.Decoder(_State).decode
 
 
+def _nothing() -> None:
+    """Do nothing."""
+
+
 class _NotJsonError(InvalidInputLine):
     """Strict decoders refuse the line."""
 
@@ -67,6 +71,8 @@ class MessageReader(GenericSingerReader[bytes]):
         super().__init__()
         self.line = b""
         self.reject_damaged: Callable[[dict[str, Any], str], None] | None = None
+        # Called whenever all lines that were available have been passed on.
+        self.passed_on: Callable[[], None] = _nothing
         self._lines = InputLines()
         # By the name of the stream as JSON, in both common encodings.
         self._fast_paths: dict[bytes, _FastPath] = {}
@@ -114,6 +120,7 @@ class MessageReader(GenericSingerReader[bytes]):
                     except RecursionError as error:
                         self._mended(line, error)
                     counts[kind] += 1
+            self.passed_on()
         if self._lines.interruption is not None:
             raise self._lines.interruption
         return Counter(counts)

@@ -13,10 +13,10 @@ from typing_extensions import override
 
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.loader.errors import RejectedRecordError
-from target_braze.loader.run import Loader
 from target_braze.process import terminal
 from target_braze.process.repeated_warnings import counted
 from target_braze.process.signals import Stopped, handle
+from target_braze.processes.run import ProcessLoader, new_loader
 from target_braze.reporting.dead_letter_file import FIELD
 from target_braze.settings.config import CONFIG
 from target_braze.singer import output
@@ -45,9 +45,11 @@ class TargetBraze(MessageTarget):
         super().__init__(**options)
         # Without the SDK's own settings, which apply before records reach the loader.
         settings = {name: value for name, value in self.config.items() if name in CONFIG["properties"]}
-        self.loader = Loader(
+        self.loader = new_loader(
             settings, failed=self._give_up, share_read=self.message_reader.share_read, live=terminal.is_free()
         )
+        if isinstance(self.loader, ProcessLoader):
+            self.message_reader.passed_on = self.loader.deal
         # Streams that have received a dead letter since their last SCHEMA.
         self._retried: set[str] = set()
 

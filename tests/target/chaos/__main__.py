@@ -31,9 +31,8 @@ def main() -> int:
             return _soak(sandbox, given.minutes, messages=given.messages)
         failures = 0
         for _ in range(given.repeat):
-            problems = _one(
-                sandbox, given.seed, processes=given.processes, messages=given.messages, tell=given.repeat == 1
-            )
+            flags = {name for name in ("processes", "dealt", "messages") if getattr(given, name)}
+            problems = _one(sandbox, given.seed, flags, tell=given.repeat == 1)
             failures += bool(problems)
         print(f"{failures} of {given.repeat} times something did not hold")
         return int(failures > 0)
@@ -44,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="how long to try new seeds (10)")
     parser.add_argument("--seed", type=int, help="only this one")
     parser.add_argument("--processes", action="store_true", help="with --seed: its runs are processes, to be killed")
+    parser.add_argument("--dealt", action="store_true", help="with --processes: they deal to further processes")
     parser.add_argument("--messages", action="store_true", help="only streams that send messages")
     parser.add_argument(
         "--repeat",
@@ -63,11 +63,14 @@ def _soak(sandbox: Sandbox, minutes: float, *, messages: bool) -> int:
     for seed in count(first):
         if time.monotonic() > until:
             break
-        processes = seed % 4 == 0
-        sends = messages or seed % 5 == 0
-        if _one(sandbox, seed, processes=processes, messages=sends):
-            failed.append(f"--seed {seed}{' --processes' if processes else ''}{' --messages' if sends else ''}")
-        done[("killed" if processes else "in process") + (" with messages" if sends else "")] += 1
+        flags = {"processes"} if seed % 4 < 2 else set()
+        if messages or seed % 5 == 0:
+            flags.add("messages")
+        elif seed % 4 == 1:
+            flags.add("dealt")
+        if _one(sandbox, seed, flags):
+            failed.append(" ".join([f"--seed {seed}", *(f"--{name}" for name in sorted(flags))]))
+        done[" ".join(sorted(flags)) or "in process"] += 1
         _progress(done, failed, until)
     print(f"\n{done.total():,} schedules from seed {first} on, {len(failed)} in which something did not hold")
     for arguments in failed:
@@ -82,15 +85,16 @@ def _progress(done: Counter[str], failed: list[str], until: float) -> None:
         print(f"{text}; {len(failed)} failed; {left:.0f} s left", end="\r" if sys.stdout.isatty() else "\n", flush=True)
 
 
-def _one(sandbox: Sandbox, seed: int, *, processes: bool, messages: bool, tell: bool = False) -> list[str]:
+def _one(sandbox: Sandbox, seed: int, flags: set[str], *, tell: bool = False) -> list[str]:
+    processes = "processes" in flags
     given: Schedule | MessageSchedule
     trial: Trial | MessageTrial
     with tempfile.TemporaryDirectory() as folder:
-        if messages:
+        if "messages" in flags:
             given = message_schedule(seed, processes=processes)
             trial = MessageTrial(given, sandbox, Path(folder))
         else:
-            given = schedule(seed, processes=processes)
+            given = schedule(seed, processes=processes, dealt="dealt" in flags)
             trial = Trial(given, sandbox, Path(folder))
         problems = trial.run()
     if problems or tell:

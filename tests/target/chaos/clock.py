@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from contextlib import ExitStack, contextmanager
+from multiprocessing import connection
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
@@ -45,6 +46,10 @@ class _SimpleQueue(queue.SimpleQueue[Any]):
         return super().get(block, _scaled(timeout))
 
 
+def _wait(ready: Any, timeout: float | None = None) -> Any:
+    return connection.wait(ready, _scaled(timeout))
+
+
 def _time(skew: float) -> SimpleNamespace:
     return SimpleNamespace(time=lambda: time.time() * PACE + skew, monotonic=lambda: time.monotonic() * PACE)
 
@@ -53,6 +58,7 @@ def _time(skew: float) -> SimpleNamespace:
 _STAND_INS: dict[str, tuple[object, object]] = {
     "threading": (threading, SimpleNamespace(**{**vars(threading), "Event": _Event, "Condition": _Condition})),
     "SimpleQueue": (queue.SimpleQueue, _SimpleQueue),
+    "wait": (connection.wait, _wait),
 }
 
 

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -20,11 +20,13 @@ from unittest import mock
 
 from braze_sandbox.state.faults import Fault
 from target_braze.braze.client import BrazeError
+from target_braze.loader.errors import ChildError
 from target_braze.process.signals import handle
 from target_braze.records import MappingError
 from target_braze.singer.target import TargetBraze
 
 from tests.target.chaos.clock import hurried
+from tests.target.chaos.forks import children_of, forked, lives
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -119,12 +121,22 @@ class Runner:
         # Otherwise joblib, which comes with the SDK, uses semaphores and warns about those of killed processes.
         with mock.patch.dict(os.environ, JOBLIB_MULTIPROCESSING="0"):
             process.start()
-        with self._stopping(stop, lambda number: process.kill() if number == signal.SIGKILL else process.terminate()):
+        children: set[int] = set()
+
+        def send(number: signal.Signals) -> None:
+            children.update(children_of(process.pid))
+            aims = sorted(children) if stop is not None and stop.of_child else []
+            with suppress(ProcessLookupError):
+                os.kill(aims[stop.request % len(aims)] if stop is not None and aims else process.pid or 0, number)
+
+        with self._stopping(stop, send):
             process.join(STUCK / 2)
         if process.exitcode is None:
             process.kill()
             process.join()
             self.problems.append("a run got stuck")
+        while any(map(lives, children)):
+            time.sleep(0.002)
         states = [json.loads(line)["upto"] for line in out.read_text().splitlines()]
         if states:
             seen: list[int] = []
@@ -202,7 +214,7 @@ def _run(
         target.run(cast("IO[str]", _Source(source)))
     except SystemExit as exit_:
         return int(cast("int", exit_.code))
-    except (BrazeError, MappingError) as error:
+    except (BrazeError, ChildError, MappingError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     except BaseException:  # noqa: BLE001 - whatever it is, it is a finding
@@ -217,6 +229,6 @@ def _child(  # noqa: PLR0917
     """Run in a separate process."""
     with open(out, "w") as output, open(err, "w", buffering=1) as errors, hurried(skew, span):  # noqa: PTH123
         faulthandler.dump_traceback_later(STUCK / 3, file=errors)
-        with redirect_stdout(output), redirect_stderr(errors):
+        with redirect_stdout(output), redirect_stderr(errors), forked():
             code = _run(config, source, lambda target: handle(target.stop))
     sys.exit(code)

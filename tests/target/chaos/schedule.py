@@ -87,12 +87,16 @@ MIXTURES: Final = (
 
 @dataclass(frozen=True)
 class Stop:
-    """How a run is cut off: `delay_ms` after request number `request` is applied, or `lost` before that."""
+    """How a run is cut off: `delay_ms` after request number `request` is applied, or `lost` before that.
+
+    `of_child` cuts off one of the processes that deliver, instead of the one that deals.
+    """
 
     signal: signal.Signals
     request: int
     delay_ms: int = 0
     lost: bool = False
+    of_child: bool = False
 
 
 @dataclass
@@ -101,6 +105,8 @@ class Schedule:
 
     seed: int
     processes: bool
+    # Number of processes that the target deals records to.
+    dealt: int
     settings: dict[str, Any]
     ledger: bool
     # Rules of the sandbox and their kinds.
@@ -161,7 +167,7 @@ class Schedule:
         users = {item.user for item in self.items}
         poisoned = sum(item.poisoned for item in self.items)
         described = [
-            f"seed {self.seed}{', runs are processes' if self.processes else ''}",
+            f"seed {self.seed}{', runs are processes' if self.processes else ''}, dealt to {self.dealt}",
             f"{len(self.items)} records of {len(users)} users, {poisoned} of them poisoned",
             f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
             f"at most {self.most} objects; rate limit {self.limit}, resets as {self.reset}; skew {self.skew}",
@@ -172,8 +178,11 @@ class Schedule:
         return "\n".join(described)
 
 
-def schedule(seed: int, *, processes: bool = False) -> Schedule:
-    """Return a seed's schedule; with `processes`, its runs are separate processes, which can be killed."""
+def schedule(seed: int, *, processes: bool = False, dealt: bool = False) -> Schedule:
+    """Return a seed's schedule; with `processes`, its runs are separate processes, which can be killed.
+
+    If `dealt`, the target deals its records to further processes, which can be killed too.
+    """
     chance = random.Random(seed)
     poison = chance.random() < 0.4
     ledger = chance.random() < 0.5
@@ -183,6 +192,7 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
     found = Schedule(
         seed=seed,
         processes=processes,
+        dealt=1,
         settings={
             "max_objects_per_request": chance.choice([1, 2, 3, 5, 10, 25]),
             "track_endpoint": chance.choice(["track", "track", "track", "bulk"]),
@@ -209,7 +219,18 @@ def schedule(seed: int, *, processes: bool = False) -> Schedule:
         again=ledger and chance.random() < 0.5,
     )
     _write(chance, found, poison=poison)
+    if dealt:
+        _deal(random.Random(f"dealt {seed}"), found)
     return found
+
+
+def _deal(chance: random.Random, found: Schedule) -> None:
+    """Deal the records to processes, and cut off some of these. Leaves all else unchanged."""
+    found.dealt = chance.choice([2, 2, 3, 5])
+    found.settings |= {"processes": found.dealt, "concurrency": max(found.dealt, found.settings["concurrency"])}
+    found.stops = [
+        replace(stop, of_child=stop.signal == signal.SIGKILL and chance.random() < 0.6) for stop in found.stops
+    ]
 
 
 def _clocks(seed: int, rules: list[dict[str, Any]]) -> float:

@@ -6,6 +6,7 @@ faults.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,7 +18,6 @@ from tests.target.chaos.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,12 @@ def test_nobody_receives_a_message_twice_though_processes_are_killed(
     _send(seed, served, tmp_path, processes=True)
 
 
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="kills children, which are listed in /proc")
+@pytest.mark.parametrize("seed", range(24))
+def test_all_holds_though_processes_that_deliver_are_killed(seed: int, served: Sandbox, tmp_path: Path) -> None:
+    _hold(seed, served, tmp_path, processes=True, dealt=True)
+
+
 def _send(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:
     given = message_schedule(seed, processes=processes)
     problems = MessageTrial(given, sandbox, folder).run()
@@ -61,7 +67,8 @@ def _send(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None
     assert not problems, f"{given}\nagain: make soak ARGS='{flags}'"
 
 
-def _hold(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:
-    given = schedule(seed, processes=processes)
+def _hold(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool, dealt: bool = False) -> None:
+    given = schedule(seed, processes=processes, dealt=dealt)
     problems = Trial(given, sandbox, folder).run()
-    assert not problems, f"{given}\nagain: make soak ARGS='--seed {seed}{' --processes' if processes else ''}'"
+    arguments = f"--seed {seed}{' --processes' if processes else ''}{' --dealt' if dealt else ''}"
+    assert not problems, f"{given}\nagain: make soak ARGS='{arguments}'"

@@ -153,8 +153,8 @@ def test_a_full_disk_ends_the_run_and_holds_the_state_back(
 ) -> None:
     opened = ledger_file.open_file
 
-    def small(*given: Any) -> Any:
-        db, workspace = opened(*given)
+    def small(*given: Any, **sharing: Any) -> Any:
+        db, workspace = opened(*given, **sharing)
         db.execute("PRAGMA max_page_count = 20")
         return db, workspace
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from target_braze.encode import decode, encode, exact
 from target_braze.ledger.attributes import _values
-from target_braze.ledger.store import fingerprint
+from target_braze.ledger.fingerprints import fingerprint
 from target_braze.records import DELETED, MappingError, Record, RecordError
 
 from tests.target.mapping.kinds.test_action_properties import OPERANDS, OPERATORS, operand

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from typing_extensions import override
 
@@ -87,6 +87,9 @@ class StreamMapping(ABC):
     """Where its changes may go, and what it reads or creates before."""
     on_delete_actions: ClassVar[tuple[str, ...]]
     """Values of `on_delete`, which set what happens when the source deletes a record; the first is the default."""
+    dealing: ClassVar[Literal["by user", "together", "never"]] = "never"
+    """How setting `processes` may deal its records: by the user that each names, if that is the only one it changes;
+    all of them together, if it is not about users; or never, which keeps the whole run in one process."""
     payload_key: ClassVar[str]
     """For kinds sent to /users/track: the array of the request body that holds their changes."""
     requires: Catalog | DataObjectType | RelationshipType | None = None

@@ -96,6 +96,7 @@ class Attributes(StreamMapping, to="attributes"):
     semantics = (SEMANTICS,)
     endpoints = (*TRACKING, *deletions.ENDPOINTS.values())
     on_delete_actions = ("nothing", "unset", "flag", "unsubscribe", "delete_user")
+    dealing = "by user"
     payload_key = "attributes"
 
     @classmethod

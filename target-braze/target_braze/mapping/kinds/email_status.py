@@ -56,6 +56,7 @@ class EmailStatus(StateSetter, to="email_status"):
     semantics = tuple(SEMANTICS.values())
     endpoints = tuple(ENDPOINTS.values())
     on_delete_actions = ("nothing", "unsubscribe")
+    dealing = "by user"
 
     states = tuple(ENDPOINTS)
 

@@ -62,6 +62,7 @@ class Events(EventOrPurchase, to="events"):
     semantics = (SEMANTICS,)
     endpoints = TRACKING
     on_delete_actions = ("nothing",)
+    dealing = "by user"
     payload_key = "events"
 
     properties_bytes = limits.EVENT_PROPERTIES_BYTES

@@ -66,6 +66,7 @@ class Purchases(EventOrPurchase, to="purchases"):
     semantics = (SEMANTICS,)
     endpoints = TRACKING
     on_delete_actions = ("nothing",)
+    dealing = "by user"
     payload_key = "purchases"
 
     properties_bytes = limits.PURCHASE_PROPERTIES_BYTES

@@ -104,6 +104,7 @@ class Subscriptions(StateSetter, to="subscriptions"):
     semantics = (SEMANTICS,)
     endpoints = tuple(ENDPOINTS.values())
     on_delete_actions = ("nothing", "unsubscribe")
+    dealing = "by user"
 
     states = _STATES
 

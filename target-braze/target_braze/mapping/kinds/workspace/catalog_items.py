@@ -140,6 +140,7 @@ class CatalogItems(Action, to="catalog_items"):
     semantics = (SEMANTICS, PARTIAL_SEMANTICS)
     endpoints = (LIST, ITEMS, CREATE, ADD_FIELDS, *(_endpoint("{catalog_name}", method) for method in _PERMISSIONS))
     on_delete_actions = ("remove", "nothing")
+    dealing = "together"
 
     @classmethod
     @override

@@ -76,6 +76,7 @@ class ContentBlocks(NamedObject, to="content_blocks"):
     endpoints = (LIST, INFO, CREATE, UPDATE)
     # Braze's API deletes no Content Block.
     on_delete_actions = ("nothing",)
+    dealing = "together"
     object_type = CONTENT_BLOCK
     title = CONTENT_BLOCK.title
     fields: ClassVar[Mapping[str, ObjectField]] = {

@@ -66,6 +66,7 @@ class EmailTemplates(NamedObject, to="email_templates"):
     endpoints = (LIST, INFO, CREATE, UPDATE)
     # Braze's API deletes no template.
     on_delete_actions = ("nothing",)
+    dealing = "together"
     object_type = EMAIL_TEMPLATE
     title = EMAIL_TEMPLATE.title
     fields: ClassVar[Mapping[str, ObjectField]] = {

@@ -82,6 +82,7 @@ class PreferenceCenters(NamedObject, to="preference_centers"):
     endpoints = (LIST, INFO, CREATE, UPDATE)
     # Braze's API deletes no preference center.
     on_delete_actions = ("nothing",)
+    dealing = "together"
     object_type = PREFERENCE_CENTER
     title = PREFERENCE_CENTER.title
     fields: ClassVar[Mapping[str, ObjectField]] = {

@@ -98,6 +98,7 @@ class Translations(Action, to="translations"):
     endpoints = tuple(ENDPOINTS.values())
     # Braze's API deletes no translation.
     on_delete_actions = ("nothing",)
+    dealing = "together"
 
     @classmethod
     @override
