@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 # Resets in whole seconds, or relative to a `Date` in whole seconds, differ by this much from answer to answer.
 _SAME_RESET: Final = 2.0
+# In a new window, as many requests leave as may; seconds until the next one looks whether an answer has come, and after
+# which none is expected any more.
+_UNTIL_ANSWERED: Final = 0.05
+_UNANSWERED: Final = 10.0
 
 
 class Window(Protocol):
@@ -49,12 +53,14 @@ class LocalWindow:
         self._reserve = reserve
         self._share = share
         self._lock = threading.Lock()
-        self._remaining: int | None = None
+        # Left in this window, and when it ends. Requests that left in it, some of them not answered yet.
+        self._remaining = 0
         self._reset = 0.0
+        self._taken = 0
+        # When this window began, if no answer has said yet when it ends.
+        self._began: float | None = time.monotonic()
         self._learned = 0.0
         self._closed_until = 0.0
-        # Requests in this window, for `share`.
-        self._taken = 0
 
     def take(self) -> float:
         """See `Window`."""
@@ -62,16 +68,11 @@ class LocalWindow:
             now = time.monotonic()
             if now < self._closed_until:
                 return self._closed_until - now
-            if self.limit is None or self._remaining is None:
-                return 0.0
-            if now >= self._reset:
-                self._remaining, self._taken = self.limit, 0
-            reserved = self.limit * self._reserve
-            is_full = self._remaining <= reserved or (
-                self._share < 1 and self._taken >= max(1, int((self.limit - reserved) * self._share))
-            )
-            if is_full and now < self._reset:
-                return self._reset - now
+            if self.limit is not None:
+                if now >= (self._reset if self._began is None else self._began + _UNANSWERED):
+                    self._remaining, self._taken, self._began = self.limit, 0, now
+                if self._is_full(self.limit):
+                    return _UNTIL_ANSWERED if self._began is not None else self._reset - now
             self._remaining -= 1
             self._taken += 1
             return 0.0
@@ -87,18 +88,28 @@ class LocalWindow:
         now = time.monotonic()
         reset, remaining = now + seen.reset, min(seen.remaining, seen.limit)
         with self._lock:
-            if now < self._reset and self.limit is not None and seen.limit > self.limit:
+            if self._began is not None:
+                if self.limit is not None and now - age < self._began:
+                    return  # a late answer from an earlier window
+                # Requests in flight may not be in its count yet.
+                self._remaining, self._reset = min(remaining, seen.limit - self._taken), reset
+            elif (now < self._reset and self.limit is not None and seen.limit > self.limit) or (
+                reset < self._reset - _SAME_RESET and now - age < self._learned
+            ):
                 return
-            if reset < self._reset - _SAME_RESET and now - age < self._learned:
-                return  # a late answer from an earlier window
-            if self._remaining is None or now >= self._reset or abs(reset - self._reset) > _SAME_RESET:
+            elif now >= self._reset or abs(reset - self._reset) > _SAME_RESET:
                 self._remaining, self._reset, self._taken = remaining, reset, 0
             else:
                 # Answers arrive out of order, and this count already includes requests in flight that theirs does not.
                 self._remaining, self._reset = min(self._remaining, remaining), max(self._reset, reset)
-            self.limit, self._learned = seen.limit, now
+            self.limit, self._learned, self._began = seen.limit, now, None
 
     def close(self, seconds: float) -> None:
         """See `Window`."""
         with self._lock:
             self._closed_until = max(self._closed_until, time.monotonic() + seconds)
+
+    def _is_full(self, limit: int) -> bool:
+        reserved = limit * self._reserve
+        mine = limit - reserved if self._share >= 1 else max(1, int((limit - reserved) * self._share))
+        return self._remaining <= reserved or self._taken >= mine

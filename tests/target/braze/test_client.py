@@ -77,7 +77,7 @@ def headers(limit: int, remaining: int, reset: float) -> dict[str, str]:
     return {"x-ratelimit-limit": f"{limit}", "x-ratelimit-remaining": f"{remaining}", "x-ratelimit-reset": f"{reset}"}
 
 
-def learn(pool: Pool, limit: int, remaining: int, seconds: float, age: float = 1e9) -> None:
+def learn(pool: Pool, limit: int, remaining: int, seconds: float, age: float = 0.0) -> None:
     pool.window.learn(RateLimit(limit, remaining, seconds), age)
 
 
@@ -129,9 +129,33 @@ def test_answers_that_come_late_do_not_widen_the_window(pool: Pool, clock: Clock
     pool.enter()
     assert clock.now == start + 60
     learn(pool, 100, 99, start + 120 - clock.now)
-    learn(pool, 100, 0, start + 60 - clock.now)  # of the window that is over
+    learn(pool, 100, 0, start + 60 - clock.now, age=1)  # of the window that is over
     pool.enter()
     assert clock.now == start + 60
+
+
+def test_requests_that_no_answer_counts_yet_use_the_window(pool: Pool, clock: Clock) -> None:
+    """In the first window and in a new one, the first answer comes while others are in flight."""
+    # The last request of the first round is the first one of the second window.
+    for start, unanswered in ((clock.now, 50), (clock.now + 60, 49)):
+        for _ in range(unanswered):
+            assert pool.enter()
+        learn(pool, 100, 99, start + 60 - clock.now)
+        for _ in range(30):
+            assert pool.enter()
+        assert clock.now == start
+        assert pool.enter()
+        assert clock.now == start + 60
+
+
+def test_a_new_window_without_answers_admits_as_many_requests_again(pool: Pool, clock: Clock) -> None:
+    learn(pool, 100, 0, 60)
+    start = clock.now + 60
+    for _ in range(80):
+        pool.enter()
+    assert clock.now == start
+    pool.enter()
+    assert start < clock.now <= start + 11
 
 
 def test_what_others_use_of_the_window_counts(pool: Pool, clock: Clock) -> None:
