@@ -70,8 +70,7 @@ class RequestSender:
         """
         if self._check is not None:
             request, withheld = self._check(request)
-            for change, why in withheld:
-                self._conclude(change, why)
+            self._conclude(withheld)
             if not request:
                 return
         for part in (
@@ -88,8 +87,7 @@ class RequestSender:
             ids = {id(change) for change, _ in refused}
             request = Request.of(request.endpoint, (one for one in request if refused and id(one) not in ids))
         # Do this last, because it may end the run, and by now the other changes are in Braze.
-        for change, why in rejected:
-            self._conclude(change, why)
+        self._conclude(rejected)
 
     def _try(self, request: Request) -> list[tuple[Change, Rejection]]:
         """Settle all changes of the request, or return the ones that made Braze refuse all of it."""
@@ -171,8 +169,7 @@ class RequestSender:
             in_doubt=True,
             request=request.number,
         )
-        for change in counted:
-            self._conclude(change, why)
+        self._conclude([(change, why) for change in counted])
         self._deliver(Request.of(request.endpoint, (change for change in request if change.repeatable)))
 
     def _settle(
@@ -184,14 +181,16 @@ class RequestSender:
             self._ledger.settle(accepted, "accepted", receipt)
         self._accept(accepted, request.number)
         self._settled(accepted)
-        for change, why in rejected:
-            self._conclude(change, why)
+        self._conclude(rejected)
 
-    def _conclude(self, change: Change, why: Rejection) -> None:
+    def _conclude(self, rejected: Sequence[tuple[Change, Rejection]]) -> None:
+        # The ledger knows all of them before the first one, which may end the run.
         if self._ledger is not None:
-            self._ledger.settle([change], "in doubt" if why.in_doubt else "rejected")
-        self._reject(change, why)
-        self._settled([change])
+            for change, why in rejected:
+                self._ledger.settle([change], "in doubt" if why.in_doubt else "rejected")
+        for change, why in rejected:
+            self._reject(change, why)
+            self._settled([change])
 
 
 def _refusal(request: Request, text: str, status: int | None, errors: tuple[str, ...] = ()) -> Rejection:

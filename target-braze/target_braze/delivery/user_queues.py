@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Braze guarantees no order between requests. Seconds between two requests whose changes must keep their order and
 # cannot be merged.
 _APART: Final = 5.0
+# Number of endpoints whose last answer is remembered: only the latest ones can delay a change.
+_FORGOTTEN: Final = 100
 
 
 class UserQueue(msgspec.Struct, eq=False):
@@ -294,7 +296,10 @@ class UserQueues:
             del self._of[user]
         queue.users.clear()  # it may be in _delayed twice
         if queue.answered_by is not None:
+            self._forgotten.pop(queue.answered_by, None)
             self._forgotten[queue.answered_by] = queue.answered_at
+            if len(self._forgotten) > _FORGOTTEN:
+                del self._forgotten[next(iter(self._forgotten))]
 
     def _fill(self, endpoint: Endpoint, now: float) -> tuple[Request, list[UserQueue]]:
         request = Request(endpoint)
@@ -322,6 +327,9 @@ class UserQueues:
                 break  # the next change would make the request too large
         self._pending -= len(request)
         ready.since = now
+        if not ready.changes:
+            # Scheduled messages have an endpoint for each time.
+            del self._ready[endpoint]
         return request, taken
 
     def _send(self, queue: UserQueue, number: int) -> None:

@@ -16,7 +16,7 @@ from target_braze.settings.config import CONFIG
 from target_braze.settings.given import parsed, unknown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 
 class SettingsError(ValueError):
@@ -91,14 +91,7 @@ def mistakes(config: dict[str, Any], *, has_outcome_log: bool = False) -> list[s
         for name, entry in config["streams"].items()
         if entry.get("missing_columns") == "unset" and not config.get("ledger_path")
     ]
-    if not config.get("ledger_path"):
-        found += [
-            f"setting 'streams.{name}': {entry['to']} send messages, and without a ledger, people receive them again "
-            "if a run is repeated or records overlap. Set 'ledger_path', or accept that with "
-            f"'streams.{name}.allow_duplicate_messages'"
-            for name, entry in config["streams"].items()
-            if _sends(entry) and entry.get("allow_duplicate_messages") is not True
-        ]
+    found += _mistakes_of_messages(config)
     try:
         ZoneInfo(config["time_zone"])
     except (OSError, ValueError, KeyError):
@@ -110,9 +103,24 @@ def mistakes(config: dict[str, Any], *, has_outcome_log: bool = False) -> list[s
     return found
 
 
-def _sends(entry: Mapping[str, Any]) -> bool:
-    # No kind that sends messages is chosen by a stream's name.
-    return "to" in entry and any(semantics.sends for semantics in KINDS[entry["to"]].semantics)
+def _mistakes_of_messages(config: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line for each stream that sends messages, and could send them twice."""
+    for name, entry in config["streams"].items():
+        # No kind that sends messages is chosen by a stream's name.
+        sends = "to" in entry and any(semantics.sends for semantics in KINDS[entry["to"]].semantics)
+        if not sends or entry.get("allow_duplicate_messages") is True:
+            continue
+        accept = f"or accept that with 'streams.{name}.allow_duplicate_messages'"
+        if not config.get("ledger_path"):
+            yield (
+                f"setting 'streams.{name}': {entry['to']} send messages, and without a ledger, people receive them "
+                f"again if a run is repeated or records overlap. Set 'ledger_path', {accept}"
+            )
+        elif config["ledger_synchronous"] != "full":
+            yield (
+                f"setting 'ledger_synchronous': stream '{name}' sends messages, and with normal, people can receive "
+                f"them again after a power failure. Set full, {accept}"
+            )
 
 
 def numbers(schema: dict[str, Any]) -> dict[str, dict[str, Any]]:

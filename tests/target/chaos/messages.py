@@ -223,7 +223,9 @@ class MessageTrial(Runner):
         named: defaultdict[str, set[str]] = defaultdict(set)
         for request in self._sandbox.requests[before:]:
             body = request.body or {}
-            named[body.get("campaign_id", "")].update(one["trigger_properties"]["k"] for one in body["recipients"])
+            named[body.get("campaign_id", "")].update(
+                one["trigger_properties"]["k"] for one in body.get("recipients", [])
+            )
         for campaign, keys in named.items():
             if len(keys) > self._schedule.most:
                 self.problems.append(f"a run named {len(keys)} recipients of {campaign}")
@@ -243,7 +245,7 @@ class MessageTrial(Runner):
         found = Counter((one.campaign_id or "", one.properties["k"]) for one in list(workspace.messages))
         for schedule in list(workspace.schedules.values()):
             body = schedule.dispatch.body
-            found.update((body["campaign_id"], one["trigger_properties"]["k"]) for one in body["recipients"])
+            found.update((body["campaign_id"], one["trigger_properties"]["k"]) for one in body.get("recipients", []))
         return found
 
     def _letters(self) -> dict[Message, list[str]]:

@@ -41,7 +41,7 @@ STUCK = 60
 
 # Processes forked from one that has already loaded the target and has no threads.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__])
+_processes.set_forkserver_preload([__name__, "braze_sandbox.testing", "tests.target.support.messages"])
 
 
 @dataclass

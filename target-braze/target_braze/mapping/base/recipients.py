@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import time
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from target_braze.records import User
 
 _CLOCK: Final = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
+# A stream may have a time for each record.
+_MOST_ENDPOINTS: Final = 10_000
 _FLAG: Final = {"type": "boolean"}
 
 # Keys of all kinds that send messages.
@@ -158,20 +160,6 @@ WITH_ATTRIBUTES: Final = Semantics(
 )
 
 
-@dataclass
-class _Endpoints:
-    """The endpoint of each campaign or Canvas and time, so that recipients of both share requests."""
-
-    make: Callable[[str, Schedule | None], Sending]
-    known: dict[tuple[str, Schedule | None], Sending] = field(default_factory=dict)
-
-    def of(self, key: str, schedule: Schedule | None) -> Sending:
-        found = self.known.get((key, schedule))
-        if found is None:
-            found = self.known[key, schedule] = self.make(key, schedule)
-        return found
-
-
 class Recipients(Action):
     """One recipient of one campaign or Canvas per record."""
 
@@ -199,7 +187,8 @@ class Recipients(Action):
         self._window = self._compile_window()
         self._time: Field | None = None
         self._schedule = self._compile_schedule()
-        self._endpoints = _Endpoints(self._endpoint)
+        # One endpoint for each campaign or Canvas and time, so that recipients of both share requests.
+        self._endpoint_of = lru_cache(_MOST_ENDPOINTS)(self._endpoint)
         used = {*self._identifier_columns(), *(one.column for one in (self._id, self._time) if one)}
         self._attributes = self._compile_attributes(used)
         used.update(one.column for one in self._attributes.all if one.column not in entry.get("properties", ()))
@@ -274,7 +263,7 @@ class Recipients(Action):
         if user[0] == "email":
             # One person, however the address is written: a request must not hold both.
             user = ("email", user[1].casefold())
-        endpoint = self._endpoints.of(key, self._schedule_of(record))
+        endpoint = self._endpoint_of(key, self._schedule_of(record))
         semantics = WITH_ATTRIBUTES if attributes else SEMANTICS
         return [Change(endpoint.arrays[0], user, recipient, semantics, endpoint, key=f"{self.id_key}:{key}")]
 
@@ -354,6 +343,8 @@ class Recipients(Action):
         if not self._creates:
             return
         at = f"{columns.at}.send_to_existing_only"
+        if self._defaults.update_existing_only:
+            raise columns.error(f"setting 'update_existing_only' says to create nobody: set true - at {at}")
         if not self._attributes.all:
             raise columns.error(f"Braze creates recipients only with 'attributes': name some, or set true - at {at}")
         if any(rule.identifier_type == "user_alias" for rule in self._identifier_rules):

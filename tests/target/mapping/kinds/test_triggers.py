@@ -269,6 +269,23 @@ def test_an_error_that_names_nobody_puts_all_in_doubt(trigger: RunTarget, sandbo
     assert trigger(orders(1, 2, 3)).summary["total"]["in_doubt"] == 3
 
 
+def test_all_refused_recipients_are_free_when_the_first_one_ends_the_run(trigger: RunTarget, sandbox: Sandbox) -> None:
+    errors = [{"input_array": "recipients", "contains": "o-", "type": "invalid recipient"}]
+    sandbox.fault(path="/campaigns/*", do="partial_errors", errors=errors, times=1)
+    trigger(orders(1, 2, 3), settings={"on_error": "fail"}, expect=1)
+    trigger(orders(1, 2, 3), settings={"on_error": "fail"})
+    assert received(sandbox) == {"c-1": 1, "c-2": 1, "c-3": 1}
+
+
+def test_a_time_for_each_record_is_remembered_for_none(trigger: RunTarget, sandbox: Sandbox) -> None:
+    rows = [
+        {"order_id": f"o-{n}", "external_id": f"c-{n % 8}", "at": f"2999-01-01T00:{n // 60:02}:{n % 60:02}Z"}
+        for n in range(30)
+    ]
+    run = trigger(table(*rows, at=TIME), schedule={"time_field": "at"})
+    assert run.summary["total"]["sent"] == len(sandbox.workspace.schedules) == 30
+
+
 def test_a_paused_campaign_rejects_its_recipients_until_it_runs(
     trigger: RunTarget, sandbox: Sandbox, tmp_path: Path
 ) -> None:
@@ -301,6 +318,12 @@ def test_a_rate_limit_delays_and_repeats_nothing(trigger: RunTarget, sandbox: Sa
     [
         ({"max_recipients": None}, {}, "set the most that may receive one in a run - at streams.orders.max_recipients"),
         ({}, {"ledger_path": None}, "setting 'streams.orders': campaign_triggers send messages, and without a ledger"),
+        ({}, {"ledger_synchronous": "normal"}, "can receive them again after a power failure"),
+        (
+            {"send_to_existing_only": False, "attributes": ["total"]},
+            {"update_existing_only": True},
+            "setting 'update_existing_only' says to create nobody",
+        ),
         ({"campaign": {}}, {}, "campaign"),
         ({"campaign": {"id_field": "none"}}, {}, "the column 'none'"),
         ({"send_to_existing_only": False}, {}, "Braze creates recipients only with 'attributes'"),
