@@ -134,10 +134,12 @@ class Outcomes:
                     streams.setdefault(stream, Counter()).update(_counted(counts, is_last=is_last))
                 total.update(_counted(summary["total"], is_last=is_last))
         names = Counts().as_json()
+        run = Run("target-braze").document()
         return {
-            **Run("target-braze").document(),
+            **run,
             "run_id": self._run_id,
-            "started_at": min((one["started_at"] for one in every), default=None),
+            # Now, if no attempt said when it started: there were no records, or all attempts were killed at once.
+            "started_at": min((one["started_at"] for one in every), default=run["started_at"]),
             "ended_at": max((one["ended_at"] for one in every if one["ended_at"]), default=None),
             "ended": "completed" if self._error is None else "failed",
             "error": self._error,
