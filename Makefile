@@ -10,6 +10,7 @@ READY := .venv/.ready
 UV := $(BIN)/uv
 DBT := .venv-dbt/.ready
 LOADERS := .venv-loaders/.ready
+PYSPARK := .venv-pyspark/.ready
 LOADER_NAMES := target-duckdb target-jsonl pipelinewise-target-postgres
 
 # With it set, every start of a Singer plugin compiles the SDK anew: 1.9 s instead of 0.7 s.
@@ -21,7 +22,7 @@ help: ## This list
 demo: $(READY) $(DBT) ## CSV -> Braze -> PostgreSQL -> dbt -> a chart, on this machine: no account, no Docker, nothing left running
 	@$(BIN)/python -m demo.run
 
-test: $(READY) $(DBT) $(LOADERS) ## Every test; one of them with make test ARGS='-k name'
+test: $(READY) $(DBT) $(LOADERS) $(PYSPARK) ## Every test; one of them with make test ARGS='-k name'
 	@$(BIN)/python -m pytest $(ARGS)
 
 soak: $(READY) ## The target under random faults and kills for ten minutes; one again with ARGS='--seed N'
@@ -98,7 +99,7 @@ constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
 	done
 
 clean: ## Remove what the targets above made
-	@rm -rf .venv .venv-dbt .venv-loaders .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis site
+	@rm -rf .venv .venv-dbt .venv-loaders .venv-pyspark .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis site
 
 # The virtual environment. pip works on it from outside, because Debian's Python makes no virtual environments with pip
 # in them unless python3-venv is installed, and because that is quicker everywhere.
@@ -140,5 +141,18 @@ $(LOADERS): $(UV) Makefile pyproject.toml $(LOADER_NAMES:%=tests/e2e/matrix/%.tx
 		done; \
 	else \
 		echo "No Python 3.10 or 3.11 is installed, and the loaders run on no other: going on without them"; \
+	fi
+	@touch $@
+
+# PySpark needs Java; without it, the tests say so and are skipped.
+$(PYSPARK): $(UV) Makefile constraints.txt pyproject.toml target-braze/pyproject.toml
+	@echo "Setting up .venv-pyspark: once, and again when a dependency changes"
+	@rm -rf .venv-pyspark; mkdir .venv-pyspark
+	@if command -v java > /dev/null; then \
+		$(UV) venv --quiet --no-project --clear --python $(BIN)/python .venv-pyspark && \
+		$(UV) pip install --quiet --python .venv-pyspark/bin/python --constraint constraints.txt --group pyspark \
+			--editable 'target-braze[spark]'; \
+	else \
+		echo "No Java is installed, and PySpark needs it: going on without PySpark"; \
 	fi
 	@touch $@

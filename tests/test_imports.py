@@ -66,6 +66,7 @@ ROOMS: dict[str, list[str]] = {
         "singer",
         "processes",
         "erasure",
+        "spark",
         "loader",
         "outcome_log",
         "preview",
