@@ -226,6 +226,7 @@ class Endpoint:
         holds: If the outcome of a request is unknown, changes that are not repeatable are in doubt instead of sent
             again, whatever setting `on_unknown_outcome` says, because the next run can see what Braze did.
         refusals: Statuses that a single change in a request can cause. All others end the run.
+        repeats_safely: Braze recognizes a repeated request, so one without an answer is sent again for some minutes.
         done: Statuses that mean that there is nothing left to do, such as 404 for a deletion. One change per request.
     """
 
@@ -248,6 +249,7 @@ class Endpoint:
     success_key: str = ""
     holds: bool = False
     refusals: frozenset[int] = frozenset({400, 413})
+    repeats_safely: bool = False
     done: frozenset[int] = frozenset()
 
     def body(self, changes: Sequence[Change], encoded: Sequence[bytes]) -> bytes:
@@ -263,6 +265,10 @@ class Endpoint:
     def not_now(self) -> str:
         """Why a request must not leave now, in words, or nothing."""
         return ""
+
+    def says_repeated(self, _error: RefusedError) -> bool:
+        """Return whether Braze refused the request because it has received it before."""
+        return False
 
     def receipt(self, _answer: Answer) -> Receipt | None:
         """Return what the ledger keeps of the answer, if it keeps anything."""

@@ -94,7 +94,7 @@ class RequestSender:
         holds = self._hold or request.endpoint.holds
         counted = [change for change in request if not change.repeatable] if holds else []
         try:
-            answer, refused = self._ask(request, resend=not counted)
+            answer, refused = self._ask(request, resend=request.endpoint.repeats_safely or not counted)
         except ForbiddenError as error:
             raise BrazeError(
                 f"{error}. The API key lacks the permission '{request.endpoint.permission}', or its IP allowlist does "
@@ -102,6 +102,12 @@ class RequestSender:
                 status=error.status,
             ) from None
         except RefusedError as error:
+            if request.endpoint.says_repeated(error):
+                self._settle_repeated(request, error)
+                return []
+            if counted and error.in_doubt:
+                self._hold_back(request, counted, error)
+                return []
             if error.status in request.endpoint.done:
                 self._settle(request, [])
                 return []
@@ -160,7 +166,16 @@ class RequestSender:
             self._deliver(part)
         self._batch_limits.log_once(request.endpoint, len(request))
 
-    def _hold_back(self, request: Request, counted: list[Change], error: UnavailableError) -> None:
+    def _settle_repeated(self, request: Request, error: RefusedError) -> None:
+        """Settle a request that Braze has received before: at an earlier attempt, or from somebody else."""
+        if error.in_doubt:
+            self._settle(request, [])
+            return
+        if self._ledger is not None:
+            self._ledger.under_way(request.changes)
+        self._hold_back(request, request.changes, error)
+
+    def _hold_back(self, request: Request, counted: list[Change], error: BrazeError) -> None:
         """Reject the changes that might count twice as in doubt, and send the others again."""
         why = Rejection(
             f"in doubt: Braze may or may not have it, because its request failed: {error}",

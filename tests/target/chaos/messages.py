@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from braze_sandbox.testing import Sandbox
 
-_PATHS: Final = "/campaigns/*"
+_PATHS: Final = "*/campaigns/*"
 _NAMED: Final = [{"input_array": "recipients", "contains": "poison-named", "type": "no"}]
 _POISONS: Final[tuple[dict[str, Any], ...]] = (
     {"do": "refuse_if", "contains": "poison-whole", "status": 400},
@@ -90,6 +90,7 @@ class MessageSchedule:
             f"messages of seed {self.seed}{', runs are processes' if self.processes else ''}",
             f"{len(self.rows)} records of {len(self.users)} users, at most {self.most}, overlap {self.overlap}",
             f"settings: {self.settings | {'streams': '…'}}{', scheduled' if self.scheduled else ''}",
+            self.settings["streams"]["mails"]["to"],
         ]
         described += (f"rule: {rule}" for rule in self.rules if "errors" not in rule)
         described += (f"stop: {stop}" for stop in self.stops)
@@ -136,6 +137,8 @@ def message_schedule(seed: int, *, processes: bool = False) -> MessageSchedule:
         users=[f"u{number}" for number in range(chance.choice([1, 4, 30, 200]))],
     )
     _write(chance, found, poison=poison)
+    if not (scheduled or poison) and random.Random(f"transactional {seed}").random() < 0.3:
+        entry["to"] = "transactional_emails"
     return found
 
 
@@ -185,6 +188,8 @@ class MessageTrial(Runner):
         sandbox.instance.limits = Limits({})
         sandbox.reset()
         add_messages(sandbox)
+        for campaign in sandbox.workspace.campaigns.values():
+            campaign.transactional = schedule.settings["streams"]["mails"]["to"] == "transactional_emails"
         add_users(sandbox, schedule.users)
         for rule in schedule.rules:
             sandbox.fault(**rule)

@@ -65,6 +65,7 @@ PERMISSIONS = {
     "catalogs.delete",
     "campaigns.trigger.send",
     "canvas.trigger.send",
+    "transactional.send",
     "cdi.integration_sync",
     "sends.id.create",
     "data_objects.read",

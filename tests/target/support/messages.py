@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from braze_sandbox.testing import Sandbox
 
 CAMPAIGN, OTHER = "11111111-0000-4000-8000-000000000001", "22222222-0000-4000-8000-000000000002"
+TRANSACTIONAL = "44444444-0000-4000-8000-000000000004"
 CANVAS = "33333333-0000-4000-8000-000000000003"
 COLUMNS = {"order_id": TEXT, "external_id": TEXT, "total": NUMBER}
 _EMAIL = {"channel": "email", "name": "Variant 1", "subject": "Hello"}
@@ -25,8 +26,8 @@ _MADE = datetime(2026, 1, 5, tzinfo=timezone.utc)
 
 
 def add_messages(sandbox: Sandbox) -> None:
-    """Create two campaigns and a Canvas that only the API triggers."""
-    for key in (CAMPAIGN, OTHER):
+    """Create campaigns and a Canvas that only the API triggers."""
+    for key in (CAMPAIGN, OTHER, TRANSACTIONAL):
         sandbox.workspace.campaigns[key] = Campaign(
             id=key,
             name=key,
@@ -36,6 +37,7 @@ def add_messages(sandbox: Sandbox) -> None:
             messages={f"{key}/1": _EMAIL},
             schedule_type="api_triggered",
             is_api_campaign=True,
+            transactional=key == TRANSACTIONAL,
         )
     sandbox.workspace.canvases[CANVAS] = Canvas(
         id=CANVAS,

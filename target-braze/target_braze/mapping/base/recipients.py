@@ -228,6 +228,10 @@ class Recipients(Action):
         """Return the endpoint that sends one campaign or Canvas."""
         raise NotImplementedError
 
+    def _own_fields(self, _record: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the fields that only this kind has."""
+        return {}
+
     @property
     def _common_fields(self) -> dict[str, Any]:
         """Return the fields of a request for all recipients."""
@@ -263,6 +267,7 @@ class Recipients(Action):
         if user[0] == "email":
             # One person, however the address is written: a request must not hold both.
             user = ("email", user[1].casefold())
+        recipient |= self._own_fields(record)
         endpoint = self._endpoint_of(key, self._schedule_of(record))
         semantics = WITH_ATTRIBUTES if attributes else SEMANTICS
         return [Change(endpoint.arrays[0], user, recipient, semantics, endpoint, key=f"{self.id_key}:{key}")]

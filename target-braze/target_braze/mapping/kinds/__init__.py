@@ -19,7 +19,11 @@ from target_braze.mapping.kinds.identities import (  # noqa: F401
     identifications,
     merges,
 )
-from target_braze.mapping.kinds.messages import campaign_triggers, canvas_triggers  # noqa: F401
+from target_braze.mapping.kinds.messages import (  # noqa: F401
+    campaign_triggers,
+    canvas_triggers,
+    transactional_emails,
+)
 from target_braze.mapping.kinds.workspace import (  # noqa: F401
     catalog_deletions,
     catalog_field_deletions,

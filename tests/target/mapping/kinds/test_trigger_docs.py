@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
+from tests.target.support.messages import TRANSACTIONAL
 from tests.target.support.singer import NUMBER, TEXT, TIME, Stream
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ def test_rows_become_the_requests_of_the_page(
     (stream,) = settings["streams"]
     # The test may run at any hour.
     settings["streams"][stream].pop("send_window", None)
+    transactional = sandbox.workspace.campaigns[TRANSACTIONAL]
+    sandbox.workspace.campaigns["7c9f4c66-0000-4000-8000-000000000003"] = transactional
     campaign, canvas = next(iter(sandbox.workspace.campaigns.values())), next(iter(sandbox.workspace.canvases.values()))
     sandbox.workspace.campaigns["7c9f4c66-0000-4000-8000-000000000001"] = campaign
     sandbox.workspace.canvases["7c9f4c66-0000-4000-8000-000000000002"] = canvas
@@ -56,4 +59,4 @@ def test_rows_become_the_requests_of_the_page(
 
 
 def test_the_page_has_examples() -> None:
-    assert len(EXAMPLES) == 2
+    assert len(EXAMPLES) == 3
