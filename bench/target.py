@@ -66,6 +66,7 @@ class Users:
         """Return the cost of the target and of its floor, against a server that only counts."""
         config = folder / "config.json"
         given = {"api_key": "sandbox-key", "endpoint": url, "concurrency": concurrency, **settings}
+        given["acknowledge_live_campaigns"] = True
         config.write_text(json.dumps(given))
         cost = timed([sys.executable, "-m", "target_braze", "--config", str(config)], folder / "log", self.lines)
         floor = timed([sys.executable, "-m", "bench.floor", url, str(concurrency)], folder / "log", self.requests)
@@ -99,7 +100,8 @@ def _arguments() -> argparse.Namespace:
 def _measure(folder: Path, source: Path, latency: int, concurrency: int, records: int) -> None:
     with sandbox("--latency-ms", str(latency), module="bench.null_server") as url:
         config = folder / "config.json"
-        config.write_text(json.dumps({"api_key": "sandbox-key", "endpoint": url, "concurrency": concurrency}))
+        given = {"api_key": "sandbox-key", "endpoint": url, "concurrency": concurrency}
+        config.write_text(json.dumps({**given, "acknowledge_live_campaigns": True}))
         cost = timed([sys.executable, "-m", "target_braze", "--config", str(config)], folder / "log", source)
         with urlopen(f"{url}/bench/null") as answer:  # noqa: S310 - a sandbox of our own
             requests = json.load(answer)["requests"]

@@ -34,6 +34,10 @@ class MappingError(Exception):
     """The mapping does not fit the stream. The message names the stream, setting and columns."""
 
 
+class GuardError(Exception):
+    """A guard ends the run before it can do harm. The message says what it found, and what to do."""
+
+
 class RecordError(Exception):
     """A record does not fit the mapping. The message names the column and the reason."""
 

@@ -51,13 +51,14 @@ def workplace(tmp_path: Path) -> Path:
 def environment(sandbox: Sandbox, workplace: Path) -> dict[str, str]:
     """Variables with both plugins, `tap-something` and the key and address of the sandbox."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TAP_", "TARGET_", "MELTANO"))}
+    # The sandbox of these pages has live campaigns.
+    known = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "acknowledge_live_campaigns": True}
     both = {"API_KEY": sandbox.api_key, "ENDPOINT": sandbox.url}
     config = json.loads((workplace / "config.json").read_text("utf-8"))
-    (workplace / "config.json").write_text(
-        json.dumps({**config, "api_key": sandbox.api_key, "endpoint": sandbox.url}), "utf-8"
-    )
+    (workplace / "config.json").write_text(json.dumps({**config, **known}), "utf-8")
     return {
         **kept,
+        "TARGET_BRAZE_ACKNOWLEDGE_LIVE_CAMPAIGNS": "true",
         **{f"{plugin}_BRAZE_{name}": value for plugin in ("TAP", "TARGET") for name, value in both.items()},
         "PATH": f"{workplace / 'bin'}:{Path(sys.executable).parent}:{os.environ['PATH']}",
     }

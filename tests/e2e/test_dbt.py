@@ -348,7 +348,8 @@ def run_target(folder: Path, braze: Sandbox) -> dict[str, int]:
     lines += [
         {"type": "RECORD", "stream": "people", "record": {"external_id": f"new-{n}", "plan": "a"}} for n in range(3)
     ]
-    config = {"api_key": braze.api_key, "endpoint": braze.url, "report_path": str(folder / "reports" / "load.html")}
+    config: dict[str, Any] = {"api_key": braze.api_key, "endpoint": braze.url, "acknowledge_live_campaigns": True}
+    config |= {"report_path": str(folder / "reports" / "load.html")}
     done = subprocess.run(
         target(folder, config), input="\n".join(map(json.dumps, lines)).encode(), capture_output=True, check=True
     )

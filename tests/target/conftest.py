@@ -65,6 +65,7 @@ def run_target(sandbox: Sandbox, tmp_path: Path) -> Callable[..., Run]:
         **settings: Any,
     ) -> Run:
         config = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "dependency_delay": 0}
+        config |= {"acknowledge_live_campaigns": True}
         config = {name: value for name, value in (config | settings).items() if value is not None}
         path = tmp_path / "config.json"
         path.write_text(json.dumps(config))

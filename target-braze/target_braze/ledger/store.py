@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS made (
     stream TEXT NOT NULL, name TEXT NOT NULL, replaced INTEGER NOT NULL, day INTEGER NOT NULL,
     PRIMARY KEY (stream, name)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS loaded (stream TEXT PRIMARY KEY) WITHOUT ROWID;
 {ATTRIBUTES}
 {ASKED}
 {MEMBERS}
@@ -99,6 +100,11 @@ class Ledger:
         self.members = Members(self._db, self._lock)
         self._sample = Sample(self._db)
         self.sends = Sends(self._db, self._lock)
+        self._loaded: set[str] = {stream for (stream,) in self._db.execute("SELECT stream FROM loaded")}
+
+    def has_loaded(self, stream: str) -> bool:
+        """Return whether Braze has accepted a change of this stream."""
+        return stream in self._loaded
 
     def begin(self) -> None:
         """Count a new run.
@@ -228,6 +234,9 @@ class Ledger:
             self.members.settle(changes, accepted=outcome == "accepted")
             if outcome == "accepted":
                 self._learn([change for change in changes if change.semantics.sets_attributes], day)
+                if new := {change.records[0].stream for change in changes} - self._loaded:
+                    self._db.executemany("INSERT OR IGNORE INTO loaded VALUES (?)", [(stream,) for stream in new])
+                    self._loaded |= new
             for change in changes:
                 semantics = change.semantics
                 if change.fingerprint is not None:

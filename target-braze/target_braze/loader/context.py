@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from target_braze.braze.objects.catalog_contents import CatalogContents
     from target_braze.braze.objects.named_objects import ObjectType, Reader
     from target_braze.delivery.dispatcher import Dispatcher
+    from target_braze.guards.live_messages import LiveMessages
     from target_braze.ledger.store import Ledger
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.outcome_log.attempt import Attempt
@@ -36,6 +37,7 @@ class Context:
         estimate: Counts what a dry run would send; None in a run that sends.
         ledger: None without setting `ledger_path`, and in a dry run.
         attempt: Log of what this and earlier attempts at the same records sent; None without an outcome log.
+        live_messages: Names the live messages that a first load may start; None if nothing has to be named.
         preflight: None unless setting `preflight` is on.
         bulk: Send attributes, events and purchases to /users/track/bulk.
         holds: Reject changes that an earlier run left in doubt instead of sending them again.
@@ -55,6 +57,7 @@ class Context:
     estimate: Estimate | None = None
     ledger: Ledger | None = None
     attempt: Attempt | None = None
+    live_messages: LiveMessages | None = None
     preflight: Preflight | None = None
     bulk: bool = False
     holds: bool = False

@@ -8,7 +8,7 @@ from target_braze.braze.client import BrazeError
 from target_braze.delivery.dispatcher import RejectedError
 from target_braze.ledger.file import LedgerError
 from target_braze.outcome_log.storage import OutcomeLogError
-from target_braze.records import MappingError
+from target_braze.records import GuardError, MappingError
 
 if TYPE_CHECKING:
     from target_braze.records import Record, Rejection
@@ -39,7 +39,7 @@ def shown(error: BaseException | None) -> str | None:
         return None
     if isinstance(error, RejectedRecordError):
         return "a record was rejected, and setting 'on_error' is fail"
-    fixable = (BrazeError, ChildError, LedgerError, MappingError, OSError, OutcomeLogError, RejectedError)
+    fixable = (BrazeError, ChildError, GuardError, LedgerError, MappingError, OSError, OutcomeLogError, RejectedError)
     if isinstance(error, fixable):
         return str(error)
     return str(getattr(error, "signal_name", type(error).__name__))

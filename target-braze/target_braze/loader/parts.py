@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from target_braze.braze.client import BrazeError, Client
 from target_braze.braze.hosts import base_url
 from target_braze.guards.consent import ConsentGuard
+from target_braze.guards.live_messages import LiveMessages
 from target_braze.guards.opt_outs import OptOuts
 from target_braze.ledger import verify
 from target_braze.ledger.file import LedgerError
@@ -73,13 +74,27 @@ def consent_check(settings: Mapping[str, Any], client: Client, notice: Callable[
     return ConsentGuard(OptOuts(client, notice)).check
 
 
-def open_ledger(settings: Mapping[str, Any], client: Client) -> Ledger:
+def live_messages(
+    settings: Mapping[str, Any], client: Client, notice: Callable[[str], None], ledger: Ledger | None
+) -> LiveMessages | None:
+    """Return what names the live messages that a first load may start; None if complete settings leave it out."""
+    if settings["dry_run"]:
+        # A dry run without preflight makes no requests.
+        return LiveMessages(client, notice, ledger, stops=False) if settings["preflight"] else None
+    return None if settings["acknowledge_live_campaigns"] else LiveMessages(client, notice, ledger, stops=True)
+
+
+def open_ledger(settings: Mapping[str, Any], client: Client) -> Ledger | None:
     """Return the ledger in complete settings, with a new run begun, and compared with Braze if they say so.
+
+    A dry run has none.
 
     Raises:
         LedgerError: The ledger belongs to another workspace, is in use, or lags behind Braze.
         BrazeError: The comparison gets no answer from Braze.
     """
+    if not settings.get("ledger_path") or settings["dry_run"]:
+        return None
     path = Path(settings["ledger_path"])
     ledger = Ledger(path, base_url(settings["endpoint"]), synchronous=settings["ledger_synchronous"])
     try:

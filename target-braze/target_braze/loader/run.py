@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from target_braze.braze.client import Answer, Client, StoppedError
+from target_braze.braze.client import Answer, BrazeError, Client, StoppedError
 from target_braze.braze.hosts import base_url
 from target_braze.delivery.dispatcher import Dispatcher
 from target_braze.loader import parts
@@ -160,6 +160,7 @@ class Loader:
 
         Raises:
             MappingError: The stream does not fit its entry.
+            GuardError: This is its first load, and may start live messages.
             BrazeError: A request about a catalog or about attributes (`preflight`) failed.
             TypeError: A column of the Arrow schema has a type without a form in JSON.
             ImportError: The schema is Arrow's, and pyarrow is not installed.
@@ -233,6 +234,7 @@ class Loader:
             estimate=self._estimate,
             ledger=ledger,
             attempt=self._attempt,
+            live_messages=parts.live_messages(config, self._client, self._summary.notice, ledger),
             preflight=Preflight(self._client) if config["preflight"] else None,
             bulk=config["track_endpoint"] == "bulk",
             holds=config["on_unknown_outcome"] == "hold",
@@ -275,8 +277,6 @@ class Loader:
         return parts.new_dead_letters(self._config)
 
     def _open_ledger(self) -> Ledger | None:
-        if not self._config.get("ledger_path") or self._dry_run:
-            return None
         return parts.open_ledger(self._config, self._client)
 
     # Called by delivery, from its threads.
@@ -361,7 +361,9 @@ class Loader:
         self._client.stop()
         context.delivery.abort()
         failure = context.delivery.failure
-        is_stopped = isinstance(reason, StoppedError) or self._is_interruption(reason)
+        # An interruption also cuts off a request of the reader.
+        is_stopped = isinstance(reason, BrazeError if self._interruptions else StoppedError)
+        is_stopped |= reason in self._interruptions
         if is_stopped and failure is not None and failure is not reason and not isinstance(failure, StoppedError):
             raise failure from None
 
@@ -371,7 +373,7 @@ class Loader:
             self._dead_letters.report(self._summary, completed=error is None)
 
     def _conclude(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        is_stopped = isinstance(error, KeyboardInterrupt) or self._is_interruption(error)
+        is_stopped = isinstance(error, KeyboardInterrupt) or error in self._interruptions
         self._run.end("completed" if error is None else "stopped" if is_stopped else "failed", shown(error))
         try:
             if self._attempt is not None:
@@ -389,6 +391,3 @@ class Loader:
                 self._report.write(self.summary, [*parts.report_notes(self._config, self._dead_letters)])
         finally:
             self._client.stop()
-
-    def _is_interruption(self, error: BaseException | None) -> bool:
-        return any(error is one for one in self._interruptions)

@@ -43,6 +43,7 @@ class LoaderStream:
 
     Raises:
         MappingError: The stream does not fit its entry in setting `streams`.
+        GuardError: This is its first load, and may start live messages.
         BrazeError: The catalog of its items cannot be read or created.
     """
 
@@ -73,6 +74,8 @@ class LoaderStream:
                 f"stream '{name}': '{limits[0]}' limits a whole run, but each task knows only its own partition; write "
                 "the stream in a run of one partition"
             )
+        if context.live_messages is not None:
+            context.live_messages.check(name, self._mapping)
         self.counts = context.summary.streams[name]
         context.summary.kinds[name] = self._mapping.to
         context.summary.identifier_rules[name] += self._mapping.identifier_rules

@@ -31,6 +31,7 @@ _log = logging.getLogger("target-braze")
 
 # What the parent does for all children.
 _PARENTS: dict[str, Any] = {
+    "acknowledge_live_campaigns": True,
     "delivery_log_path": None,
     "dead_letter_path": None,
     "ledger_verify": 0,
@@ -84,6 +85,8 @@ class ProcessLoader(Loader):
         # The children give the notices.
         mapping = compile_mapping(name, schema, entry, context.defaults, lambda _: None, key=at)
         _log.info("stream '%s': %s", name, taken_for(mapping, name, at, entry))
+        if context.live_messages is not None:
+            context.live_messages.check(name, mapping)
         self._summary.kinds[name] = mapping.to
         self._summary.identifier_rules[name] += mapping.identifier_rules
         rules = mapping.identifier_rules if mapping.dealing == "by user" else None

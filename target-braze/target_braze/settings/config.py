@@ -124,6 +124,15 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         enum=["respect_later_opt_out", "send"],
         default="respect_later_opt_out",
     ),
+    "acknowledge_live_campaigns": _setting(
+        "boolean",
+        "Acknowledge live campaigns",
+        "Set to true to let the first load of a stream start live campaigns and Canvases. Otherwise the run names "
+        "those that start when users change or do something, and stops before the stream's first record. Without "
+        "`ledger_path`, each run is a first load. Needs the permissions campaigns.list, campaigns.details, canvas.list "
+        "and canvas.details; a warning names a missing one (docs/live-campaigns.md).",
+        default=False,
+    ),
     "on_error": _setting(
         "string",
         "On rejected record",

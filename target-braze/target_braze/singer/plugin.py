@@ -23,7 +23,7 @@ from target_braze.loader.errors import ChildError
 from target_braze.process import standard_streams
 from target_braze.process.signals import handle
 from target_braze.process.standard_streams import OutputError
-from target_braze.records import MappingError
+from target_braze.records import GuardError, MappingError
 from target_braze.singer.sdk import ConfigInput, SdkTarget
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ _USERS_ERRORS = (
     BrazeError,
     ChildError,
     EndpointError,
+    GuardError,
     InvalidInputLine,
     LedgerError,
     MapExpressionError,

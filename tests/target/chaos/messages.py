@@ -129,6 +129,7 @@ def message_schedule(seed: int, *, processes: bool = False) -> MessageSchedule:
             "on_error": "dead_letter",
             "rate_limit_reserve": 0,
             "dependency_delay": 0,
+            "acknowledge_live_campaigns": True,
             "streams": {"mails": entry | ({"schedule": {"time": _LATER}} if scheduled else {})},
         },
         most=most,

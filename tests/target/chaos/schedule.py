@@ -202,6 +202,7 @@ def schedule(seed: int, *, processes: bool = False, dealt: bool = False) -> Sche
             "rate_limit_reserve": chance.choice([0, 0.2]),
             "nulls": "unset",
             "dependency_delay": 0,
+            "acknowledge_live_campaigns": True,
             "streams": MAPPINGS,
         },
         ledger=ledger,

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from braze_sandbox.model.workspace import Campaign, Canvas
 
 from tests.target.support.singer import TEXT, TIME, Stream, customers, the
 
@@ -42,3 +44,18 @@ def test_consent(root: Path, run_target: Callable[..., Run], sandbox: Sandbox) -
     (body,) = re.findall(r"```http\nPOST /users/track (.*)\n```", text)
     assert [one.body for one in sandbox.requests[before:] if one.path == "/users/track"] == [json.loads(body)]
     assert run.summary["total"]["consent_conflicts"] == 1
+
+
+def test_live_campaigns(root: Path, run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    config, records, text = example(root, "live-campaigns.md")
+    now = datetime(2026, 3, 4, tzinfo=timezone.utc)
+    shared: dict[str, Any] = {"created_at": now, "updated_at": now}
+    sandbox.workspace.campaigns["w"] = Campaign(
+        id="w", name="Welcome", channels=[], messages={}, schedule_type="action_based", **shared
+    )
+    sandbox.workspace.canvases["o"] = Canvas(id="o", name="Onboarding", variants=[], steps=[], **shared)
+    stream = Stream("web_events", dict.fromkeys(records[0], TEXT), records)
+    run = run_target(stream, **config, acknowledge_live_campaigns=None, expect=1)
+    assert run.errors == [" ".join("".join(re.findall(r"^    (stream [^`]*?)\n\n", text, re.MULTILINE)).split())]
+    run_target(stream, **config, **yaml.safe_load(re.findall(r"```yaml\n([^`]*)```", text)[1]))
+    assert len(the(sandbox.profile("c-1")).events) == 1

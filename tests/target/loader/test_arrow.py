@@ -31,7 +31,12 @@ UUID = uuid.UUID(int=7)
 
 @pytest.fixture
 def config(sandbox: Sandbox) -> dict[str, Any]:
-    return {"api_key": sandbox.api_key, "endpoint": sandbox.url, "dependency_delay": 0}
+    return {
+        "api_key": sandbox.api_key,
+        "endpoint": sandbox.url,
+        "dependency_delay": 0,
+        "acknowledge_live_campaigns": True,
+    }
 
 
 def rows(data: Any) -> list[dict[str, Any]]:

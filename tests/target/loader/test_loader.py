@@ -34,7 +34,12 @@ BAD = {"external_id": "c-2", "n": "one"}
 
 @pytest.fixture
 def config(sandbox: Sandbox) -> dict[str, Any]:
-    return {"api_key": sandbox.api_key, "endpoint": sandbox.url, "dependency_delay": 0}
+    return {
+        "api_key": sandbox.api_key,
+        "endpoint": sandbox.url,
+        "dependency_delay": 0,
+        "acknowledge_live_campaigns": True,
+    }
 
 
 def readme(root: Path) -> str:

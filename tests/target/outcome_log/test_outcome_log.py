@@ -43,6 +43,7 @@ def config(sandbox: Sandbox) -> dict[str, Any]:
         "api_key": sandbox.api_key,
         "endpoint": sandbox.url,
         "dependency_delay": 0,
+        "acknowledge_live_campaigns": True,
         "on_error": "dead_letter",
         "on_unknown_outcome": "hold",
         "streams": {

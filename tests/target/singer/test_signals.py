@@ -39,7 +39,15 @@ def slow() -> Iterator[Sandbox]:
 def config(slow: Sandbox, tmp_path: Path) -> Path:
     path = tmp_path / "config.json"
     path.write_text(
-        json.dumps({"api_key": slow.api_key, "endpoint": slow.url, "concurrency": 3, "max_objects_per_request": 20})
+        json.dumps(
+            {
+                "api_key": slow.api_key,
+                "endpoint": slow.url,
+                "acknowledge_live_campaigns": True,
+                "concurrency": 3,
+                "max_objects_per_request": 20,
+            }
+        )
     )
     return path
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONFIG = {
     "api_key": "replaced",
     "endpoint": "http://localhost",
+    "acknowledge_live_campaigns": True,
     "streams": {
         "TestCamelcase": {"user": [{"external_id": "Id"}]},
         "ForecastingTypeToCategory": {"user": [{"external_id": "Id"}]},
