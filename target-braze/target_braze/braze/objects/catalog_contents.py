@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Change
     from target_braze.braze.client import Client
+    from target_braze.records import User
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class _Reader:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        # What Braze will have of these is not known before the end of the run.
+        self._changed: set[User] = set()
 
     @cached_property
     def _catalogs(self) -> Mapping[str, Mapping[str, Any]]:
@@ -45,15 +48,22 @@ class _Reader:
             RecordError: The selection exists and is another one, which Braze cannot change.
             BrazeError: The request failed.
         """
+        found = self._difference(change)
+        if found is not None:
+            self._changed.add(change.user)
+        return found
+
+    def _difference(self, change: Change) -> Difference | None:
         kind, catalog, *names = change.user
+        changed = change.user in self._changed
         there = self._catalogs.get(catalog)
         if there is not None and not names:
             return Difference("catalog", catalog, f"deleted with all its items ({there.get('num_items', 0):,})", {})
         found = None if there is None else _named(there, kind, *names)
         title = f"catalog '{catalog}': {kind.removeprefix('catalog_')}"
         if change.endpoint.method == "DELETE":
-            return None if found is None else Difference(title, names[0], "deleted", {})
-        if found is None:
+            return Difference(title, names[0], "deleted", {}) if found or changed else None
+        if found is None or changed:
             return Difference(title, names[0], "created", {key: (None, one) for key, one in change.fields.items()})
         for key, value in change.fields.items():
             if key in found and not equal(found[key], value):

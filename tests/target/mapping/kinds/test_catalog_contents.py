@@ -119,6 +119,18 @@ def test_a_deleted_record_deletes_the_selection_only_if_told(
     assert run_target(selections({"name": "s", **GONE}), **removing).summary["total"]["unchanged"] == 1
 
 
+@pytest.mark.parametrize("there", [False, True])
+@pytest.mark.parametrize("last", [{}, GONE])
+def test_the_last_record_of_a_selection_decides(
+    run_target: RunTarget, shop: Catalog, *, there: bool, last: dict[str, Any]
+) -> None:
+    removing = {"streams": {"selections": {"to": "catalog_selections", "on_delete": "remove"}}}
+    if there:
+        run_target(selections({"name": "s"}), **removing)
+    run_target(selections({"name": "s", **(GONE if last == {} else {})}, {"name": "s", **last}), **removing)
+    assert list(shop.selections) == ([] if last else ["s"])
+
+
 def test_a_selection_without_an_answer_is_in_doubt_and_found_by_the_next_run(
     run_target: RunTarget, sandbox: Sandbox, shop: Catalog
 ) -> None:
