@@ -15,6 +15,7 @@ from braze_sandbox.testing import Sandbox
 from tests.target.chaos.messages import MessageTrial, message_schedule
 from tests.target.chaos.schedule import schedule
 from tests.target.chaos.trial import Trial
+from tests.target.chaos.workspace import WorkspaceTrial, workspace_schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,23 @@ def test_nobody_receives_a_message_twice_though_processes_are_killed(
 @pytest.mark.parametrize("seed", range(24))
 def test_all_holds_though_processes_that_deliver_are_killed(seed: int, served: Sandbox, tmp_path: Path) -> None:
     _hold(seed, served, tmp_path, processes=True, dealt=True)
+
+
+@pytest.mark.parametrize("seed", range(32))
+def test_objects_are_as_the_input_says_through_faults_and_signals(seed: int, served: Sandbox, tmp_path: Path) -> None:
+    _keep(seed, served, tmp_path, processes=False)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_objects_are_as_the_input_says_though_processes_are_killed(seed: int, served: Sandbox, tmp_path: Path) -> None:
+    _keep(seed, served, tmp_path, processes=True)
+
+
+def _keep(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:
+    given = workspace_schedule(seed, processes=processes)
+    problems = WorkspaceTrial(given, sandbox, folder).run()
+    flags = f"--workspace --seed {seed}{' --processes' if processes else ''}"
+    assert not problems, f"{given}\nagain: make soak ARGS='{flags}'"
 
 
 def _send(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:

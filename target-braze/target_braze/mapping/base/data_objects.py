@@ -44,6 +44,8 @@ class AboutDataObjects(Action):
 
     upsert: ClassVar[Endpoint]
     delete: ClassVar[Endpoint]
+    sends_all: ClassVar[bool]
+    """Whether all columns become attributes by default."""
     more_keys: ClassVar[frozenset[str]]
     """Keys of `data_object` that the kind requires in addition to the type."""
 
@@ -65,7 +67,11 @@ class AboutDataObjects(Action):
         self._type = self._given["type"]
         self._ids = [self._id_field(key, name) for key, name in self._columns_of_ids.items()]
         used = {field.column for field in self._ids} | self._identifier_columns()
-        chosen = columns.select("fields", (name for name in columns.names if name not in used), notice)
+        others = [name for name in columns.names if name not in used]
+        # The API does not show the attributes of a relationship, and Braze drops one with an unknown attribute.
+        chosen = columns.select("fields", others, notice) if self.sends_all or "fields" in columns.entry else []
+        if not self.sends_all:
+            self._report_unused([*used, *chosen])
         # Braze documents no length of text in Data Objects.
         place = Place(defaults.zone, typed_nested_times=False, text=to_string)
         self._fields = columns.fields(chosen, place, {}, {}, _compile_attribute)

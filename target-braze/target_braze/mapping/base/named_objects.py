@@ -117,7 +117,7 @@ class NamedObject(FieldMapping):
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         of, fields = self.object_type, self._values(record)
-        return [Change(of.create.arrays[0], (of.name_key, fields[of.name_key]), fields, self.semantics[0], of.create)]
+        return [Change(of.create.arrays[0], (self.to, fields[of.name_key]), fields, self.semantics[0], of.create)]
 
 
 def shorter_than(most: int, what: str) -> Convert:

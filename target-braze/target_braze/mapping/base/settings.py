@@ -83,7 +83,7 @@ FIELDS: Final = described(
     NAMES,
     "Fields",
     "Columns and globs to send as attributes, or as fields of catalog items. Default: all columns but the "
-    "identifiers, which no glob matches.",
+    "identifiers, which no glob matches; none for relationships of Data Objects.",
 )
 FLATTEN: Final = described(
     NAMES,

@@ -29,10 +29,15 @@ COLUMNS: dict[str, Any] = {
     "tags": {"type": ["array", "null"], "items": TEXT},
 }
 OBJECTS = {"to": "data_objects", "data_object": {"type": "account"}}
-USERS = {"to": "data_object_user_relationships", "data_object": {"type": "account", "relationship": "account_user"}}
+USERS = {
+    "to": "data_object_user_relationships",
+    "data_object": {"type": "account", "relationship": "account_user"},
+    "fields": ["role"],
+}
 LINKS = {
     "to": "data_object_relationships",
     "data_object": {"type": "account", "relationship": "subaccount", "related_type": "account"},
+    "fields": ["share"],
 }
 GONE = {"_sdc_deleted_at": "2026-03-04T09:10:11Z"}
 
@@ -169,14 +174,18 @@ def test_a_new_version_removes_what_it_does_not_list(
             COLUMNS,
             "'data_object.relationship' does not apply to data_objects",
         ),
-        ({**USERS, "data_object": {"type": "account"}}, {"external_id": TEXT}, "no relationship is configured"),
         (
-            {**USERS, "data_object": {"type": "account", "relationship": "friend"}},
+            {**USERS, "data_object": {"type": "account"}, "fields": []},
+            {"external_id": TEXT},
+            "no relationship is configured",
+        ),
+        (
+            {**USERS, "data_object": {"type": "account", "relationship": "friend"}, "fields": []},
             {"external_id": TEXT, "object_id": TEXT},
             "has no relationship 'friend' to users, only: account_user",
         ),
         (
-            {**LINKS, "data_object": {**LINKS["data_object"], "related_type": "policy"}},  # type: ignore[dict-item]
+            {**LINKS, "data_object": {**LINKS["data_object"], "related_type": "policy"}, "fields": []},  # type: ignore[dict-item]
             {"object_id": TEXT, "related_object_id": TEXT},
             "has no relationship 'subaccount' to the type 'policy', only: subaccount (account)",
         ),
@@ -209,3 +218,14 @@ def test_only_an_answer_of_braze_counts(
     sandbox.fault(do="status", status=202, body=body, path="/data_objects/objects", times=1)
     run_target(table({"object_id": "a"}), streams={"accounts": OBJECTS})
     assert list(accounts.records) == ["a"]
+
+
+def test_relationships_have_only_the_attributes_that_are_named(
+    run_target: RunTarget, sandbox: Sandbox, accounts: DataObjectType
+) -> None:
+    accounts.records.update({"a": {}, "b": {}})
+    entry = {key: value for key, value in LINKS.items() if key != "fields"}
+    run = run_target(links({"object_id": "a", "related_object_id": "b", "share": 1}), streams={"links": entry})
+    assert list(accounts.links.values()) == [{}]
+    assert "columns that data_object_relationships do not use are not sent: share" in run.stderr
+    assert not sandbox.violations

@@ -301,3 +301,19 @@ def test_with_a_ledger_braze_still_decides_what_differs(
         run = run_target(table(kind, RECORDS[kind]), **options)
         assert run.summary["total"][expected] == 1
     assert len(writes(sandbox)) == 1
+
+
+def test_objects_of_two_types_may_have_one_name(run_target: RunTarget, sandbox: Sandbox) -> None:
+    center = {"name": "footer", "preference_center_page_html": "p", "confirmation_page_html": "c"}
+    blocks = Stream("content_blocks", {"name": TEXT, "content": TEXT})
+    centers = Stream("preference_centers", dict.fromkeys(center, TEXT))
+    records = [
+        row
+        for content in ("first", "last")
+        for row in (blocks.record({"name": "footer", "content": content}), centers.record(center))
+    ]
+    streams = {name: {"to": name} for name in ("content_blocks", "preference_centers")}
+    run_target(blocks.schema, centers.schema, *records, streams=streams)
+    blocks_there = sandbox.workspace.content_blocks.values()
+    assert [one.content for one in blocks_there if one.name == "footer"] == ["last"]
+    assert len(sandbox.workspace.preference_centers) == 1

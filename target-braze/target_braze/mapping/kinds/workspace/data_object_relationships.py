@@ -36,6 +36,7 @@ class DataObjectRelationships(BetweenObjects, to="data_object_relationships"):
     endpoints = (RELATIONSHIPS, UPSERT, DELETE)
     on_delete_actions = ("nothing", "remove")
     upsert, delete = UPSERT, DELETE
+    sends_all = False
     more_keys = frozenset({"relationship", "related_type"})
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

@@ -37,6 +37,7 @@ class DataObjectUserRelationships(AboutDataObjects, to="data_object_user_relatio
     endpoints = (USER_RELATIONSHIPS, UPSERT, DELETE)
     on_delete_actions = ("nothing", "remove")
     upsert, delete = UPSERT, DELETE
+    sends_all = False
     more_keys = frozenset({"relationship"})
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:

@@ -33,6 +33,7 @@ class DataObjects(BetweenObjects, to="data_objects"):
     # Objects have relationships, which a later record would not bring back.
     on_delete_actions = ("nothing", "remove")
     upsert, delete = UPSERT, DELETE
+    sends_all = True
     more_keys = frozenset()
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
