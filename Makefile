@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak bench bench-growth bench-tap bench-target bench-ledger bench-outcome-log bench-currents lint format generate docs audit dist release-check sync-shared \
+.PHONY: help demo demo-spark test soak bench bench-growth bench-tap bench-target bench-ledger bench-outcome-log bench-currents lint format generate docs audit dist release-check sync-shared \
 	constraints clean
 .DELETE_ON_ERROR:
 
@@ -21,6 +21,9 @@ help: ## This list
 
 demo: $(READY) $(DBT) ## CSV -> Braze -> PostgreSQL -> dbt -> a chart, on this machine: no account, no Docker, nothing left running
 	@$(BIN)/python -m demo.run
+
+demo-spark: $(READY) ## CSV -> DataFrames -> Braze on Sail, which runs Spark's API without Java; nothing left running
+	@$(BIN)/python -m demo.spark
 
 test: $(READY) $(DBT) $(LOADERS) $(PYSPARK) ## Every test; one of them with make test ARGS='-k name'
 	@$(BIN)/python -m pytest $(ARGS)
@@ -99,7 +102,7 @@ constraints: $(UV) ## Pin the newest versions of everything in constraints.txt
 	done
 
 clean: ## Remove what the targets above made
-	@rm -rf .venv .venv-dbt .venv-loaders .venv-pyspark .meltano .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis site
+	@rm -rf .venv .venv-dbt .venv-loaders .venv-pyspark .meltano .demo .demo-spark .mypy_cache .pytest_cache .ruff_cache .hypothesis site
 
 # The virtual environment. pip works on it from outside, because Debian's Python makes no virtual environments with pip
 # in them unless python3-venv is installed, and because that is quicker everywhere.

@@ -37,6 +37,7 @@ _OF_ONE_PROCESS: Final = {
     "dead_letter_path": "the outcome log has the dead letters, and OutcomeLog(...).merge() returns them",
     "report_path": "the outcome log has report.html",
     "delivery_log_path": "it is the file of one process",
+    "processes": "the tasks of Spark are the processes",
     "dry_run": "try the mapping with a Loader instead, on a sample: stream.write(df.limit(10_000).toArrow())",
 }
 
@@ -51,6 +52,10 @@ class Options(NamedTuple):
     keys: tuple[str, ...]
     partitions: int | None
     api_key_file: str | None
+
+    def only(self, streams: dict[str, Any]) -> Options:
+        """Return the options with these entries in setting `streams`."""
+        return self._replace(settings={**self.settings, "streams": streams})
 
     def config(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401
         """Return the settings of a Loader, with the API key.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -87,12 +85,14 @@ class BrazeWriter(DataSourceArrowWriter):
     """Loads the partitions of one DataFrame. Spark pickles it, so it holds no connection and no key."""
 
     def __init__(self, options: Options, schema: StructType | pa.Schema) -> None:
-        self._options = options
         self._schema = json_schema(schema, options.stream)
         self._log = OutcomeLog(options.outcome_log, run_id=options.run_id, partitions=options.partitions)
-        refuse_limits(options.stream, *Entries(options.settings.get("streams") or {}).of(options.stream))
+        at, entry = Entries(options.settings.get("streams") or {}).of(options.stream)
+        refuse_limits(options.stream, at, entry)
+        # One configuration may serve several DataFrames, but each task would warn of the others' entries.
+        self._options = options if at is None else options.only({at: dict(entry)})
         # The same as in a task, but for records: creates the catalog of a stream of items, so that no task has to.
-        with Loader(options.config(on_error="fail")) as loader:
+        with Loader(self._options.config(on_error="fail")) as loader:
             loader.open(options.stream, self._schema, options.keys)
 
     @override
@@ -149,14 +149,12 @@ class BrazeWriter(DataSourceArrowWriter):
 
     def _conclude(self, outcomes: Outcomes) -> None:
         """Write the summary and the report into the folder of the run. A repetition replaces them."""
-        folder, summary = self._log.folder(), outcomes.summary
-        folder.create("summary.json", encode(summary))
+        folder = self._log.folder()
+        folder.create("summary.json", encode(outcomes.summary))
         with TemporaryDirectory() as name:
             page = Path(name, "report.html")
             outcomes.write_report(page, shows_values=bool(self._options.settings.get("report_values")))
             folder.create("report.html", page.read_bytes())
-        # As the command line does. Spark's driver has it in its log.
-        print(json.dumps({"summary": summary}), file=sys.stderr)  # noqa: T201
 
 
 def _columns(batch: pa.RecordBatch) -> pa.RecordBatch:

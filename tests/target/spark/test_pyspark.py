@@ -66,7 +66,7 @@ def test_on_pyspark_the_format_has_its_name_no_log_has_the_key_and_kill_9_loses_
     with stdout.open("wb") as out, stderr.open("wb") as err:
         job = subprocess.Popen(command, env=environment, stdout=out, stderr=err, cwd=tmp_path)
         try:
-            kill_workers_twice(job, stdout, sandbox)
+            kill_workers_twice(job, stdout, stderr, sandbox)
             assert job.wait() == 0, stderr.read_text()
         finally:
             job.kill()
@@ -97,7 +97,7 @@ def arrived(sandbox: Sandbox, name: str) -> Counter[int]:
     return Counter(one["properties"]["id"] for one in sent(sandbox, "events") if one["name"] == name)
 
 
-def kill_workers_twice(job: subprocess.Popen[bytes], stdout: Path, sandbox: Sandbox) -> None:
+def kill_workers_twice(job: subprocess.Popen[bytes], stdout: Path, stderr: Path, sandbox: Sandbox) -> None:
     """Kill all Python workers when the job has sent a fourth and a half of its orders: Spark repeats the tasks."""
     before = None
     for share in (4, 2):
@@ -110,7 +110,7 @@ def kill_workers_twice(job: subprocess.Popen[bytes], stdout: Path, sandbox: Sand
                     os.kill(worker, signal.SIGKILL)
                 break
             time.sleep(0.01)
-    assert job.poll() is None, "the job ended before the kills"
+    assert job.poll() is None, f"the job ended before the kills: {stderr.read_text()[-2000:]}"
 
 
 def workers(process: int) -> list[int]:

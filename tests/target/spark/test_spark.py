@@ -74,6 +74,11 @@ def test_a_stream_is_not_written_without_foreach_batch() -> None:
         ({}, {"streams": {"customers": {"rename": {"m": "x"}}}}, "column 'm'"),
         ({}, {"nulls": "keep"}, "'keep' is not one of"),
         ({"stream": "custmers"}, {"streams": {"customers": {}}}, "is the entry 'customers' a misspelling"),
+        (
+            {"stream": "users"},
+            {"streams": {"customers": {}}},
+            "an entry for 'customers', but no such stream arrived",
+        ),
         ({"keys": '["n"'}, {}, "option 'keys' is not a JSON array"),
         ({"partition": "2"}, {}, "option 'partition' is unknown; the options of format braze are stream, config"),
         ({"partitions": "many"}, {}, "option 'partitions': 'many' is not a positive whole number"),
