@@ -54,8 +54,7 @@ def _attributes_without(fields: Fields, about: Collection[str]) -> dict[str, Any
 
 
 def _recipient_without(fields: Fields, about: Collection[str]) -> dict[str, Any]:
-    left = _attributes_without(fields["attributes"], about)
-    if left is not None:
+    if left := _attributes_without(fields.get("attributes") or {}, about):
         return {**fields, "attributes": left}
     # Braze creates a recipient only with attributes.
     return {name: value for name, value in fields.items() if name not in {"attributes", "send_to_existing_only"}}
@@ -69,7 +68,7 @@ ATTRIBUTES: Final = Consent(
     _in_attributes, _attributes_without, keys=tuple(b'"%s"' % name.encode() for name in (*_STATES, _GROUPS))
 )
 # A recipient of a message, whose attributes Braze sets before it sends.
-RECIPIENT: Final = Consent(lambda fields: _in_attributes(fields["attributes"]), _recipient_without)
+RECIPIENT: Final = Consent(lambda fields: _in_attributes(fields.get("attributes") or {}), _recipient_without)
 GROUP: Final = Consent(lambda fields: {fields[_ID]: fields[_STATE] != "unsubscribed"}, _nothing)
 EMAIL_IN: Final = Consent(lambda _fields: {EMAIL: True}, _nothing)
 EMAIL_OUT: Final = Consent(lambda _fields: {EMAIL: False}, _nothing)

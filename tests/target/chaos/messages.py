@@ -114,7 +114,7 @@ def message_schedule(seed: int, *, processes: bool = False) -> MessageSchedule:
     entry: dict[str, Any] = {
         "to": "campaign_triggers",
         "campaign": {"id_field": "mail"},
-        "max_recipients": most,
+        "max_recipients": {"run": 2 * most, "campaign": most},
         "properties": ["k", "note"],
     }
     found = MessageSchedule(

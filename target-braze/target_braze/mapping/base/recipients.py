@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -26,6 +27,7 @@ from target_braze.mapping.base.settings import (
     described,
     strict_object,
 )
+from target_braze.mapping.base.stream_mapping import RecipientLimits
 from target_braze.mapping.columns import Field, Fields
 from target_braze.mapping.identifiers import find_user, identifier
 from target_braze.mapping.values.nested import Place, checked_size
@@ -34,7 +36,7 @@ from target_braze.mapping.values.times import to_moment
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
     from datetime import datetime
 
     from target_braze.braze.messages.endpoints import Sending
@@ -45,15 +47,31 @@ if TYPE_CHECKING:
 _CLOCK: Final = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 # A stream may have a time for each record.
 _MOST_ENDPOINTS: Final = 10_000
+_COUNT: Final = {"type": "integer", "minimum": 1}
 _FLAG: Final = {"type": "boolean"}
 
 # Keys of all kinds that send messages.
 SETTINGS: Final[Mapping[str, Any]] = {
     "max_recipients": described(
-        {"type": "integer", "minimum": 1},
+        {
+            "oneOf": [
+                _COUNT,
+                strict_object(
+                    {
+                        "run": described(_COUNT, "Of the run", "Maximum number of recipients of the stream in a run."),
+                        "campaign": described(
+                            _COUNT,
+                            "Of a campaign",
+                            "Maximum number of recipients of one campaign or Canvas in a run, in all streams together.",
+                        ),
+                    },
+                    required=["run", "campaign"],
+                ),
+            ]
+        },
         "Recipient limit",
-        "Maximum number of recipients of one campaign or Canvas in a run. Required. The run sends to that many, and "
-        "then fails before the first record beyond.",
+        "Maximum number of recipients of the stream in a run, or `{run: 20000, campaign: 5000}` with a lower limit for "
+        "each campaign or Canvas. Required. The run sends to that many, and then fails before the first record beyond.",
     ),
     "allow_duplicate_messages": described(
         _FLAG,
@@ -178,7 +196,8 @@ class Recipients(Action):
                 f"it sends messages to people: set the most that may receive one in a run - at "
                 f"{columns.at}.max_recipients"
             )
-        self.max_recipients = entry["max_recipients"]
+        most: int | Mapping[str, int] = entry["max_recipients"]
+        self.max_recipients = RecipientLimits(**most) if isinstance(most, Mapping) else RecipientLimits(most, most)
         self._fixed: str | None = entry.get(self.target, {}).get("id")
         self._id: Field | None = None
         if self._fixed is None:

@@ -6,7 +6,7 @@ import re
 from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from typing_extensions import override
 
@@ -70,6 +70,13 @@ class Defaults:
         return report
 
 
+class RecipientLimits(NamedTuple):
+    """Maximum number of recipients in a run: of a stream, and of one campaign or Canvas."""
+
+    run: int
+    campaign: int
+
+
 class StreamMapping(ABC):
     """Turns records of one stream into changes; one subclass per kind of Braze object."""
 
@@ -100,8 +107,8 @@ class StreamMapping(ABC):
     """The column with the ids of the catalog's items."""
     object_type: ClassVar[ObjectType | CatalogContents | None] = None
     """The type of its objects, if each is compared with Braze by its name before it is sent."""
-    max_recipients: int | None = None
-    """Maximum number of recipients of one message in a run, if the kind sends messages."""
+    max_recipients: RecipientLimits | None = None
+    """How many people may receive messages in a run, if the kind sends messages."""
 
     @override
     def __init_subclass__(cls, *, to: str | None = None) -> None:

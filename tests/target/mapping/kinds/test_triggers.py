@@ -374,19 +374,47 @@ def test_the_limit_ends_the_run_after_what_is_allowed(trigger: RunTarget, sandbo
     first = trigger(orders(1, 2), state(1), orders(3, 4, 5), state(2), max_recipients=3, expect=1)
     assert received(sandbox) == {"c-1": 1, "c-2": 1, "c-3": 1}
     assert first.states == [state(1)["value"]]
-    assert "campaign_id" in first.errors[-1]
-    assert "has more recipients than max_recipients allows in a run, 3" in first.errors[-1]
+    assert "the stream has more recipients than max_recipients allows in a run, 3" in first.errors[-1]
     second = trigger(orders(3, 4, 5), state(2), max_recipients=3)
     assert received(sandbox) == {f"c-{n}": 1 for n in range(1, 6)}
     assert second.states == [state(2)["value"]]
 
 
-def test_the_limit_is_of_each_campaign_and_does_not_count_repetitions(trigger: RunTarget, sandbox: Sandbox) -> None:
-    rows = [
-        {"order_id": f"o-{n}", "external_id": f"c-{n}", "mail": (CAMPAIGN, OTHER)[n % 2]} for n in (0, 1, 2, 3, 0, 1)
-    ]
-    trigger(table(*rows, mail=TEXT), campaign={"id_field": "mail"}, max_recipients=2)
-    assert sum((received(sandbox) + received(sandbox, OTHER)).values()) == 4
+def mails(*numbers: int) -> Stream:
+    """Return orders that take turns in two campaigns, which a column names."""
+    rows = [{"order_id": f"o-{n}", "external_id": f"c-{n % 8}", "mail": (CAMPAIGN, OTHER)[n % 2]} for n in numbers]
+    return table(*rows, mail=TEXT)
+
+
+def test_repetitions_do_not_count(trigger: RunTarget, sandbox: Sandbox) -> None:
+    trigger(mails(0, 1, 2, 3, 0, 1), campaign={"id_field": "mail"}, max_recipients=4)
+    assert (received(sandbox) + received(sandbox, OTHER)).total() == 4
+
+
+@pytest.mark.parametrize(
+    ("most", "sent", "says"),
+    [
+        (3, 3, "the stream has more recipients than max_recipients allows in a run, 3"),
+        ({"run": 9, "campaign": 2}, 4, f"campaign_id {CAMPAIGN} has more recipients than max_recipients allows"),
+        ({"run": 5, "campaign": 9}, 5, "the stream has more recipients than max_recipients allows in a run, 5"),
+    ],
+)
+def test_a_limit_of_the_run_and_one_of_each_campaign(
+    trigger: RunTarget, sandbox: Sandbox, most: object, sent: int, says: str
+) -> None:
+    run = trigger(mails(*range(8)), campaign={"id_field": "mail"}, max_recipients=most, expect=1)
+    assert (received(sandbox) + received(sandbox, OTHER)).total() == sent
+    assert says in run.errors[-1]
+
+
+def test_streams_count_together_for_a_campaign(run_target: RunTarget, sandbox: Sandbox, tmp_path: Path) -> None:
+    entry = {"to": "campaign_triggers", "campaign": {"id": CAMPAIGN}, "max_recipients": {"run": 9, "campaign": 3}}
+    again = Stream(
+        "returns", COLUMNS, [{"order_id": f"r-{n}", "external_id": f"c-{n}"} for n in range(3)], ["order_id"]
+    )
+    ledger = str(tmp_path / "ledger.sqlite")
+    run_target(orders(1, 2), again, expect=1, ledger_path=ledger, streams={"orders": entry, "returns": entry})
+    assert received(sandbox).total() == 3
 
 
 def test_what_waits_for_the_end_of_the_input_stays_out_of_a_run_that_ends_early(
