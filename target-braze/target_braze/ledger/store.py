@@ -11,13 +11,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import defaultdict
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 from target_braze.ledger.attributes import NOT_VALUES, Attributes, object_hash
 from target_braze.ledger.attributes import TABLES as ATTRIBUTES
 from target_braze.ledger.erasure import erase
 from target_braze.ledger.file import LedgerError, open_file, today
+from target_braze.ledger.lookups import Lookups
 from target_braze.ledger.members import TABLES as MEMBERS
 from target_braze.ledger.members import Members
 from target_braze.ledger.runs import TABLE as RUN
@@ -30,7 +31,7 @@ from target_braze.ledger.unsettled import TABLE as ASKED
 from target_braze.ledger.unsettled import Unsettled, UnsettledUsers, changes_attributes, row_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from target_braze.braze.changes import Change, Receipt
@@ -90,6 +91,7 @@ class Ledger:
         self.stretch = self._runs.beyond
         self._attributes = Attributes(self._db)
         self._unsettled = UnsettledUsers(self._db)
+        self._lookups = Lookups(self._db)
         # Position of the last record with a change that a later one can replace.
         self._last = 0
         self._pending: set[bytes] = set()
@@ -153,6 +155,20 @@ class Ledger:
             query = """SELECT name FROM made WHERE stream = :stream AND replaced
                 AND name NOT IN (SELECT name FROM made WHERE stream <> :stream)"""
             return frozenset(name for (name,) in self._db.execute(query, {"stream": stream}))
+
+    @contextmanager
+    def looked_up(self, changes: Sequence[Change]) -> Iterator[None]:
+        """Read what the file has about changes, with their fingerprints, for the calls of `news` in this block."""
+        with self._lock:
+            # What is open may be settled before such a call.
+            self._lookups.read(
+                {one.user for one in changes if one.semantics.sets_attributes and one.user not in self._unsettled},
+                {one.fingerprint for one in changes if one.fingerprint is not None} - self._pending,
+            )
+        try:
+            yield
+        finally:
+            self._lookups.clear()
 
     def news(self, change: Change, absent: Iterable[str] = (), *, is_announced: bool = True) -> bool:
         """Reduce the change to what Braze does not have. Return False if nothing is left.
@@ -322,8 +338,8 @@ class Ledger:
                 # The next record lacks the same attributes, so they can be removed then.
                 self._add_unsettled(change)
                 return True
-            unsettled = Unsettled(row_number(user))
-            hashes = self._attributes.hashes(unsettled.number)
+            number, hashes = self._lookups.user(user)
+            unsettled = Unsettled(number)
             if hashes is None:
                 unsettled.is_new = True
                 self._unsettled[user] = unsettled
@@ -338,6 +354,7 @@ class Ledger:
 
     def _add_unsettled(self, change: Change) -> None:
         self._unsettled.add(change)
+        self._lookups.forget(change)
         if change.semantics.coalesce is not None:
             self._last = change.records[-1].position
 
@@ -375,8 +392,7 @@ class Ledger:
 
     def _outcome(self, fingerprint: bytes) -> int | None:
         with self._lock:
-            row = self._db.execute("SELECT outcome FROM sent WHERE fingerprint = ?", (fingerprint,)).fetchone()
-        return None if row is None else int(row[0])
+            return self._lookups.outcome(fingerprint)
 
 
 def _users(changes: Iterable[Change]) -> list[User]:

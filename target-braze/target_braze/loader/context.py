@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from target_braze.delivery.dispatcher import Dispatcher
     from target_braze.guards.live_messages import LiveMessages
     from target_braze.ledger.store import Ledger
+    from target_braze.loader.lookahead import Lookahead
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.outcome_log.attempt import Attempt
     from target_braze.preview.dry_run import Estimate
@@ -41,6 +42,7 @@ class Context:
         preflight: None unless setting `preflight` is on.
         bulk: Send attributes, events and purchases to /users/track/bulk.
         holds: Reject changes that an earlier run left in doubt instead of sending them again.
+        lookahead: Changes that wait until the ledger reads about many; None without a ledger.
         recipients: Counts the recipients of each message.
         positions: Numbers the records of all streams, from 1.
         likely_types: What the text of each stream's first records looks like, by stream.
@@ -61,8 +63,20 @@ class Context:
     preflight: Preflight | None = None
     bulk: bool = False
     holds: bool = False
+    lookahead: Lookahead | None = None
     recipients: RecipientCounts = field(default_factory=RecipientCounts)
     positions: Iterator[int] = field(default_factory=lambda: count(1))
     likely_types: dict[str, LikelyTypes] = field(default_factory=dict)
     named_objects: dict[ObjectType | CatalogContents, Reader] = field(default_factory=dict)
     listed: defaultdict[tuple[str, Any], set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def hand_over(self) -> None:
+        """Hand to delivery whatever waits for the ledger. Raises like `Lookahead.hand_over`."""
+        if self.lookahead is not None:
+            self.lookahead.hand_over()
+
+    def before_state(self) -> None:
+        """Do what comes before a STATE: hand over what is before it, and write listed members to the ledger."""
+        self.hand_over()
+        if self.ledger is not None:
+            self.ledger.members.flush()

@@ -41,7 +41,7 @@ class KnownChanges:
         """
         ledger, counts = self._ledger, self._counts
         for place, change in enumerate(changes):
-            change.fingerprint = fingerprint(change, key, place)
+            change.fingerprint = change.fingerprint or fingerprint(change, key, place)
         if any((self._context.holds or one.endpoint.holds) and ledger.in_doubt(one) for one in changes):
             why = "in doubt: an earlier run sent it and got no answer, so Braze may or may not have it"
             if any(one.semantics.sends for one in changes):

@@ -17,6 +17,7 @@ from target_braze.loader import parts
 from target_braze.loader.arrow_data import ArrowSchema, arrow_module
 from target_braze.loader.context import Context
 from target_braze.loader.errors import NotSentError, RejectedRecordError, shown
+from target_braze.loader.lookahead import Lookahead
 from target_braze.loader.stream import LoaderStream
 from target_braze.outcome_log.letters import LoggedLetters
 from target_braze.preview.dry_run import Estimate
@@ -180,9 +181,12 @@ class Loader:
             settled: Stores the token.
         """
         context = self._running
-        if context.ledger is not None:
-            context.ledger.members.flush()
+        context.before_state()
         context.delivery.add_state(partial(settled, token))
+
+    def hand_over(self) -> None:
+        """Hand all records read so far to delivery, before waiting for more. Raises like `LoaderStream.write`."""
+        self._running.hand_over()
 
     def interrupt(self, reason: BaseException) -> None:
         """Send nothing more, and raise `reason` in place of the next wait; safe in signal handlers and threads."""
@@ -223,21 +227,22 @@ class Loader:
         return self._context
 
     def _new_context(self, ledger: Ledger | None) -> Context:
-        config = self._config
+        delivery = self._new_delivery(ledger)
         return Context(
             client=self._client,
             defaults=self._defaults,
-            delivery=self._new_delivery(ledger),
+            delivery=delivery,
             entries=self._entries,
             reject=self._reject,
             summary=self._summary,
             estimate=self._estimate,
             ledger=ledger,
             attempt=self._attempt,
-            live_messages=parts.live_messages(config, self._client, self._summary.notice, ledger),
-            preflight=Preflight(self._client) if config["preflight"] else None,
-            bulk=config["track_endpoint"] == "bulk",
-            holds=config["on_unknown_outcome"] == "hold",
+            live_messages=parts.live_messages(self._config, self._client, self._summary.notice, ledger),
+            preflight=Preflight(self._client) if self._config["preflight"] else None,
+            bulk=self._config["track_endpoint"] == "bulk",
+            holds=self._config["on_unknown_outcome"] == "hold",
+            lookahead=None if ledger is None else Lookahead(ledger, delivery),
         )
 
     # Overridden for runs of several processes.
@@ -347,6 +352,7 @@ class Loader:
 
     def _finish(self, context: Context, *, ended: bool) -> None:
         """Deliver everything that is waiting, except what waits for the end of the input if that has not `ended`."""
+        context.hand_over()
         if ended:
             context.defaults.guard.check()
         self._progress.input_ended()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import math
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
@@ -26,7 +27,7 @@ from target_braze.preview.likely_types import LikelyTypes
 from target_braze.records import DELETED, MappingError, Record, RecordError, Rejection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from target_braze.braze.changes import Change
     from target_braze.braze.objects.named_objects import Reader
@@ -133,12 +134,18 @@ class LoaderStream:
         if isinstance(records, ArrowData):
             for row in arrow_module().rows(records, self.name):
                 self._write_line(self._lines.message(row, version), fast, None)
+            self._context.hand_over()
             return
+        # Another iterable may wait for its next record.
+        is_complete = isinstance(records, Sequence)
         for record in records:
             if isinstance(record, bytes | str):
                 self._write_line(record, fast, version)
             else:
                 self._write_columns(record, fast, version)
+            if not is_complete:
+                self._context.hand_over()
+        self._context.hand_over()
 
     def activate_version(self, version: int, schema: dict[str, Any] | None = None) -> None:
         """Remove records that earlier versions of the table have loaded and this one has not listed.
@@ -196,12 +203,16 @@ class LoaderStream:
         change.records.append(source)
         if self._context.bulk and change.endpoint is TRACK:
             change.endpoint = TRACK_BULK
-        if self._known_changes is not None:
-            self._context.delivery.wait_for_room(source.position)
+        context, known = self._context, self._known_changes
+        if known is not None:
             key = self._mapping.fast_path.values(columns, self._keys) if change.semantics.counted else ()
-            if not self._known_changes.removed_from([change], source, key):
+            if context.lookahead is not None:
+                context.lookahead.add(known, change, source, key)
                 return True
-        self._context.delivery.add(change)
+            context.delivery.wait_for_room(source.position)
+            if not known.removed_from([change], source, key):
+                return True
+        context.delivery.add(change)
         return True
 
     def receive(self, record: dict[str, Any], message: dict[str, Any], schema: dict[str, Any], size: int) -> None:
@@ -214,6 +225,7 @@ class LoaderStream:
             size: Size of the message, in bytes.
         """
         context = self._context
+        context.hand_over()
         source = self._record(message, schema, size)
         self._likely_types.see(record)
         context.delivery.wait_for_room(source.position)

@@ -138,6 +138,7 @@ class _ChildLoader(Loader):
                 self._streams[item.stream].activate_version(item.version)
             else:
                 return False
+        self.hand_over()
         return True
 
     def _open(self, item: Open) -> None:

@@ -93,8 +93,8 @@ class ProcessLoader(Loader):
         number = self._children.open(name, encode(schema), tuple(keys), everywhere=rules is not None)
         return Dealer(self._children, name, number, self._summary.streams[name], rules)
 
-    def deal(self) -> None:
-        """Send the children what was read so far."""
+    @override
+    def hand_over(self) -> None:
         self._children.send()
 
     # What children report.

@@ -16,7 +16,7 @@ from target_braze.loader.errors import RejectedRecordError
 from target_braze.process import terminal
 from target_braze.process.repeated_warnings import counted
 from target_braze.process.signals import Stopped, handle
-from target_braze.processes.run import ProcessLoader, new_loader
+from target_braze.processes.run import new_loader
 from target_braze.reporting.dead_letter_file import FIELD
 from target_braze.settings.config import CONFIG
 from target_braze.singer import output
@@ -48,8 +48,7 @@ class TargetBraze(MessageTarget):
         self.loader = new_loader(
             settings, failed=self._give_up, share_read=self.message_reader.share_read, live=terminal.is_free()
         )
-        if isinstance(self.loader, ProcessLoader):
-            self.message_reader.passed_on = self.loader.deal
+        self.message_reader.passed_on = self.loader.hand_over
         # Streams that have received a dead letter since their last SCHEMA.
         self._retried: set[str] = set()
 

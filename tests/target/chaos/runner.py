@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import traceback
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, nullcontext, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from io import StringIO
 from typing import IO, TYPE_CHECKING, Any, cast
@@ -23,6 +23,7 @@ from target_braze.braze.client import BrazeError
 from target_braze.loader.errors import ChildError
 from target_braze.process.signals import handle
 from target_braze.records import MappingError
+from target_braze.singer.input_lines import InputLines
 from target_braze.singer.target import TargetBraze
 
 from tests.target.chaos.clock import hurried
@@ -58,6 +59,20 @@ class _Source:
 
     def __init__(self, messages: list[bytes | None]) -> None:
         self._messages = iter(messages)
+
+    def groups(self, lines: InputLines) -> Iterator[list[bytes]]:
+        """Yield the lines between two pauses together, as a pipe does."""
+        group: list[bytes] = []
+        for line in self._messages:
+            if lines.interruption is not None:
+                return
+            if line is not None:
+                group.append(line.removesuffix(b"\n"))
+                continue
+            yield group
+            group = []
+            time.sleep(0.015)
+        yield group
 
     def readline(self) -> bytes:
         while (line := next(self._messages, b"")) is None:
@@ -210,8 +225,11 @@ def _run(
     """Run the target as its command line does; return the exit code."""
     target = TargetBraze(config=config)
     before_run(target)
+    # Half of the sources yield line by line.
+    together = mock.patch.object(InputLines, "read", lambda lines, source: source.groups(lines))
     try:
-        target.run(cast("IO[str]", _Source(source)))
+        with together if len(source) % 2 else nullcontext():
+            target.run(cast("IO[str]", _Source(source)))
     except SystemExit as exit_:
         return int(cast("int", exit_.code))
     except (BrazeError, ChildError, MappingError) as error:
