@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import uuid4
 
+from target_braze.mapping.kinds import KINDS
+from target_braze.mapping.stream_kinds import kind_of
 from target_braze.settings.validation import SettingsError
 
 if TYPE_CHECKING:
@@ -81,20 +83,30 @@ class Options(NamedTuple):
         return key
 
 
-def refuse_limits(stream: str, at: str | None, entry: Mapping[str, Any]) -> None:
-    """Refuse a stream whose entry limits what a run may do, because each task would count for itself.
+def refuse_unfit(options: Options, at: str | None, entry: Mapping[str, Any]) -> None:
+    """Refuse a stream whose entry needs one task.
 
     Raises:
-        SettingsError: It does.
+        SettingsError: Something counts for the whole run, or needs an order across users.
     """
+    kind = kind_of(options.stream, entry)
+    if KINDS[kind].dealing == "never" and options.partitions != 1:
+        raise SettingsError(
+            f"stream '{options.stream}': the changes of {kind} need an order across users, which tasks do not keep; "
+            f"write it with 'partitions' 1 - at streams.{at}.to"
+        )
+    _refuse_limits(options.stream, f"streams.{at}", entry)
+
+
+def _refuse_limits(stream: str, at: str, entry: Mapping[str, Any]) -> None:
     for name, value in entry.items():
         if name.startswith("max_") or name == "canary":
             raise SettingsError(
                 f"stream '{stream}': '{name}' counts over the whole run, but each Spark task would count for itself. "
-                f"Load this stream with the command line or a Loader - at streams.{at}.{name}"
+                f"Load this stream with the command line or a Loader - at {at}.{name}"
             )
         if isinstance(value, dict):
-            refuse_limits(stream, f"{at}.{name}", value)
+            _refuse_limits(stream, f"{at}.{name}", value)
 
 
 def parse(given: Mapping[str, str]) -> Options:

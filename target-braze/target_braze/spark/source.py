@@ -19,7 +19,7 @@ from target_braze.loader.run import Loader
 from target_braze.outcome_log.log import OutcomeLog
 from target_braze.settings.stream_config import Entries
 from target_braze.settings.validation import SettingsError
-from target_braze.spark.options import Options, parse, refuse_limits, wrong_mode
+from target_braze.spark.options import Options, parse, refuse_unfit, wrong_mode
 from target_braze.spark.schemas import ADDED_COLUMNS, PARTITION_COLUMN, json_schema
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class BrazeWriter(DataSourceArrowWriter):
         self._schema = json_schema(schema, options.stream)
         self._log = OutcomeLog(options.outcome_log, run_id=options.run_id, partitions=options.partitions)
         at, entry = Entries(options.settings.get("streams") or {}).of(options.stream)
-        refuse_limits(options.stream, at, entry)
+        refuse_unfit(options, at, entry)
         # One configuration may serve several DataFrames, but each task would warn of the others' entries.
         self._options = options if at is None else options.only({at: dict(entry)})
         # The same as in a task, but for records: creates the catalog of a stream of items, so that no task has to.
@@ -107,7 +107,9 @@ class BrazeWriter(DataSourceArrowWriter):
         if context is None and first is None:
             return Loaded()
         partition = _partition(first) if context is None else context.partitionId()
-        loader = Loader(self._options.config(), outcome_log=self._log.partition(partition))
+        # What the driver has checked for all tasks.
+        checked = {"acknowledge_live_campaigns": True, "preflight": False}
+        loader = Loader(self._options.config(**checked), outcome_log=self._log.partition(partition))
         try:
             with loader:
                 stream = loader.open(self._options.stream, self._schema, self._options.keys)

@@ -43,7 +43,7 @@ def spark() -> Iterator[SparkSession]:
 def config(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Return settings of the target without the API key, which is in the environment."""
     monkeypatch.setenv(KEY_VARIABLE, sandbox.api_key)
-    return {"endpoint": sandbox.url, "dependency_delay": 0}
+    return {"endpoint": sandbox.url, "dependency_delay": 0, "acknowledge_live_campaigns": True}
 
 
 @pytest.fixture

@@ -93,6 +93,7 @@ def test_a_stream_is_not_written_without_foreach_batch() -> None:
             {"streams": {"customers": {"on_delete": "delete_user", "max_deletions": 5}}},
             "'max_deletions' counts over the whole run",
         ),
+        ({}, {"streams": {"customers": {"to": "merges"}}}, "the changes of merges need an order across users"),
         ({"api_key_file": "no/such/file"}, {}, "option 'api_key_file': no/such/file cannot be read"),
     ],
 )
@@ -145,6 +146,16 @@ def test_rejected_rows_of_all_tasks_are_dead_letters_of_the_run(
     # Where the job cannot return anything, the folder of the run has it.
     assert json.loads((tmp_path / "log" / "r" / "summary.json").read_bytes())["total"] == total
     assert "completed" in (tmp_path / "log" / "r" / "report.html").read_text()
+
+
+def test_the_driver_alone_looks_for_live_campaigns(
+    spark: SparkSession, config: dict[str, Any], sandbox: Sandbox, log: str
+) -> None:
+    df = spark.sql("SELECT concat('c-', id) AS external_id, id AS n FROM range(20)")
+    config = {**config, "acknowledge_live_campaigns": False}
+    write(df, "customers", config=config, outcome_log=log, user="external_id", partitions=3)
+    assert [one.path for one in sandbox.requests].count("/campaigns/list") == 1
+    assert len(sent(sandbox)) == 20
 
 
 def test_an_empty_dataframe_completes(spark: SparkSession, config: dict[str, Any], sandbox: Sandbox, log: str) -> None:

@@ -55,7 +55,11 @@ def test_the_format_takes_its_options(page: str, spark: SparkSession, sandbox: S
 def test_foreach_batch_loads_micro_batches(page: str, spark: SparkSession, sandbox: Sandbox, tmp_path: Path) -> None:
     """Sail starts no query of its own here, so a stand-in hands over the micro-batches."""
     mapping = {"to": "events", "user": [{"external_id": "customer_id"}], "event": {"name": "ordered"}}
-    config = {"endpoint": sandbox.url, "streams": {"orders": {**mapping, "time_field": "ordered_at"}}}
+    config = {
+        "endpoint": sandbox.url,
+        "acknowledge_live_campaigns": True,
+        "streams": {"orders": {**mapping, "time_field": "ordered_at"}},
+    }
     (tmp_path / "config.json").write_text(json.dumps(config))
     loads: list[Callable[..., Any]] = []
 
