@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from target_braze.singer.target import TargetBraze
 
+from tests.target.support.pages import examples, mappings
 from tests.target.support.singer import ANY_OBJECT, TEXT, Stream
 
 if TYPE_CHECKING:
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 
     from tests.target.support.singer import Run
 
-PAGE = (Path(__file__).parents[4] / "docs" / "cdp-calls.md").read_text("utf-8")
-EXAMPLES = re.findall(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```", PAGE)
+EXAMPLES = examples("cdp-calls")
 
 
 @pytest.mark.parametrize(("config", "calls", "requests"), EXAMPLES)
@@ -42,5 +40,5 @@ def test_calls_become_the_requests_of_the_page(
 
 def test_all_its_mappings_are_settings(sandbox: Sandbox) -> None:
     assert len(EXAMPLES) > 10
-    for block in re.findall(r"```yaml\n([^`]*)```", PAGE):
+    for block in mappings("cdp-calls"):
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **yaml.safe_load(block)})

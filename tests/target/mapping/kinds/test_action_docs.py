@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 from braze_sandbox.model.objects import Catalog
 from braze_sandbox.model.workspace import Campaign
+from target_braze.mapping.kinds import KINDS
 from target_braze.singer.target import TargetBraze
 
 from tests.target.support.data_objects import add_accounts
+from tests.target.support.pages import examples, mappings
 from tests.target.support.singer import TEXT, Stream
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from tests.target.support.singer import Run
 
-DOCS = Path(__file__).parents[4] / "docs"
-NAMES = (
+PAGES = (
+    "mapping",
     "identities-and-deletions",
     "subscriptions-and-cohorts",
     "catalogs",
@@ -34,15 +34,18 @@ NAMES = (
     "ledger",
     "send-ids",
 )
-PAGES = [(DOCS / f"{name}.md").read_text("utf-8") for name in NAMES]
-EXAMPLE = re.compile(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```")
-EXAMPLES = [example for page in PAGES for example in EXAMPLE.findall(page)]
+EXAMPLES = [example for page in PAGES for example in examples(page)]
+# Pages and kinds whose examples other tests run.
+OTHERS = ("cdp-calls", "triggers")
+OWN_TESTS = {"cdi_syncs", "translations"}
 
 
 @pytest.fixture(autouse=True)
 def _dashboard(sandbox: Sandbox) -> None:
     """Create what the pages assume."""
     add_accounts(sandbox)
+    for key in ("old-1", "old-2"):
+        sandbox.instance.profiles.create(external_id=key)
     sandbox.workspace.apps["app-1"] = "iOS"
     now = sandbox.instance.clock.utc_now()
     key = "6aa9ab4b-5a8c-4f39-8ea5-11a1e2d94f0c"
@@ -70,6 +73,11 @@ def test_rows_become_the_requests_of_the_page(
 
 
 def test_all_mappings_are_settings(sandbox: Sandbox) -> None:
-    assert len(EXAMPLES) >= 17
-    for block in [block for page in PAGES for block in re.findall(r"```yaml\n([^`]*)```", page)]:
+    for block in [block for page in PAGES for block in mappings(page)]:
         TargetBraze(config={"api_key": sandbox.api_key, "endpoint": sandbox.url, **yaml.safe_load(block)})
+
+
+def test_each_kind_has_an_example_that_runs() -> None:
+    configs = [*EXAMPLES, *(example for page in OTHERS for example in examples(page))]
+    entries = [entry for config, _, _ in configs for entry in yaml.safe_load(config)["streams"].values()]
+    assert {entry["to"] for entry in entries if "to" in entry} | OWN_TESTS == KINDS.keys()

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
 from tests.target.support.messages import TRANSACTIONAL
+from tests.target.support.pages import examples
 from tests.target.support.singer import NUMBER, TEXT, TIME, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
 
     from tests.target.support.singer import Run
 
-PAGE = (Path(__file__).parents[4] / "docs" / "triggers.md").read_text("utf-8")
-EXAMPLES = re.findall(r"```yaml\n([^`]*)```\n\n```jsonl\n([^`]*)```\n\n```http\n([^`]*)```", PAGE)
+EXAMPLES = examples("triggers")
 
 
 def _type(name: str, value: object) -> dict[str, Any]:
