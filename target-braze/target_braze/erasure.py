@@ -41,7 +41,7 @@ _TELLING_LENGTH: Final = 6
 # What this cannot reach, for the certificate.
 _OUT_OF_REACH: Final = (
     "Braze keeps counts of events and purchases, without the person.",
-    "The ledger keeps hashes of events and purchases, which name nobody.",
+    "The ledger keeps hashes of events, purchases and messages, which name nobody.",
     "Warehouses, exports, files of Currents, backups, reports with `report_values`, and other copies of these files.",
     "The source. If it sends the person again, the next run creates the profile again.",
 )
