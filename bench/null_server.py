@@ -1,4 +1,4 @@
-"""Run a sandbox that acknowledges /users/track without reading the body: `python -m bench.null_server`.
+"""Run a sandbox that acknowledges changes of users without reading the body: `python -m bench.null_server`.
 
 GET /bench/null returns the number of requests handled this way and the bytes in their bodies. Keys, limits, and faults
 do not apply to them; all other requests go to the sandbox.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 BODY = b'{"message":"success"}'
 _RAW = b"HTTP/1.1 201 Created\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
 
-_START = re.compile(rb"POST /users/track(?:/bulk)? HTTP/1\.1\r\n")
+_START = re.compile(rb"POST /users/(?:track(?:/bulk)?|identify|alias/new) HTTP/1\.1\r\n")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)\r\n", re.IGNORECASE)
 _SPECIAL = re.compile(rb"\r\n(?:expect|connection: *close|transfer-encoding)", re.IGNORECASE)
 _HEAD_BYTES = 16_384
@@ -57,7 +57,7 @@ class Null:
 
 
 class NullProtocol(Protocol):
-    """HTTP/1.1 that reads only the length of a track request and passes all others to uvicorn's protocol."""
+    """HTTP/1.1 that reads only the length of a change of users and passes all else to uvicorn's protocol."""
 
     null: Null
 
@@ -88,7 +88,7 @@ class NullProtocol(Protocol):
             self.data_received(rest)
 
     def _body(self, data: bytes) -> bytes | None:
-        """Return the data after a head; None if the head is incomplete or not a track request."""
+        """Return the data after a head; None if the head is incomplete or it asks for something else."""
         self._head = b""
         end = data.find(b"\r\n\r\n")
         if end < 0 and len(data) < _HEAD_BYTES and data.startswith(b"POST "[: len(data)]):

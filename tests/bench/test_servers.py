@@ -45,7 +45,7 @@ def test_null_counts_and_does_nothing(null: str, session: requests.Session) -> N
         assert session.get(f"{null}/sandbox/health", timeout=10).json()["message"] == "success"
     after = counts(null)
     assert (after[0] - before[0], after[1] - before[1]) == (6, 2 * 3_030_001)
-    assert session.post(f"{null}/users/merge", json={}, timeout=10).status_code == 401
+    assert session.post(f"{null}/users/delete", json={}, timeout=10).status_code == 401
     assert session.get(f"{null}/sandbox/users", timeout=10).json() == {"users": []}
 
 

@@ -22,8 +22,9 @@ from target_braze.braze.rate_limits import Waiting
 from target_braze.delivery.acks import State, StateTracker
 from target_braze.delivery.adaptive_concurrency import AdaptiveConcurrency
 from target_braze.delivery.batch_limits import BatchLimits
+from target_braze.delivery.room import Room
 from target_braze.delivery.sender import RequestSender
-from target_braze.delivery.user_queues import UserQueue, UserQueues
+from target_braze.delivery.user_queues import UserQueues
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from target_braze.braze.client import Answer
     from target_braze.delivery.outcome_record import OutcomeRecord
     from target_braze.delivery.sender import Check
+    from target_braze.delivery.user_queue import UserQueue
     from target_braze.records import Rejection
 
 _log = logging.getLogger("target-braze")
@@ -40,8 +42,6 @@ _log = logging.getLogger("target-braze")
 _LINGER: Final = 1.0
 # Minimum seconds between two STATE messages, because Meltano stores every one.
 _STATE_EVERY: Final = 1.0
-# Maximum bytes of input lines in memory; as Python objects they take five times as much.
-_MOST_BYTES: Final = 32_000_000
 # How far the reader may be ahead of the oldest open record, in records and in seconds: a restart after a kill repeats
 # that much. Multiplied while a change waits for a dependency delay.
 _SPAN: Final = 100_000
@@ -50,9 +50,8 @@ _SPANS_WHILE_DELAYED: Final = 10
 # After a crash, the input repeats what the last run had read beyond its last STATE, possibly mixed with records from
 # before it, since taps repeat their last ones, and with new ones. Hold back this many records more, or a quarter more.
 _SLACK: Final = 100
-# Stop holding back after this many seconds, or when this many bytes of input lines are in memory.
+# Stop holding back after this many seconds.
 _HOLD_SECONDS: Final = _SPAN_SECONDS * _SPANS_WHILE_DELAYED
-_MOST_HELD_BYTES: Final = 64_000_000
 
 
 class RejectedError(Exception):
@@ -118,17 +117,10 @@ class Dispatcher:
         self._hold_until = math.inf
         self._ledger = ledger
 
-        # Positions of records: the last one to hold back, the last one read, and the first one too far ahead to read.
+        # Positions of records: the last one to hold back, and the last one read.
         self._stretch = stretch + max(_SLACK, stretch // 4) if stretch else -1
         self._read = 0
-        self._end_of_span = math.inf
-
-        # Records in memory: enough to fill every request in flight and the next one, with users not already in flight.
-        self._room = 3 * concurrency * max_objects
-        # Only the reader's thread writes the first two counts, and only the dispatcher's thread the other two.
-        self._given = self._given_bytes = 0
-        self._settled = self._settled_bytes = 0
-        self._room_made = threading.Condition()
+        self._room = Room(self._queues, concurrency * max_objects, has_ledger=ledger is not None)
         self._discarding = False
 
         self._sender = RequestSender(
@@ -161,9 +153,7 @@ class Dispatcher:
         if self._read <= self._stretch < position:
             self._inbox.put((self._stop_holding_back, ""))
         self._read = position
-        if not self._has_room():
-            with self._room_made:
-                self._room_made.wait_for(lambda: self._has_room() or self.failure)
+        self._room.wait(position, lambda: self.failure)
         if self.failure is not None:
             raise self.failure
 
@@ -176,8 +166,7 @@ class Dispatcher:
         """
         record = changes[0].records[0]
         self.wait_for_room(record.position)
-        self._given += 1
-        self._given_bytes += record.size
+        self._room.add(record, len(changes))
         self._inbox.put((self._receive_changes, changes))
 
     def add_state(self, state: State) -> None:
@@ -208,15 +197,6 @@ class Dispatcher:
         self._discarding = True
         self._end()
 
-    def _has_room(self) -> bool:
-        held, size = self._queues.held, self._given_bytes - self._settled_bytes
-        if self._queues.holds_back:
-            return size < _MOST_HELD_BYTES
-        # Changes that wait for the end of the input must not block the input.
-        return (held > 0 and self._given - self._settled < self._room + held) or (
-            self._given - self._settled < self._room and size < _MOST_BYTES and self._read < self._end_of_span
-        )
-
     def _end(self) -> None:
         self._inbox.put((self._close, None))
         # Not join(): up to Python 3.12, after a signal interrupts one call, the next returns at once.
@@ -239,14 +219,14 @@ class Dispatcher:
         except BaseException as failure:  # noqa: BLE001 - raised again in the caller's thread
             self._fail(failure)
         finally:
+            self._queues.delayed.close()
             self._dispatched.set()
 
     def _receive(self) -> None:
         """Wait for a message or until something is due, and handle all messages that have arrived."""
-        settled = self._settled
         all_delayed = not self._in_flight and self._queues.all_delayed
         if all_delayed:
-            self.dependency_waits.until = self._queues.due() or 0.0
+            self.dependency_waits.until = self._queues.delayed.next_until or 0.0
         with self.dependency_waits if all_delayed else nullcontext():
             try:
                 handle, message = self._inbox.get(timeout=self._timeout())
@@ -258,36 +238,32 @@ class Dispatcher:
         for _ in range(waiting):
             handle, message = self._inbox.get_nowait()
             handle(message)
-        if self._settled > settled or self._queues.held:
-            with self._room_made:
-                self._room_made.notify()
+        self._room.notify()
 
     def _limit_reader(self) -> None:
         """Update how far the reader may be ahead of open records, and stop holding back if that takes too long."""
         queues, now = self._queues, time.monotonic()
         if queues.holds_back:
-            if now >= self._hold_until or self._given_bytes - self._settled_bytes >= _MOST_HELD_BYTES:
+            if now >= self._hold_until or self._room.is_too_full_to_hold_back:
                 self._stop_holding_back(
                     "the input repeats more than can be held back, so older values may be sent before newer ones"
                 )
             return
         if queues.held:
             return
-        spans = _SPANS_WHILE_DELAYED if queues.any_delayed else 1
-        is_late = now >= self._states.since + _SPAN_SECONDS * spans
-        end = 0 if is_late else self._states.oldest + _SPAN * spans
-        if end != self._end_of_span:
-            with self._room_made:
-                self._end_of_span = end
-                self._room_made.notify()
+        is_late = now >= self._states.since + _SPAN_SECONDS * self._spans
+        # What waits for a delay has not been sent, so a restart does not repeat it.
+        end = 0 if is_late else self._states.oldest + _SPAN * self._spans + queues.delayed.records
+        if end != self._room.end_of_span:
+            self._room.end_of_span = end
+            self._room.notify()
 
     def _stop_holding_back(self, warning: str) -> None:
         if self._queues.holds_back:
             if warning:
                 _log.warning("%s", warning)
             self._queues.stop_holding_back(time.monotonic())
-            with self._room_made:
-                self._room_made.notify()
+            self._room.notify()
 
     def _receive_changes(self, changes: tuple[Change, ...]) -> None:
         self._states.track(changes[0].records[0], len(changes), self._now)
@@ -308,9 +284,9 @@ class Dispatcher:
         self._concurrency.answered(answer.seconds, answer.attempt, self._in_flight)
 
     def _settle(self, changes: Sequence[Change]) -> None:
-        settled = self._states.settle(changes)
-        self._settled += len(settled)
-        self._settled_bytes += sum(record.size for record in settled)
+        records = [record for change in changes for record in change.records]
+        self._states.settle(records)
+        self._room.settle(records)
 
     def _release(self, work: tuple[Request, list[UserQueue]]) -> None:
         request, queues = work
@@ -320,7 +296,23 @@ class Dispatcher:
     def _next_request(self) -> tuple[Request, list[UserQueue]] | None:
         if self._stops or self._in_flight >= self._concurrency.limit:
             return None
-        return self._queues.next_request(time.monotonic(), hurry=self._closing, ended=self._ended)
+        now = time.monotonic()
+        follows = self._wake_delayed(now)
+        return self._queues.next_request(now, hurry=self._closing and not follows, ended=self._closing and self._ended)
+
+    def _wake_delayed(self, now: float) -> bool:
+        """Take delayed queues whose time has come back into memory. Return whether another one follows soon."""
+        queues, delayed = self._queues, self._queues.delayed
+        was_full, follows = delayed.is_full, False
+        while (until := delayed.next_until) is not None and self._room.is_free_for_delayed:
+            if until <= now:
+                queues.wake(now)
+            else:
+                follows = until <= now + _LINGER
+                break
+        if was_full and not delayed.is_full:
+            self._room.notify()
+        return follows
 
     @property
     def _stops(self) -> bool:
@@ -332,18 +324,23 @@ class Dispatcher:
 
     def _timeout(self) -> float | None:
         """Return the seconds until something is due if no message arrives, or None."""
-        moments = []
-        if not self._stops and self._in_flight < self._concurrency.limit and (due := self._queues.due()) is not None:
-            moments.append(due)
+        moments: list[float | None] = []
+        if not self._stops and self._in_flight < self._concurrency.limit:
+            moments.append(self._queues.due())
+            if self._room.is_free_for_delayed:
+                moments.append(self._queues.delayed.next_until)
         if self._states.has_settled:
             moments.append(self._next_emit)
         if self._queues.holds_back:
-            moments += [self._hold_until] if self._hold_until < math.inf else []
-        elif self._end_of_span and self._states and not self._queues.held:
-            moments.append(
-                self._states.since + _SPAN_SECONDS * (_SPANS_WHILE_DELAYED if self._queues.any_delayed else 1)
-            )
-        return max(0.0, min(moments) - time.monotonic()) if moments else None
+            moments.append(self._hold_until)
+        elif self._room.end_of_span and self._states and not self._queues.held:
+            moments.append(self._states.since + _SPAN_SECONDS * self._spans)
+        until = min((moment for moment in moments if moment is not None), default=math.inf)
+        return max(0.0, until - time.monotonic()) if until < math.inf else None
+
+    @property
+    def _spans(self) -> int:
+        return _SPANS_WHILE_DELAYED if self._queues.delayed.changes else 1
 
     def _emit_settled(self) -> None:
         taken = self._states.take()
@@ -365,7 +362,6 @@ class Dispatcher:
         self._inbox.put((self._release, (request, queues)))
 
     def _fail(self, failure: BaseException) -> None:
-        with self._room_made:
-            self.failure = self.failure or failure
-            self._room_made.notify()
+        self.failure = self.failure or failure
+        self._room.notify()
         self._failed(failure)

@@ -1,20 +1,21 @@
-"""User queues: keep each user's changes in order, and fill the next request. No threads and no I/O.
+"""User queues: keep each user's changes in order, and fill the next request. No threads.
 
 All changes of a user wait in one queue, which has at most one request in flight. A change that concerns two users (an
-identification, a merge) joins their queues.
+identification, a merge) joins their queues. A queue is in memory while it may be sent, and in `DelayedQueues` while it
+has to wait for a dependency delay.
 """
 
 from __future__ import annotations
 
 import heapq
+import math
 from collections import defaultdict, deque
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
 from target_braze.braze.changes import Request
+from target_braze.delivery.delayed_queues import DelayedQueues
+from target_braze.delivery.user_queue import UserQueue
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,60 +29,6 @@ if TYPE_CHECKING:
 _APART: Final = 5.0
 # Number of endpoints whose last answer is remembered: only the latest ones can delay a change.
 _FORGOTTEN: Final = 100
-
-
-class UserQueue(msgspec.Struct, eq=False):
-    """The waiting changes of one user, or of several users that a change has joined.
-
-    Attributes:
-        users: The users.
-        changes: Their changes, oldest first.
-        open: The changes that later ones can be merged into, by coalescing key, when several wait.
-        leading: Number of changes at the front that go to the same endpoint; 0 until the queue is ready.
-        in_flight: Number of requests in flight.
-        held: Number of changes at the back that wait for the end of the input.
-        delayed_until: Time when the next change may be sent.
-        answered_by: Endpoint of the last answer, if known.
-        answered_at: Time of that answer.
-        joined: The queue that this one became part of.
-    """
-
-    users: list[User]
-    changes: list[Change]
-    open: dict[object, Change]
-    leading: int = 0
-    in_flight: int = 0
-    held: int = 0
-    delayed_until: float = 0.0
-    answered_by: Endpoint | None = None
-    answered_at: float = float("-inf")
-    joined: UserQueue | None = None
-
-    def itself(self) -> UserQueue:
-        """Return the queue that this one is now part of, or itself."""
-        queue = self
-        while queue.joined is not None:
-            queue = queue.joined
-        return queue
-
-    def coalesce(self, change: Change) -> bool:
-        """Merge the change into a waiting one. Return False if that is impossible; later ones can merge into it."""
-        last = self.changes[-1]
-        if last.endpoint is not change.endpoint:
-            self.open = {}  # a change must not overtake a change for another endpoint
-        elif len(self.changes) == 1:
-            self.open = {last.coalescing_key: last}
-        coalescing_key = change.coalescing_key
-        if coalescing_key is None:
-            return False
-        earlier = self.open.setdefault(coalescing_key, change)
-        if earlier is change:
-            return False
-        if change.merge_into(earlier):
-            return True
-        change.apart = True
-        self.open[coalescing_key] = change
-        return False
 
 
 @dataclass(eq=False, slots=True)
@@ -117,48 +64,44 @@ class UserQueues:
         self.held = 0
         self._of: dict[User, UserQueue] = {}
         self._ready: defaultdict[Endpoint, _Ready] = defaultdict(_Ready)
-        self._delayed: list[tuple[float, int, UserQueue]] = []
+        self.delayed = DelayedQueues()
         # When each endpoint last answered for a queue that no longer exists; a new queue may be for the same user.
         self._forgotten: dict[Endpoint, float] = {}
-        self._tie = count()
+        # Number of changes in memory.
         self._pending = 0
 
     def __len__(self) -> int:
         """Return the number of waiting changes."""
-        return self._pending
+        return self._pending + self.delayed.changes
 
     @property
     def all_delayed(self) -> bool:
         """Whether changes wait and every one of them waits for a dependency delay."""
-        return self._pending > 0 and not (self.holds_back or any(ready.changes for ready in self._ready.values()))
-
-    @property
-    def any_delayed(self) -> bool:
-        """Whether a change waits for a dependency delay."""
-        return bool(self._delayed)
+        return self.delayed.changes > 0 and not (
+            self.holds_back or any(ready.changes for ready in self._ready.values())
+        )
 
     def add(self, change: Change, now: float) -> None:
         """Add a change to its user's queue."""
+        if self.delayed and self._add_delayed(change):
+            return
         endpoint = change.endpoint
         queue = self._queue_of_all(change) if change.others else self._of.get(change.user) or self._new_queue(change)
-        changes = queue.changes
-        if changes and queue.coalesce(change):
+        if not self._append(queue, change):
             return
-        changes.append(change)
-        self._pending += 1
-        if queue.held or endpoint.at_end_of_input:
-            queue.held += 1
-            self.held += 1
         if not queue.leading:
-            if queue.delayed_until <= now:
-                self._enter(queue, now)
+            self._enter(queue, now)
         elif (
-            queue.leading == len(changes) - 1
-            and changes[0].endpoint is endpoint
+            queue.leading == len(queue.changes) - 1
+            and queue.changes[0].endpoint is endpoint
             and not (endpoint.one_per_user or change.apart or self._is_held_back(change))
         ):
             queue.leading += 1
             self._ready[endpoint].changes += 1
+
+    def wake(self, now: float) -> None:
+        """Take the first delayed queue back into memory. Call this once `delayed.next_until` is over."""
+        self._enter(self._into_memory(*self.delayed.take_next()), now)
 
     def stop_holding_back(self, now: float) -> None:
         """Make all changes that were held back ready."""
@@ -170,21 +113,14 @@ class UserQueues:
     def next_request(self, now: float, *, hurry: bool, ended: bool) -> tuple[Request, list[UserQueue]] | None:
         """Return a request that is full or has waited long enough, or any if in a hurry, and its queues.
 
-        Changes that wait for the end of the input leave in a hurry only if it has `ended`.
+        Changes that wait for the end of the input leave only if it has `ended`.
         """
-        while self._delayed and self._delayed[0][0] <= now:
-            self._enter(heapq.heappop(self._delayed)[2].itself(), now)
         sendable = [
             (ready.since, number, endpoint)
             for number, (endpoint, ready) in enumerate(self._ready.items())
             if ready.changes
-            and (
-                (hurry and (ended or not endpoint.at_end_of_input))
-                or (
-                    not endpoint.at_end_of_input
-                    and (ready.changes >= self._max_changes(endpoint) or now >= ready.since + self._linger)
-                )
-            )
+            and (ended or not endpoint.at_end_of_input)
+            and (hurry or ready.changes >= self._max_changes(endpoint) or now >= ready.since + self._linger)
         ]
         return self._fill(min(sendable)[2], now) if sendable else None
 
@@ -199,15 +135,47 @@ class UserQueues:
             self._enter(queue, now)
 
     def due(self) -> float | None:
-        """Return when the next request is due if no change or answer arrives first, or None."""
-        moments = [
-            ready.since + self._linger
-            for endpoint, ready in self._ready.items()
-            if ready.changes and not endpoint.at_end_of_input
-        ]
-        if self._delayed:
-            moments.append(self._delayed[0][0])
-        return min(moments, default=None)
+        """Return when the next request is due if no change, answer or delayed queue arrives first, or None."""
+        return min(
+            (
+                ready.since + self._linger
+                for endpoint, ready in self._ready.items()
+                if ready.changes and not endpoint.at_end_of_input
+            ),
+            default=None,
+        )
+
+    def _add_delayed(self, change: Change) -> bool:
+        """Add the change behind its users' delayed queues. Return False if one of them has a queue in memory."""
+        unknown = [user for user in change.users if user not in self._of]
+        found = [self.delayed.queue_of(user) for user in unknown]
+        numbers = [*dict.fromkeys(number for number in found if number)]
+        if not numbers:
+            return False
+        if len(unknown) == len(change.users):
+            self.delayed.append(change, numbers, -math.inf if all(found) else self._forgotten_at(change.endpoint))
+            return True
+        for number in numbers:
+            self._into_memory(*self.delayed.take(number))
+        return False
+
+    def _into_memory(self, queue: UserQueue, changes: Iterable[Change]) -> UserQueue:
+        for user in queue.users:
+            self._of[user] = queue
+        for change in changes:
+            self._append(queue, change)
+        return queue
+
+    def _append(self, queue: UserQueue, change: Change) -> bool:
+        """Add a change to a queue in memory. Return False if it was merged into a waiting one."""
+        if queue.changes and queue.coalesce(change):
+            return False
+        queue.changes.append(change)
+        self._pending += 1
+        if queue.held or change.endpoint.at_end_of_input:
+            queue.held += 1
+            self.held += 1
+        return True
 
     def _queue_of_all(self, change: Change) -> UserQueue:
         """Return one queue for all users of the change, joining theirs."""
@@ -215,6 +183,8 @@ class UserQueues:
         queues = {id(queue): queue for user in users if (queue := self._of.get(user))}
         found = self._join(list(queues.values())) if len(queues) > 1 else next(iter(queues.values()), None)
         queue = found or self._new_queue(change)
+        if found and not all(user in self._of for user in users):
+            queue.wait_for(self._forgotten_at(change.endpoint))
         for user in users:
             if self._of.get(user) is not queue:
                 self._of[user] = queue
@@ -223,10 +193,14 @@ class UserQueues:
 
     def _new_queue(self, change: Change) -> UserQueue:
         queue = self._of[change.user] = UserQueue([change.user], [], {})
-        if change.endpoint.seconds_after_others:
-            others = (at for endpoint, at in self._forgotten.items() if endpoint is not change.endpoint)
-            queue.answered_at = max(others, default=queue.answered_at)
+        queue.wait_for(self._forgotten_at(change.endpoint))
         return queue
+
+    def _forgotten_at(self, endpoint: Endpoint) -> float:
+        """Return when an endpoint that this one has to wait for last answered about a user without a queue."""
+        if not endpoint.seconds_after_others or not self._forgotten:
+            return -math.inf
+        return max((at for other, at in self._forgotten.items() if other is not endpoint), default=-math.inf)
 
     def _join(self, queues: list[UserQueue]) -> UserQueue:
         # Nothing stays open: a change that joins queues is never coalesced, and no change may overtake it.
@@ -249,7 +223,7 @@ class UserQueues:
         return whole
 
     def _enter(self, queue: UserQueue, now: float) -> None:
-        """Mark the queue as ready or delayed, or drop it if it has nothing left to do."""
+        """Mark the queue as ready, or move it out of memory if it is delayed or has nothing left to do."""
         if queue.in_flight or queue.leading or queue.joined is not None:
             return
         changes = queue.changes
@@ -289,12 +263,16 @@ class UserQueues:
         return self.holds_back and change.coalescing_key is not None
 
     def _delay(self, queue: UserQueue) -> None:
-        heapq.heappush(self._delayed, (queue.delayed_until, next(self._tie), queue))
+        """Move the queue out of memory until its delay is over."""
+        self.delayed.add(queue)
+        self._pending -= len(queue.changes)
+        self.held -= queue.held
+        for user in queue.users:
+            del self._of[user]
 
     def _forget(self, queue: UserQueue) -> None:
         for user in queue.users:
             del self._of[user]
-        queue.users.clear()  # it may be in _delayed twice
         if queue.answered_by is not None:
             self._forgotten.pop(queue.answered_by, None)
             self._forgotten[queue.answered_by] = queue.answered_at

@@ -8,6 +8,8 @@ import signal
 import threading
 import time
 from collections import defaultdict
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,14 +19,17 @@ from target_braze.braze import limits
 from target_braze.braze.changes import Change, Request
 from target_braze.braze.client import Answer, BrazeError, RefusedError, UnavailableError
 from target_braze.braze.endpoints import TRACK
+from target_braze.delivery import delayed_queues
 from target_braze.delivery import dispatcher as module
 from target_braze.delivery.dispatcher import Dispatcher, RejectedError
+from target_braze.mapping.kinds.identities import identifications
 from target_braze.records import Record, Rejection
+from typing_extensions import override
 
 from tests.target.support.changes import new_change
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 KINDS = ("attributes", "events", "purchases")
 OK = Answer(201, {}, b'{"message": "success"}')
@@ -152,7 +157,7 @@ def test_every_record_is_settled_once_in_order_and_no_state_runs_ahead(  # noqa:
     assert braze.states[-1] == count
     assert braze.largest <= max_objects
     assert braze.most_at_once <= concurrency
-    assert not delivery._states._open
+    assert not delivery._states
     assert not delivery._queues
     assert not delivery._queues._of
     assert not any(queue.changes for queue in delivery._queues._ready.values())
@@ -275,7 +280,7 @@ def test_what_is_under_way_is_bounded_and_the_reader_waits() -> None:
     reader.start()
     reader.join(0.2)
     assert reader.is_alive()
-    assert added == len(delivery._states._open) == delivery._room == 30
+    assert added == len(delivery._states) == delivery._room.size == 30
     assert len(delivery._states._states) == 30
     go.set()
     reader.join(10)
@@ -394,3 +399,138 @@ def test_an_answer_that_is_not_brazes_confirms_nothing(body: bytes) -> None:
     request.add(change(1, "u"))
     with pytest.raises(BrazeError, match="the answer is not a JSON object"):
         request.endpoint.rejected(request.changes, Answer(200, {}, body))
+
+
+# Dependency delays.
+
+
+def identification(position: int, user: str) -> Change:
+    record = Record("ids", position, position, (), {"record": {}}, {}, 100)
+    fields = {"external_id": user, "n": position}
+    endpoint = identifications.ENDPOINT
+    return new_change("aliases_to_identify", ("external_id", user), fields, [record], endpoint, others=(("a", user),))
+
+
+class Slow(Braze):
+    """Also accepts identifications, and watches how many records are in memory."""
+
+    most_in_memory = 0
+    delivery_: Dispatcher
+
+    @override
+    def send(self, sent: Request, _resend: bool = True) -> Answer:
+        self.most_in_memory = max(self.most_in_memory, self.delivery_._room.records)
+        if sent.endpoint is not identifications.ENDPOINT:
+            return super().send(sent)
+        with self.lock:
+            for one in sent:
+                self.arrived[one.user[1]].append(("identification", one.fields["n"]))
+        return OK
+
+
+class Clock:
+    """The dispatcher's clock, which can be set forward."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._ahead = 0.0
+        stand_in = SimpleNamespace(monotonic=lambda: time.monotonic() + self._ahead)
+        monkeypatch.setattr(module, "time", stand_in)
+
+    def advance(self, seconds: float, delivery: Dispatcher) -> None:
+        self._ahead += seconds
+        delivery._inbox.put((lambda _: None, None))
+
+    @contextmanager
+    def racing(self, delivery: Dispatcher) -> Iterator[None]:
+        """Advance by five minutes, again and again."""
+        done = threading.Event()
+
+        def race() -> None:
+            while not done.wait(0.005):
+                self.advance(limits.DEPENDENCY_DELAY, delivery)
+
+        thread = threading.Thread(target=race)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+
+def add_steps(delivery: Dispatcher, users: list[str], start: int) -> int:
+    """Add attributes, an identification, and attributes again of each user. Return the last record's position."""
+    position = start
+    for make in (change, identification, change):
+        for user in users:
+            position += 1
+            delivery.add(make(position, user))
+            delivery.add_state(b"%d" % position)
+    return position
+
+
+def assert_steps(braze: Slow, users: list[str]) -> None:
+    count = len(users)
+    for number, user in enumerate(users, 1):
+        expected = [("attributes", number), ("identification", number + count), ("attributes", number + 2 * count)]
+        assert braze.arrived[user] == expected
+    assert not braze.ahead
+    assert braze.states[-1] == 3 * count
+    delivery = braze.delivery_
+    assert braze.most_in_memory <= delivery._room.size_for_delayed
+    assert (delivery._room.records, delivery._room.bytes) == (0, 0)
+
+
+USERS = [f"u{number}" for number in range(300)]
+
+
+def test_changes_that_wait_for_a_delay_do_not_stop_the_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    braze = Slow()
+    delivery = braze.delivery_ = braze.delivery(max_delay=limits.DEPENDENCY_DELAY)
+    # The room is for 120 records, and the last 600 wait at once.
+    add_steps(delivery, USERS, 0)
+    assert {kind for came in braze.arrived.values() for kind, _ in came} == {"attributes"}
+    assert (braze.states or [0])[-1] <= len(USERS)
+    with clock.racing(delivery):
+        delivery.finish()
+    assert_steps(braze, USERS)
+
+
+@pytest.mark.parametrize(("limit", "most"), [("_MOST_BYTES", 20_000), ("_MOST_BYTES_OF_QUEUE", 150)])
+def test_the_reader_waits_while_too_much_waits_for_a_delay(
+    limit: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delayed_queues, limit, most)
+    clock = Clock(monkeypatch)
+    braze = Slow()
+    delivery = braze.delivery_ = braze.delivery(max_delay=limits.DEPENDENCY_DELAY)
+    reader = threading.Thread(target=add_steps, args=(delivery, USERS, 0))
+    reader.start()
+    reader.join(0.3)
+    assert reader.is_alive()
+    with clock.racing(delivery):
+        reader.join()
+        delivery.finish()
+    assert_steps(braze, USERS)
+
+
+def test_a_file_that_cannot_grow_ends_the_run_and_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    braze = Slow()
+    delivery = braze.delivery_ = braze.delivery(max_delay=60)
+
+    def fill(_change: Change) -> bytes:
+        delivery._queues.delayed._db.execute("PRAGMA max_page_count = 1")
+        return b"x" * 1_000_000
+
+    monkeypatch.setattr(delivery._queues.delayed._store, "pack", fill)
+    delivery.add(change(1, "u1"))
+    delivery.add_state(b"1")
+    while not braze.states:
+        time.sleep(0.005)
+    delivery.add(identification(2, "u2"))
+    delivery.add(change(3, "u2"))
+    delivery.add_state(b"3")
+    with pytest.raises(OSError, match=r"temporary file for changes that wait for 'dependency_delay'.*full.*TMPDIR"):
+        delivery.finish()
+    assert braze.states == [1]

@@ -246,11 +246,11 @@ def test_behind_the_stretch_changes_leave_as_they_come(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("short_linger")
-@pytest.mark.parametrize(("limit", "most"), [("_HOLD_SECONDS", 0.0), ("_MOST_HELD_BYTES", 1)])
+@pytest.mark.parametrize(("limit", "most"), [("dispatcher._HOLD_SECONDS", 0.0), ("room._MOST_HELD_BYTES", 1)])
 def test_what_cannot_be_held_back_any_longer_leaves(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limit: str, most: float
 ) -> None:
-    monkeypatch.setattr(module, limit, most)
+    monkeypatch.setattr(f"target_braze.delivery.{limit}", most)
     ledger = behind(tmp_path, 10_000)
     sender = Sender()
     delivery = sender.delivery(ledger=ledger)

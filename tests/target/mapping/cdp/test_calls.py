@@ -384,7 +384,7 @@ def test_a_new_alias_waits_for_nothing_that_went_before() -> None:
     assert found[0].endpoint is INTRODUCE
     queues.release(found[1], INTRODUCE, 3)
     # Its events do wait, because they depend on it.
-    assert queues.due() == 303
+    assert queues.delayed.next_until == 303
 
 
 def test_a_call_with_both_ids_counts_for_the_one_that_named_its_user(run_calls: Callable[..., Run]) -> None:
