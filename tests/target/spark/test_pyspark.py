@@ -36,6 +36,7 @@ CONFIG: dict[str, Any] = {
     "on_unknown_outcome": "hold",
     "on_error": "dead_letter",
     "dependency_delay": 0,
+    "acknowledge_live_campaigns": True,
     # Small requests, so that a kill comes in the middle of a task.
     "max_objects_per_request": 5,
     "concurrency": 2,
