@@ -54,4 +54,4 @@ def test_each_setting_has_a_label_and_a_description(name: str) -> None:
         assert setting["label"] != setting["name"]
         assert setting["description"]
         assert setting["kind"] != "options" or setting["options"]
-        assert setting.get("sensitive", False) == (setting["name"] in {"api_key", "scim_token"})
+        assert setting.get("sensitive", False) == (setting["name"] in {"api_key", "braze_broker_token", "scim_token"})

@@ -17,12 +17,12 @@ from .connection import Connections, NoAnswerError, ProxySettingError, Reply, To
 from .error_texts import Secrets, error_texts
 from .hosts import base_url
 from .rate_limits import Pool, RateLimit, ServerClock, Waiting
-from .windows import LocalWindow
+from .windows.window import LocalWindow
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .windows import Window
+    from .windows.window import Window
 
 _PACKAGE: Final = (__package__ or "").partition(".")[0].replace("_", "-")
 _log = logging.getLogger(_PACKAGE)

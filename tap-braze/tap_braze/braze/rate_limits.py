@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .windows import Window
+    from .windows.window import Window
 
 _log = logging.getLogger((__package__ or "").partition(".")[0].replace("_", "-"))
 

@@ -49,6 +49,32 @@ CONNECTION: Final = (
         ),
     ),
     th.Property(
+        "rate_limit_share",
+        th.NumberType(exclusive_minimum=0, maximum=1),
+        default=1,
+        title="Rate limit share",
+        description=(
+            "Share of what `rate_limit_reserve` leaves that this program may use, such as 0.5 for each of two programs "
+            "that run at the same time. A broker (`braze_broker`) divides it as needed instead."
+        ),
+    ),
+    th.Property(
+        "braze_broker",
+        th.StringType,
+        title="Broker",
+        description=(
+            "URL of a broker, such as `http://127.0.0.1:8765`, that counts the requests of several programs to this "
+            "workspace together. Start it with `target-braze broker`. Default: this program counts only its own."
+        ),
+    ),
+    th.Property(
+        "braze_broker_token",
+        th.StringType,
+        secret=True,
+        title="Broker token",
+        description="Token of the broker. Required for a broker on another machine.",
+    ),
+    th.Property(
         "request_timeout",
         th.NumberType(exclusive_minimum=0),
         default=60,

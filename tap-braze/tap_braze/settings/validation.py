@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from singer_sdk import typing as th
 
 from tap_braze.braze.hosts import base_url
+from tap_braze.braze.windows.broker import broker_mistake
 from tap_braze.reporting import report_page
 from tap_braze.settings.given import parsed, unknown
 from tap_braze.settings.schema import Settings
@@ -43,6 +44,8 @@ def checked(
             Settings.of(found)
         except ValueError as error:
             errors.append(str(error))
+        if (broker := found.get("braze_broker")) and (wrong := broker_mistake(broker, found.get("braze_broker_token"))):
+            errors.append(wrong)
         errors += report_page.mistakes(found)
     return found, errors
 

@@ -58,7 +58,7 @@ def base_url(endpoint: str) -> str:
             f"setting 'endpoint': {shown!r} is not a Braze instance ({', '.join(INSTANCES)}) or the host or URL of "
             "one, such as rest.iad-01.braze.com. Find yours in the dashboard under Settings > APIs and Identifiers."
         )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise EndpointError(
             f"setting 'endpoint': {shown!r} would send the API key unencrypted. Use https:// (http:// works for "
             "localhost only)."
@@ -66,7 +66,8 @@ def base_url(endpoint: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether a host is this machine."""
     if host == "localhost":
         return True
     try:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from target_braze.braze.client import BrazeError, Client
 from target_braze.braze.hosts import base_url
+from target_braze.braze.windows.broker import windows_of
 from target_braze.guards.consent import ConsentGuard
 from target_braze.guards.live_messages import LiveMessages
 from target_braze.guards.opt_outs import OptOuts
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
 
     from target_braze.braze.changes import Request
     from target_braze.braze.client import Answer
-    from target_braze.braze.windows import Window
+    from target_braze.braze.windows.window import Window
     from target_braze.delivery.sender import Check
     from target_braze.reporting.dead_letters import Letters
 
 
 def new_client(settings: Mapping[str, Any], windows: Callable[[str], Window] | None = None) -> Client:
-    """Return a client for the workspace in complete settings, with rate-limit windows of its own by default.
+    """Return a client for the workspace in complete settings, with the rate-limit windows that they name by default.
 
     Raises:
         BrazeError: The API key is not valid, or the proxy set in the environment is unusable.
@@ -40,7 +41,7 @@ def new_client(settings: Mapping[str, Any], windows: Callable[[str], Window] | N
         connections=settings["concurrency"],
         reserve=settings["rate_limit_reserve"],
         timeout=settings["request_timeout"],
-        windows=windows,
+        windows=windows or windows_of(settings),
     )
 
 

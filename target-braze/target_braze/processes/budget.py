@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_braze.braze.rate_limits import RateLimit
-    from target_braze.braze.windows import Window
+    from target_braze.braze.windows.window import Window
 
 
 class ParentsWindows:

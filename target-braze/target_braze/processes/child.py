@@ -175,7 +175,7 @@ class _ChildLoader(Loader):
 
     @override
     def _new_client(self) -> Client:
-        return new_client(self._config, self._windows.window)
+        return new_client(self._config, None if self._config.get("braze_broker") else self._windows.window)
 
     @override
     def _open_ledger(self) -> Ledger | None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from target_braze.braze.rate_limits import Waiting
-    from target_braze.braze.windows import Window
+    from target_braze.braze.windows.window import Window
     from target_braze.delivery.acks import State
     from target_braze.ledger.store import Ledger
     from target_braze.processes.tally import Place, Totals

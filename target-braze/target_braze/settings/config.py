@@ -261,6 +261,28 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         maximum=0.9,
         default=0.2,
     ),
+    "rate_limit_share": _setting(
+        "number",
+        "Rate-limit share",
+        "Share of what rate_limit_reserve leaves that this program may use, such as 0.5 for each of two programs that "
+        "run at the same time. A broker (braze_broker) divides it as needed instead.",
+        exclusiveMinimum=0,
+        maximum=1,
+        default=1,
+    ),
+    "braze_broker": _setting(
+        "string",
+        "Broker",
+        "URL of a broker, such as http://127.0.0.1:8765, that counts the requests of several programs to this "
+        "workspace together. Start it with `target-braze broker`. Default: this program counts only its own.",
+    ),
+    "braze_broker_token": _setting(
+        "string",
+        "Broker token",
+        "Token of the broker. Required for a broker on another machine.",
+        secret=True,
+        writeOnly=True,
+    ),
     "request_timeout": _setting(
         "number",
         "Request timeout",

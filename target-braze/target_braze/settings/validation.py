@@ -10,6 +10,7 @@ import jsonschema
 
 from target_braze.braze import limits
 from target_braze.braze.hosts import EndpointError, base_url
+from target_braze.braze.windows.broker import broker_mistake
 from target_braze.mapping.kinds import KINDS
 from target_braze.reporting import dead_letter_file, delivery_log, report_page
 from target_braze.settings.config import CONFIG
@@ -92,6 +93,8 @@ def mistakes(config: dict[str, Any], *, has_outcome_log: bool = False) -> list[s
         if entry.get("missing_columns") == "unset" and not config.get("ledger_path")
     ]
     found += _mistakes_of_messages(config)
+    if (broker := config.get("braze_broker")) and (wrong := broker_mistake(broker, config.get("braze_broker_token"))):
+        found.append(wrong)
     try:
         ZoneInfo(config["time_zone"])
     except (OSError, ValueError, KeyError):

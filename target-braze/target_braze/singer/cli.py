@@ -17,6 +17,7 @@ class _Commands(SingerCommand, click.Group):
 def command() -> click.Command:
     """Return the command, which without a subcommand loads its input."""
     from target_braze.singer.commands.access import AccessTarget  # noqa: PLC0415 - few runs need it
+    from target_braze.singer.commands.broker import broker  # noqa: PLC0415 - same
     from target_braze.singer.commands.erase import erase  # noqa: PLC0415 - same
     from target_braze.singer.commands.explain import command as explain  # noqa: PLC0415 - same
     from target_braze.singer.commands.ledger import ledger  # noqa: PLC0415 - same
@@ -41,7 +42,7 @@ def command() -> click.Command:
         help=singer.help,
         logger=TargetBraze.logger,
         invoke_without_command=True,
-        commands=[cancel_scheduled, explain(), erase, ledger],
+        commands=[broker, cancel_scheduled, explain(), erase, ledger],
     )
 
 

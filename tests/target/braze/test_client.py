@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from target_braze.braze import client as braze_api
-from target_braze.braze import rate_limits, windows
+from target_braze.braze import rate_limits
 from target_braze.braze.client import (
     BrazeError,
     Client,
@@ -25,7 +25,8 @@ from target_braze.braze.client import (
 from target_braze.braze.error_texts import Secrets, error_texts
 from target_braze.braze.hosts import INSTANCES, EndpointError, base_url
 from target_braze.braze.rate_limits import Pool, RateLimit, ServerClock
-from target_braze.braze.windows import LocalWindow
+from target_braze.braze.windows import window as windows
+from target_braze.braze.windows.window import LocalWindow
 from typing_extensions import override
 
 if TYPE_CHECKING:

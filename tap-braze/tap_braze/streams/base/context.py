@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from tap_braze.braze.client import Client
 from tap_braze.braze.rate_limits import Waiting
+from tap_braze.braze.windows.broker import windows_of
 from tap_braze.currents.files import Files
 from tap_braze.reporting.progress import Progress
 from tap_braze.reporting.refusals import Refusals
@@ -54,6 +55,7 @@ class RunContext:
             connections=config["concurrency"],
             reserve=float(config["rate_limit_reserve"]),
             timeout=float(config["request_timeout"]),
+            windows=windows_of(config),
         )
 
     @cached_property

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
-    from .rate_limits import RateLimit
+    from ..rate_limits import RateLimit  # noqa: TID252 - the same text in both packages
 
 # Resets in whole seconds, or relative to a `Date` in whole seconds, differ by this much from answer to answer.
 _SAME_RESET: Final = 2.0
@@ -49,7 +49,7 @@ class LocalWindow:
 
     def __init__(self, reserve: float, share: float = 1.0) -> None:
         self.limit: int | None = None
-        self._reserve = reserve
+        self.reserve = reserve
         self._share = share
         self._lock = threading.Lock()
         # Left in this window, and when it ends. Requests that left in it, some of them not answered yet.
@@ -109,6 +109,6 @@ class LocalWindow:
             self._closed_until = max(self._closed_until, time.monotonic() + seconds)
 
     def _is_full(self, limit: int) -> bool:
-        reserved = limit * self._reserve
+        reserved = limit * self.reserve
         mine = limit - reserved if self._share >= 1 else max(1, int((limit - reserved) * self._share))
         return self._remaining <= reserved or self._taken >= mine

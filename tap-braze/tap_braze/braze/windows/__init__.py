@@ -1,0 +1,1 @@
+"""Rate-limit windows: who counts the requests of each, this program or a broker. Knows no waiting."""
