@@ -47,7 +47,7 @@ RECORD_COUNTS: Final = {
     "left_out": "nothing to send according to the mapping",
     "opted_out": "not sent because it would undo an opt-out in Braze; see setting `consent`",
     "rejected": "refused by a check or by Braze",
-    "in_doubt": "sent without an answer; held back by `on_unknown_outcome: hold`, or because people would receive it twice",
+    "in_doubt": "sent without an answer, and not again: messages, or with `on_unknown_outcome: hold`",
     "open": "not settled when the run ended; 0 in a completed run",
 }
 OTHER_COUNTS: Final = {
