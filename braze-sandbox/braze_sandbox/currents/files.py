@@ -148,9 +148,10 @@ def _chosen(events: Iterable[Event], options: Options) -> Iterator[Event]:
         noise = blake2b(event.known["id"].encode(), digest_size=2).digest()
         if options.late_files and (noise[0] < _LATE) != (options.late_files == "send"):
             continue
-        yield replace(event, known={**event.known, ADDED: f"trace-{noise.hex()}"})
+        whole = replace(event, known={**event.known, ADDED: f"trace-{noise.hex()}"})
+        yield whole
         if noise[1] < options.duplicates * 256:
-            yield replace(event, queued=event.queued + timedelta(hours=1))
+            yield replace(whole, queued=event.queued + timedelta(hours=1))
 
 
 def _path(

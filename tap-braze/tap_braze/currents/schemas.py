@@ -148,6 +148,15 @@ def stream_name(event_type: str) -> str:
     return name if len(name.encode()) <= LONGEST_NAME else hashed_name(name, event_type)
 
 
+def stream_names(event_types: Iterable[str]) -> dict[str, str]:
+    """Return the stream name of each event type. If two would share one, the type that is not known gets a hash."""
+    names: dict[str, str] = {}
+    for each in sorted(event_types, key=lambda each: (each not in EVENT_TYPES, each)):
+        name = stream_name(each)
+        names[each] = hashed_name(name, each) if name in names.values() else name
+    return names
+
+
 def hashed_name(name: str, event_type: str) -> str:
     """Return a name that no other event type has."""
     end = hashlib.sha256(event_type.encode(errors="surrogateescape")).hexdigest()[:_HASH]

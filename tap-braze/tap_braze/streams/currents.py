@@ -59,14 +59,10 @@ def streams(run: RunContext) -> list[BrazeStream]:
             run.tap.logger.warning(
                 "setting 'currents.event_types': %r matches no known event type and no folder of files", pattern
             )
-    names: dict[str, str] = {}
-    for each in sorted(event_types, key=lambda each: (each not in known, each)):
-        name = schemas.stream_name(each)
-        names[schemas.hashed_name(name, each) if name in names else name] = each
-    found = sorted(names.items(), key=lambda item: item[1])
+    names = schemas.stream_names(event_types)
     return [
         CurrentsEvents(run),
-        *(CurrentsStream(run, name, each, by_default=each in there) for name, each in found),
+        *(CurrentsStream(run, names[each], each, by_default=each in there) for each in sorted(names)),
     ]
 
 

@@ -1,42 +1,19 @@
-"""A session of Sail, which runs Spark's data sources in this process and needs no Java."""
+"""Settings, and writing with the data source."""
 
 from __future__ import annotations
 
 import json
-import sys
-import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from target_braze.spark.options import KEY_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
-    from pyspark.sql import DataFrame, SparkSession
-
-
-@pytest.fixture(scope="session")
-def spark() -> Iterator[SparkSession]:
-    with warnings.catch_warnings(), pytest.MonkeyPatch.context() as patch:
-        # PySpark warns of pandas 3, which nothing here uses.
-        warnings.simplefilter("ignore")
-        # Without a file of the main module, as in workers of pytest-xdist, PySpark expects to run its doctests.
-        patch.setattr(sys.modules["__main__"], "__file__", __file__, raising=False)
-        from pysail.spark import SparkConnectServer  # noqa: PLC0415
-        from pyspark.sql import SparkSession  # noqa: PLC0415
-
-        server = SparkConnectServer()
-        server.start(background=True)
-        host, port = server.listening_address
-        session = SparkSession.builder.remote(f"sc://{host}:{port}").getOrCreate()
-        # The first use imports what warns.
-        session.range(1).collect()
-    yield session
-    session.stop()
-    server.stop()
+    from pyspark.sql import DataFrame
 
 
 @pytest.fixture
