@@ -18,7 +18,7 @@ from target_braze.mapping.columns import Field
 from target_braze.mapping.spelling import almost
 from target_braze.mapping.values.nested import checked_size
 from target_braze.mapping.values.scalars import Convert, to_string
-from target_braze.mapping.values.times import to_moment, to_time
+from target_braze.mapping.values.times import remembered, to_moment, to_time
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ class EventOrPurchase(StreamMapping):
         columns.known(time_column, "time_field")
         columns.check_types(time_column, ("string",), "the time")
         read, zone = columns.read_time(time_column), defaults.zone
-        self._time = Field(time_column, "time", lambda value: to_past(read(value), zone, time_column, self._notice))
+        to_text = remembered(lambda value: to_time(read(value), zone))
+        self._time = Field(time_column, "time", lambda value: to_past(to_text(value), zone, time_column, self._notice))
         used = used | {time_column} | self._identifier_columns()
         self._app_id = None
         if "app_id" in columns and "app_id" not in columns.entry.get("properties", ()):
@@ -153,9 +154,8 @@ class EventOrPurchase(StreamMapping):
         return Field(column, key, columns.read_id(column, convert) if key == "product_id" else convert)
 
 
-def to_past(value: object, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
-    """Return the time of an event in ISO 8601, and give notice if it is in the future."""
-    text = to_time(value, zone)
+def to_past(text: str, zone: tzinfo, column: str, notice: Callable[[str], None]) -> str:
+    """Return the time of an event, which is in ISO 8601, and give notice if it is in the future."""
     # For most events, the day alone shows that they are in the past.
     if text >= _LONG_AGO and to_moment(text, zone).timestamp() > time.time() + _CLOCK_SKEW:
         notice(f"column '{column}' is in the future; Braze stores the time of arrival instead")

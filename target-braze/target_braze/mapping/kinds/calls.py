@@ -30,7 +30,7 @@ from target_braze.mapping.values.nested import checked_size, compile_value
 from target_braze.mapping.values.scalars import checked_string, to_id
 from target_braze.mapping.values.schemas import json_types
 from target_braze.mapping.values.standard_fields import NEVER_NULL
-from target_braze.mapping.values.times import show
+from target_braze.mapping.values.times import remembered, show, to_time
 from target_braze.records import RecordError
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ class Calls(StreamMapping, to="calls"):
         # Platforms write UTC, with or without an offset.
         zone = self._defaults.zone if "time_field" in self._columns.entry else timezone.utc
         read = self._columns.read_time(column)
-        return Field(column, "time", lambda value: to_past(read(value), zone, column, self._notice))
+        to_text = remembered(lambda value: to_time(read(value), zone))
+        return Field(column, "time", lambda value: to_past(to_text(value), zone, column, self._notice))
 
     def _compile_group(self) -> str:
         name: str = self._given.get("group", {}).get("attribute", "group_id")

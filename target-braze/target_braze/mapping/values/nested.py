@@ -25,7 +25,7 @@ from target_braze.mapping.values.scalars import (
     to_number,
 )
 from target_braze.mapping.values.schemas import SCALARS, TIME_FORMATS, branches_of, holds_decimals, json_types
-from target_braze.mapping.values.times import EPOCHS, from_epoch, show, to_date, to_time
+from target_braze.mapping.values.times import EPOCHS, from_epoch, remembered, show, to_date, to_time
 
 if TYPE_CHECKING:
     from datetime import tzinfo
@@ -128,9 +128,9 @@ def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) ->
     if form not in TIME_FORMATS:
         return place.text
 
-    def convert(value: object) -> object:
+    def convert(value: object) -> str | None:
         try:
-            moment = (
+            return (
                 from_epoch(value, form)
                 if form in EPOCHS
                 else to_date(value)
@@ -141,9 +141,11 @@ def _compile_string(schema: Mapping[str, Any], place: Place, *, nested: bool) ->
             if isinstance(value, str) and not value.strip():
                 return None
             raise
-        return {"$time": moment} if nested and place.typed_nested_times else moment
 
-    return convert
+    read = remembered(convert)
+    if nested and place.typed_nested_times:
+        return lambda value: None if (moment := read(value)) is None else {"$time": moment}
+    return read
 
 
 def _compile_array(schema: Mapping[str, Any], place: Place) -> Convert:

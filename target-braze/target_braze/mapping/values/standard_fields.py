@@ -18,7 +18,7 @@ from target_braze.mapping.values.json_text import from_json_text
 from target_braze.mapping.values.phones import e164
 from target_braze.mapping.values.scalars import Convert, checked_string, to_boolean, to_id, to_number, to_string
 from target_braze.mapping.values.schemas import epoch_of
-from target_braze.mapping.values.times import from_epoch, show, to_date, to_time
+from target_braze.mapping.values.times import from_epoch, remembered, show, to_date, to_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -211,7 +211,7 @@ def compile_standard_field(name: str, schema: Mapping[str, Any], place: Place) -
     if name in _TIMES:
         zone, unit = place.zone, epoch_of(schema)
         to_text = to_date if name == "dob" else partial(to_time, zone=zone)
-        return _not_blank(lambda value: to_text(from_epoch(value, unit) if unit else value))
+        return _not_blank(remembered(lambda value: to_text(from_epoch(value, unit) if unit else value)))
     if name in _REPORTING:
         return partial(_REPORTING[name], report=place.report)
     return _FIELDS.get(name)

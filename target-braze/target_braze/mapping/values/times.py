@@ -9,12 +9,12 @@ import re
 from contextlib import suppress
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from target_braze.braze import limits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import tzinfo
 
 # The most common forms, matched without parsing their parts.
@@ -52,6 +52,29 @@ _LOOKS_LIKE_TIME: Final = re.compile(
     r"|[A-Z][a-z]{2} \d\d \d\d \d\d:\d\d:\d\d.*)\Z",
     re.ASCII,
 )
+
+
+_T = TypeVar("_T", str, str | None)
+# Number of texts that a column remembers with their times.
+_REMEMBERED: Final = 1_000
+
+
+def remembered(convert: Callable[[Any], _T]) -> Callable[[Any], _T]:
+    """Return the converter with a memory for text, because sources often repeat a time, or a day without one."""
+    known: dict[str, _T] = {}
+
+    def convert_remembered(value: object) -> _T:
+        # Numbers that are equal may have different types.
+        if type(value) is not str:
+            return convert(value)
+        if (found := known.get(value)) is None:
+            found = convert(value)
+            if len(known) >= _REMEMBERED:
+                known.clear()
+            known[value] = found
+        return found
+
+    return convert_remembered
 
 
 def looks_like_time(text: str) -> bool:

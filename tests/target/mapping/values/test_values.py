@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from target_braze.encode import encode
+from target_braze.mapping.values import times
 from target_braze.mapping.values.nested import Place, compile_value
 from target_braze.mapping.values.times import to_date, to_moment
 
@@ -432,3 +435,41 @@ def test_moments_and_days_survive_the_ends_of_the_calendar() -> None:
 def test_event_properties_hold_times_as_text() -> None:
     convert = compile_value({"type": "object", "properties": {"at": TIME}}, Place(BERLIN, typed_nested_times=False))
     assert convert({"at": "2026-03-04T09:10:11"}) == {"at": "2026-03-04T09:10:11+01:00"}
+
+
+@settings(max_examples=60)
+@given(
+    schema=st.sampled_from(
+        [TIME, DATE, {"type": "string", "format": "epoch-seconds"}, {"type": "array", "items": TIME}]
+    ),
+    values=st.lists(
+        st.sampled_from(["2026-03-04", "2026-03-04 09:10", "1", 1, 1.0, True, "", " ", None, "2026-02-30", [], ["1"]]),
+        max_size=12,
+    ),
+)
+def test_a_column_remembers_times_by_their_text_alone(schema: dict[str, Any], values: list[Any]) -> None:
+    place = Place(BERLIN, typed_nested_times=True)
+    convert = compile_value(schema, place)
+    for value in filter(None, values):
+        found = [_result(one, value) for one in (convert, compile_value(schema, place))]
+        assert found[0] == found[1]
+
+
+def _result(convert: Callable[[Any], Any], value: object) -> str:
+    try:
+        return repr(convert(value))
+    except ValueError as wrong:
+        return str(wrong)
+
+
+def test_only_so_many_times_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(times, "_REMEMBERED", 2)
+    asked: list[str] = []
+
+    def upper(text: str) -> str:
+        asked.append(text)
+        return text.upper()
+
+    convert = times.remembered(upper)
+    assert [convert(text) for text in "abaabca"] == [*"ABAABCA"]
+    assert asked == [*"abca"]
