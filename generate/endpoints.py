@@ -36,6 +36,8 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("[^G].* /media_library/", "Content, which people write and review."),
     ("POST /(campaigns|canvas)/duplicate", "Copies campaigns and Canvases; it does not move data."),
     ("POST /sends/id/create", "Names a send in advance, for programs that send messages."),
+    ("POST .*/trigger/schedule/delete", "`target-braze cancel-scheduled` cancels what a run has scheduled."),
+    ("POST .*/trigger/schedule/update", "Another time needs another message: cancel the first one and load it again."),
     ("POST .*/schedule/", "Schedules messages to people."),
     ("POST .*(/send$|/live_activity/)", "Sends messages to people."),
     ("[^G].* /(app_group/sdk_authentication|apps/push_credential)/", "Changes keys and credentials of apps."),
