@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import threading
@@ -61,6 +62,7 @@ def main(config: dict[str, Any], place: Place, dealt: Connection, control: Conne
         dealt: Receives records.
         control: Receives orders, and takes reports.
     """
+    gc.set_threshold(place.gc_threshold)
     for number in STOPPING:  # the parent passes them on
         signal.signal(number, signal.SIG_IGN)
     parent = ToParent(control)

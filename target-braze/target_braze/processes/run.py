@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -132,8 +133,8 @@ class ProcessLoader(Loader):
     @override
     def _new_delivery(self, ledger: Ledger | None) -> Dispatcher:
         stretch = 0 if ledger is None else ledger.stretch
-        log = bool(self._config.get("delivery_log_path"))
-        places = [Place(number, self._count, self._run.run_id, stretch, log) for number in range(self._count)]
+        log, objects = bool(self._config.get("delivery_log_path")), gc.get_threshold()[0]
+        places = [Place(number, self._count, self._run.run_id, stretch, log, objects) for number in range(self._count)]
         children = Children(
             [self._childs_config(place) for place in places],
             places,

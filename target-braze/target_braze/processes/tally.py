@@ -41,6 +41,7 @@ class Place:
         run_id: The same for all.
         stretch: As in `Ledger`.
         logs_rows: Report rows of the delivery log.
+        gc_threshold: Number of new objects before Python looks for cycles, as in the parent.
     """
 
     number: int
@@ -48,6 +49,7 @@ class Place:
     run_id: str
     stretch: int
     logs_rows: bool
+    gc_threshold: int
 
     def request(self, number: int | None) -> int | None:
         """Return the number of a request among those of all children."""
