@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-spark test soak bench bench-growth bench-tap bench-target bench-ledger bench-outcome-log bench-currents lint format generate docs audit dist release-check sync-shared \
+.PHONY: help demo demo-spark test soak bench bench-growth bench-scale bench-tap bench-target bench-ledger bench-outcome-log bench-currents lint format generate docs audit dist release-check sync-shared \
 	constraints clean
 .DELETE_ON_ERROR:
 
@@ -42,6 +42,9 @@ bench-tap: $(READY) ## How fast the tap reads 500 campaigns and 400 days; more w
 
 bench-target: $(READY) ## How fast the target delivers a million records; more with ARGS='--help'
 	@$(BIN)/python -m bench.target $(ARGS)
+
+bench-scale: $(READY) ## Several processes and the Loader beside one process; more with ARGS='--help'
+	@$(BIN)/python -m bench.scale $(ARGS)
 
 bench-ledger: $(READY) ## How large and how fast the ledger is with half a million users; more with ARGS='--help'
 	@$(BIN)/python -m bench.ledger $(ARGS)
