@@ -30,19 +30,14 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("POST /subscription/status/set", "The first version of `/v2/subscription/status/set`."),
     ("POST /email/blacklist", "The former name of `/email/blocklist`."),
     ("[^G].* /catalogs/.+/items", "The kind `catalog_items` replaces, updates and deletes several items per request."),
-    ("[^G].* /catalogs/.+/selections", "Selections are content: a person defines what messages insert."),
-    ("DELETE /catalogs", "No run deletes a catalog or a field: messages may use it."),
     ("POST /export/segment/cancel", "Would also stop the exports of other programs."),
     ("[^G].* /media_library/", "Content, which people write and review."),
     ("POST /(campaigns|canvas)/duplicate", "Copies campaigns and Canvases; it does not move data."),
-    ("POST /sends/id/create", "Names a send in advance, for programs that send messages."),
-    ("POST .*/trigger/schedule/delete", "`target-braze cancel-scheduled` cancels what a run has scheduled."),
-    ("POST .*/trigger/schedule/update", "Another time needs another message: cancel the first one and load it again."),
-    ("POST .*/schedule/", "Schedules messages to people."),
+    ("POST /messages/schedule/create", "Messages whose content is in the request; campaigns and Canvases have their own."),
     ("POST .*(/send$|/live_activity/)", "Sends messages to people."),
     ("[^G].* /(app_group/sdk_authentication|apps/push_credential)/", "Changes keys and credentials of apps."),
     ("[^G].* /scim/", "Changes who may sign in to the dashboard."),
-    ("[^G].* /data_objects/", "No kind writes Data Objects yet."),
+    ("[^G].* /data_objects/", "The kinds write many Data Objects or relationships per request."),
 )
 
 

@@ -11,7 +11,7 @@ from tap_braze.streams import STREAMS
 from target_braze.braze.changes import Endpoint
 from target_braze.mapping.kinds import KINDS
 
-from generate.endpoints import documented
+from generate.endpoints import LEFT_OUT, documented
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 def test_every_documented_endpoint_is_used_or_left_out_for_a_reason() -> None:
     lacking = [one.endpoint for one in documented() if not one.streams and not one.kinds and not one.reason]
     assert lacking == [], "declare a stream or kind, or give a reason in generate/endpoints.py"
+
+
+def test_no_reason_is_left_over() -> None:
+    given = {one.reason for one in documented()}
+    assert [reason for _, reason in LEFT_OUT if reason not in given] == []
 
 
 def test_every_read_is_a_stream_or_has_a_reason_of_its_own() -> None:

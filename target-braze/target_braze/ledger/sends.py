@@ -8,7 +8,7 @@ someone has to find out what they received.
 from __future__ import annotations
 
 import time
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
@@ -78,7 +78,14 @@ class Send(NamedTuple):
             id_key: message,
             **(alias if self.user[0] == "user_alias" else {self.user[0]: self.user[1]}),
             "since": (date(1970, 1, 1) + timedelta(days=self.day)).isoformat(),
+            **self._plan,
         }
+
+    @property
+    def _plan(self) -> dict[str, Any]:
+        if self.schedule_id is None or self.due is None:
+            return {}
+        return {"schedule_id": self.schedule_id, "due": datetime.fromtimestamp(self.due, timezone.utc).isoformat()}
 
 
 class Sends:

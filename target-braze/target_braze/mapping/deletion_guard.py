@@ -20,6 +20,7 @@ class _Stream:
     share: float | None
     setting: str = "max_deletions"
     what: str = "users"
+    action: str = "delete"
     deleted: set[User] = field(default_factory=set)
 
 
@@ -49,9 +50,9 @@ class DeletionGuard:
         known = self._streams.setdefault(stream, _Stream(None, None))
         known.most, known.share = most, None if share is None else float(share)
 
-    def limit(self, stream: str, most: int, setting: str, what: str) -> None:
-        """Register that a stream may delete at most this many objects other than users, by a setting."""
-        self._streams.setdefault(stream, _Stream(most, None, setting, what)).most = most
+    def limit(self, stream: str, most: int, setting: str, what: str, action: str = "delete") -> None:
+        """Register that a stream may delete or change at most this many objects other than users, by a setting."""
+        self._streams.setdefault(stream, _Stream(most, None, setting, what, action)).most = most
 
     def see(self, users: Iterable[User]) -> None:
         """Count users of the run."""
@@ -67,8 +68,8 @@ class DeletionGuard:
         found.deleted.add(user)
         if found.most is not None and len(found.deleted) > found.most:
             raise MappingError(
-                f"stream '{stream}' would delete more than its {found.setting} of {found.most:,} {found.what}; none "
-                "was deleted"
+                f"stream '{stream}' would {found.action} more than its {found.setting} of {found.most:,} {found.what}; "
+                f"none was {found.action.removesuffix('e')}ed"
             )
 
     def check(self) -> None:

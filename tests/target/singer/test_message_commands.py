@@ -105,6 +105,20 @@ def test_pruning_forgets_doubts_and_erasing_the_person(tmp_path: Path) -> None:
     ledger.close()
 
 
+def test_scheduled_messages_are_listed_and_can_be_moved(
+    trigger: RunTarget, run_target: RunTarget, sandbox: Sandbox, command: Callable[..., Run]
+) -> None:
+    trigger(orders(1), schedule=LATER)
+    assert command("ledger", "doubts", "FILE").stdout == ""
+    (planned,) = map(json.loads, command("ledger", "scheduled", "FILE").stdout.splitlines())
+    assert (planned["key"], planned["due"]) == ({"order_id": "o-1"}, "2999-01-01T09:00:00+00:00")
+    record = {name: planned[name] for name in ("schedule_id", "campaign_id")} | {"time": "2999-01-02T09:00:00Z"}
+    stream = Stream("plans", dict.fromkeys(record, TEXT), [record])
+    run_target(stream, streams={"plans": {"to": "message_schedules", "max_changed_schedules": 1}})
+    (schedule,) = sandbox.workspace.schedules.values()
+    assert schedule.at.day == 2
+
+
 def test_scheduled_messages_of_a_run_are_canceled(
     trigger: RunTarget, sandbox: Sandbox, command: Callable[..., Run]
 ) -> None:

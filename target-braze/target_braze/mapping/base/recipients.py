@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import time
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from zoneinfo import ZoneInfo
 
 from typing_extensions import override
 
@@ -14,10 +12,11 @@ from target_braze.braze import limits
 from target_braze.braze.changes import Change, Semantics, never
 from target_braze.braze.consent import RECIPIENT
 from target_braze.braze.data_points import attribute_points
-from target_braze.braze.messages.times import Schedule, SendWindow
+from target_braze.braze.messages.times import Schedule
 from target_braze.mapping.base.actions import Action
 from target_braze.mapping.base.attribute_fields import RESERVED, typed_fields
 from target_braze.mapping.base.properties import Properties
+from target_braze.mapping.base.send_windows import SEND_WINDOW, compile_send_window
 from target_braze.mapping.base.settings import (
     FLATTEN,
     NAME,
@@ -44,7 +43,6 @@ if TYPE_CHECKING:
     from target_braze.mapping.columns import Columns
     from target_braze.records import User
 
-_CLOCK: Final = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
 # A stream may have a time for each record.
 _MOST_ENDPOINTS: Final = 10_000
 _COUNT: Final = {"type": "integer", "minimum": 1}
@@ -79,23 +77,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
         "Whether people may receive a message twice. If true, no ledger is required, and `on_unknown_outcome` decides "
         "about requests without an answer. Default: false.",
     ),
-    "send_window": {
-        **strict_object(
-            {
-                "from": described(_CLOCK, "From", "Time of day at which messages may begin to leave, as in 09:00."),
-                "to": described(
-                    _CLOCK, "To", "Time of day from which no message may leave; earlier than `from`: on the next day."
-                ),
-                "time_zone": described(
-                    NAME, "Time zone", "Time zone of the hours, as in Europe/Berlin. Default: setting `time_zone`."
-                ),
-            },
-            required=["from", "to"],
-        ),
-        "title": "Send window",
-        "description": "Hours in which messages may leave. Outside of them, the run fails before it sends the next "
-        "message, and records scheduled for another time are rejected. Default: all hours.",
-    },
+    "send_window": SEND_WINDOW,
     "properties": PROPERTIES,
     "flatten": FLATTEN,
     "common_properties": described(
@@ -203,7 +185,7 @@ class Recipients(Action):
         if self._fixed is None:
             column = self._column(self.target, "id_field", self.id_key)
             self._id = Field(column, self.id_key, columns.read_id(column, to_id))
-        self._window = self._compile_window()
+        self._window = compile_send_window(columns)
         self._time: Field | None = None
         self._schedule = self._compile_schedule()
         # One endpoint for each campaign or Canvas and time, so that recipients of both share requests.
@@ -329,23 +311,6 @@ class Recipients(Action):
         except ValueError as wrong:
             raise columns.error(f"{wrong} - at {at}.time") from None
         return Schedule(moment, given.get("in_local_time", False), given.get("at_optimal_time", False))
-
-    def _compile_window(self) -> SendWindow | None:
-        given = self._columns.entry.get("send_window")
-        if given is None:
-            return None
-        at = f"{self._columns.at}.send_window"
-        start, end = time.fromisoformat(given["from"]), time.fromisoformat(given["to"])
-        if start == end:
-            raise self._columns.error(f"it begins when it ends - at {at}")
-        if (name := given.get("time_zone")) is None:
-            return SendWindow(start, end, self._columns.zone)
-        try:
-            return SendWindow(start, end, ZoneInfo(name))
-        except (OSError, ValueError, KeyError):
-            raise self._columns.error(
-                f"{name!r} is not an IANA time zone such as Europe/Berlin - at {at}.time_zone"
-            ) from None
 
     def _compile_attributes(self, used: Iterable[str]) -> Fields:
         columns = self._columns

@@ -22,6 +22,7 @@ from target_braze.mapping.kinds.identities import (  # noqa: F401
 from target_braze.mapping.kinds.messages import (  # noqa: F401
     campaign_triggers,
     canvas_triggers,
+    message_schedules,
     transactional_emails,
 )
 from target_braze.mapping.kinds.workspace import (  # noqa: F401

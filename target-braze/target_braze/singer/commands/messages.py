@@ -40,6 +40,16 @@ def doubts(file: Path) -> None:
 
 @ledger.command()
 @PRESENT
+def scheduled(file: Path) -> None:
+    """Print the messages in FILE that are scheduled and still due, one line of JSON for each."""
+    with opened(file) as held:
+        for send in held.sends.scheduled():
+            if (send.due or 0) > time.time():
+                click.echo(msgspec.json.encode(send.as_json()))
+
+
+@ledger.command()
+@PRESENT
 @click.argument("doubtful", metavar="DOUBTS", type=click.File(encoding="utf-8-sig"))
 @click.option(
     "--as",

@@ -14,6 +14,7 @@ from target_braze.singer.target import TargetBraze
 
 from tests.target.support.data_objects import add_accounts
 from tests.target.support.pages import examples, mappings
+from tests.target.support.schedules import add_schedule
 from tests.target.support.singer import TEXT, Stream
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ PAGES = (
     "push-tokens",
     "ledger",
     "send-ids",
+    "message-schedules",
 )
 EXAMPLES = [example for page in PAGES for example in examples(page)]
 # Pages and kinds whose examples other tests run.
@@ -44,6 +46,8 @@ OWN_TESTS = {"cdi_syncs", "translations"}
 def _dashboard(sandbox: Sandbox) -> None:
     """Create what the pages assume."""
     add_accounts(sandbox)
+    for key in ("s-1", "s-2"):
+        add_schedule(sandbox, key, "campaign", campaign_id="c-1")
     for key in ("old-1", "old-2"):
         sandbox.instance.profiles.create(external_id=key)
     sandbox.workspace.apps["app-1"] = "iOS"
