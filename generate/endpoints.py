@@ -33,7 +33,10 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("POST /export/segment/cancel", "Would also stop the exports of other programs."),
     ("[^G].* /media_library/", "Content, which people write and review."),
     ("POST /(campaigns|canvas)/duplicate", "Copies campaigns and Canvases; it does not move data."),
-    ("POST /messages/schedule/create", "Messages whose content is in the request; campaigns and Canvases have their own."),
+    (
+        "POST /messages/schedule/create",
+        "Messages whose content is in the request; campaigns and Canvases have their own.",
+    ),
     ("POST .*(/send$|/live_activity/)", "Sends messages to people."),
     ("[^G].* /(app_group/sdk_authentication|apps/push_credential)/", "Changes keys and credentials of apps."),
     ("[^G].* /scim/", "Changes who may sign in to the dashboard."),
