@@ -188,7 +188,7 @@ class Recipients(Action):
         self._window = compile_send_window(columns)
         self._time: Field | None = None
         self._schedule = self._compile_schedule()
-        # One endpoint for each campaign or Canvas and time, so that recipients of both share requests.
+        # One endpoint for each campaign or Canvas, time and send ID, so that recipients of all three share requests.
         self._endpoint_of = lru_cache(_MOST_ENDPOINTS)(self._endpoint)
         used = {*self._identifier_columns(), *(one.column for one in (self._id, self._time) if one)}
         self._attributes = self._compile_attributes(used)
@@ -225,9 +225,13 @@ class Recipients(Action):
     def flattened(self) -> tuple[str, ...]:
         return self._properties.flattened
 
-    def _endpoint(self, key: str, schedule: Schedule | None) -> Sending:
+    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> Sending:
         """Return the endpoint that sends one campaign or Canvas."""
         raise NotImplementedError
+
+    def _send_id(self, _record: Mapping[str, Any]) -> str | None:
+        """Return the send ID under which Braze counts the message, if there is one."""
+        return None
 
     def _own_fields(self, _record: Mapping[str, Any]) -> dict[str, Any]:
         """Return the fields that only this kind has."""
@@ -269,7 +273,7 @@ class Recipients(Action):
             # One person, however the address is written: a request must not hold both.
             user = ("email", user[1].casefold())
         recipient |= self._own_fields(record)
-        endpoint = self._endpoint_of(key, self._schedule_of(record))
+        endpoint = self._endpoint_of(key, self._schedule_of(record), self._send_id(record))
         semantics = WITH_ATTRIBUTES if attributes else SEMANTICS
         return [Change(endpoint.arrays[0], user, recipient, semantics, endpoint, key=f"{self.id_key}:{key}")]
 

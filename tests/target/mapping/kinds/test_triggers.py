@@ -101,6 +101,18 @@ def test_a_column_names_the_campaign(trigger: RunTarget, sandbox: Sandbox) -> No
     assert sorted(len(one.body["recipients"]) for one in sandbox.requests) == [2, 2]
 
 
+def test_a_column_names_the_send_id(trigger: RunTarget, sandbox: Sandbox) -> None:
+    rows = [{"order_id": f"o-{n}", "external_id": f"c-{n}", "wave": ("w-1", "w-2")[n % 2]} for n in range(4)]
+    trigger(table(*rows, wave=TEXT), send_id_field="wave", properties=[])
+    assert sorted((one.body["send_id"], len(one.body["recipients"])) for one in sandbox.requests) == [
+        ("w-1", 2),
+        ("w-2", 2),
+    ]
+    # The same message under another send ID is the same message.
+    again = trigger(table({**rows[0], "wave": "w-3"}, wave=TEXT), send_id_field="wave", properties=[])
+    assert again.summary["total"]["unchanged"] == 1
+
+
 def test_users_by_alias_address_and_braze_id(trigger: RunTarget, sandbox: Sandbox) -> None:
     profiles = sandbox.instance.profiles
     by_alias = sandbox.profile("c-2")

@@ -55,7 +55,8 @@ class CanvasTriggers(Recipients, to="canvas_triggers"):
         return (_LATER if "schedule" in entry else _NOW,)
 
     @override
-    def _endpoint(self, key: str, schedule: Schedule | None) -> Sending:
+    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> Sending:
+        del send_id
         return trigger(
             _WHAT,
             self.id_key,

@@ -68,7 +68,8 @@ class TransactionalEmails(Recipients, to="transactional_emails"):
         return {**super().sources, **own}
 
     @override
-    def _endpoint(self, key: str, schedule: Schedule | None) -> Sending:
+    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> Sending:
+        del send_id
         if not _ID.match(key):
             raise RecordError(f"'{self.id_key}' has only letters, digits and hyphens, got {key!r}")
         return replace(
