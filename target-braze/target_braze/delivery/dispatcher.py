@@ -173,6 +173,18 @@ class Dispatcher:
         """Add a STATE, to be emitted once all records before it are settled."""
         self._inbox.put((self._receive_state, (state, self._read)))
 
+    def drain(self, seconds: float = 0.0) -> bool:
+        """Wait until all records so far are settled, but those that wait for the end of the input, and `seconds` more.
+
+        Return False at once while records are held back. Raises like `finish`.
+        """
+        if self._queues.holds_back:
+            return False
+        self._room.drain(seconds, lambda: self.failure)
+        if self.failure is not None:
+            raise self.failure
+        return True
+
     def finish(self, *, ended: bool = True) -> None:
         """Send everything that is waiting, wait for all answers, and emit the last STATE.
 

@@ -86,10 +86,19 @@ class Room:
     def wait(self, position: int, has_failed: Callable[[], object]) -> None:
         """Wait until the reader may add the record at a position, or the run has failed."""
         if not self.is_free(position):
-            with self._made:
-                self._is_awaited = True
-                self._made.wait_for(lambda: self.is_free(position) or has_failed())
-                self._is_awaited = False
+            self._await(lambda: self.is_free(position) or has_failed())
+
+    def drain(self, seconds: float, has_failed: Callable[[], object]) -> None:
+        """Wait until only changes for the end of the input are left, and then `seconds` more; less if the run fails."""
+        self._await(lambda: self._added - self._settled <= self._queues.held or has_failed())
+        if seconds:
+            self._await(has_failed, seconds)
+
+    def _await(self, done: Callable[[], object], seconds: float | None = None) -> None:
+        with self._made:
+            self._is_awaited = True
+            self._made.wait_for(done, seconds)
+            self._is_awaited = False
 
     def notify(self) -> None:
         """Make the reader look again whether it may go on. Call this after each change that frees space."""

@@ -23,10 +23,11 @@ from target_braze.mapping.values.standard_fields import STANDARD
 from target_braze.mapping.values.times import looks_like_time, to_moment
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 
     from target_braze.braze.client import Answer, Client
     from target_braze.ledger.store import Ledger
+    from target_braze.records import User
 
 _log = logging.getLogger("target-braze")
 
@@ -76,6 +77,28 @@ def read(client: Client, external_ids: Iterable[str]) -> Iterator[tuple[str, dic
                 yield one, attributes(profiles[one])
             elif one in found.get("invalid_user_ids", ()):
                 yield one, None
+
+
+def existing(client: Client, users: Sequence[User]) -> set[User]:
+    """Return those of the users, by external ID or alias, that Braze has.
+
+    Raises:
+        BrazeError: A request failed.
+    """
+    found: set[User] = set()
+    for kind in ("external_id", "user_alias"):
+        those = iter([user for user in users if user[0] == kind])
+        while some := list(islice(those, _IDS_PER_REQUEST)):
+            body: dict[str, Any] = {"fields_to_export": ["external_id", "user_aliases"]}
+            if kind == "external_id":
+                body["external_ids"] = [user[1] for user in some]
+            else:
+                body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in some]
+            for profile in export(client, body).json().get("users", []):
+                aliases = profile.get("user_aliases") or []
+                found.add(("external_id", str(profile.get("external_id"))))
+                found.update(("user_alias", alias["alias_label"], alias["alias_name"]) for alias in aliases)
+    return found.intersection(users)
 
 
 def export(client: Client, body: Mapping[str, Any]) -> Answer:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from target_braze.braze.objects.catalog_contents import CatalogContents
     from target_braze.braze.objects.named_objects import ObjectType, Reader
     from target_braze.delivery.dispatcher import Dispatcher
+    from target_braze.guards.canary import Canary
     from target_braze.guards.live_messages import LiveMessages
     from target_braze.ledger.store import Ledger
     from target_braze.loader.lookahead import Lookahead
@@ -38,6 +39,7 @@ class Context:
         estimate: Counts what a dry run would send; None in a run that sends.
         ledger: None without setting `ledger_path`, and in a dry run.
         attempt: Log of what this and earlier attempts at the same records sent; None without an outcome log.
+        canary: Watches the first records of each stream; None without setting `canary`, and in a dry run.
         live_messages: Names the live messages that a first load may start; None if nothing has to be named.
         preflight: None unless setting `preflight` is on.
         bulk: Send attributes, events and purchases to /users/track/bulk.
@@ -59,6 +61,7 @@ class Context:
     estimate: Estimate | None = None
     ledger: Ledger | None = None
     attempt: Attempt | None = None
+    canary: Canary | None = None
     live_messages: LiveMessages | None = None
     preflight: Preflight | None = None
     bulk: bool = False

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from target_braze.braze.client import BrazeError, Client
 from target_braze.braze.hosts import base_url
 from target_braze.braze.windows.broker import windows_of
+from target_braze.guards.canary import Canary, Limits
 from target_braze.guards.consent import ConsentGuard
 from target_braze.guards.live_messages import LiveMessages
 from target_braze.guards.opt_outs import OptOuts
@@ -22,10 +23,11 @@ from target_braze.reporting.dead_letters import DeadLetters
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from target_braze.braze.changes import Request
+    from target_braze.braze.changes import Change, Request
     from target_braze.braze.client import Answer
     from target_braze.braze.windows.window import Window
     from target_braze.delivery.sender import Check
+    from target_braze.records import Rejection
     from target_braze.reporting.dead_letters import Letters
 
 
@@ -67,12 +69,37 @@ def new_dead_letters(settings: Mapping[str, Any]) -> DeadLetters:
     return DeadLetters(path, settings.get("max_dead_letters"), dry_run=settings["dry_run"])
 
 
-def consent_check(settings: Mapping[str, Any], client: Client, notice: Callable[[str], None]) -> Check | None:
-    """Return what looks up opt-ins before a request is sent; None if complete settings leave it out."""
+def request_check(
+    settings: Mapping[str, Any], client: Client, notice: Callable[[str], None], canary: Canary | None
+) -> Check | None:
+    """Return what looks at a request before it is sent; None if complete settings leave that out."""
     # A dry run without preflight makes no requests.
-    if settings["consent"] == "send" or (settings["dry_run"] and not settings["preflight"]):
+    unchecked = settings["consent"] == "send" or (settings["dry_run"] and not settings["preflight"])
+    consent = None if unchecked else ConsentGuard(OptOuts(client, notice)).check
+    if canary is None:
+        return consent
+
+    def check(request: Request) -> tuple[Request, list[tuple[Change, Rejection]]]:
+        left, withheld = (request, []) if consent is None else consent(request)
+        canary.see(left)
+        return left, withheld
+
+    return check
+
+
+def canary(settings: Mapping[str, Any], client: Client, input_size: Callable[[], int | None]) -> Canary | None:
+    """Return what watches the first records of each stream; None if complete settings leave it out."""
+    if not settings.get("canary") or settings["dry_run"]:
         return None
-    return ConsentGuard(OptOuts(client, notice)).check
+    names = ("canary_max_new_profiles", "canary_max_drift", "canary_max_rejected")
+    return Canary(
+        settings["canary"],
+        Limits(*(float(settings[name]) for name in names)),
+        client=client,
+        delay=float(settings["dependency_delay"]),
+        input_size=input_size,
+        operated=verify.operated(settings["streams"]),
+    )
 
 
 def live_messages(

@@ -36,7 +36,6 @@ from target_braze.settings.validation import complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from types import TracebackType
 
     from target_braze.braze.changes import Change, Request
     from target_braze.ledger.store import Ledger
@@ -69,6 +68,7 @@ class Loader:
             caller that waits for records; `write` and the end of the block raise the reason in any case.
         share_read: Returns how much of the input has been read, from 0 to 1, to estimate when the load ends; None if
             that cannot be known. Called from another thread.
+        input_size: Returns the size of the input in bytes, for setting `canary`; None if that cannot be known.
         live: Show progress in a live display on standard error instead of a log line every five seconds.
 
     Raises:
@@ -83,6 +83,7 @@ class Loader:
         outcome_log: Partition | None = None,
         failed: Callable[[BaseException], None] | None = None,
         share_read: Callable[[], float | None] = lambda: None,
+        input_size: Callable[[], int | None] = lambda: None,
         live: bool = False,
     ) -> None:
         self._config = complete(config, has_outcome_log=outcome_log is not None)
@@ -98,6 +99,7 @@ class Loader:
         self._estimate = Estimate(ledger=bool(self._config.get("ledger_path"))) if self._dry_run else None
         self._defaults = parts.mapping_defaults(self._config)
         self._client = self._new_client()
+        self._canary = parts.canary(self._config, self._client, input_size)
         self._begun = False
         # Set while the run lasts.
         self._progress = Progress(self._summary, self._client, share_read)
@@ -139,9 +141,7 @@ class Loader:
             self._exit = opened.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:  # noqa: ANN401, PYI036 - ExitStack takes no object
         """Deliver everything that is waiting, or nothing more after an exception, and close everything.
 
         Raises:
@@ -149,7 +149,7 @@ class Loader:
             BrazeError: A request failed for good.
             MappingError: More users would be deleted than the mapping allows, or a stream's settings match no stream.
         """
-        self._exit.__exit__(kind, error, traceback)
+        self._exit.__exit__(*raised)
 
     def open(self, name: str, schema: Mapping[str, Any] | ArrowSchema, keys: Sequence[str] = ()) -> LoaderStream:
         """Return a stream to write records to, mapped according to its entry in setting `streams`.
@@ -238,6 +238,7 @@ class Loader:
             estimate=self._estimate,
             ledger=ledger,
             attempt=self._attempt,
+            canary=self._canary,
             live_messages=parts.live_messages(self._config, self._client, self._summary.notice, ledger),
             preflight=Preflight(self._client) if self._config["preflight"] else None,
             bulk=self._config["track_endpoint"] == "bulk",
@@ -271,7 +272,7 @@ class Loader:
             max_delay=0.0 if self._dry_run else float(config["dependency_delay"]),
             hold=config["on_unknown_outcome"] == "hold",
             ledger=ledger or self._attempt,
-            check=parts.consent_check(config, self._client, self._summary.notice),
+            check=parts.request_check(config, self._client, self._summary.notice, self._canary),
         )
 
     def _new_dead_letters(self) -> DeadLetters | LoggedLetters | None:

@@ -16,7 +16,7 @@ from target_braze.braze import limits
 from target_braze.braze.client import BrazeError, ForbiddenError
 from target_braze.braze.data_points import FREE
 from target_braze.braze.endpoints import TRACK, TRACK_BULK
-from target_braze.ledger.verify import export
+from target_braze.ledger.verify import existing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from target_braze.braze.client import Client
     from target_braze.records import User
 
-_USERS_PER_REQUEST: Final = 50
 # Number of users to look up: 40 requests, out of the 250 a minute that an account may have.
 _LOOK_UPS: Final = 2_000
 # Number of bits that mark which attributes of which users have been counted (16 MB). Two attributes that share a bit
@@ -132,33 +131,11 @@ def _creates(change: Change) -> bool:
 
 
 def _new(users: Sequence[User], client: Client) -> str:
-    """Return how many of the users Braze does not have, as text.
-
-    https://www.braze.com/docs/api/endpoints/export/user_data/post_users_identifier/
-    """
-    new = 0
+    """Return how many of the users Braze does not have, as text."""
     try:
-        for kind in ("external_id", "user_alias"):
-            those = [user for user in users if user[0] == kind]
-            for start in range(0, len(those), _USERS_PER_REQUEST):
-                some = those[start : start + _USERS_PER_REQUEST]
-                new += len(some) - len(_found(some, client) & {*some})
+        new = len(users) - len(existing(client, users))
     except ForbiddenError:
         return "unknown: the key lacks users.export.ids"
     except BrazeError as error:
         return f"unknown: {error}"
     return f"{new:,} of {len(users):,} looked up"
-
-
-def _found(users: Sequence[User], client: Client) -> set[User]:
-    body: dict[str, Any] = {"fields_to_export": ["external_id", "user_aliases"]}
-    if users[0][0] == "external_id":
-        body["external_ids"] = [user[1] for user in users]
-    else:
-        body["user_aliases"] = [{"alias_label": user[1], "alias_name": user[2]} for user in users]
-    found: set[User] = set()
-    for profile in export(client, body).json().get("users", []):
-        found.add(("external_id", str(profile.get("external_id"))))
-        for alias in profile.get("user_aliases") or []:
-            found.add(("user_alias", alias["alias_label"], alias["alias_name"]))
-    return found

@@ -43,6 +43,8 @@ def obstacles(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield the settings that need one process, because something counts for a whole run or concerns several users."""
     if config["dry_run"]:
         yield "a dry run sends nothing"
+    if config.get("canary"):
+        yield "a canary watches all records of a stream"
     for name, entry in config["streams"].items():
         kind = kind_of(name, entry)
         if KINDS[kind].dealing == "never":

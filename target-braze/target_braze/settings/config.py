@@ -133,6 +133,39 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "and canvas.details; a warning names a missing one (docs/live-campaigns.md).",
         default=False,
     ),
+    "canary": _setting(
+        "string",
+        "Canary",
+        "Send only the first records of each stream at first, compare their users with Braze, and stop if that looks "
+        "wrong: a share such as 1%, or a number of records, at least 20. A share is that of the input if it is a file, "
+        "otherwise 1,000 records. Needs the permission users.export.ids (docs/canary.md). Default: send everything.",
+        pattern=r"^([1-9][0-9]*|[0-9]*\.?[0-9]+%)$",
+    ),
+    "canary_max_new_profiles": _setting(
+        "number",
+        "New profiles in the canary",
+        "Largest share of the canary's users, from 0 to 1, that may be new in Braze. Set it to 1 to load new users.",
+        minimum=0,
+        maximum=1,
+        default=0.5,
+    ),
+    "canary_max_drift": _setting(
+        "number",
+        "Drift in the canary",
+        "Largest share of the canary's users, from 0 to 1, whose attributes in Braze may differ from what was sent.",
+        minimum=0,
+        maximum=1,
+        default=0.05,
+    ),
+    "canary_max_rejected": _setting(
+        "number",
+        "Rejected records in the canary",
+        "Largest share of the canary's records, from 0 to 1, that may be rejected. With `on_error: fail`, the first "
+        "one ends the run in any case.",
+        minimum=0,
+        maximum=1,
+        default=0.05,
+    ),
     "on_error": _setting(
         "string",
         "On rejected record",

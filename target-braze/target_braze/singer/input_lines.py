@@ -37,6 +37,15 @@ class InputLines:
         with suppress(BlockingIOError):  # the pipe is full, so the reader is already awake
             os.write(self._wake, b"\0")
 
+    def size(self) -> int | None:
+        """Return the size of the input in bytes; None if it is no file. Safe to call from threads."""
+        descriptor = self._descriptor
+        if descriptor is not None:
+            with suppress(OSError):
+                status = os.fstat(descriptor)
+                return status.st_size if stat.S_ISREG(status.st_mode) else None
+        return None
+
     def share_read(self) -> float | None:
         """Return how much of the input has been read, from 0 to 1; None if it is no file. Safe to call from threads."""
         descriptor = self._descriptor

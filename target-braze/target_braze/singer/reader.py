@@ -89,6 +89,10 @@ class MessageReader(GenericSingerReader[bytes]):
         """Raise `reason` in place of the next message. Safe to call from signal handlers and threads."""
         self._lines.interrupt(reason)
 
+    def input_size(self) -> int | None:
+        """Return the size of the input in bytes; None if it is no file."""
+        return self._lines.size()
+
     def share_read(self) -> float | None:
         """Return how much of the input has been read, from 0 to 1; None if it is no file."""
         return self._lines.share_read()

@@ -46,7 +46,11 @@ class TargetBraze(MessageTarget):
         # Without the SDK's own settings, which apply before records reach the loader.
         settings = {name: value for name, value in self.config.items() if name in CONFIG["properties"]}
         self.loader = new_loader(
-            settings, failed=self._give_up, share_read=self.message_reader.share_read, live=terminal.is_free()
+            settings,
+            failed=self._give_up,
+            share_read=self.message_reader.share_read,
+            input_size=self.message_reader.input_size,
+            live=terminal.is_free(),
         )
         self.message_reader.passed_on = self.loader.hand_over
         # Streams that have received a dead letter since their last SCHEMA.

@@ -59,3 +59,16 @@ def test_live_campaigns(root: Path, run_target: Callable[..., Run], sandbox: San
     assert run.errors == [" ".join("".join(re.findall(r"^    (stream [^`]*?)\n\n", text, re.MULTILINE)).split())]
     run_target(stream, **config, **yaml.safe_load(re.findall(r"```yaml\n([^`]*)```", text)[1]))
     assert len(the(sandbox.profile("c-1")).events) == 1
+
+
+def test_canary(root: Path, run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    config, records, text = example(root, "canary.md")
+    known = [{"external_id": f"c-{number}"} for number in range(50)]
+    run_target(customers(*known))
+    rows = records + [{"customer_id": f"order-{number}", "plan": "gold"} for number in range(50)]
+    config = {**config, "canary": "20"}  # of these few records, instead of a share
+    run = run_target(Stream("customers", dict.fromkeys(records[0], TEXT), rows), **config, expect=1)
+    assert run.errors == [" ".join("".join(re.findall(r"^    (stream [^~]*?)\n\n", text, re.MULTILINE)).split())]
+    assert len(sandbox.profiles()) == 70
+    right = [{"customer_id": one["external_id"], "plan": "gold"} for one in known]
+    run_target(Stream("customers", dict.fromkeys(records[0], TEXT), right), **config)
