@@ -80,6 +80,7 @@ class Context:
 
     def before_state(self) -> None:
         """Do what comes before a STATE: hand over what is before it, and write listed members to the ledger."""
+        self.recipients.check()
         self.hand_over()
         if self.ledger is not None:
             self.ledger.members.flush()

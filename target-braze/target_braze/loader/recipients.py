@@ -22,6 +22,16 @@ class RecipientCounts:
     def __init__(self) -> None:
         self._of_streams: Counter[str] = Counter()
         self._of_messages: Counter[str] = Counter()
+        self._ended: NotSentError | None = None
+
+    def check(self) -> None:
+        """Check that no record was left out, which a STATE must not cover.
+
+        Raises:
+            NotSentError: One was, and the caller went on after this error.
+        """
+        if self._ended is not None:
+            raise self._ended
 
     def admit(self, change: Change, most: RecipientLimits, notice: Callable[[str], None], *, dry_run: bool) -> None:
         """Count one more recipient. A dry run goes on, with a notice, where a run would end.
@@ -36,6 +46,7 @@ class RecipientCounts:
             RecordError: The scheduled time has passed, or is outside the window.
             NotSentError: There are more recipients than the limits allow, or it is outside the window.
         """
+        self.check()
         if not isinstance(change.endpoint, Sending):
             return
         if missed := change.endpoint.missed:
@@ -44,10 +55,11 @@ class RecipientCounts:
         if why and dry_run:
             notice(f"a run would end before the first record beyond: {why}")
         elif why:
-            raise NotSentError(
+            self._ended = NotSentError(
                 f"{change.records[0]} and all later ones are not sent: {why}. What came before them is delivered. The "
                 "next run continues with this record, because no STATE covers it"
             )
+            raise self._ended
 
     def _too_many(self, stream: str, message: str, most: RecipientLimits) -> str:
         """Count a recipient, and return what there are too many of, or nothing."""

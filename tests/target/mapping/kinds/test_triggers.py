@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from target_braze import Loader, MappingError
 from target_braze.braze.messages import endpoints
 from target_braze.braze.messages.times import Schedule, SendWindow
 
@@ -417,6 +418,26 @@ def test_a_limit_of_the_run_and_one_of_each_campaign(
     run = trigger(mails(*range(8)), campaign={"id_field": "mail"}, max_recipients=most, expect=1)
     assert (received(sandbox) + received(sandbox, OTHER)).total() == sent
     assert says in run.errors[-1]
+
+
+def test_a_caller_that_goes_on_after_the_limit_gets_no_checkpoint(sandbox: Sandbox, tmp_path: Path) -> None:
+    entry = {"to": "campaign_triggers", "campaign": {"id": CAMPAIGN}, "max_recipients": 1}
+    config = {
+        "api_key": sandbox.api_key,
+        "endpoint": sandbox.url,
+        "ledger_path": str(tmp_path / "ledger.sqlite"),
+        "streams": {"orders": entry},
+    }
+    settled: list[object] = []
+    with Loader(config) as loader:
+        stream = loader.open("orders", {"properties": COLUMNS}, ["order_id"])
+        stream.write([{"order_id": "o-1", "external_id": "c-1"}])
+        for record in orders(2, 3).records:
+            with pytest.raises(MappingError, match="max_recipients"):
+                stream.write([record])
+        with pytest.raises(MappingError, match="max_recipients"):
+            loader.checkpoint(3, settled.append)
+    assert (received(sandbox), settled) == ({"c-1": 1}, [])
 
 
 def test_streams_count_together_for_a_campaign(run_target: RunTarget, sandbox: Sandbox, tmp_path: Path) -> None:
