@@ -106,7 +106,7 @@ class UserQueues:
     def stop_holding_back(self, now: float) -> None:
         """Make all changes that were held back ready."""
         self.holds_back = False
-        for queue in [*self._of.values()]:
+        for queue in dict.fromkeys(self._of.values()):  # several users may have one
             if queue.changes:
                 self._enter(queue, now)
 

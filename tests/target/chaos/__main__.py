@@ -16,8 +16,12 @@ from braze_sandbox.testing import Sandbox
 
 from tests.target.chaos.messages import MessageSchedule, MessageTrial, message_schedule
 from tests.target.chaos.schedule import Schedule, schedule
+from tests.target.chaos.steps import StepsSchedule, StepsTrial, steps_schedule
 from tests.target.chaos.trial import Trial
 from tests.target.chaos.workspace import WorkspaceSchedule, WorkspaceTrial, workspace_schedule
+
+# Schedules of their own, each a flag.
+_STREAMS = ("messages", "workspace", "steps")
 
 
 def main() -> int:
@@ -29,10 +33,10 @@ def main() -> int:
         logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(threadName)s %(message)s")
     with Sandbox(seed="empty") as sandbox:
         if given.seed is None:
-            return _soak(sandbox, given.minutes, messages=given.messages, workspace=given.workspace)
+            return _soak(sandbox, given.minutes, only=next((name for name in _STREAMS if getattr(given, name)), None))
         failures = 0
         for _ in range(given.repeat):
-            flags = {name for name in ("processes", "dealt", "messages", "workspace") if getattr(given, name)}
+            flags = {name for name in ("processes", "dealt", *_STREAMS) if getattr(given, name)}
             problems = _one(sandbox, given.seed, flags, tell=given.repeat == 1)
             failures += bool(problems)
         print(f"{failures} of {given.repeat} times something did not hold")
@@ -47,6 +51,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--dealt", action="store_true", help="with --processes: they deal to further processes")
     parser.add_argument("--messages", action="store_true", help="only streams that send messages")
     parser.add_argument("--workspace", action="store_true", help="only streams that are not about users")
+    parser.add_argument("--steps", action="store_true", help="only streams whose changes depend on each other")
     parser.add_argument(
         "--repeat",
         type=int,
@@ -57,7 +62,7 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _soak(sandbox: Sandbox, minutes: float, *, messages: bool, workspace: bool) -> int:
+def _soak(sandbox: Sandbox, minutes: float, *, only: str | None) -> int:
     first = random.SystemRandom().randrange(10**9)
     until = time.monotonic() + 60 * minutes
     done: Counter[str] = Counter()
@@ -66,10 +71,8 @@ def _soak(sandbox: Sandbox, minutes: float, *, messages: bool, workspace: bool) 
         if time.monotonic() > until:
             break
         flags = {"processes"} if seed % 4 < 2 else set()
-        if workspace or (seed % 5 == 1 and not messages):
-            flags.add("workspace")
-        elif messages or seed % 5 == 0:
-            flags.add("messages")
+        if (name := only or dict(enumerate(_STREAMS)).get(seed % 5)) is not None:
+            flags.add(name)
         elif seed % 4 == 1:
             flags.add("dealt")
         if _one(sandbox, seed, flags):
@@ -91,8 +94,8 @@ def _progress(done: Counter[str], failed: list[str], until: float) -> None:
 
 def _one(sandbox: Sandbox, seed: int, flags: set[str], *, tell: bool = False) -> list[str]:
     processes = "processes" in flags
-    given: Schedule | MessageSchedule | WorkspaceSchedule
-    trial: Trial | MessageTrial | WorkspaceTrial
+    given: Schedule | MessageSchedule | WorkspaceSchedule | StepsSchedule
+    trial: Trial | MessageTrial | WorkspaceTrial | StepsTrial
     with tempfile.TemporaryDirectory() as folder:
         if "messages" in flags:
             given = message_schedule(seed, processes=processes)
@@ -100,6 +103,9 @@ def _one(sandbox: Sandbox, seed: int, flags: set[str], *, tell: bool = False) ->
         elif "workspace" in flags:
             given = workspace_schedule(seed, processes=processes)
             trial = WorkspaceTrial(given, sandbox, Path(folder))
+        elif "steps" in flags:
+            given = steps_schedule(seed, processes=processes)
+            trial = StepsTrial(given, sandbox, Path(folder))
         else:
             given = schedule(seed, processes=processes, dealt="dealt" in flags)
             trial = Trial(given, sandbox, Path(folder))

@@ -14,6 +14,7 @@ from braze_sandbox.testing import Sandbox
 
 from tests.target.chaos.messages import MessageTrial, message_schedule
 from tests.target.chaos.schedule import schedule
+from tests.target.chaos.steps import StepsTrial, steps_schedule
 from tests.target.chaos.trial import Trial
 from tests.target.chaos.workspace import WorkspaceTrial, workspace_schedule
 
@@ -69,6 +70,27 @@ def test_objects_are_as_the_input_says_through_faults_and_signals(seed: int, ser
 @pytest.mark.parametrize("seed", range(8))
 def test_objects_are_as_the_input_says_though_processes_are_killed(seed: int, served: Sandbox, tmp_path: Path) -> None:
     _keep(seed, served, tmp_path, processes=True)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_dependent_changes_keep_order_and_delay_through_faults_and_signals(
+    seed: int, served: Sandbox, tmp_path: Path
+) -> None:
+    _wait(seed, served, tmp_path, processes=False)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_dependent_changes_keep_order_and_delay_though_processes_are_killed(
+    seed: int, served: Sandbox, tmp_path: Path
+) -> None:
+    _wait(seed, served, tmp_path, processes=True)
+
+
+def _wait(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:
+    given = steps_schedule(seed, processes=processes)
+    problems = StepsTrial(given, sandbox, folder).run()
+    flags = f"--steps --seed {seed}{' --processes' if processes else ''}"
+    assert not problems, f"{given}\nagain: make soak ARGS='{flags}'"
 
 
 def _keep(seed: int, sandbox: Sandbox, folder: Path, *, processes: bool) -> None:

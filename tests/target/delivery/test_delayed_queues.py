@@ -110,18 +110,21 @@ users = st.sampled_from("abcdefgh")
 changes = st.lists(st.tuples(st.sampled_from(sorted(KINDS)), users, users, seconds), max_size=40)
 
 
-@given(changes, st.lists(st.sampled_from([0.0, 0.5, 5.0, 100.0]), min_size=1, max_size=5))
+@given(changes, st.lists(st.sampled_from([0.0, 0.5, 5.0, 100.0]), min_size=1, max_size=5), st.integers(0, 20))
 def test_each_user_has_its_changes_in_order_and_with_its_delays(
-    schedule: list[tuple[str, str, str, float]], latencies: list[float]
+    schedule: list[tuple[str, str, str, float]], latencies: list[float], held_back: int
 ) -> None:
-    braze = Braze(UserQueues(LINGER, BatchLimits(MOST), DELAY), latencies)
+    braze = Braze(UserQueues(LINGER, BatchLimits(MOST), DELAY, holds_back=held_back > 0), latencies)
     positions: defaultdict[User, list[int]] = defaultdict(list)
     for position, (kind, name, other, gap) in enumerate(schedule, 1):
+        if position == held_back:
+            braze.queues.stop_holding_back(braze.now)
         one = change(kind, position, name, other)
         for each in one.users:
             positions[each].append(position)
         braze.queues.add(one, braze.now)
         braze.step(braze.now + gap)
+    braze.queues.stop_holding_back(braze.now)
     braze.step(math.inf, hurry=True)
 
     assert not braze.queues
@@ -151,6 +154,18 @@ def _assert_order(positions: list[int], kinds: list[str], arrived: list[Change])
     for key in {one.payload_key for one in arrived}:
         of_kind = [record.position for one in arrived if one.payload_key == key for record in one.records]
         assert of_kind == sorted(of_kind)
+
+
+def test_what_was_held_back_still_waits_for_its_delay() -> None:
+    queues = UserQueues(LINGER, BatchLimits(MOST), DELAY, holds_back=True)
+    queues.add(change("alias", 1, "u1", "a1"), 0.0)
+    found = queues.next_request(0.0, hurry=True, ended=False)
+    assert found is not None
+    queues.add(change("attributes", 2, "u1", ""), 1.0)
+    queues.release(found[1], aliases.ENDPOINT, 2.0)
+    queues.stop_holding_back(3.0)
+    assert (queues.delayed.changes, queues.delayed.next_until) == (1, 2.0 + DELAY)
+    assert queues.next_request(300.0, hurry=True, ended=False) is None
 
 
 def test_nothing_of_a_user_who_waits_stays_in_memory() -> None:
