@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from target_braze.ledger.file import LedgerError
     from target_braze.loader.run import Loader
     from target_braze.loader.stream import LoaderStream
+    from target_braze.outcome_log.grouped_sync import FencedError
     from target_braze.outcome_log.log import OutcomeLog
     from target_braze.outcome_log.storage import OutcomeLogError
     from target_braze.records import MappingError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BrazeError",
+    "FencedError",
     "LedgerError",
     "Loader",
     "LoaderStream",
@@ -30,6 +32,7 @@ __all__ = [
 
 _MODULES: Final = {
     "BrazeError": "braze.client",
+    "FencedError": "outcome_log.grouped_sync",
     "LedgerError": "ledger.file",
     "Loader": "loader.run",
     "LoaderStream": "loader.stream",

@@ -172,7 +172,7 @@ class Attempt:
             stream: Name of the stream.
             number: Number of the record in the stream.
         """
-        line = Entry(letter=msgspec.Raw(letter), number=number).line()
+        line = Entry(letter=letter, number=number).line()
         with self._lock:
             if self._schemas.get(stream) is not schema:
                 self._schemas[stream] = schema

@@ -37,7 +37,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
         accepted: Of changes that Braze accepted.
         free: Of changes that Braze surely does not have: it refused them, or they were not sent.
         schema: SCHEMA message of the letters that follow.
-        letter: A dead letter.
+        letter: A dead letter. It is Base64 in the log, because values of a rejected record may be no JSON.
         number: Number of its record in its stream.
         summary: Summary of the attempt so far.
     """
@@ -46,7 +46,7 @@ class Entry(msgspec.Struct, omit_defaults=True):
     accepted: bytes = b""
     free: bytes = b""
     schema: msgspec.Raw = msgspec.Raw()
-    letter: msgspec.Raw = msgspec.Raw()
+    letter: bytes = b""
     number: int = 0
     summary: msgspec.Raw = msgspec.Raw()
 
@@ -108,14 +108,15 @@ class EarlierOutcomes:
     """
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        under_way: Counter[bytes] = Counter()
-        free: Counter[bytes] = Counter()
         self.accepted: Counter[bytes] = Counter()
+        self.in_doubt: Counter[bytes] = Counter()
         for entry in entries:
-            under_way.update(split(entry.under_way))
+            self.in_doubt.update(split(entry.under_way))
             self.accepted.update(split(entry.accepted))
-            free.update(split(entry.free))
-        self.in_doubt = under_way - free - self.accepted
+            for settled in (entry.accepted, entry.free):
+                for one in split(settled):
+                    if one in self.in_doubt:
+                        _decrease(self.in_doubt, one)
         self._keys: Counter[bytes] = Counter()
         for counts in (self.accepted, self.in_doubt):
             for one, count in counts.items():

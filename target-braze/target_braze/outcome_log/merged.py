@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from target_braze.encode import decode, encode
+from target_braze.damaged_json import decode_damaged
+from target_braze.encode import encode
 from target_braze.outcome_log.entries import ATTEMPTS, EarlierOutcomes, entries_of, newest_claim
 from target_braze.records import Record, Rejection
 from target_braze.reporting.dead_letter_file import FIELD
@@ -77,7 +78,7 @@ class _Partition:
         for attempt in reversed(self._attempts):
             found: Counter[bytes] = Counter()
             for letter in self._letters(attempt):
-                message = msgspec.json.decode(letter.message)
+                message = decode_damaged(letter.message)
                 key = blake2b(encode([message["stream"], message["record"]]), digest_size=16).digest()
                 found[key] += 1
                 if found[key] > known[key]:
@@ -88,8 +89,8 @@ class _Partition:
         schema = b""
         for entry in entries_of(self._folder, self._path, attempt):
             schema = bytes(entry.schema) or schema
-            if letter := bytes(entry.letter):
-                yield Letter(letter, schema, entry.number)
+            if entry.letter:
+                yield Letter(entry.letter, schema, entry.number)
 
     def _read_all(self) -> Iterator[Entry]:
         for attempt in self._attempts:
@@ -158,7 +159,7 @@ class Outcomes:
         """Yield the dead letters of all partitions as Singer messages without line ends, each after its SCHEMA."""
         schemas: dict[str, bytes] = {}
         for letter in self._letters():
-            stream = msgspec.json.decode(letter.message)["stream"]
+            stream = decode_damaged(letter.message)["stream"]
             if schemas.get(stream) != letter.schema:
                 schemas[stream] = letter.schema
                 yield letter.schema
@@ -184,9 +185,9 @@ class Outcomes:
         }
         rows = []
         for letter in self._letters():
-            message = decode(letter.message)
+            message = decode_damaged(letter.message)
             note = {name: value for name, value in message[FIELD].items() if name in columns}
-            record = encode(message["record"]).decode()
+            record = encode(message["record"]).decode("utf-8", "replace")
             rows.append({**note, "stream": message["stream"], "number": letter.number, "record": record})
         return pa.Table.from_pylist(rows, pa.schema(list(columns.items())))
 
@@ -228,7 +229,7 @@ class Outcomes:
     def _rejections(self, *, shows_values: bool) -> Rejections:
         found = Rejections(shows_values=shows_values)
         for letter in self._letters():
-            message = decode(letter.message)
+            message = decode_damaged(letter.message)
             record = Record(message["stream"], letter.number, 0, (), message, {})
             note = message[FIELD]
             found.add(record, Rejection(note["reason"], note.get("braze"), note.get("status")))

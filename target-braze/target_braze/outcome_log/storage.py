@@ -219,7 +219,7 @@ class _Bucket:
     def _explained(self, what: str) -> Iterator[None]:
         try:
             yield
-        except (OutcomeLogError, FileNotFoundError):
+        except OutcomeLogError:
             raise
         except Exception as error:  # noqa: BLE001 - each kind of storage raises its own
             # Without the error's text and cause, which may contain credentials.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import pickle
 import random
 import re
@@ -13,14 +14,14 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pytest
-from target_braze import BrazeError, Loader, MappingError, OutcomeLog, OutcomeLogError, SettingsError
-from target_braze.outcome_log.grouped_sync import FencedError
+from moto.server import ThreadedMotoServer
+from target_braze import BrazeError, FencedError, Loader, MappingError, OutcomeLog, OutcomeLogError, SettingsError
 
 from tests.target.support.messages import CAMPAIGN, received
 from tests.target.support.singer import INTEGER, TEXT, TIME, Run, the
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
@@ -247,6 +248,41 @@ def test_partitions_are_independent_and_merge(config: dict[str, Any], log: Outco
     assert numbers(sandbox) == [*range(30)]
 
 
+@pytest.fixture(scope="module")
+def s3() -> Iterator[dict[str, Any]]:
+    server = ThreadedMotoServer(port=0, verbose=False)
+    server.start()
+    try:
+        host, port = server.get_host_and_port()
+        yield {"endpoint_url": f"http://{host}:{port}", "key": "AKIDEXAMPLE01", "secret": "s3cr3t-of-the-bucket"}
+    finally:
+        server.stop()
+
+
+def test_the_log_can_be_in_s3(
+    config: dict[str, Any], s3: dict[str, Any], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from s3fs import S3FileSystem  # noqa: PLC0415 - takes a while
+
+    for name in ("CONFIG_FILE", "SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(f"AWS_{name}", "/nowhere")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    S3FileSystem(**s3, skip_instance_cache=True).mkdir("runs")
+    log = OutcomeLog("s3://runs/braze", "orders 1", partitions=2, storage_options=s3)
+    cut_off(config, log, sandbox, orders(75))
+    assert load(config, log, orders(80))["in_doubt"] == 75
+    assert load(config, log, [*orders(80), {"order_id": "bad"}])["unchanged"] == 5
+    assert load(config, log, orders(5, start=80), partition=1)["sent"] == 5
+    assert numbers(sandbox) == [*range(85)]
+    outcomes = log.merge()
+    assert outcomes.summary["ended"] == "completed"
+    assert len(letters(outcomes)) == 76
+    wrong = OutcomeLog("s3://another/braze", "orders 1", storage_options=s3)
+    with pytest.raises(OutcomeLogError, match="s3://another/braze") as error:
+        load(config, wrong, orders(1))
+    assert s3["secret"] not in str(error.value)
+
+
 def test_tasks_can_be_threads_of_one_process(config: dict[str, Any], log: OutcomeLog, sandbox: Sandbox) -> None:
     split = OutcomeLog(log.url, "threads", partitions=8)
 
@@ -289,6 +325,30 @@ def test_dead_letters_can_be_piped_in(
     fixed = path.read_bytes().replace(b'"o-1"', b'"o-1","customer_id":"c-1","n":7')
     run_target(fixed, streams={"orders": config["streams"]["orders"]})
     assert numbers(sandbox) == [7]
+
+
+def test_values_that_are_not_json_do_not_damage_the_log(
+    config: dict[str, Any], log: OutcomeLog, tmp_path: Path, run_target: Callable[..., Run]
+) -> None:
+    damaged = [
+        {**orders(1)[0], "n": math.nan},
+        b'{"order_id":"o-1","customer_id":"c-1","at":"2026-01-01T00:00:00Z","n":Infinity}',
+        b'{"order_id":"o-2","customer_id":"c\xff\r","at":"2026-01-01T00:00:00Z","n":1}',
+    ]
+    for _ in range(2):
+        assert load(config, log, [*damaged, *orders(1, start=5)])["rejected"] == 3
+    outcomes = log.merge()
+    assert outcomes.summary["total"]["rejected"] == 3
+    assert outcomes.table().num_rows == 3
+    outcomes.write_dead_letters(tmp_path / "letters.singer")
+    outcomes.write_report(tmp_path / "report.html")
+    again = run_target(
+        (tmp_path / "letters.singer").read_bytes(),
+        streams={"orders": config["streams"]["orders"]},
+        on_error="dead_letter",
+        dead_letter_path=str(tmp_path / "again.singer"),
+    )
+    assert again.summary["total"]["rejected"] == 3
 
 
 def test_the_report_shows_the_whole_run(config: dict[str, Any], log: OutcomeLog, tmp_path: Path) -> None:
