@@ -12,16 +12,20 @@ from collections import Counter
 from itertools import count
 from pathlib import Path
 
+from braze_sandbox.state.limits import Limits
+from braze_sandbox.state.options import Options
 from braze_sandbox.testing import Sandbox
+from target_braze import OutcomeLog
 
 from tests.target.chaos.messages import MessageSchedule, MessageTrial, message_schedule
 from tests.target.chaos.schedule import Schedule, schedule
 from tests.target.chaos.steps import StepsSchedule, StepsTrial, steps_schedule
 from tests.target.chaos.trial import Trial
 from tests.target.chaos.workspace import WorkspaceSchedule, WorkspaceTrial, workspace_schedule
+from tests.target.outcome_log import attempts
 
 # Schedules of their own, each a flag.
-_STREAMS = ("messages", "workspace", "steps")
+_STREAMS = ("messages", "workspace", "steps", "attempts")
 
 
 def main() -> int:
@@ -52,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--messages", action="store_true", help="only streams that send messages")
     parser.add_argument("--workspace", action="store_true", help="only streams that are not about users")
     parser.add_argument("--steps", action="store_true", help="only streams whose changes depend on each other")
+    parser.add_argument("--attempts", action="store_true", help="only attempts at a task with an outcome log")
     parser.add_argument(
         "--repeat",
         type=int,
@@ -94,8 +99,8 @@ def _progress(done: Counter[str], failed: list[str], until: float) -> None:
 
 def _one(sandbox: Sandbox, seed: int, flags: set[str], *, tell: bool = False) -> list[str]:
     processes = "processes" in flags
-    given: Schedule | MessageSchedule | WorkspaceSchedule | StepsSchedule
-    trial: Trial | MessageTrial | WorkspaceTrial | StepsTrial
+    given: Schedule | MessageSchedule | WorkspaceSchedule | StepsSchedule | attempts.Schedule
+    trial: Trial | MessageTrial | WorkspaceTrial | StepsTrial | attempts.Trial
     with tempfile.TemporaryDirectory() as folder:
         if "messages" in flags:
             given = message_schedule(seed, processes=processes)
@@ -106,6 +111,11 @@ def _one(sandbox: Sandbox, seed: int, flags: set[str], *, tell: bool = False) ->
         elif "steps" in flags:
             given = steps_schedule(seed, processes=processes)
             trial = StepsTrial(given, sandbox, Path(folder))
+        elif "attempts" in flags:
+            sandbox.instance.options, sandbox.instance.limits = Options(seed="empty"), Limits({})
+            sandbox.reset()
+            given = attempts.schedule(seed)
+            trial = attempts.Trial(given, sandbox, OutcomeLog(folder, "run"))
         else:
             given = schedule(seed, processes=processes, dealt="dealt" in flags)
             trial = Trial(given, sandbox, Path(folder))

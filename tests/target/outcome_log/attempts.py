@@ -148,7 +148,7 @@ class Trial:
     schedule: Schedule
     sandbox: Sandbox
     log: OutcomeLog
-    ended: list[str] = field(default_factory=list)
+    runs: list[str] = field(default_factory=list)
 
     def run(self) -> list[str]:
         """Return the violations."""
@@ -191,7 +191,7 @@ class Trial:
             with Loader(self.config(holds=attempt.holds), outcome_log=self.log.partition(0)) as loader:
                 loader.open(stream, SCHEMA, keys=keys).write(self._records(attempt, rest))
             ended = "completed"
-        self.ended.append(ended)
+        self.runs.append(ended)
 
     def _records(self, attempt: Attempt, rest: list[Attempt]) -> Iterator[Mapping[str, Any]]:
         records = [*self.schedule.records]

@@ -34,7 +34,7 @@ def test_nothing_is_lost_or_doubled(seed: int, sandbox: Sandbox, tmp_path: Path)
     url = f"memory://{uuid4().hex}" if seed % 2 else str(tmp_path)
     trial = Trial(given, sandbox, OutcomeLog(url, "run"))
     problems = trial.run()
-    assert not problems, f"{given}\n{trial.ended}"
+    assert not problems, f"{given}\n{trial.runs}"
 
 
 @pytest.mark.parametrize("seed", range(6))
