@@ -29,7 +29,7 @@ from target_braze.processes.budget import ParentsWindows
 from target_braze.processes.dealt_stream import DealtStream, deal
 from target_braze.processes.frames import Checkpoint, Done, Lines, Open, Settled, Single, Stop, Version
 from target_braze.processes.tally import ChildSummary, Place, ToParent, letter, tally
-from target_braze.records import MappingError
+from target_braze.records import GuardError, MappingError
 from target_braze.settings.stream_config import Entries
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _TALLY_EVERY: Final = 0.5
 
 # Errors that users can fix, which the parent raises again.
 ERRORS: Final[Mapping[str, type[Exception]]] = {
-    error.__name__: error for error in (BrazeError, LedgerError, MappingError, OSError, RejectedError)
+    error.__name__: error for error in (BrazeError, GuardError, LedgerError, MappingError, OSError, RejectedError)
 }
 
 

@@ -51,6 +51,8 @@ def obstacles(config: Mapping[str, Any]) -> Iterator[str]:
             yield f"the changes of {kind} need an order across users (streams.{name}.to)"
         elif KINDS[kind].dealing == "by user" and entry.get("on_delete", "nothing") != "nothing":
             yield f"what a table no longer has is known to one process only (streams.{name}.on_delete)"
+        elif limit := next((key for key in entry if key == "canary" or key.startswith("max_")), None):
+            yield f"it counts for the whole run (streams.{name}.{limit})"
 
 
 class Dealer:
