@@ -19,6 +19,7 @@ from tests.target.chaos.runner import Ended, Runner
 from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, stops
 from tests.target.support.data_objects import add_accounts
 from tests.target.support.messages import CAMPAIGN, add_messages, add_users
+from tests.target.support.schedules import add_schedule
 from tests.target.support.singer import INTEGER, NUMBER, TEXT, TIME, Stream, lines
 
 if TYPE_CHECKING:
@@ -186,6 +187,13 @@ KINDS: Final[dict[str, Kind]] = {
             for one in [*sandbox.instance.profiles]
             for token in one.attributes.get("push_tokens") or ()
         ),
+    ),
+    "message_schedules": Kind(
+        {"max_changed_schedules": 1_000},
+        {"schedule_id": TEXT, "time": TIME},
+        lambda key, value: {"schedule_id": key, "time": f"2999-01-01T00:00:{value:0>2}Z"},
+        int,
+        lambda sandbox: _by((key, one.at.second) for key, one in [*sandbox.workspace.schedules.items()]),
     ),
     "sends": Kind(
         {},
@@ -364,6 +372,9 @@ class WorkspaceTrial(Runner):
             block = ContentBlock(id=_BLOCK, name=_BLOCK, created_at=now, updated_at=now)
             workspace.content_blocks[_BLOCK] = block
             _translate(workspace, keys)
+        if "message_schedules" in schedule.kinds:
+            for key in keys:
+                add_schedule(sandbox, key, "message")
         for rule in schedule.rules:
             sandbox.fault(**rule)
 
