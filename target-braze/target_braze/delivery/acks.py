@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 # Opaque value that covers the records before it.
 State = Any
 
+# Maximum states that wait for earlier records; beyond it, every other one is dropped.
+_MOST_STATES: Final = 10_000
 # Number of settled records at the front that are worth removing.
 _WORTH_REMOVING: Final = 10_000
 # Precision of the arrival times, in seconds.
@@ -77,6 +79,8 @@ class StateTracker:
         if self._states and self._states[-1][0] == position:
             self._states.pop()
         self._states.append((position, state))
+        if len(self._states) > _MOST_STATES:
+            self._states = deque([*self._states][::-2][::-1])  # with the newest
         self._advance()
 
     def settle(self, records: Iterable[Record]) -> None:

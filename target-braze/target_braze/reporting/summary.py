@@ -98,10 +98,10 @@ class Counts:
 
 @dataclass(slots=True)
 class _Divided:
-    """A record with several changes."""
+    """A record with several changes; only the delivery log needs the record itself."""
 
     left: int
-    record: Record
+    record: Record | None
     sent: bool = False
     failed: bool = False
     points: int = 0
@@ -132,7 +132,7 @@ class Summary:
     def divide(self, record: Record, changes: int) -> None:
         """Record that a record has several changes. Call this before any of them is settled."""
         with self._lock:
-            self._divided[record.position] = _Divided(changes, record)
+            self._divided[record.position] = _Divided(changes, record if self._delivery_log is not None else None)
 
     def sending(self, request: Request) -> None:
         """Count a request that is about to be sent."""
@@ -332,8 +332,8 @@ class Summary:
         self.rejections.add(change.records[-1], why)
 
     def _add_row(self, settled: _Divided, outcome: str) -> None:
-        if self._delivery_log is not None:
-            record = settled.record
+        record = settled.record
+        if self._delivery_log is not None and record is not None:
             self._delivery_log.add(
                 record,
                 self.kinds.get(record.stream, ""),

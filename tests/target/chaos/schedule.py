@@ -99,6 +99,11 @@ class Stop:
     of_child: bool = False
 
 
+def is_believed(fault: dict[str, Any]) -> bool:
+    """Return whether the answer is a success, whatever happened. These have no counts that could contradict it."""
+    return isinstance(body := fault.get("body"), dict) and body.get("message") == "success"
+
+
 @dataclass
 class Schedule:
     """Everything that a seed determines."""

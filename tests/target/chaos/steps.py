@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from tests.target.chaos.clock import PACE, hurried
 from tests.target.chaos.runner import Ended, Runner
-from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, stops
+from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, is_believed, stops
 from tests.target.support.messages import add_users
 from tests.target.support.singer import INTEGER, TEXT, TIME, Stream, lines
 
@@ -96,7 +96,8 @@ def steps_schedule(seed: int, *, processes: bool = False) -> StepsSchedule:
         kind = chance.choice([one for one in mixture if one != "split"])
         faults.append(kind)
         times = 1 if "fatal" in kind else chance.choice([1, 2])
-        rules.append({"path": "/users/*", **chance.choice(FAULTS[kind]), "after": chance.randrange(15), "times": times})
+        fault = chance.choice([one for one in FAULTS[kind] if not is_believed(one)])
+        rules.append({"path": "/users/*", **fault, "after": chance.randrange(15), "times": times})
     found = StepsSchedule(
         seed=seed,
         processes=processes,

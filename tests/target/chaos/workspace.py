@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from tests.target.chaos.clock import hurried
 from tests.target.chaos.runner import Ended, Runner
-from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, stops
+from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, is_believed, stops
 from tests.target.support.data_objects import add_accounts
 from tests.target.support.messages import CAMPAIGN, add_messages, add_users
 from tests.target.support.schedules import add_schedule
@@ -274,7 +274,7 @@ def workspace_schedule(seed: int, *, processes: bool = False) -> WorkspaceSchedu
     for _ in range(chance.choice([0, 1, 2, 4])):
         kind = chance.choice([one for one in mixture if one != "split"])
         faults.append(kind)
-        fault = chance.choice([one for one in FAULTS[kind] if not _is_believed(one)])
+        fault = chance.choice([one for one in FAULTS[kind] if not is_believed(one)])
         rules.append({**fault, "after": chance.randrange(10), "times": 1 if "fatal" in kind else chance.choice([1, 2])})
     names = chance.sample([*KINDS], chance.choice([1, 1, 2, 3]))
     found = WorkspaceSchedule(
@@ -298,11 +298,6 @@ def workspace_schedule(seed: int, *, processes: bool = False) -> WorkspaceSchedu
     )
     _write(chance, found, names)
     return found
-
-
-def _is_believed(fault: dict[str, Any]) -> bool:
-    """Return whether the answer is a success, whatever happened. These have no counts that could contradict it."""
-    return isinstance(body := fault.get("body"), dict) and body.get("message") == "success"
 
 
 def _write(chance: random.Random, found: WorkspaceSchedule, names: list[str]) -> None:

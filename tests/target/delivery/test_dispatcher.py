@@ -11,6 +11,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -19,7 +20,7 @@ from target_braze.braze import limits
 from target_braze.braze.changes import Change, Request
 from target_braze.braze.client import Answer, BrazeError, RefusedError, UnavailableError
 from target_braze.braze.endpoints import TRACK
-from target_braze.delivery import delayed_queues
+from target_braze.delivery import acks
 from target_braze.delivery import dispatcher as module
 from target_braze.delivery.dispatcher import Dispatcher, RejectedError
 from target_braze.mapping.kinds.identities import identifications
@@ -497,14 +498,22 @@ def test_changes_that_wait_for_a_delay_do_not_stop_the_reader(monkeypatch: pytes
     assert_steps(braze, USERS)
 
 
-@pytest.mark.parametrize(("limit", "most"), [("_MOST_BYTES", 20_000), ("_MOST_BYTES_OF_QUEUE", 150)])
+@pytest.mark.parametrize(
+    ("limit", "most"),
+    [
+        ("delayed_queues._MOST_BYTES", 20_000),
+        ("delayed_queues._MOST_BYTES_OF_QUEUE", 150),
+        ("room._MOST_DELAYED_WITH_LEDGER", 50),
+    ],
+)
 def test_the_reader_waits_while_too_much_waits_for_a_delay(
     limit: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delayed_queues, limit, most)
+    monkeypatch.setattr(f"target_braze.delivery.{limit}", most)
     clock = Clock(monkeypatch)
     braze = Slow()
-    delivery = braze.delivery_ = braze.delivery(max_delay=limits.DEPENDENCY_DELAY)
+    ledger = Mock(stretch=0) if "LEDGER" in limit else None
+    delivery = braze.delivery_ = braze.delivery(max_delay=limits.DEPENDENCY_DELAY, ledger=ledger)
     reader = threading.Thread(target=add_steps, args=(delivery, USERS, 0))
     reader.start()
     reader.join(0.3)
@@ -534,3 +543,23 @@ def test_a_file_that_cannot_grow_ends_the_run_and_loses_nothing(monkeypatch: pyt
     with pytest.raises(OSError, match=r"temporary file for changes that wait for 'dependency_delay'.*full.*TMPDIR"):
         delivery.finish()
     assert braze.states == [1]
+
+
+def test_of_many_states_that_wait_some_are_dropped_and_never_the_newest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(acks, "_MOST_STATES", 10)
+    tracker = acks.StateTracker()
+    records = [Record("s", number, number, (), {}, {}) for number in range(1, 101)]
+    for record in records:
+        tracker.track(record, 1, 0.0)
+        tracker.add(b"%d" % record.position, record.position)
+        assert len(tracker._states) <= 10
+        assert tracker._states[-1][0] == record.position
+    taken = []
+    for record in records:
+        tracker.settle([record])
+        if (ready := tracker.take()) is not None:
+            assert ready == (record.position, b"%d" % record.position)
+            taken.append(record.position)
+    assert len(taken) > 5
+    assert taken[-1] == 100
+    assert not tracker

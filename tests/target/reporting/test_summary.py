@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from target_braze.records import Record
+from target_braze.reporting.summary import Summary
 
 from tests.target.support.cdp import calls, track
 from tests.target.support.singer import INTEGER, TEXT, Stream, customers, many, sent, state
@@ -196,3 +199,12 @@ def test_the_line_is_json_of_its_own_whatever_the_log_looks_like(
     assert sandbox.profile("c-1")
     assert 'odd "name"\n' in run.summary["streams"]
     assert json.loads(run.stderr.splitlines()[-1]).keys() == {"summary"}
+
+
+def test_a_record_with_several_changes_is_kept_for_the_delivery_log_only() -> None:
+    """Millions of them may wait for a dependency delay."""
+    record = Record("s", 1, 1, (), {}, {})
+    before = sys.getrefcount(record)
+    summary = Summary()
+    summary.divide(record, 2)
+    assert sys.getrefcount(record) == before
