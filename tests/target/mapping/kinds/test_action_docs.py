@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from target_braze.mapping.kinds import KINDS
 from target_braze.singer.target import TargetBraze
 
 from tests.target.support.data_objects import add_accounts
-from tests.target.support.pages import examples, mappings
+from tests.target.support.pages import DOCS, examples, mappings
 from tests.target.support.schedules import add_schedule
 from tests.target.support.singer import TEXT, Stream
 
@@ -85,3 +86,9 @@ def test_each_kind_has_an_example_that_runs() -> None:
     configs = [*EXAMPLES, *(example for page in OTHERS for example in examples(page))]
     entries = [entry for config, _, _ in configs for entry in yaml.safe_load(config)["streams"].values()]
     assert {entry["to"] for entry in entries if "to" in entry} | OWN_TESTS == KINDS.keys()
+
+
+def test_the_page_on_mapping_lists_each_kind() -> None:
+    page = (DOCS / "mapping.md").read_text("utf-8")
+    (listed,) = re.findall(r"`to` is one of:\n\n(.*?)\n\n", page, re.DOTALL)
+    assert [*sorted(re.findall(r"`(\w+)`", listed.split("\n", 1)[1]))] == sorted(KINDS)
