@@ -71,6 +71,11 @@ class PushTokenImports(FieldMapping, to="push_token_imports"):
 
     @property
     @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        return {"push_tokens": tuple(field.column for field in self._fields.values())}
+
+    @property
+    @override
     def named_by(self) -> str:
         return f"column '{self._fields['token'].column}'"
 

@@ -127,6 +127,12 @@ class MessageSchedules(FieldMapping, to="message_schedules"):
 
     @property
     @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        ids = {name: columns for name, columns in super().sources.items() if name.endswith("_id")}
+        return ids | {"schedule": tuple(one.column for name, one in self._fields.items() if name not in ids)}
+
+    @property
+    @override
     def named_by(self) -> str:
         return f"column '{self._fields['schedule_id'].column}'"
 

@@ -43,6 +43,8 @@ class LimitedDeletion(FieldMapping):
     """The setting that allows deletions and limits their number in a run."""
     lost: ClassVar[str]
     """What a deletion loses, in words."""
+    named: ClassVar[str]
+    """The type of the object, as in the `user` of its change."""
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         if self.limit not in columns.entry:
@@ -52,6 +54,12 @@ class LimitedDeletion(FieldMapping):
             )
         super().__init__(columns, defaults, notice)
         defaults.guard.limit(columns.stream, columns.entry[self.limit], self.limit, f"{self.title}s")
+
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        columns = [field.column for field in self._fields.values()]
+        return {"name": (columns[-1],), self.named: tuple(columns)}
 
     @property
     @override
@@ -73,6 +81,7 @@ class CatalogDeletions(LimitedDeletion, to="catalog_deletions"):
 
     limit = "max_catalogs_deleted_with_all_items"
     lost = "all its items"
+    named = "catalog"
     settings: ClassVar[Mapping[str, Any]] = {
         limit: described(
             {"type": "integer", "minimum": 1},
@@ -93,4 +102,4 @@ class CatalogDeletions(LimitedDeletion, to="catalog_deletions"):
     @override
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         catalog = self._values(record)["catalog_name"]
-        return self._deletion(("catalog", catalog), _endpoint(catalog))
+        return self._deletion((self.named, catalog), _endpoint(catalog))

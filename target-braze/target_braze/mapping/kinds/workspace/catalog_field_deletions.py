@@ -53,6 +53,7 @@ class CatalogFieldDeletions(LimitedDeletion, to="catalog_field_deletions"):
 
     limit = "max_fields_deleted_with_all_values"
     lost = "its values in all items"
+    named = "catalog_field"
     settings: ClassVar[Mapping[str, Any]] = {
         limit: described(
             {"type": "integer", "minimum": 1},
@@ -77,4 +78,4 @@ class CatalogFieldDeletions(LimitedDeletion, to="catalog_field_deletions"):
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         fields = self._values(record)
         catalog, name = fields["catalog_name"], fields["field_name"]
-        return self._deletion(("catalog_field", catalog, name), _endpoint(catalog, name))
+        return self._deletion((self.named, catalog, name), _endpoint(catalog, name))

@@ -140,6 +140,12 @@ class CatalogSelections(FieldMapping, to="catalog_selections"):
 
     @property
     @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        found = {**super().sources}
+        return found | {"catalog_selection": found.pop("catalog_name")}
+
+    @property
+    @override
     def named_by(self) -> str:
         return " and ".join(f"column '{self._fields[name].column}'" for name in ("catalog_name", "name"))
 

@@ -45,6 +45,11 @@ class DataObjectUserRelationships(AboutDataObjects, to="data_object_user_relatio
         self._kind = self._given["relationship"]
         self.requires = RelationshipType(self._type, columns.stream, columns.at, self._kind)
 
+    @property
+    @override
+    def sources(self) -> Mapping[str, tuple[str, ...]]:
+        return {**super().sources, "user": tuple(sorted(self._identifier_columns()))}
+
     @override
     def _part(self, record: Mapping[str, Any]) -> str:
         return self._ids_of(record)["object_id"]
