@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from bench.machinery import machine, sandbox, timed
 
 if TYPE_CHECKING:
@@ -55,12 +58,25 @@ class Users:
         if text:
             columns = {name: _TEXT if column == _TIME else column for name, column in columns.items()}
         schema = {"type": "SCHEMA", "stream": "attributes", "schema": {"properties": columns}, "key_properties": []}
-        records = (_record("attributes", number, 2) for number in range(count))
+        records = user_records(count)
         with self.lines.open("wb") as lines, self.requests.open("wb") as requests:
             lines.write(_line(schema))
             while some := list(islice(records, _OBJECTS_A_REQUEST)):
                 lines.writelines(_line({"type": "RECORD", "stream": "attributes", "record": one}) for one in some)
                 requests.write(_line({"method": "POST", "path": "/users/track", "body": {"attributes": some}}))
+
+    def write_parquet(self, file: Path) -> None:
+        """Write the users as a warehouse does: with times, and without a column that is always null."""
+        records, writer = user_records(self.count), None
+        while some := list(islice(records, 50_000)):
+            table = pa.Table.from_pylist(some).drop_columns(["note"])
+            for name in ("seen_at", "changed_at"):
+                times = table[name].cast(pa.timestamp("us", "UTC"))
+                table = table.set_column(table.column_names.index(name), name, times)
+            writer = writer or pq.ParquetWriter(file, table.schema)
+            writer.write_table(table)
+        if writer is not None:
+            writer.close()
 
     def deliver(self, folder: Path, url: str, concurrency: int, **settings: object) -> tuple[Cost, Cost]:
         """Return the cost of the target and of its floor, against a server that only counts."""
@@ -71,6 +87,11 @@ class Users:
         cost = timed([sys.executable, "-m", "target_braze", "--config", str(config)], folder / "log", self.lines)
         floor = timed([sys.executable, "-m", "bench.floor", url, str(concurrency)], folder / "log", self.requests)
         return cost, floor
+
+
+def user_records(count: int) -> Iterator[dict[str, Any]]:
+    """Yield the records of users."""
+    return (_record("attributes", number, 2) for number in range(count))
 
 
 def main() -> None:
