@@ -92,7 +92,7 @@ def _needed(settings: Mapping[str, Any]) -> dict[str, _Probe]:
         found += [_Probe(one.permission, one.method, one.path, one.pool) for one in endpoints]
     if settings["preflight"]:
         found.append(_ATTRIBUTES)
-    if settings.get("ledger_path") and settings["ledger_verify"]:
+    if (settings.get("ledger_path") and settings["ledger_verify"]) or settings.get("canary"):
         found.append(_PROFILES)
     return {probe.permission: probe for probe in found}
 

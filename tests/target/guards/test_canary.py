@@ -173,3 +173,12 @@ def test_a_dry_run_has_no_canary(load: Callable[..., Run], sandbox: Sandbox) -> 
 @pytest.mark.parametrize("wrong", ["0", "-1", "a lot", "%", "1 %"])
 def test_a_size_that_is_none_is_refused(load: Callable[..., Run], wrong: str) -> None:
     assert "canary" in load(people(1), canary=wrong, expect=1).stderr
+
+
+def test_its_permission_is_checked_and_missed(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    sandbox.add_key("writes", {"users.track"})
+    run = run_target(options=("--test",), canary="1%", api_key="writes", expect=1)
+    assert "users.export.ids  lacking" in run.stdout + run.stderr
+    run = run_target(people(30), canary="20", api_key="writes", consent="send", expect=1)
+    assert "users.export.ids" in run.errors[0]
+    assert sent(sandbox) == []

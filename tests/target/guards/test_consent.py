@@ -10,7 +10,7 @@ from braze_sandbox.model.objects import SubscriptionGroup
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.target.support.singer import TEXT, TIME, Stream, customers, sent, the
+from tests.target.support.singer import ANY_OBJECT, TEXT, TIME, Stream, customers, sent, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -266,6 +266,18 @@ def test_an_unreadable_time_rejects_the_record(run_target: Callable[..., Run]) -
     stream = people({"external_id": "c-1", "email_subscribe": "subscribed", "consented_at": "last week"})
     run = run_target(stream, streams={"customers": {"consented_at": "consented_at"}}, expect=1)
     assert "column 'consented_at': expected a date-time" in run.errors[0]
+
+
+@pytest.mark.parametrize("more", [{}, {"surprise": "x"}])
+def test_keys_of_a_flattened_column_are_checked(
+    run_target: Callable[..., Run], sandbox: Sandbox, more: dict[str, str]
+) -> None:
+    opt_out(run_target, "c-1")
+    record = {"external_id": "c-1", "traits": {"email_subscribe": "opted_in", "plan": "gold"}, **more}
+    run = run_target(customers(record, traits=ANY_OBJECT), streams={"customers": {"flatten": ["traits"]}})
+    assert state(sandbox) == "unsubscribed"
+    assert the(sandbox.profile("c-1")).custom_attributes["plan"] == "gold"
+    assert run.summary["total"]["consent_conflicts"] == 1
 
 
 ROWS = st.lists(
