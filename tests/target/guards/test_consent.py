@@ -268,6 +268,15 @@ def test_an_unreadable_time_rejects_the_record(run_target: Callable[..., Run]) -
     assert "column 'consented_at': expected a date-time" in run.errors[0]
 
 
+def test_conflicts_of_several_processes_are_counted(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    opt_out(run_target, "c-1", "c-2")
+    rows = [{"external_id": f"c-{n}", "email_subscribe": "subscribed"} for n in range(1, 5)]
+    rows[0]["plan"] = "gold"
+    total = run_target(people(*rows), processes=2).summary["total"]
+    assert (total["sent"], total["opted_out"], total["consent_conflicts"], total["open"]) == (3, 1, 2, 0)
+    assert state(sandbox, "c-1") == state(sandbox, "c-2") == "unsubscribed"
+
+
 @pytest.mark.parametrize("more", [{}, {"surprise": "x"}])
 def test_keys_of_a_flattened_column_are_checked(
     run_target: Callable[..., Run], sandbox: Sandbox, more: dict[str, str]

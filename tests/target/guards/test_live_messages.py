@@ -111,6 +111,20 @@ def test_a_stopped_first_load_is_still_the_first(load: Callable[..., Run], sandb
         assert load(ledger_path=ledger, expect=1).exit_code == 1
 
 
+def test_one_whose_details_braze_refuses_may_be_live(load: Callable[..., Run], sandbox: Sandbox) -> None:
+    add_campaign(sandbox, "Hidden", schedule_type="time_based")
+    sandbox.fault(do="status", path="/campaigns/details", status=400, body={"message": "no"})
+    assert "campaign 'Hidden'" in load(expect=1).errors[0]
+
+
+def test_several_processes_look_once(load: Callable[..., Run], sandbox: Sandbox) -> None:
+    add_campaign(sandbox, "Welcome")
+    run = load(processes=2, expect=1)
+    assert "campaign 'Welcome'" in run.errors[0]
+    assert looked(sandbox) == ["/campaigns/list", "/campaigns/details", "/canvas/list"]
+    assert sent(sandbox) == []
+
+
 def test_streams_that_start_nothing_are_not_checked(load: Callable[..., Run], sandbox: Sandbox) -> None:
     add_campaign(sandbox, "Welcome")
     stream = Stream("products", {"id": TEXT, "title": TEXT}, [{"id": "p-1", "title": "x"}])
