@@ -49,6 +49,8 @@ class Attributes:
 
     def __init__(self, db: Database) -> None:
         self._db = db
+        # Hashes that are newer than the file's, by the number of the user's row.
+        self.unwritten: dict[int, bytes] = {}
         # As in entries.
         self._numbers = _numbers(db)
 
@@ -104,11 +106,17 @@ class Attributes:
                 known[number] = _hash(value)[:_HASH_BYTES]
         return _pack(known) + (change.object_hash or b"")
 
-    def write(self, users: Mapping[int, bytes], day: int) -> None:
-        """Write the hashes of users."""
+    def write(self, day: int) -> None:
+        """Write the unwritten hashes."""
         # In the order of the table, so that neighbors are on pages that were just read.
-        rows = [(user, hashes, day) for user, hashes in sorted(users.items())]
+        rows = [(user, hashes, day) for user, hashes in sorted(self.unwritten.items())]
         self._db.executemany("INSERT OR REPLACE INTO users VALUES (?, ?, ?)", rows)
+        self.unwritten.clear()
+
+    def delete(self, user: int) -> None:
+        """Forget everything about a user."""
+        self.unwritten.pop(user, None)
+        self._db.execute("DELETE FROM users WHERE id = ?", (user,))
 
     def forget(self, user: int, names: Iterable[str]) -> None:
         """Forget these attributes of a user."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from target_braze.ledger.unsettled import row_number
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping
 
     from target_braze.braze.changes import Change
     from target_braze.ledger.file import Database
@@ -20,15 +20,18 @@ if TYPE_CHECKING:
 class Lookups:
     """Reads the tables under the ledger's lock. What `read` has found counts until a change makes it outdated."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, unwritten: Mapping[int, bytes]) -> None:
         self._db = db
+        self._unwritten = unwritten
         self._users: dict[User, tuple[int, bytes | None]] = {}
         self._outcomes: dict[bytes, int | None] = {}
 
     def read(self, users: Collection[User], fingerprints: Collection[bytes]) -> None:
         """Read the rows of users and fingerprints, for the methods below."""
         numbers = {user: row_number(user) for user in users}
-        hashes = self._rows("SELECT id, hashes FROM users WHERE id", numbers.values())
+        hashes = self._rows("SELECT id, hashes FROM users WHERE id", numbers.values()) | {
+            number: self._unwritten[number] for number in numbers.values() if number in self._unwritten
+        }
         self._users = {user: (number, hashes.get(number)) for user, number in numbers.items()}
         outcomes = self._rows("SELECT fingerprint, outcome FROM sent WHERE fingerprint", fingerprints)
         self._outcomes = {one: outcomes.get(one) for one in fingerprints}
@@ -48,6 +51,8 @@ class Lookups:
         if (found := self._users.get(user)) is not None:
             return found
         number = row_number(user)
+        if (newer := self._unwritten.get(number)) is not None:
+            return number, newer
         row = self._db.execute("SELECT hashes FROM users WHERE id = ?", (number,)).fetchone()
         return number, None if row is None else row[0]
 

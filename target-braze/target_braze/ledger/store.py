@@ -18,6 +18,7 @@ from target_braze.ledger.attributes import NOT_VALUES, Attributes, object_hash
 from target_braze.ledger.attributes import TABLES as ATTRIBUTES
 from target_braze.ledger.erasure import erase
 from target_braze.ledger.file import LedgerError, open_file, today
+from target_braze.ledger.learned import Learned
 from target_braze.ledger.lookups import Lookups
 from target_braze.ledger.members import TABLES as MEMBERS
 from target_braze.ledger.members import Members
@@ -90,8 +91,8 @@ class Ledger:
         # Number of records after the last run's last STATE that it sent changes from and this run may read again.
         self.stretch = self._runs.beyond
         self._attributes = Attributes(self._db)
-        self._unsettled = UnsettledUsers(self._db)
-        self._lookups = Lookups(self._db)
+        self._unsettled = UnsettledUsers(self._db, self._attributes.unwritten)
+        self._lookups = Lookups(self._db, self._attributes.unwritten)
         # Position of the last record with a change that a later one can replace.
         self._last = 0
         self._pending: set[bytes] = set()
@@ -101,6 +102,7 @@ class Ledger:
         self._doubted: set[bytes] = set()
         self.members = Members(self._db, self._lock)
         self._sample = Sample(self._db)
+        self._learned = Learned(self._attributes, self._sample, self._unsettled)
         self.sends = Sends(self._db, self._lock)
         self._loaded: set[str] = {stream for (stream,) in self._db.execute("SELECT stream FROM loaded")}
 
@@ -243,13 +245,13 @@ class Ledger:
         outcome: Literal["accepted", "rejected", "in doubt"],
         receipt: Receipt | None = None,
     ) -> None:
-        """Write the outcome of changes to the file."""
+        """Record the outcome of changes. The file has the attributes later; see `Learned`."""
         day = today()
         # If a power failure undoes this, the changes are still in flight in the file, so they are only sent once more.
         with self._lock, self._db.unsynced():
             self.members.settle(changes, accepted=outcome == "accepted")
             if outcome == "accepted":
-                self._learn([change for change in changes if change.semantics.sets_attributes], day)
+                self._learned.add([change for change in changes if change.semantics.sets_attributes], day)
                 if new := {change.records[0].stream for change in changes} - self._loaded:
                     self._db.executemany("INSERT OR IGNORE INTO loaded VALUES (?)", [(stream,) for stream in new])
                     self._loaded |= new
@@ -266,6 +268,11 @@ class Ledger:
             for change in changes:
                 self._unsettled.release(change)
 
+    def flush(self) -> None:
+        """Write the attributes that Braze has accepted so far, before a STATE that covers them is emitted."""
+        with self._lock, self._db.unsynced():
+            self._learned.write(today())
+
     def sample(self, count: int) -> list[str]:
         """Return the external IDs of up to `count` random users."""
         with self._lock:
@@ -278,7 +285,8 @@ class Ledger:
     def learn(self, changes: Sequence[Change]) -> None:
         """Record attributes that Braze is known to have."""
         with self._lock, self._db:
-            self._learn(changes, today())
+            self._learned.add(changes, today())
+            self._learned.write(today())
 
     def forget(self, user: User, names: Iterable[str]) -> None:
         """Forget these attributes of a user."""
@@ -326,6 +334,7 @@ class Ledger:
             self.members.flush()
             with self._lock, self._db:
                 self._runs.write()
+                self._learned.write(today())
                 self._unsettled.unmark_unsent()
         with self._lock, suppress(sqlite3.DatabaseError):
             self._db.close()
@@ -358,23 +367,10 @@ class Ledger:
         if change.semantics.coalesce is not None:
             self._last = change.records[-1].position
 
-    def _learn(self, changes: Iterable[Change], day: int) -> None:
-        learned: dict[int, bytes] = {}
-        for change in changes:
-            unsettled = self._unsettled.get(change.user)
-            number = row_number(change.user) if unsettled is None else unsettled.number
-            hashes = learned.get(number)
-            if hashes is None and not (unsettled and unsettled.is_new):
-                hashes = self._attributes.hashes(number)
-            learned[number] = self._attributes.learn(change, hashes)
-            self._sample.add(number, change.user)
-        self._attributes.write(learned, day)
-
     def _forget_users(self, change: Change) -> None:
         """Forget the attributes of the change's users."""
-        for number in map(self._unsettled.number, change.users):
-            self._db.execute("DELETE FROM users WHERE id = ?", (number,))
-            self._sample.forget(number)
+        for user in change.users:
+            self._learned.forget(user)
 
     def _forget_asked(self) -> None:
         """Forget users whose answer an earlier run never received, because Braze may have newer values."""

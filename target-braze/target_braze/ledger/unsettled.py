@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from target_braze.braze.changes import Change
     from target_braze.ledger.file import Database
@@ -48,9 +48,13 @@ class Unsettled(msgspec.Struct):
 class UnsettledUsers(dict["User", Unsettled]):
     """The users with unsettled changes, and the table of marks, in the ledger's transactions and under its lock."""
 
-    def __init__(self, db: Database) -> None:
+    def __init__(self, db: Database, unwritten: Container[int]) -> None:
         super().__init__()
         self._db = db
+        # Numbers of users whose rows in the file are older than what Braze has accepted, and those whose marks the file
+        # keeps for that reason alone.
+        self._unwritten = unwritten
+        self._kept: set[int] = set()
         # Users to mark, oldest first; the values have no meaning.
         self._unmarked: dict[User, None] = {}
 
@@ -99,13 +103,22 @@ class UnsettledUsers(dict["User", Unsettled]):
                 if not unsettled.is_marked:
                     continue
                 unsettled.is_marked = unsettled.is_sent = False
-            rows.append((self.number(user),))
-        self._db.executemany("DELETE FROM asked WHERE id = ?", rows)
+            number = self.number(user)
+            if number in self._unwritten:
+                self._kept.add(number)
+            else:
+                rows.append((number,))
+        self._delete(rows)
+
+    def unmark_written(self) -> None:
+        """Remove the marks of users whose rows have been written, unless they have newer marks."""
+        newer = {one.number for one in self.values() if one.is_marked}
+        self._delete([(number,) for number in self._kept - newer])
+        self._kept.clear()
 
     def unmark_unsent(self) -> None:
         """Remove the marks of users whose changes were not sent."""
-        rows = [(one.number,) for one in self.values() if one.is_marked and not one.is_sent]
-        self._db.executemany("DELETE FROM asked WHERE id = ?", rows)
+        self._delete([(one.number,) for one in self.values() if one.is_marked and not one.is_sent])
 
     def release(self, change: Change) -> None:
         """Remove a settled change."""
@@ -118,6 +131,10 @@ class UnsettledUsers(dict["User", Unsettled]):
                 elif unsettled.is_new:
                     unsettled.is_new = False
                     self._unmarked[user] = None
+
+    def _delete(self, rows: list[tuple[int]]) -> None:
+        if rows:
+            self._db.executemany("DELETE FROM asked WHERE id = ?", rows)
 
     def _needs_mark(self, user: User) -> bool:
         unsettled = self.get(user)

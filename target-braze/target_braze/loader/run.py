@@ -299,10 +299,10 @@ class Loader:
 
     def _settled(self, settled: Callable[[], None]) -> None:
         # A dry run sends nothing, so the next run has to read the same records again.
-        if self._dry_run:
+        if self._dry_run or self._context is None:
             return
-        if self._attempt is not None:
-            self._attempt.flush()
+        if (recorded := self._attempt or self._context.ledger) is not None:
+            recorded.flush()
         settled()
 
     def _reject(self, record: Record, why: Rejection, user: User | None = None) -> None:

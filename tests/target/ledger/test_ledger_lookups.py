@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
 from typing import TYPE_CHECKING, Any, cast
 
@@ -136,3 +137,23 @@ def test_the_reader_hands_records_over_before_it_waits_for_more() -> None:
         finally:
             os.close(end)
             thread.join()
+
+
+def test_a_state_is_settled_when_the_file_has_what_it_covers(sandbox: Sandbox, tmp_path: Path) -> None:
+    path, copy = tmp_path / "ledger.sqlite", tmp_path / "copy.sqlite"
+    config = {"api_key": sandbox.api_key, "endpoint": sandbox.url, "ledger_path": str(path)}
+    known = []
+
+    def settled(_token: object) -> None:
+        for end in ("", "-wal"):
+            shutil.copy(f"{path}{end}", f"{copy}{end}")
+        ledger = Ledger(copy)
+        known.append(bool(ledger.accepted(("external_id", "c-1"))))
+        ledger.close()
+
+    with Loader(config) as loader:
+        loader.open("customers", {"properties": {"external_id": TEXT, "n": INTEGER}}).write(
+            [{"external_id": "c-1", "n": 1}]
+        )
+        loader.checkpoint(1, settled)
+    assert known == [True]

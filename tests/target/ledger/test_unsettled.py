@@ -6,7 +6,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 import pytest
-from target_braze.ledger import unsettled
+from target_braze.ledger import learned, unsettled
 from target_braze.ledger.store import Ledger
 from target_braze.ledger.unsettled import row_number
 
@@ -24,6 +24,11 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     ledger = Ledger(tmp_path / "ledger.sqlite", "x")
     yield ledger
     ledger.close()
+
+
+@pytest.fixture(autouse=True)
+def _written_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned, "_TOGETHER", 1)
 
 
 def marked(ledger: Ledger, *changes: Change) -> list[bool]:
@@ -98,6 +103,68 @@ def test_a_change_that_did_not_reach_braze_is_marked_again(ledger: Ledger) -> No
     assert marked(ledger, one) == [False]
     ledger.under_way([one])
     assert marked(ledger, one) == [True]
+
+
+def test_accepted_users_keep_their_marks_until_their_rows_are_written(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(learned, "_TOGETHER", 3)
+    changes = waiting(ledger, "a", "b", "c")
+    ledger.under_way(changes)
+    ledger.settle(changes[:2], "accepted")
+    assert marked(ledger, *changes) == [True, True, True]
+    assert not ledger.news(change(1, "a"))
+    again = change(0, "b")
+    assert ledger.news(again)
+    ledger.settle(changes[2:], "accepted")
+    assert marked(ledger, *changes) == [False, False, False]
+    assert not ledger.news(change(1, "a"))
+    ledger.settle([again], "rejected")
+
+
+@pytest.mark.parametrize("sent", [True, False])
+def test_a_newer_change_keeps_the_mark_when_the_row_is_written(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *, sent: bool
+) -> None:
+    monkeypatch.setattr(learned, "_TOGETHER", 2)
+    first, other = waiting(ledger, "a", "b")
+    ledger.under_way([first, other])
+    ledger.settle([first], "accepted")
+    second = change(3, "a")
+    assert ledger.news(second)
+    ledger.under_way([second])
+    if not sent:
+        # The file's row is still older than what Braze has.
+        ledger.withdraw([second])
+        assert marked(ledger, second) == [True]
+    ledger.settle([other], "accepted")
+    assert marked(ledger, second) == [sent]
+
+
+def test_a_crash_forgets_users_whose_rows_were_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(path, "x")
+    changes = waiting(ledger, "a", "b")
+    monkeypatch.setattr(learned, "_TOGETHER", 100)
+    ledger.under_way(changes)
+    ledger.settle(changes, "accepted")
+    ledger._db.close()
+    ledger = Ledger(path)
+    assert [bool(ledger.accepted(one.user)) for one in changes] == [False, False]
+    ledger.close()
+
+
+def test_a_run_that_ends_writes_all_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(learned, "_TOGETHER", 100)
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(path, "x")
+    changes = waiting(ledger, "a", "b")
+    ledger.under_way(changes)
+    ledger.settle(changes, "accepted")
+    ledger.close()
+    ledger = Ledger(path)
+    assert not any(map(ledger.news, [change(1, "a"), change(2, "b")]))
+    ledger.close()
 
 
 def test_a_run_that_ends_keeps_only_the_marks_of_what_it_sent(tmp_path: Path) -> None:
