@@ -628,10 +628,25 @@ def test_attributes_of_a_recipient_cost_data_points(trigger: RunTarget) -> None:
     assert (total["objects"], total["data_points"]) == (1, 2)
 
 
-def test_a_later_opt_out_stays(trigger: RunTarget, sandbox: Sandbox) -> None:
-    row = {"order_id": "o-1", "external_id": "c-1", "email_subscribe": "unsubscribed"}
-    trigger(table(row, email_subscribe=TEXT), attributes=["email_subscribe"], properties=[])
+@pytest.mark.parametrize("others", [True, False])
+def test_a_message_undoes_no_opt_out(trigger: RunTarget, sandbox: Sandbox, *, others: bool) -> None:
     profile = sandbox.profile("c-1")
     assert profile is not None
+    profile.attributes["email_subscribe"] = "unsubscribed"
+    profile.attributes["email_unsubscribed_at"] = "2026-03-04T09:00:00Z"
+    row = {"order_id": "o-1", "external_id": "c-1", "email_subscribe": "opted_in"} | (
+        {"plan": "plus"} if others else {}
+    )
+    trigger(
+        table(row, email_subscribe=TEXT, plan=TEXT),
+        attributes=["email_subscribe", "plan"],
+        properties=[],
+        send_to_existing_only=False,
+    )
+    (request,) = (one for one in sandbox.requests if one.path == "/campaigns/trigger/send")
+    assert request.body["recipients"] == [
+        {"external_user_id": "c-1"}
+        | ({"send_to_existing_only": False, "attributes": {"plan": "plus"}} if others else {})
+    ]
     assert profile.attributes["email_subscribe"] == "unsubscribed"
     assert received(sandbox) == {}
