@@ -88,8 +88,8 @@ def load(spark: SparkSession, braze: Sandbox, folder: Path, title: str) -> None:
 
     # Spark's options never hold the key: the tasks take it from their environment.
     os.environ["TARGET_BRAZE_API_KEY"] = braze.key
-    streams = target_settings()["streams"]
-    config = {"endpoint": braze.url, "streams": streams, "on_unknown_outcome": "hold", "on_error": "dead_letter"}
+    settings = {name: target_settings()[name] for name in ("streams", "acknowledge_live_campaigns")}
+    config = {**settings, "endpoint": braze.url, "on_unknown_outcome": "hold", "on_error": "dead_letter"}
     outcomes = {}
     for stream, (user, order, key) in COLUMNS.items():
         rows = spark.read.option("header", "true").csv(str(ROOT / "demo" / "data" / f"{stream}.csv"))
