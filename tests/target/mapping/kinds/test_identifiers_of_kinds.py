@@ -39,6 +39,7 @@ DOCUMENTED: Final[dict[str, tuple[str, ...]]] = {
     "merges": ("external_id", "user_alias", "email", "phone"),
     "campaign_triggers": _RECIPIENT,
     "canvas_triggers": _RECIPIENT,
+    "transactional_emails": ("external_id", "user_alias"),
 }
 # The settings of each kind whose `user` is a list of identifiers.
 ENTRIES: Final[dict[str, dict[str, Any]]] = {
@@ -53,6 +54,12 @@ ENTRIES: Final[dict[str, dict[str, Any]]] = {
     "data_object_user_relationships": {
         "data_object": {"type": "account", "id": "account", "relationship": "account_user"},
         "fields": [],
+    },
+    "transactional_emails": {
+        "campaign": {"id": "transactional"},
+        "max_recipients": 1,
+        "allow_duplicate_messages": True,
+        "properties": ["plan"],
     },
     **{
         f"{what}_triggers": {
@@ -91,6 +98,8 @@ def braze_id(sandbox: Sandbox, run_target: RunTarget) -> str:
     now = sandbox.instance.clock.utc_now()
     shared: dict[str, Any] = {"name": "n", "created_at": now, "updated_at": now, "schedule_type": "api_triggered"}
     sandbox.workspace.campaigns["campaign"] = Campaign(id="campaign", channels=[], messages={}, **shared)
+    shared_email = {**shared, "channels": ["email"], "messages": {"m": {"channel": "email"}}, "transactional": True}
+    sandbox.workspace.campaigns["transactional"] = Campaign(id="transactional", **shared_email)
     sandbox.workspace.canvases["canvas"] = Canvas(id="canvas", variants=[], steps=[], **shared)
     (profile,) = sandbox.instance.profiles
     return profile.braze_id
