@@ -193,12 +193,13 @@ class UserQueues:
 
     def _new_queue(self, change: Change) -> UserQueue:
         queue = self._of[change.user] = UserQueue([change.user], [], {})
-        queue.wait_for(self._forgotten_at(change.endpoint))
+        if change.endpoint.seconds_after_others:
+            queue.wait_for(self._forgotten_at(change.endpoint))
         return queue
 
     def _forgotten_at(self, endpoint: Endpoint) -> float:
         """Return when an endpoint that this one has to wait for last answered about a user without a queue."""
-        if not endpoint.seconds_after_others or not self._forgotten:
+        if not endpoint.seconds_after_others:
             return -math.inf
         return max((at for other, at in self._forgotten.items() if other is not endpoint), default=-math.inf)
 
