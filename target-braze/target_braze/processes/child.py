@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import traceback
+from contextlib import contextmanager
 from multiprocessing import Pipe
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -27,14 +28,13 @@ from target_braze.process.ticker import ticking
 from target_braze.processes import frames
 from target_braze.processes.budget import ParentsWindows
 from target_braze.processes.dealt_stream import DealtStream, deal
-from target_braze.processes.frames import Checkpoint, Done, Lines, Open, Settled, Single, Stop, Version
+from target_braze.processes.frames import Done, Lines, Open, Settled, Single, Stop, Version
 from target_braze.processes.tally import ChildSummary, Place, ToParent, letter, tally
 from target_braze.records import GuardError, MappingError
 from target_braze.settings.stream_config import Entries
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
+    from collections.abc import Iterator, Mapping, Sequence
     from multiprocessing.connection import Connection
 
     from target_braze.braze.client import Client
@@ -99,10 +99,15 @@ class _ChildLoader(Loader):
         """All notices so far, with their counts."""
         return {**self._summary.notices}
 
-    def following(self, control: Connection) -> AbstractContextManager[None]:
+    @contextmanager
+    def following(self, control: Connection) -> Iterator[None]:
         """Follow the parent's orders, and report counts, until the end of the block."""
         threading.Thread(target=self._follow, args=(control,), name="orders", daemon=True).start()
-        return ticking(self._send_tally, _TALLY_EVERY)
+        try:
+            with ticking(self._send_tally, _TALLY_EVERY):
+                yield
+        finally:
+            self._send_tally()  # after the ticker's last one, which may be older than it looks
 
     def run(self, dealt: Connection) -> None:
         """Load records until the parent has no more.
@@ -110,12 +115,9 @@ class _ChildLoader(Loader):
         Raises:
             StoppedByParentError: The parent stops the run.
         """
-        try:
-            with self:
-                while self._receive_frame(dealt):
-                    pass
-        finally:
-            self._send_tally()
+        with self:
+            while self._receive_frame(dealt):
+                pass
 
     @override
     def open(self, name: str, schema: Any, keys: Sequence[str] = ()) -> DealtStream:
@@ -129,11 +131,9 @@ class _ChildLoader(Loader):
             raise self._interruptions[0]
         for item in frames.decode_dealt(dealt.recv_bytes()):
             if isinstance(item, Lines):
-                deal(item, self._streams)
+                deal(item, self._streams, self._checkpoint)
             elif isinstance(item, Single):
                 self._streams[item.stream].receive_single(item)
-            elif isinstance(item, Checkpoint):
-                self.checkpoint(item.number, lambda number: self._parent.send(Settled(number)))
             elif isinstance(item, Open):
                 self._open(item)
             elif isinstance(item, Version):
@@ -142,6 +142,9 @@ class _ChildLoader(Loader):
                 return False
         self.hand_over()
         return True
+
+    def _checkpoint(self, number: int) -> None:
+        self.checkpoint(number, lambda number: self._parent.send(Settled(number)))
 
     def _open(self, item: Open) -> None:
         # All children would give the same notices.

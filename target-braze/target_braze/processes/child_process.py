@@ -48,6 +48,13 @@ class ChildProcess:
         self.streams, self.numbers, self.positions = array("H"), array("Q"), array("Q")
         self.size = 0
 
+    def add_checkpoint(self, number: int) -> None:
+        """Ask the child to report when all records so far are settled."""
+        self.lines.append(b"")
+        self.streams.append(frames.CHECKPOINT)
+        self.numbers.append(number)
+        self.positions.append(0)
+
     def add(self, item: Any) -> None:  # noqa: ANN401
         """Add something after the lines so far."""
         self._end_lines()

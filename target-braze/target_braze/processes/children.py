@@ -17,7 +17,6 @@ from target_braze.processes import frames
 from target_braze.processes.child import ERRORS
 from target_braze.processes.child_process import ChildProcess
 from target_braze.processes.frames import (
-    Checkpoint,
     Close,
     Done,
     Finish,
@@ -47,6 +46,8 @@ _log = logging.getLogger("target-braze")
 
 # Minimum seconds between two STATE messages, because Meltano stores every one.
 _STATE_EVERY: Final = 1.0
+# Maximum number of STATEs that wait.
+_MOST_STATES: Final = 10_000
 # Bytes of lines to collect for a child before they are sent.
 _FRAME_BYTES: Final = 256_000
 
@@ -98,11 +99,11 @@ class Children:
         # Used by the main thread.
         self._position = 0
         self._streams = 0
-        self._state: tuple[State] | None = None
         self._checkpoint = 0
 
         # STATEs that wait, each with its checkpoint and the position of the last record before it.
         self._states: deque[tuple[int, int, State]] = deque()
+        self._lock = threading.Lock()
         self._next_emit = 0.0
         self._interruptions: list[BaseException] = []
         self._schemas: dict[int, dict[str, Any]] = {}
@@ -171,7 +172,7 @@ class Children:
         self._schemas[stream] = schema
 
     def send(self) -> None:
-        """Send what waits to all children, then a checkpoint for the last STATE.
+        """Send what waits to all children.
 
         Raises:
             Exception: The run has failed.
@@ -180,13 +181,6 @@ class Children:
             raise self.failure
         if self._ledger is not None:
             self._ledger.dealing(self._position)
-        if self._state is not None:
-            (state,), self._state = self._state, None
-            self._checkpoint += 1
-            # A checkpoint may come after later records, because it then only settles later.
-            self._states.append((self._checkpoint, self._position, state))
-            for child in self._children:
-                child.add(Checkpoint(self._checkpoint))
         try:
             for child in self._children:
                 child.send()
@@ -199,7 +193,14 @@ class Children:
 
     def add_state(self, state: State) -> None:
         """Add a STATE, to be emitted once all records before it are settled."""
-        self._state = (state,)
+        self._checkpoint += 1
+        with self._lock:
+            self._states.append((self._checkpoint, self._position, state))
+            if len(self._states) > _MOST_STATES:
+                # Of those in between, every other one serves as well; the last one stays.
+                self._states = deque([*self._states][::-1][::2][::-1])
+        for child in self._children:
+            child.add_checkpoint(self._checkpoint)
 
     def finish(self, *, ended: bool) -> None:  # noqa: ARG002 - nothing that is dealt waits for the input's end
         """Deal what is left, wait until all children have delivered everything, and emit the last STATE.
@@ -348,8 +349,9 @@ class Children:
 
     def _emit_settled(self) -> None:
         settled: tuple[int, int, State] | None = None
-        while self._is_settled():
-            settled = self._states.popleft()
+        with self._lock:
+            while self._is_settled():
+                settled = self._states.popleft()
         if settled is None:
             return
         self._next_emit = time.monotonic() + _STATE_EVERY

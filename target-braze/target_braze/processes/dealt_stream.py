@@ -11,10 +11,11 @@ from target_braze.damaged_json import UNDECODABLE, decode_damaged
 from target_braze.encode import decode
 from target_braze.loader.lines import JsonLines, record_decoder
 from target_braze.loader.stream import LoaderStream
+from target_braze.processes.frames import CHECKPOINT
 from target_braze.records import MappingError, Record
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from target_braze.loader.context import Context
     from target_braze.processes.frames import Lines, Single
@@ -73,11 +74,14 @@ class DealtStream(LoaderStream):
         return Record(self.name, self._number, self._position, self._keys, sent, schema, size)
 
 
-def deal(dealt: Lines, streams: Mapping[int, DealtStream]) -> None:
-    """Hand each line to its stream."""
+def deal(dealt: Lines, streams: Mapping[int, DealtStream], checkpoint: Callable[[int], None]) -> None:
+    """Hand each line to its stream, and set checkpoints."""
     of, numbers, positions = array("H"), array("Q"), array("Q")
     of.frombytes(dealt.streams)
     numbers.frombytes(dealt.numbers)
     positions.frombytes(dealt.positions)
     for place, line in enumerate(dealt.lines.split(b"\n")):
-        streams[of[place]].receive_line(line, numbers[place], positions[place])
+        if (stream := of[place]) == CHECKPOINT:
+            checkpoint(numbers[place])
+        else:
+            streams[stream].receive_line(line, numbers[place], positions[place])

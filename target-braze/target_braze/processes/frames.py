@@ -6,6 +6,8 @@ from typing import Final
 
 import msgspec
 
+CHECKPOINT: Final = 0xFFFF
+
 
 class _Frame(msgspec.Struct, tag=True, array_like=True, gc=False):
     """A message between two processes of a run."""
@@ -27,7 +29,8 @@ class Lines(_Frame):
     """RECORD messages, one per line, that need nothing but their stream's decoder.
 
     The other fields are arrays of machine integers, with an item for each line: the stream's number, the number of the
-    record in its stream, and its position among all records.
+    record in its stream, and its position among all records. An empty line of the stream `CHECKPOINT` asks the child to
+    report when all records before it are settled; its number is that of the checkpoint, from 1.
     """
 
     streams: bytes
@@ -57,12 +60,6 @@ class Version(_Frame):
 
     stream: int
     version: int
-
-
-class Checkpoint(_Frame):
-    """Report when all records before it are settled. Checkpoints are numbered from 1."""
-
-    number: int
 
 
 class Finish(_Frame):
@@ -185,7 +182,7 @@ class Done(_Frame):
 
 
 encode: Final = msgspec.msgpack.Encoder().encode
-decode_dealt: Final = msgspec.msgpack.Decoder(list[Open | Lines | Single | Version | Checkpoint | Finish]).decode
+decode_dealt: Final = msgspec.msgpack.Decoder(list[Open | Lines | Single | Version | Finish]).decode
 decode_order: Final = msgspec.msgpack.Decoder(Stop | Wait).decode
 decode_report: Final = msgspec.msgpack.Decoder(
     Take | Learn | Close | Letter | Rows | Log | Notice | Settled | Tally | Done

@@ -227,3 +227,16 @@ def test_a_ledger_that_processes_use_refuses_other_runs(run_target: Callable[...
     run = run_target(people, ledger_path=str(path), expect=1)
     assert "is in use by another run" in run.errors[0]
     shared.close()
+
+
+def test_many_states_wait_in_bounded_memory_and_the_last_one_leaves(
+    run_target: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("target_braze.processes.children._MOST_STATES", 5)
+    people = customers(n=INTEGER)
+    found = [people.schema]
+    for n in range(100):
+        found += [people.record({"external_id": f"c-{n}", "n": n}), state({"upto": n})]
+    states = [one["bookmarks"]["upto"] for one in run_target(*found, processes=2).states]
+    assert states == sorted(states)
+    assert states[-1] == 99
