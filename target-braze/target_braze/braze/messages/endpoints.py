@@ -51,8 +51,9 @@ class Sending(Endpoint):
             return ""
         if self.window is not None and not self.window.includes(self.schedule.time):
             return f"it is scheduled for {self.schedule.time.isoformat()}, outside its send_window of {self.window}"
-        if self.schedule.first <= now():
-            # Braze does not say what it does then, and may send at once.
+        if self.schedule.last <= now():
+            # Braze refuses a local time that has passed everywhere. It does not say what it does with other times, and
+            # may send at once.
             return f"it is scheduled for {self.schedule.time.isoformat()}, which has passed"
         return ""
 

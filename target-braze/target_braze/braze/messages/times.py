@@ -11,9 +11,11 @@ from typing_extensions import override
 if TYPE_CHECKING:
     from datetime import time, tzinfo
 
-# The first time zone in which a local time comes is 14 hours ahead of UTC. At an optimal time, Braze sends at any hour
+# A local time comes first 14 hours ahead of UTC, and last 12 hours behind. At an optimal time, Braze sends at any hour
 # of the day.
 _FIRST_ZONE: Final = timedelta(hours=14)
+_LAST_ZONE: Final = timedelta(hours=12)
+_DAY: Final = timedelta(days=1)
 
 
 def now() -> datetime:
@@ -60,10 +62,26 @@ class Schedule:
     @property
     def first(self) -> datetime:
         """The earliest moment at which a message may leave."""
-        if not (self.in_local_time or self.at_optimal_time):
+        if not self._is_local:
             return self.time
+        return self._utc - _FIRST_ZONE
+
+    @property
+    def last(self) -> datetime:
+        """The latest moment at which a message may leave."""
+        if not self._is_local:
+            return self.time
+        return self._utc + _LAST_ZONE + (_DAY if self.at_optimal_time else timedelta())
+
+    @property
+    def _is_local(self) -> bool:
+        return self.in_local_time or self.at_optimal_time
+
+    @property
+    def _utc(self) -> datetime:
+        """The clock time, or the beginning of its day, in UTC."""
         day = self.time.replace(hour=0, minute=0, second=0, microsecond=0) if self.at_optimal_time else self.time
-        return day.replace(tzinfo=timezone.utc) - _FIRST_ZONE
+        return day.replace(tzinfo=timezone.utc)
 
     def as_json(self) -> dict[str, Any]:
         """Return the schedule object."""

@@ -569,11 +569,26 @@ def test_a_time_that_cannot_be_kept_rejects_the_record(
 
 
 @given(st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2999, 1, 1)))  # noqa: DTZ001 - a clock time
-def test_no_zone_is_earlier_than_the_first_moment(clock: datetime) -> None:
-    first = Schedule(clock, in_local_time=True).first
+def test_no_zone_is_outside_the_first_and_last_moment(clock: datetime) -> None:
+    local, optimal = Schedule(clock, in_local_time=True), Schedule(clock, at_optimal_time=True)
     for zone in ("Pacific/Kiritimati", "Europe/Berlin", "America/Los_Angeles", "Pacific/Pago_Pago"):
-        assert first <= clock.replace(tzinfo=ZoneInfo(zone)) + timedelta(hours=1)
-    assert Schedule(clock, at_optimal_time=True).first <= first
+        moment = clock.replace(tzinfo=ZoneInfo(zone))
+        # In some years, a zone was an hour or a day off.
+        if abs(moment.utcoffset() or timedelta()) <= timedelta(hours=12):
+            assert local.first <= moment <= local.last
+    assert optimal.first <= local.first <= local.last <= optimal.last
+
+
+def test_a_local_time_is_good_until_it_has_passed_everywhere(
+    trigger: RunTarget, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoints, "now", lambda: NOON)
+    rows = [{"order_id": f"o-{day}", "external_id": "c-1", "at": f"2026-03-{day:02}T18:00:00"} for day in (3, 4, 5)]
+    schedule = {"time_field": "at", "in_local_time": True}
+    sandbox.fault(path="/campaigns/*", do="status", status=201, body={"message": "success", "schedule_id": "1"})
+    trigger(table(*rows, at=TIME), schedule=schedule)
+    assert ["which has passed" in one["dead_letter"]["reason"] for one in letters(tmp_path)] == [True]
+    assert [one["record"]["order_id"] for one in letters(tmp_path)] == ["o-3"]
 
 
 # Before and after a run.

@@ -148,7 +148,7 @@ class MessageSchedules(FieldMapping, to="message_schedules"):
             bool(values.get("in_local_time")),
             bool(values.get("at_optimal_time")),
         )
-        if schedule.first <= now():
+        if schedule.last <= now():
             # Braze does not say what it does then, and may send at once.
             raise RecordError(f"it is moved to {schedule.time.isoformat()}, which has passed")
         if self._window is not None and (schedule.at_optimal_time or not self._window.includes(schedule.time)):
