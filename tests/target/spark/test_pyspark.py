@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,6 +83,12 @@ def test_on_pyspark_the_format_has_its_name_no_log_has_the_key_and_kill_9_loses_
     held = {json.loads(one["record"])["id"] for one in letters}
     assert max(found.values()) == 1
     assert found.keys() | held == {*range(COUNT)}
+    # Each user's events came in their order, through kills and repeated tasks.
+    by_user: defaultdict[str, list[int]] = defaultdict(list)
+    for one in sent(sandbox, "events"):
+        if one["name"] == "orders":
+            by_user[one["external_id"]].append(one["properties"]["id"])
+    assert all(ids == sorted(ids) for ids in by_user.values())
     # Only the two requests that each of two tasks had under way at each of two kills are in doubt.
     assert len(held) <= 2 * 2 * 2 * CONFIG["max_objects_per_request"]
     assert json.loads(first)["read"] == json.loads(second)["read"] == COUNT
