@@ -120,10 +120,11 @@ EXISTING_ONLY: Final = described(
 
 def target_schema(what: str, key: str) -> dict[str, Any]:
     """Return the schema of the key that names the campaign or Canvas, whose column is `key` by default."""
+    title = what[0].upper() + what[1:]
     return {
         **strict_object(
             {
-                "id": described(NAME, f"{what} ID", f"ID of the {what}, the same for all records."),
+                "id": described(NAME, f"{title} ID", f"ID of the {what}, the same for all records."),
                 "id_field": described(
                     NAME, f"Column of the {what} ID", f"Column with the ID of the {what}. Default: {key}."
                 ),
@@ -131,7 +132,7 @@ def target_schema(what: str, key: str) -> dict[str, Any]:
             minProperties=1,
             maxProperties=1,
         ),
-        "title": what,
+        "title": title,
         "description": f"The {what} to send, fixed or by column. Its page in the dashboard shows the ID.",
     }
 
