@@ -64,8 +64,8 @@ def remembered(convert: Callable[[Any], _T]) -> Callable[[Any], _T]:
     known: dict[str, _T] = {}
 
     def convert_remembered(value: object) -> _T:
-        # Numbers that are equal may have different types.
-        if type(value) is not str:
+        # Numbers that are equal may have different types. ISO 8601 is converted as fast as it is remembered.
+        if type(value) is not str or value[_DAY_LENGTH : _DAY_LENGTH + 1] == "T":
             return convert(value)
         if (found := known.get(value)) is None:
             found = convert(value)
