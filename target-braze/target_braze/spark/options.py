@@ -161,7 +161,7 @@ def _settings(text: str) -> dict[str, Any]:
             + _HOW_TO_GIVE_THE_KEY
         )
     for name, why in _OF_ONE_PROCESS.items():
-        if found.get(name):
+        if found.get(name) and (name, found[name]) != ("processes", 1):
             raise SettingsError(f"setting '{name}' does not work in Spark: {why}")
     return found
 
