@@ -1,6 +1,6 @@
 # Everything a checkout can do. Needs Python 3.10+ with pip, git and make; the rest is installed into .venv from PyPI.
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-spark test soak bench bench-growth bench-scale bench-tap bench-target bench-ledger bench-outcome-log bench-currents lint format generate docs audit dist release-check sync-shared \
+.PHONY: help demo demo-spark test soak bench bench-growth bench-scale bench-tap bench-target bench-ledger bench-dependent bench-outcome-log bench-currents lint format generate docs audit dist release-check sync-shared \
 	constraints clean
 .DELETE_ON_ERROR:
 
@@ -48,6 +48,9 @@ bench-scale: $(READY) $(PYSPARK) ## Several processes, the Loader and Spark besi
 
 bench-ledger: $(READY) ## How large and how fast the ledger is with half a million users; more with ARGS='--help'
 	@$(BIN)/python -m bench.ledger $(ARGS)
+
+bench-dependent: $(READY) ## A first load in which each user waits for dependency_delay; more with ARGS='--help'
+	@$(BIN)/python -m bench.dependent $(ARGS)
 
 bench-outcome-log: $(READY) ## What the outcome log and the ledger cost an event; more with ARGS='--help'
 	@$(BIN)/python -m bench.outcome_log $(ARGS)

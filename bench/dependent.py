@@ -1,4 +1,4 @@
-"""Measure a first load in which each user needs a dependent step: `python -m bench.dependent`.
+"""Measure a first load in which each user needs a dependent step: `make bench-dependent`.
 
 Each user has a record with attributes and one with an identification, all users first or both in turns. The server only
 counts. The floor is the same load without a delay, plus one delay.
