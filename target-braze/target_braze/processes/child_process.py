@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import threading
 from array import array
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ class ChildProcess:
 
     def __init__(self, config: Mapping[str, Any], place: Place) -> None:
         self.number = place.number
-        self.settled = 0
+        # Whether records were dealt to it since the last checkpoint, and its checkpoints that are not settled yet.
+        self.has_new = False
+        self.unsettled: deque[int] = deque()
         self.is_done = False
         # A record was rejected, and that ends the run, so its later checkpoints do not count.
         self.is_cut_off = False

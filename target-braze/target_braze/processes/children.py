@@ -157,6 +157,7 @@ class Children:
         child.numbers.append(number)
         child.positions.append(self._position)
         child.size += len(line)
+        child.has_new = True
         if child.size >= _FRAME_BYTES:
             self.send()
 
@@ -165,7 +166,9 @@ class Children:
         if isinstance(item, frames.Single):
             self._position += 1
             item.position = self._position
-        self._children[bucket % len(self._children)].add(item)
+        child = self._children[bucket % len(self._children)]
+        child.has_new = True
+        child.add(item)
 
     def describe(self, stream: int, schema: dict[str, Any]) -> None:
         """Remember the SCHEMA message of a stream, for its dead letters."""
@@ -195,12 +198,15 @@ class Children:
         """Add a STATE, to be emitted once all records before it are settled."""
         self._checkpoint += 1
         with self._lock:
+            for child in self._children:
+                if child.has_new:
+                    child.has_new = False
+                    child.unsettled.append(self._checkpoint)
+                    child.add_checkpoint(self._checkpoint)
             self._states.append((self._checkpoint, self._position, state))
             if len(self._states) > _MOST_STATES:
                 # Of those in between, every other one serves as well; the last one stays.
                 self._states = deque([*self._states][::-1][::2][::-1])
-        for child in self._children:
-            child.add_checkpoint(self._checkpoint)
 
     def finish(self, *, ended: bool) -> None:  # noqa: ARG002 - nothing that is dealt waits for the input's end
         """Deal what is left, wait until all children have delivered everything, and emit the last STATE.
@@ -279,8 +285,8 @@ class Children:
         self._window(closed.pool).close(closed.seconds)
 
     def _receive_settled(self, child: ChildProcess, settled: Settled) -> None:
-        if not child.is_cut_off:
-            child.settled = settled.checkpoint
+        while not child.is_cut_off and child.unsettled and child.unsettled[0] <= settled.checkpoint:
+            child.unsettled.popleft()
 
     def _receive_tally(self, child: ChildProcess, report: Tally) -> None:
         self._totals.receive(child.number, report)
@@ -345,7 +351,10 @@ class Children:
         return max(0.0, self._next_emit - time.monotonic()) if self._is_settled() else None
 
     def _is_settled(self) -> bool:
-        return bool(self._states) and self._states[0][0] <= min(child.settled for child in self._children)
+        if not self._states:
+            return False
+        number = self._states[0][0]
+        return not any(child.unsettled and child.unsettled[0] <= number for child in self._children)
 
     def _emit_settled(self) -> None:
         settled: tuple[int, int, State] | None = None
