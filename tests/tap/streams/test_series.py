@@ -152,6 +152,19 @@ def test_what_is_read_after_a_bookmark(run_tap: RunTap, settings: dict[str, Any]
     assert run.bookmark(stream) == max("2026-06-30", *expected, "2026-06-30")
 
 
+@pytest.mark.parametrize(("lookback", "requests_each"), [(11, 1), (12, 2), (14, 2)])
+def test_a_daily_run_with_a_lookback_of_11_days_requests_each_canvas_once(
+    sandbox: Sandbox, run_tap: RunTap, lookback: int, requests_each: int
+) -> None:
+    stream = "canvases_analytics"
+    state = {"bookmarks": {stream: {"replication_key": "time", "replication_key_value": "2026-06-29"}}}
+    run = run_tap(stream, state=state, lookback_days=lookback)
+    expected = Counter(dict.fromkeys(parents(sandbox, stream), requests_each))
+    assert Counter(query["canvas_id"] for query in asked(sandbox, "/canvas/data_series")) == expected
+    for canvas in expected:
+        assert days(run.records(stream), "canvas_id", canvas) == ALL_DAYS[-lookback - 2 :]
+
+
 def test_a_run_without_an_end_reads_today(run_tap: RunTap) -> None:
     today = datetime.now(timezone.utc).date()
     run = run_tap("kpi_daily_new_users", start_date=(today - timedelta(days=2)).isoformat(), end_date=None)
