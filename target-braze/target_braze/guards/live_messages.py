@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from target_braze.braze import answers
 from target_braze.braze.client import ForbiddenError, RefusedError, UnauthorizedError
-from target_braze.braze.endpoints import TRACK
 from target_braze.records import GuardError
 
 if TYPE_CHECKING:
@@ -75,12 +74,12 @@ class LiveMessages:
             GuardError: There are some.
             BrazeError: A request failed.
         """
-        if not _may_start(mapping) or (self._ledger is not None and self._ledger.has_loaded(stream)):
+        if not mapping.may_start_messages or (self._ledger is not None and self._ledger.has_loaded(stream)):
             return
         if self._found is None:
             self._found = self._read()
-            for name in self._found:
-                _log.warning("live, and may start when users change or do something: %s", name)
+            if self._found:
+                _log.warning("live, and may start when users change or do something: %s", ", ".join(self._found))
         if not self._found:
             return
         some = ", ".join(self._found[:_NAMED]) + (", ..." if len(self._found) > _NAMED else "")
@@ -135,8 +134,3 @@ class LiveMessages:
             return True  # nobody knows
         is_off = details.get("draft") is True or details.get("archived") is True or details.get("enabled") is False
         return not is_off and details.get("schedule_type") not in _STARTS_OTHERWISE
-
-
-def _may_start(mapping: StreamMapping) -> bool:
-    """Return whether a kind's changes may start messages: it writes users or sets subscriptions."""
-    return TRACK in mapping.endpoints or any(one.consent is not None for one in mapping.semantics)

@@ -132,6 +132,33 @@ def test_streams_that_start_nothing_are_not_checked(load: Callable[..., Run], sa
     assert looked(sandbox) == []
 
 
+@pytest.mark.parametrize(("attributes", "expect"), [([], 0), (["plan"], 1)])
+def test_messages_are_checked_only_if_they_set_attributes(
+    load: Callable[..., Run], sandbox: Sandbox, tmp_path: Path, attributes: list[str], expect: int
+) -> None:
+    add_campaign(sandbox, "Welcome")
+    add_campaign(sandbox, "Receipt", schedule_type="api_triggered", is_api_campaign=True)
+    stream = Stream("orders", {"id": TEXT, "customer": TEXT, "plan": TEXT}, keys=["id"])
+    stream.records.append({"id": "1", "customer": "c-1", "plan": "gold"})
+    entry = {
+        "to": "campaign_triggers",
+        "campaign": {"id": "Receipt"},
+        "user": [{"external_id": "customer"}],
+        "attributes": attributes,
+        "max_recipients": 1,
+    }
+    load(stream, streams={"orders": entry}, ledger_path=str(tmp_path / "ledger.sqlite"), expect=expect)
+    assert bool(looked(sandbox)) is bool(expect)
+
+
+def test_the_log_names_every_one(load: Callable[..., Run], sandbox: Sandbox) -> None:
+    names = [f"Welcome {number}" for number in range(9)]
+    for name in names:
+        add_campaign(sandbox, name)
+    (warning,) = (text for text in load(expect=1).warnings if "may start" in text)
+    assert all(name in warning for name in names)
+
+
 @pytest.mark.parametrize("lacking", PERMISSIONS)
 def test_a_key_that_may_not_read_them_is_told_and_loads(
     load: Callable[..., Run], sandbox: Sandbox, lacking: str

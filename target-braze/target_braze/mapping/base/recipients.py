@@ -214,6 +214,11 @@ class Recipients(Action):
 
     @property
     @override
+    def may_start_messages(self) -> bool:
+        return bool(self._attributes.all)
+
+    @property
+    @override
     def sources(self) -> Mapping[str, tuple[str, ...]]:
         found = {one.name: (one.column,) for one in (self._id, self._time) if one}
         found |= {f"attributes.{one.name}": (one.column,) for one in self._attributes.all}

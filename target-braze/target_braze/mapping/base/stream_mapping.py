@@ -143,6 +143,11 @@ class StreamMapping(ABC):
         self._identifier_rules = self._compile_user()
 
     @property
+    def may_start_messages(self) -> bool:
+        """Whether live campaigns may start because of what it writes to users."""
+        return TRACK in self.endpoints or any(one.consent is not None for one in self.semantics)
+
+    @property
     def identifier_rules(self) -> tuple[IdentifierRule, ...]:
         """Return the rules that identify the users, with the counts of their outcomes."""
         return tuple(self._identifier_rules)
