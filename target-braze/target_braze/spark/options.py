@@ -29,10 +29,16 @@ OPTIONS: Final = {
 }
 _REQUIRED: Final = ("stream", "config", "outcome_log")
 KEY_VARIABLE: Final = "TARGET_BRAZE_API_KEY"
+_TOKEN_VARIABLE: Final = "TARGET_BRAZE_BRAZE_BROKER_TOKEN"  # noqa: S105 - a name
 _HOW_TO_GIVE_THE_KEY: Final = (
     f"put it into the environment variable {KEY_VARIABLE} of the driver and the executors, or into a file that option "
     "'api_key_file' names"
 )
+# Settings that would stand in Spark's logs.
+_SECRETS: Final = {
+    "api_key": _HOW_TO_GIVE_THE_KEY,
+    "braze_broker_token": f"put it into the environment variable {_TOKEN_VARIABLE} of the driver and the executors",
+}
 # Settings that work in one process only.
 _OF_ONE_PROCESS: Final = {
     "ledger_path": "option 'outcome_log' takes its place",
@@ -40,6 +46,7 @@ _OF_ONE_PROCESS: Final = {
     "report_path": "the outcome log has report.html",
     "delivery_log_path": "it is the file of one process",
     "processes": "the tasks of Spark are the processes",
+    "canary": "each task would send one of its own. Write a sample first: df.limit(1_000)",
     "dry_run": "try the mapping with a Loader instead, on a sample: stream.write(df.limit(10_000).toArrow())",
 }
 
@@ -60,12 +67,14 @@ class Options(NamedTuple):
         return self._replace(settings={**self.settings, "streams": streams})
 
     def config(self, **more: Any) -> dict[str, Any]:  # noqa: ANN401
-        """Return the settings of a Loader, with the API key.
+        """Return the settings of a Loader, with the API key and the broker's token.
 
         Raises:
             SettingsError: There is no key.
         """
-        return {**self.settings, **more, "api_key": self._api_key()}
+        token = os.environ.get(_TOKEN_VARIABLE)
+        secrets = {"api_key": self._api_key(), **({"braze_broker_token": token} if token else {})}
+        return {**self.settings, **more, **secrets}
 
     def _api_key(self) -> str:
         if self.api_key_file is None:
@@ -155,11 +164,11 @@ def _settings(text: str) -> dict[str, Any]:
         ) from None
     if not isinstance(found, dict):
         raise SettingsError("option 'config' is not a JSON object")
-    if "api_key" in found:
-        raise SettingsError(
-            "option 'config' contains 'api_key', which would stand in Spark's logs; take it out, and "
-            + _HOW_TO_GIVE_THE_KEY
-        )
+    for name, how in _SECRETS.items():
+        if name in found:
+            raise SettingsError(
+                f"option 'config' contains '{name}', which would stand in Spark's logs; take it out, and {how}"
+            )
     for name, why in _OF_ONE_PROCESS.items():
         if found.get(name) and (name, found[name]) != ("processes", 1):
             raise SettingsError(f"setting '{name}' does not work in Spark: {why}")

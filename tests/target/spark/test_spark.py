@@ -89,6 +89,7 @@ def test_a_stream_is_not_written_without_foreach_batch() -> None:
         ({}, {"ledger_path": "x.sqlite"}, "setting 'ledger_path' does not work in Spark"),
         ({}, {"processes": "auto"}, "setting 'processes' does not work in Spark: the tasks of Spark are the processes"),
         ({}, {"processes": 1, "nulls": "keep"}, "'keep' is not one of"),
+        ({}, {"canary": "1%"}, "setting 'canary' does not work in Spark: each task would send one of its own"),
         ({}, {"dry_run": True}, "setting 'dry_run' does not work in Spark: try the mapping with a Loader"),
         (
             {},
@@ -245,16 +246,17 @@ def test_the_key_comes_from_a_file(
     assert len(sent(sandbox)) == 1
 
 
-def test_a_key_in_the_options_is_refused_without_being_shown(
-    spark: SparkSession, save: Callable[..., None], sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("secret", ["api_key", "braze_broker_token"])
+def test_a_secret_in_the_options_is_refused_without_being_shown(
+    spark: SparkSession, save: Callable[..., None], sandbox: Sandbox, caplog: pytest.LogCaptureFixture, secret: str
 ) -> None:
     df = spark.sql("SELECT 'c-1' AS external_id, 1 AS n")
     caplog.set_level(logging.DEBUG)
     with pytest.raises(PySparkException) as caught:
-        save(df, api_key="a-secret-key")
-    assert "option 'config' contains 'api_key', which would stand in Spark's logs" in str(caught.value)
+        save(df, **{secret: "a-secret-key"})
+    assert f"option 'config' contains '{secret}', which would stand in Spark's logs" in str(caught.value)
     assert "a-secret-key" not in str(caught.value) + caplog.text
     with pytest.raises(PySparkException) as caught:
-        save(df, options={"config": '{"api_key": "a-secret-key"'})
+        save(df, options={"config": f'{{"{secret}": "a-secret-key"'})
     assert "a-secret-key" not in str(caught.value) + caplog.text
     assert not sandbox.requests
