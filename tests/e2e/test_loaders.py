@@ -216,6 +216,7 @@ def test_the_delivery_log_of_the_target_loads_into_a_table(warehouse: Warehouse,
         "api_key": warehouse.braze.api_key,
         "endpoint": warehouse.braze.url,
         "delivery_log_path": str(log),
+        "acknowledge_live_campaigns": True,
         "on_error": "dead_letter",
         "dead_letter_path": str(tmp_path / "dead.singer"),
     }

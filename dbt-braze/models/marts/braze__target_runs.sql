@@ -20,7 +20,7 @@ select
     error,
     is_dry_run,
     seconds,
-    {% for name in ["read", "sent", "coalesced", "unchanged", "left_out", "rejected", "in_doubt", "open", "objects", "requests", "data_points", "saved_by_ledger", "saved_by_coalescing"] -%}
+    {% for name in ["read", "sent", "coalesced", "unchanged", "left_out", "opted_out", "consent_conflicts", "rejected", "in_doubt", "open", "objects", "requests", "data_points", "saved_by_ledger", "saved_by_coalescing"] -%}
     cast((counts ->> '{{ name }}') as {{ dbt.type_bigint() }}) as {{ adapter.quote(name) }}{{ "," if not loop.last }}
     {% endfor %}
 from streams
