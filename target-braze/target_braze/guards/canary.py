@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -18,11 +19,10 @@ from target_braze.mapping.coalescing import accumulates
 from target_braze.records import GuardError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from target_braze.braze.changes import Request
     from target_braze.braze.client import Client
-    from target_braze.delivery.dispatcher import Dispatcher
     from target_braze.records import User
     from target_braze.reporting.summary import Counts
 
@@ -33,6 +33,9 @@ _LEAST: Final = 20
 _OF_UNKNOWN: Final = 1_000
 # Users whose values are kept and compared.
 _COMPARED: Final = 1_000
+
+# Delivers all records so far, and waits some seconds more. False if it cannot yet.
+Drain = Callable[[float], bool]
 
 
 class Limits(NamedTuple):
@@ -89,8 +92,14 @@ class Canary:
         self._streams: defaultdict[str, _Stream | None] = defaultdict(_Stream)
         self._lock = threading.Lock()
 
-    def before_record(self, stream: str, counts: Counts, size: int, delivery: Dispatcher) -> None:
-        """Conclude the canary of a stream if its next record, of `size` bytes, is the first one after it.
+    def before_record(self, stream: str, counts: Counts, size: int, drain: Drain) -> None:
+        """Conclude the canary of a stream if its next record is the first one after it.
+
+        Args:
+            stream: Name of the stream.
+            counts: Its counts.
+            size: Size of the next record's message, in bytes.
+            drain: Delivers all records so far; see `Context.drain`.
 
         Raises:
             GuardError: A share is over its limit.
@@ -100,10 +109,10 @@ class Canary:
         canary = self._streams[stream]
         if canary is None:
             return
-        if self._is_complete(canary) and delivery.drain():
+        if self._is_complete(canary) and drain(0.0):
             # Records that change nothing, according to the ledger or the mapping, show nothing.
             if counts.read - counts.unchanged - counts.left_out >= _LEAST:
-                self._conclude(stream, canary, counts, delivery)
+                self._conclude(stream, canary, counts, drain)
                 return
             canary.least = 2 * canary.records
         canary.records += 1
@@ -144,7 +153,7 @@ class Canary:
             return canary.records >= self._count
         return canary.size >= self._share * total
 
-    def _conclude(self, stream: str, canary: _Stream, counts: Counts, delivery: Dispatcher) -> None:
+    def _conclude(self, stream: str, canary: _Stream, counts: Counts, drain: Drain) -> None:
         most = self._most
         of_users = f"of its {canary.looked_up:,} users are new in Braze"
         self._limit(
@@ -161,7 +170,7 @@ class Canary:
             (rejected, counts.read, most.rejected, "canary_max_rejected"),
             f"of its {counts.read:,} records were rejected: see the reasons above or in the dead letters",
         )
-        compared, differing = self._compare(canary, delivery)
+        compared, differing = self._compare(canary, drain)
         names = ", ".join(sorted({name for names in differing.values() for name in names})[:_LEAST])
         self._limit(
             stream,
@@ -187,13 +196,13 @@ class Canary:
                 "what was sent"
             )
 
-    def _compare(self, canary: _Stream, delivery: Dispatcher) -> tuple[int, dict[str, list[str]]]:
+    def _compare(self, canary: _Stream, drain: Drain) -> tuple[int, dict[str, list[str]]]:
         """Return how many users were compared, and the attributes that differ, by user."""
         sent = {user[1]: values for user, values in canary.expected.items() if user[0] == "external_id" and values}
         differing = self._differing(sent, sent)
         if differing and self._delay:
             _log.info("%d users differ from what was sent; comparing these again in %g s", len(differing), self._delay)
-            delivery.drain(self._delay)
+            drain(self._delay)
             differing = self._differing(sent, differing)
         return len(sent), differing
 

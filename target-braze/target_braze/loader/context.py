@@ -78,6 +78,11 @@ class Context:
         if self.lookahead is not None:
             self.lookahead.hand_over()
 
+    def drain(self, seconds: float = 0.0) -> bool:
+        """Hand over what waits for the ledger, and let delivery drain. Returns and raises like `Dispatcher.drain`."""
+        self.hand_over()
+        return self.delivery.drain(seconds)
+
     def before_state(self) -> None:
         """Do what comes before a STATE: hand over what is before it, and write listed members to the ledger."""
         self.recipients.check()

@@ -333,7 +333,7 @@ class LoaderStream:
     def _record(self, sent: dict[str, Any] | bytes, schema: dict[str, Any], size: int) -> Record:
         counts = self.counts
         if self._context.canary is not None:
-            self._context.canary.before_record(self.name, counts, size, self._context.delivery)
+            self._context.canary.before_record(self.name, counts, size, self._context.drain)
         counts.read += 1
         return Record(self.name, counts.read, next(self._context.positions), self._keys, sent, schema, size)
 

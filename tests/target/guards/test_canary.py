@@ -118,6 +118,18 @@ def test_many_rejected_records_stop_the_run(load: Callable[..., Run], tmp_path: 
 
 
 @pytest.mark.usefixtures("known")
+def test_records_that_wait_for_the_ledger_are_sent_first(
+    load: Callable[..., Run], tmp_path: Path, sandbox: Sandbox
+) -> None:
+    """The fast path collects records before it reads the ledger for them; the canary must not pass unsent."""
+    ledger = str(tmp_path / "ledger.sqlite")
+    run = load(people(60, first=1_000), ledger_path=ledger, expect=1)
+    assert "after 20 records: 20 (100%) of its 20 users are new" in run.errors[0]
+    assert len(sandbox.profiles()) == 120
+    assert load(people(60), ledger_path=ledger).summary["total"]["sent"] == 60
+
+
+@pytest.mark.usefixtures("known")
 def test_records_that_change_nothing_do_not_count(load: Callable[..., Run], tmp_path: Path, sandbox: Sandbox) -> None:
     ledger = str(tmp_path / "ledger.sqlite")
     load(people(100), ledger_path=ledger)
