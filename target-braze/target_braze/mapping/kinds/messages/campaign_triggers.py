@@ -6,42 +6,28 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
-from target_braze.braze.messages.endpoints import trigger
-from target_braze.braze.messages.times import Schedule, now
-from target_braze.mapping.base.recipients import (
-    EXISTING_ONLY,
-    SCHEDULE,
-    SEMANTICS,
-    SETTINGS,
-    WITH_ATTRIBUTES,
-    Recipients,
-    target_schema,
-)
+from target_braze.mapping.base.recipients import SEMANTICS, WITH_ATTRIBUTES
 from target_braze.mapping.base.settings import NAME, described
+from target_braze.mapping.base.triggers import IDENTIFIER_TYPES, Triggers, trigger_endpoints, trigger_settings
 from target_braze.mapping.columns import Field
 from target_braze.mapping.values.scalars import to_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_braze.braze.changes import Endpoint
-    from target_braze.braze.messages.endpoints import Sending
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
 
-_WHAT = "campaigns"
-_NOW = trigger(_WHAT, "campaign_id", "")
-_LATER = trigger(_WHAT, "campaign_id", "", schedule=Schedule(now()))
 
-
-class CampaignTriggers(Recipients, to="campaign_triggers"):
+class CampaignTriggers(Triggers, to="campaign_triggers"):
     """See https://www.braze.com/docs/api/endpoints/messaging/send_messages/post_send_triggered_campaigns/."""
 
+    path_name = "campaigns"
+    target = "campaign"
+    id_key = "campaign_id"
+    properties_key = "trigger_properties"
     settings: ClassVar[Mapping[str, Any]] = {
-        **SETTINGS,
-        "campaign": target_schema("campaign", "campaign_id"),
-        "schedule": SCHEDULE,
-        "send_to_existing_only": EXISTING_ONLY,
+        **trigger_settings(target, "campaign", id_key),
         "send_id_field": described(
             NAME,
             "Column of the send ID",
@@ -49,15 +35,11 @@ class CampaignTriggers(Recipients, to="campaign_triggers"):
         ),
     }
     unsupported_keys = frozenset()
-    identifier_types = frozenset({"external_id", "braze_id", "user_alias", "email"})
+    identifier_types = IDENTIFIER_TYPES
     semantics = (SEMANTICS, WITH_ATTRIBUTES)
-    endpoints = (_NOW, _LATER)
+    endpoints = trigger_endpoints(path_name, id_key)
     # A message cannot be called back.
     on_delete_actions = ("nothing",)
-
-    target = "campaign"
-    id_key = "campaign_id"
-    properties_key = "trigger_properties"
 
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         self._send: Field | None = None
@@ -76,20 +58,3 @@ class CampaignTriggers(Recipients, to="campaign_triggers"):
     @override
     def _send_id(self, record: Mapping[str, Any]) -> str | None:
         return None if self._send is None else str(self._send.required(record))
-
-    @classmethod
-    @override
-    def endpoints_for(cls, entry: Mapping[str, Any]) -> tuple[Endpoint, ...]:
-        return (_LATER if "schedule" in entry else _NOW,)
-
-    @override
-    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> Sending:
-        return trigger(
-            _WHAT,
-            self.id_key,
-            key,
-            schedule=schedule,
-            window=self._window,
-            constants=self._common_fields | ({} if send_id is None else {"send_id": send_id}),
-            holds=self._holds,
-        )
