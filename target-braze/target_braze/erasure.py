@@ -42,6 +42,7 @@ _TELLING_LENGTH: Final = 6
 _OUT_OF_REACH: Final = (
     "Braze keeps counts of events and purchases, without the person.",
     "The ledger keeps hashes of events, purchases and messages, which name nobody.",
+    "Outcome logs of runs with many tasks, which hold rejected records.",
     "Warehouses, exports, files of Currents, backups, reports with `report_values`, and other copies of these files.",
     "The source. If it sends the person again, the next run creates the profile again.",
 )
@@ -88,6 +89,9 @@ def find(client: Client, user: User) -> Person:
                 "Look the person up in Braze, and erase that ID"
             )
         users += [(name, profile[name]) for name in ("external_id", "braze_id", "email") if profile.get(name)]
+        if email := profile.get("email"):
+            # The ledger knows recipients of messages by this spelling.
+            users.append(("email", email.casefold()))
         users += [
             ("user_alias", alias["alias_label"], alias["alias_name"]) for alias in profile.get("user_aliases") or ()
         ]

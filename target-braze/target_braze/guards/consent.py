@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from target_braze.braze.changes import Change
     from target_braze.guards.opt_outs import OptOuts
 
-# Choices to remember; an older one is read again.
+# Opt-outs to remember; an older one is read again.
 _REMEMBERED: Final = 100_000
 # When a person chose whose record does not say so: before every opt-out with a time.
 _UNKNOWN: Final = -sys.float_info.max
@@ -33,7 +33,8 @@ _UNKNOWN: Final = -sys.float_info.max
 class ConsentGuard:
     """Checks the opt-ins of requests before they are sent, from any thread.
 
-    It remembers what Braze answered, and the opt-outs that the run itself sends.
+    It remembers the opt-outs that it found, and those that the run itself sends. That somebody has not opted out is not
+    remembered, because a run may take hours.
     """
 
     def __init__(self, opt_outs: OptOuts) -> None:
@@ -91,7 +92,8 @@ class ConsentGuard:
             known |= found
             with self._lock:
                 for choice, opted_out in found.items():
-                    self._remember(choice, opted_out)
+                    if opted_out != NEVER:
+                        self._remember(choice, opted_out)
         return known
 
     def _remember_opt_outs(self, change: Change, choices: Mapping[str, bool]) -> None:

@@ -237,6 +237,23 @@ def test_an_opt_out_of_the_same_run_counts_as_well(
     assert state(sandbox) == expected
 
 
+def test_an_opt_out_during_the_run_counts_as_well(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
+    clicked: list[str] = []
+
+    def unsubscribe(_: Any) -> None:
+        if not clicked and (profile := sandbox.profile("c-1")) is not None:
+            clicked.append("c-1")
+            profile.attributes["email_subscribe"] = "unsubscribed"
+
+    sandbox.after_request("/users/track", unsubscribe)
+    rows = [{"external_id": f"c-{number}", "email_subscribe": "subscribed"} for number in (*range(1, 10), 1)]
+    # With room for three records, the first one has been sent before the last one is read.
+    run = run_target(people(*rows), max_objects_per_request=1, concurrency=1)
+    assert clicked
+    assert state(sandbox) == "unsubscribed"
+    assert run.summary["total"]["opted_out"] == 1
+
+
 def test_the_delivery_log_names_the_records(run_target: Callable[..., Run], sandbox: Sandbox, tmp_path: Path) -> None:
     opt_out(run_target, "c-1", "c-2")
     rows = [{"external_id": "c-1", "email_subscribe": "subscribed"}]

@@ -10,7 +10,7 @@ import pytest
 from target_braze.ledger.store import Ledger
 
 from tests.target.support.messages import CAMPAIGN, CANVAS, orders, received, table
-from tests.target.support.singer import TEXT, TIME, Stream, run_cli
+from tests.target.support.singer import TEXT, TIME, Stream, run_cli, the
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +103,21 @@ def test_pruning_forgets_doubts_and_erasing_the_person(tmp_path: Path) -> None:
     ledger.prune(-1)  # as if tomorrow
     assert ledger.sends.in_doubt() == []
     ledger.close()
+
+
+@pytest.mark.parametrize("address", ["c-1@shop.example", "C-1@Shop.Example"])
+def test_erasing_a_person_forgets_messages_to_the_address(
+    trigger: RunTarget, sandbox: Sandbox, command: Callable[..., Run], tmp_path: Path, address: str
+) -> None:
+    profile = the(sandbox.profile("c-1"))
+    sandbox.instance.profiles.readdress(profile, "email", address)
+    sandbox.fault(path="/campaigns/*", do="drop_after", times=1)
+    records = [{"order_id": f"o-{n}", "email": one} for n, one in enumerate([address, "c-2@shop.example"])]
+    trigger(Stream("orders", {"order_id": TEXT, "email": TEXT}, records, ["order_id"]))
+    assert len(doubts(command)) == 2
+    run = command("erase", "--config", "config", "--id", "c-1", "--certificate", str(tmp_path / "paper"), "--yes")
+    assert run.exit_code == 0, run.stderr
+    assert [one["email"] for one in doubts(command)] == ["c-2@shop.example"]
 
 
 def test_scheduled_messages_are_listed_and_can_be_moved(
