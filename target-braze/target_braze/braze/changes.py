@@ -35,7 +35,7 @@ class Semantics:
     """Return whether sending these fields twice leaves Braze in the same state as sending them once."""
     counted: bool
     """Braze counts each copy, as it does events: the ledger remembers each change to send none twice."""
-    sends: bool
+    sends_messages: bool
     """People receive a message because of it: the ledger knows it by its record's key and names who is in doubt."""
     sets_attributes: bool
     """The fields are attributes of the user: the ledger remembers their values."""

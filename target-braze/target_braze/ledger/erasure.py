@@ -26,7 +26,7 @@ def erase(db: Database, users: Mapping[int, User]) -> int:
         for number, user in users.items():
             for table in ("users", "sample", "asked"):
                 rows += db.execute(f"DELETE FROM {table} WHERE id = ?", (number,)).rowcount  # noqa: S608
-            rows += db.execute("DELETE FROM sends WHERE user = ?", (msgspec.json.encode(user).decode(),)).rowcount
+            rows += db.execute("DELETE FROM messages WHERE user = ?", (msgspec.json.encode(user).decode(),)).rowcount
             # A member is a JSON array of the user and the cohort or group; all of a user's begin alike.
             first = msgspec.json.encode(user).decode().removesuffix("]") + ","
             beyond = first[:-1] + chr(ord(",") + 1)

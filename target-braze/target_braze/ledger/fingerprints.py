@@ -29,7 +29,7 @@ def fingerprint(change: Change, key: Sequence[Any], place: int) -> bytes | None:
     if not change.semantics.counted:
         return None
     stream = change.records[0].stream
-    if change.semantics.sends:
+    if change.semantics.sends_messages:
         text = _canonical([stream, change.key, place, [*map(_spelled_alike, key)]])
     else:
         # By the JSON if it is known, since the fast path has only that.

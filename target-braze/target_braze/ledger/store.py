@@ -22,12 +22,12 @@ from target_braze.ledger.learned import Learned
 from target_braze.ledger.lookups import Lookups
 from target_braze.ledger.members import TABLES as MEMBERS
 from target_braze.ledger.members import Members
+from target_braze.ledger.messages import ACCEPTED, UNDER_WAY, Messages
+from target_braze.ledger.messages import TABLE as MESSAGES
 from target_braze.ledger.runs import TABLE as RUN
 from target_braze.ledger.runs import Runs, RunsElsewhere
 from target_braze.ledger.sample import TABLE as SAMPLE
 from target_braze.ledger.sample import Sample
-from target_braze.ledger.sends import ACCEPTED, UNDER_WAY, Sends
-from target_braze.ledger.sends import TABLE as SENDS
 from target_braze.ledger.unsettled import TABLE as ASKED
 from target_braze.ledger.unsettled import Unsettled, UnsettledUsers, changes_attributes, row_number
 
@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS loaded (stream TEXT PRIMARY KEY) WITHOUT ROWID;
 {ASKED}
 {MEMBERS}
 {SAMPLE}
-{SENDS}
+{MESSAGES}
 {RUN}
 """
 
@@ -103,7 +103,7 @@ class Ledger:
         self.members = Members(self._db, self._lock)
         self._sample = Sample(self._db)
         self._learned = Learned(self._attributes, self._sample, self._unsettled)
-        self.sends = Sends(self._db, self._lock)
+        self.messages = Messages(self._db, self._lock)
         self._loaded: set[str] = {stream for (stream,) in self._db.execute("SELECT stream FROM loaded")}
 
     def has_loaded(self, stream: str) -> bool:
@@ -119,7 +119,7 @@ class Ledger:
         with self._lock:
             with self._db:
                 self._runs.begin()
-                self.sends.begin()
+                self.messages.begin()
             self._runs.seal()
 
     def dealing(self, position: int) -> None:
@@ -144,7 +144,7 @@ class Ledger:
                 for table in ("users", "sample"):
                     self._db.execute(f"DELETE FROM {table}")  # noqa: S608
                 self._runs.catch_up()
-                self.sends.forbid()
+                self.messages.forbid()
             self._runs.seal()
 
     def made(self, stream: str, attributes: Mapping[str, bool]) -> frozenset[str]:
@@ -220,7 +220,7 @@ class Ledger:
                     self.members.write()
                     self._runs.sending(max(last, self._last))
                     self._db.executemany("INSERT OR REPLACE INTO sent VALUES (?, ?, ?)", rows)
-                    self.sends.under_way(changes, self._runs.number, day)
+                    self.messages.under_way(changes, self._runs.number, day)
                     self._unsettled.mark(users)
             self._unsettled.sent(users)
 
@@ -229,7 +229,7 @@ class Ledger:
         rows = [(one.fingerprint,) for one in changes if one.fingerprint and one.fingerprint not in self._doubted]
         with self._lock, self._db:
             self._db.executemany("DELETE FROM sent WHERE fingerprint = ?", rows)
-            self.sends.withdraw(rows)
+            self.messages.withdraw(rows)
             self._unsettled.unmark(_users(changes))
 
     def doubt(self, changes: Iterable[Change]) -> None:
@@ -263,7 +263,7 @@ class Ledger:
                     outcome == "in doubt" and semantics.sets_attributes
                 ):
                     self._forget_users(change)
-            self.sends.settle(changes, outcome, receipt)
+            self.messages.settle(changes, outcome, receipt)
             self._unsettled.unmark(_users(changes))
             for change in changes:
                 self._unsettled.release(change)
@@ -308,7 +308,7 @@ class Ledger:
             }
             self._db.execute("DELETE FROM made WHERE day < ?", (oldest,))
             self._sample.prune()
-            self.sends.prune(oldest)
+            self.messages.prune(oldest)
             gone["members"] = self.members.prune(oldest)
         self._db.execute("VACUUM")
         return gone
@@ -321,7 +321,7 @@ class Ledger:
             "attribute names": "SELECT count(*) FROM attributes",
             "events, purchases and messages accepted": f"SELECT count(*) FROM sent WHERE outcome = {ACCEPTED}",  # noqa: S608
             "events, purchases and messages in doubt": f"SELECT count(*) FROM sent WHERE outcome = {UNDER_WAY}",  # noqa: S608
-            "messages scheduled": "SELECT count(*) FROM sends WHERE schedule_id IS NOT NULL",
+            "messages scheduled": "SELECT count(*) FROM messages WHERE schedule_id IS NOT NULL",
             "members of streams": "SELECT count(*) FROM members",
             "users kept for verification": "SELECT count(*) FROM sample",
         }

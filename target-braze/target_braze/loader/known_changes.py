@@ -44,7 +44,7 @@ class KnownChanges:
             change.fingerprint = change.fingerprint or fingerprint(change, key, place)
         if any((self._context.holds or one.endpoint.holds) and ledger.in_doubt(one) for one in changes):
             why = "in doubt: an earlier run sent it and got no answer, so Braze may or may not have it"
-            if any(one.semantics.sends for one in changes):
+            if any(one.semantics.sends_messages for one in changes):
                 why += ". `target-braze ledger doubts` lists such messages, and `ledger resolve` settles them"
             self._context.reject(source, Rejection(why, in_doubt=True))
             return []

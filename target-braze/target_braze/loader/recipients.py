@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from target_braze.braze.messages.endpoints import Sending
+from target_braze.braze.messages.endpoints import MessageEndpoint
 from target_braze.loader.errors import NotSentError
 from target_braze.records import RecordError
 
@@ -47,7 +47,7 @@ class RecipientCounts:
             NotSentError: There are more recipients than the limits allow, or it is outside the window.
         """
         self.check()
-        if not isinstance(change.endpoint, Sending):
+        if not isinstance(change.endpoint, MessageEndpoint):
             return
         if missed := change.endpoint.missed:
             raise RecordError(missed)

@@ -63,7 +63,7 @@ class LoaderStream:
                 f"stream '{name}' sends messages, but its SCHEMA has no key_properties, which tell the target what it "
                 "has sent. Set the table's primary key in the tap"
             )
-        if self._needs_key and context.ledger is not None and not context.ledger.sends.may_begin:
+        if self._needs_key and context.ledger is not None and not context.ledger.messages.may_begin:
             raise MappingError(
                 f"stream '{name}' sends messages, but the ledger was an older copy that `ledger recover` made usable: "
                 "it does not know to whom later runs have sent. If they have sent nothing, or people may receive it "

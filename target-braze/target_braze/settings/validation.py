@@ -110,7 +110,7 @@ def _mistakes_of_messages(config: Mapping[str, Any]) -> Iterator[str]:
     """Yield a line for each stream that sends messages, and could send them twice."""
     for name, entry in config["streams"].items():
         # No kind that sends messages is chosen by a stream's name.
-        sends = "to" in entry and any(semantics.sends for semantics in KINDS[entry["to"]].semantics)
+        sends = "to" in entry and any(semantics.sends_messages for semantics in KINDS[entry["to"]].semantics)
         if not sends or entry.get("allow_duplicate_messages") is True:
             continue
         accept = f"or accept that with 'streams.{name}.allow_duplicate_messages'"

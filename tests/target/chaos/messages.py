@@ -269,8 +269,8 @@ class MessageTrial(Runner):
     def _wrong_at_the_end(self) -> Iterator[str]:
         schedule, received, letters = self._schedule, self._received(), self._letters()
         ledger = Ledger(self._ledger)
-        doubts = {(one.message.partition(":")[2], str(one.key["k"])) for one in ledger.sends.in_doubt()}
-        planned = {(one.message.partition(":")[2], str(one.key["k"])) for one in ledger.sends.scheduled()}
+        doubts = {(one.message.partition(":")[2], str(one.key["k"])) for one in ledger.messages.in_doubt()}
+        planned = {(one.message.partition(":")[2], str(one.key["k"])) for one in ledger.messages.scheduled()}
         ledger.close()
         poisoned = {_message(row) for row in schedule.rows if row["note"] != "fine"}
         yield from (
@@ -294,10 +294,10 @@ class MessageTrial(Runner):
         """Look up who received a message in doubt, tell the ledger, and load everything again."""
         received = self._received()
         ledger = Ledger(self._ledger)
-        doubts = ledger.sends.in_doubt()
+        doubts = ledger.messages.in_doubt()
         sent = [one for one in doubts if received[one.message.partition(":")[2], str(one.key["k"])]]
-        ledger.sends.resolve(sent, "sent")
-        ledger.sends.resolve([one for one in doubts if one not in sent], "not sent")
+        ledger.messages.resolve(sent, "sent")
+        ledger.messages.resolve([one for one in doubts if one not in sent], "not sent")
         ledger.close()
         self._sandbox.clear_faults()
         for rule in _POISONS:

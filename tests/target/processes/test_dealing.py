@@ -91,10 +91,10 @@ def test_every_kind_that_changes_several_users_or_sends_messages_keeps_to_one_pr
     for name, kind in KINDS.items():
         if kind.dealing == "by user":
             assert kind.identifier_types, name
-            assert not any(semantics.sends or semantics.moves_attributes for semantics in kind.semantics), name
+            assert not any(semantics.sends_messages or semantics.moves_attributes for semantics in kind.semantics), name
         elif kind.dealing == "together":
             assert not kind.identifier_types, name
-            assert not any(semantics.sends for semantics in kind.semantics), name
+            assert not any(semantics.sends_messages for semantics in kind.semantics), name
 
 
 @pytest.mark.parametrize("kind", sorted(keys_of_kinds()))

@@ -99,9 +99,9 @@ def test_other_lines_resolve_nothing(command: Callable[..., Run], tmp_path: Path
 def test_pruning_forgets_doubts_and_erasing_the_person(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.sqlite")
     ledger.erase([("external_id", "c-2")])
-    assert [one.user[1] for one in ledger.sends.in_doubt()] == ["c-1", "c-3"]
+    assert [one.user[1] for one in ledger.messages.in_doubt()] == ["c-1", "c-3"]
     ledger.prune(-1)  # as if tomorrow
-    assert ledger.sends.in_doubt() == []
+    assert ledger.messages.in_doubt() == []
     ledger.close()
 
 
@@ -191,10 +191,10 @@ def test_the_ledger_forgets_scheduled_messages_after_their_time(
 ) -> None:
     trigger(orders(1), schedule=LATER)
     ledger = Ledger(tmp_path / "ledger.sqlite")
-    assert len(ledger.sends.scheduled()) == 1
-    monkeypatch.setattr("target_braze.ledger.sends.time.time", lambda: 32_503_680_000 + 400_000)  # in the year 3000
+    assert len(ledger.messages.scheduled()) == 1
+    monkeypatch.setattr("target_braze.ledger.messages.time.time", lambda: 32_503_680_000 + 400_000)  # in the year 3000
     ledger.begin()
-    assert ledger.sends.scheduled() == []
+    assert ledger.messages.scheduled() == []
     ledger.close()
 
 

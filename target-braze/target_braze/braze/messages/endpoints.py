@@ -28,7 +28,7 @@ _NO_EFFECT: Final = "take effect"
 
 
 @dataclass(frozen=True, eq=False)
-class Sending(Endpoint):
+class MessageEndpoint(Endpoint):
     """Sends a message to each recipient in the request.
 
     A request whose outcome is unknown is not sent again: everybody in it is in doubt. Of two recipients that are the
@@ -104,7 +104,7 @@ class Sending(Endpoint):
         return Receipt(str(found or ""), int(self.schedule.first.timestamp()))
 
 
-def trigger(what: str, id_key: str, key: str, **more: Any) -> Sending:  # noqa: ANN401
+def trigger(what: str, id_key: str, key: str, **more: Any) -> MessageEndpoint:  # noqa: ANN401
     """Return the endpoint that sends one campaign or Canvas, or schedules it.
 
     Args:
@@ -116,7 +116,7 @@ def trigger(what: str, id_key: str, key: str, **more: Any) -> Sending:  # noqa: 
     action = "schedule/create" if more.get("schedule") is not None else "send"
     # Without `recipients`, Braze would send to everybody that the campaign targets, unless this is false.
     constants = {id_key: key, "broadcast": False, **more.pop("constants", {})}
-    return Sending(
+    return MessageEndpoint(
         f"/{what}/trigger/{action}",
         f"{what}.trigger.{action.replace('/', '.')}",
         "messages",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from typing_extensions import override
 
 from target_braze.braze import answers
-from target_braze.braze.messages.endpoints import Sending
+from target_braze.braze.messages.endpoints import MessageEndpoint
 from target_braze.encode import encode
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _REPEATED: Final = "external reference has been queued"
 
 
 @dataclass(frozen=True, eq=False)
-class TransactionalEmail(Sending):
+class TransactionalEmail(MessageEndpoint):
     """Sends one email to one user.
 
     `external_send_id` is the change's fingerprint in the ledger, unless the mapping names a column, so Braze sends an

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 SEMANTICS: Final = Semantics(
     repeatable=always,
     counted=False,
-    sends=False,
+    sends_messages=False,
     consent=None,
     sets_attributes=False,
     moves_attributes=False,

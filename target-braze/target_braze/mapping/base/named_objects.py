@@ -36,7 +36,7 @@ def semantics_of(of: ObjectType) -> Semantics:
     return Semantics(
         repeatable=lambda fields: of.id_key in fields,
         counted=False,
-        sends=False,
+        sends_messages=False,
         sets_attributes=False,
         moves_attributes=False,
         coalesce=_later,

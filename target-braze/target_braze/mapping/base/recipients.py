@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from datetime import datetime
 
-    from target_braze.braze.messages.endpoints import Sending
+    from target_braze.braze.messages.endpoints import MessageEndpoint
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
     from target_braze.records import User
@@ -141,7 +141,7 @@ def target_schema(what: str, key: str) -> dict[str, Any]:
 SEMANTICS: Final = Semantics(
     repeatable=never,
     counted=True,
-    sends=True,
+    sends_messages=True,
     sets_attributes=False,
     moves_attributes=False,
     coalesce=None,
@@ -152,7 +152,7 @@ SEMANTICS: Final = Semantics(
 WITH_ATTRIBUTES: Final = Semantics(
     repeatable=never,
     counted=True,
-    sends=True,
+    sends_messages=True,
     sets_attributes=False,
     moves_attributes=True,
     coalesce=None,
@@ -231,7 +231,7 @@ class Recipients(Action):
     def flattened(self) -> tuple[str, ...]:
         return self._properties.flattened
 
-    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> Sending:
+    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> MessageEndpoint:
         """Return the endpoint that sends one campaign or Canvas."""
         raise NotImplementedError
 

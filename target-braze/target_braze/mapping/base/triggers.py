@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from target_braze.braze.changes import Endpoint
-    from target_braze.braze.messages.endpoints import Sending
+    from target_braze.braze.messages.endpoints import MessageEndpoint
 
 IDENTIFIER_TYPES: Final = frozenset({"external_id", "braze_id", "user_alias", "email"})
 
@@ -53,7 +53,7 @@ class Triggers(Recipients):
         return (at_time if "schedule" in entry else at_once,)
 
     @override
-    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> Sending:
+    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> MessageEndpoint:
         return trigger(
             self.path_name,
             self.id_key,

@@ -40,7 +40,7 @@ def _is_repeatable(fields: Mapping[str, Any]) -> bool:
 SEMANTICS: Final = Semantics(
     repeatable=_is_repeatable,
     counted=False,
-    sends=False,
+    sends_messages=False,
     sets_attributes=True,
     moves_attributes=False,
     coalesce=coalesced,

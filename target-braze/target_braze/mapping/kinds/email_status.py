@@ -36,7 +36,7 @@ SEMANTICS: Final[Mapping[str, Semantics]] = {
     state: Semantics(
         repeatable=always,
         counted=False,
-        sends=False,
+        sends_messages=False,
         sets_attributes=False,
         moves_attributes=False,
         coalesce=latest,

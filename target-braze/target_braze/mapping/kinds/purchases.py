@@ -32,7 +32,7 @@ def _points(_fields: Mapping[str, Any], _identifier_type: str) -> int:
 SEMANTICS: Final = Semantics(
     repeatable=never,
     counted=True,
-    sends=False,
+    sends_messages=False,
     sets_attributes=False,
     moves_attributes=False,
     coalesce=None,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 SEMANTICS: Final = Semantics(
     repeatable=always,
     counted=False,
-    sends=False,
+    sends_messages=False,
     sets_attributes=False,
     moves_attributes=False,
     coalesce=latest,

@@ -168,7 +168,7 @@ def recover(file: Path, *, allow_messages: bool) -> None:
     with opened(file) as held:
         held.recover()
         if allow_messages:
-            held.sends.allow()
+            held.messages.allow()
     click.echo("forgotten: all attributes; events, purchases and members of streams remain as in this copy")
 
 

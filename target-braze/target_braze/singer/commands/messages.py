@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from target_braze.braze.client import Client
-    from target_braze.ledger.sends import Send, Sends
+    from target_braze.ledger.messages import Message, Messages
     from target_braze.singer.sdk import ConfigInput
 
 _OUTCOMES: Final[Mapping[str, Literal["sent", "not sent"]]] = {"sent": "sent", "not-sent": "not sent"}
@@ -34,8 +34,8 @@ _CLOSE: Final = limits.DEPENDENCY_DELAY
 def doubts(file: Path) -> None:
     """Print the messages in FILE that people may or may not have received, one line of JSON for each."""
     with opened(file) as held:
-        for send in held.sends.in_doubt():
-            click.echo(msgspec.json.encode(send.as_json()))
+        for message in held.messages.in_doubt():
+            click.echo(msgspec.json.encode(message.as_json()))
 
 
 @ledger.command()
@@ -43,9 +43,9 @@ def doubts(file: Path) -> None:
 def scheduled(file: Path) -> None:
     """Print the messages in FILE that are scheduled and still due, one line of JSON for each."""
     with opened(file) as held:
-        for send in held.sends.scheduled():
-            if (send.due or 0) > time.time():
-                click.echo(msgspec.json.encode(send.as_json()))
+        for message in held.messages.scheduled():
+            if (message.due or 0) > time.time():
+                click.echo(msgspec.json.encode(message.as_json()))
 
 
 @ledger.command()
@@ -62,8 +62,8 @@ def resolve(file: Path, doubtful: IO[str], outcome: str) -> None:
     """Settle messages in FILE that are in doubt: those in DOUBTS, lines that `ledger doubts` printed."""
     wanted = _ids(doubtful)
     with opened(file) as held:
-        found = [send for send in held.sends.in_doubt() if send.id in wanted]
-        held.sends.resolve(found, _OUTCOMES[outcome])
+        found = [one for one in held.messages.in_doubt() if one.id in wanted]
+        held.messages.resolve(found, _OUTCOMES[outcome])
     click.echo(f"resolved as {outcome}: {len(found):,} messages")
     if left := len(wanted) - len(found):
         click.echo(f"not in doubt, so left alone: {left:,}")
@@ -84,14 +84,14 @@ def cancel_scheduled(context: click.Context, config: ConfigInput, *, run: int | 
     if not (path := target.config.get("ledger_path")) or not Path(path).is_file():
         raise click.UsageError("setting 'ledger_path' names no ledger, so nobody knows what was scheduled")
     with opened(Path(path), target) as held:
-        due = [send for send in held.sends.scheduled() if (send.due or 0) > time.time()]
-        chosen = [send for send in due if send.run == run]
+        due = [one for one in held.messages.scheduled() if (one.due or 0) > time.time()]
+        chosen = [one for one in due if one.run == run]
         if run is None or not chosen:
             _echo_runs(due)
             return
         if not yes:
             click.confirm(f"Cancel {len(chosen):,} messages of run {run}?", abort=True)
-        counts = _cancel_all(new_client(target.config), held.sends, chosen, free=free)
+        counts = _cancel_all(new_client(target.config), held.messages, chosen, free=free)
     for what, count in counts.items():
         click.echo(f"{what}: {count:,}")
     if counts.keys() - {_CANCELED}:
@@ -104,12 +104,12 @@ _REFUSED: Final = "not canceled, because Braze does not know their schedule; it 
 _NAMELESS: Final = "not canceled, because Braze gave their schedule no ID"
 
 
-def _cancel_all(client: Client, sends: Sends, chosen: Iterable[Send], *, free: bool) -> Counter[str]:
+def _cancel_all(client: Client, messages: Messages, chosen: Iterable[Message], *, free: bool) -> Counter[str]:
     """Cancel each schedule, record it in the ledger, and count the messages by what happened."""
     counts: Counter[str] = Counter()
-    schedules: defaultdict[tuple[str, str], list[Send]] = defaultdict(list)
-    for send in chosen:
-        schedules[send.message, send.schedule_id or ""].append(send)
+    schedules: defaultdict[tuple[str, str], list[Message]] = defaultdict(list)
+    for one in chosen:
+        schedules[one.message, one.schedule_id or ""].append(one)
     for (message, schedule_id), together in schedules.items():
         if not schedule_id:
             counts[_NAMELESS] += len(together)
@@ -121,13 +121,13 @@ def _cancel_all(client: Client, sends: Sends, chosen: Iterable[Send], *, free: b
             continue
         # All messages of a schedule are due at the same time.
         is_close = (together[0].due or 0) - time.time() < _CLOSE
-        sends.resolve(together, "in doubt" if is_close else "not sent" if free else "sent")
+        messages.resolve(together, "in doubt" if is_close else "not sent" if free else "sent")
         counts[_DOUBTFUL if is_close else _CANCELED] += len(together)
     return counts
 
 
-def _echo_runs(due: Iterable[Send]) -> None:
-    runs = Counter(send.run for send in due)
+def _echo_runs(due: Iterable[Message]) -> None:
+    runs = Counter(one.run for one in due)
     if not runs:
         click.echo("no message of this ledger is still due")
     for run, count in sorted(runs.items()):

@@ -57,4 +57,4 @@ def test_what_each_kind_declares_goes_together(to: str) -> None:
         assert not (semantics.counted and semantics.coalesce)
         assert not (semantics.counted and semantics.repeatable({}))
         # What sends messages is never sent again on its own.
-        assert semantics.counted or not semantics.sends
+        assert semantics.counted or not semantics.sends_messages

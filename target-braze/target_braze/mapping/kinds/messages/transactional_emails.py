@@ -18,7 +18,7 @@ from target_braze.records import RecordError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from target_braze.braze.messages.endpoints import Sending
+    from target_braze.braze.messages.endpoints import MessageEndpoint
     from target_braze.braze.messages.times import Schedule
     from target_braze.mapping.base.stream_mapping import Defaults
     from target_braze.mapping.columns import Columns
@@ -68,7 +68,7 @@ class TransactionalEmails(Recipients, to="transactional_emails"):
         return {**super().sources, **own}
 
     @override
-    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> Sending:
+    def _endpoint(self, key: str, schedule: Schedule | None, send_id: str | None) -> MessageEndpoint:
         del send_id
         if not _ID.match(key):
             raise RecordError(f"'{self.id_key}' has only letters, digits and hyphens, got {key!r}")

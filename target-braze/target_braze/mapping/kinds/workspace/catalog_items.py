@@ -88,7 +88,7 @@ def _ids(error: object) -> Iterator[object]:
 SEMANTICS: Final = Semantics(
     repeatable=always,
     counted=False,
-    sends=False,
+    sends_messages=False,
     sets_attributes=False,
     moves_attributes=False,
     coalesce=latest,
@@ -98,7 +98,7 @@ SEMANTICS: Final = Semantics(
 PARTIAL_SEMANTICS: Final = Semantics(
     repeatable=always,
     counted=False,
-    sends=False,
+    sends_messages=False,
     sets_attributes=False,
     moves_attributes=False,
     coalesce=or_,

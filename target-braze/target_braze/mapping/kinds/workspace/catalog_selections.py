@@ -67,7 +67,7 @@ def _semantics(*, repeatable: bool) -> Semantics:
         # Braze refuses a second selection of the same name.
         repeatable=always if repeatable else never,
         counted=False,
-        sends=False,
+        sends_messages=False,
         sets_attributes=False,
         moves_attributes=False,
         coalesce=latest,

@@ -64,7 +64,7 @@ def _merged(earlier: dict[str, Any], later: dict[str, Any]) -> dict[str, Any]:
 SEMANTICS: Final = Semantics(
     repeatable=always,
     counted=False,
-    sends=False,
+    sends_messages=False,
     sets_attributes=False,
     moves_attributes=False,
     coalesce=_merged,

@@ -1,4 +1,4 @@
-"""Sends: people who may or may not have received a message, and those who will at a scheduled time.
+"""Messages: people who may or may not have received a message, and those who will at a scheduled time.
 
 A row is written before the request and removed once Braze has accepted or refused it, or once the scheduled time has
 passed. That the message was sent stays in the table `sent`, as for events. Rows name people in plain text, because
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from target_braze.records import User
 
 TABLE: Final = """
-CREATE TABLE IF NOT EXISTS sends (
+CREATE TABLE IF NOT EXISTS messages (
     fingerprint BLOB PRIMARY KEY, stream TEXT NOT NULL, message TEXT NOT NULL, key TEXT NOT NULL, user TEXT NOT NULL,
     schedule_id TEXT, due INTEGER, run INTEGER NOT NULL, day INTEGER NOT NULL
 ) WITHOUT ROWID;
@@ -37,7 +37,7 @@ ACCEPTED: Final = 1
 _KEPT: Final = 172_800
 
 
-class Send(NamedTuple):
+class Message(NamedTuple):
     """A message to one person.
 
     Attributes:
@@ -88,7 +88,7 @@ class Send(NamedTuple):
         return {"schedule_id": self.schedule_id, "due": datetime.fromtimestamp(self.due, timezone.utc).isoformat()}
 
 
-class Sends:
+class Messages:
     """Reads and writes the table from any thread, with the ledger's connection and lock."""
 
     def __init__(self, db: Database, lock: threading.Lock) -> None:
@@ -108,23 +108,23 @@ class Sends:
         with self._lock, self._db:
             self._db.execute("DELETE FROM meta WHERE key = ?", (_UNKNOWN,))
 
-    def in_doubt(self) -> list[Send]:
+    def in_doubt(self) -> list[Message]:
         """Return those that Braze may or may not have sent: their request got no answer that says."""
         return self._rows("schedule_id IS NULL")
 
-    def scheduled(self) -> list[Send]:
+    def scheduled(self) -> list[Message]:
         """Return those that Braze has accepted for a scheduled time, which may have passed."""
         return self._rows("schedule_id IS NOT NULL")
 
-    def resolve(self, sends: Iterable[Send], outcome: Literal["sent", "not sent", "in doubt"]) -> None:
+    def resolve(self, messages: Iterable[Message], outcome: Literal["sent", "not sent", "in doubt"]) -> None:
         """Record what happened to these. Those not sent are forgotten, so that a run can send them."""
         with self._lock, self._db:
-            rows = [(one.fingerprint,) for one in sends]
+            rows = [(one.fingerprint,) for one in messages]
             if outcome == "in doubt":
-                self._db.executemany("UPDATE sends SET schedule_id = NULL WHERE fingerprint = ?", rows)
+                self._db.executemany("UPDATE messages SET schedule_id = NULL WHERE fingerprint = ?", rows)
                 self._db.executemany(f"UPDATE sent SET outcome = {UNDER_WAY} WHERE fingerprint = ?", rows)  # noqa: S608
                 return
-            self._db.executemany("DELETE FROM sends WHERE fingerprint = ?", rows)
+            self._db.executemany("DELETE FROM messages WHERE fingerprint = ?", rows)
             if outcome == "sent":
                 self._db.executemany(f"UPDATE sent SET outcome = {ACCEPTED} WHERE fingerprint = ?", rows)  # noqa: S608
             else:
@@ -139,40 +139,40 @@ class Sends:
     def under_way(self, changes: Iterable[Change], run: int, day: int) -> None:
         """Add messages that are about to be sent."""
         self._db.executemany(
-            "INSERT OR REPLACE INTO sends VALUES (?, ?, ?, ?, ?, NULL, NULL, ?, ?)",
-            [(*_row(change), run, day) for change in changes if change.semantics.sends],
+            "INSERT OR REPLACE INTO messages VALUES (?, ?, ?, ?, ?, NULL, NULL, ?, ?)",
+            [(*_row(change), run, day) for change in changes if change.semantics.sends_messages],
         )
 
     def withdraw(self, fingerprints: Sequence[tuple[bytes]]) -> None:
         """Remove messages that did not reach Braze."""
-        self._db.executemany("DELETE FROM sends WHERE fingerprint = ?", fingerprints)
+        self._db.executemany("DELETE FROM messages WHERE fingerprint = ?", fingerprints)
 
     def settle(self, changes: Iterable[Change], outcome: str, receipt: Receipt | None) -> None:
         """Keep those in doubt, and those that are scheduled."""
-        rows = [(change.fingerprint,) for change in changes if change.semantics.sends]
+        rows = [(change.fingerprint,) for change in changes if change.semantics.sends_messages]
         if not rows or outcome == "in doubt":
             return
         if receipt is None or outcome == "rejected":
-            self._db.executemany("DELETE FROM sends WHERE fingerprint = ?", rows)
+            self._db.executemany("DELETE FROM messages WHERE fingerprint = ?", rows)
         else:
             self._db.executemany(
-                "UPDATE sends SET schedule_id = ?, due = ? WHERE fingerprint = ?", [(*receipt, *row) for row in rows]
+                "UPDATE messages SET schedule_id = ?, due = ? WHERE fingerprint = ?", [(*receipt, *row) for row in rows]
             )
 
     def begin(self) -> None:
         """Forget scheduled messages whose time has passed."""
-        self._db.execute("DELETE FROM sends WHERE schedule_id IS NOT NULL AND due < ?", (int(time.time()) - _KEPT,))
+        self._db.execute("DELETE FROM messages WHERE schedule_id IS NOT NULL AND due < ?", (int(time.time()) - _KEPT,))
 
     def prune(self, oldest: int) -> None:
         """Forget rows from before the day `oldest`."""
-        self._db.execute("DELETE FROM sends WHERE day < ?", (oldest,))
+        self._db.execute("DELETE FROM messages WHERE day < ?", (oldest,))
 
-    def _rows(self, where: str) -> list[Send]:
-        query = f"SELECT * FROM sends WHERE {where} ORDER BY day, stream, key"  # noqa: S608 - no value
+    def _rows(self, where: str) -> list[Message]:
+        query = f"SELECT * FROM messages WHERE {where} ORDER BY day, stream, key"  # noqa: S608 - no value
         with self._lock:
             found = self._db.execute(query).fetchall()
         return [
-            Send(fingerprint, stream, message, msgspec.json.decode(key), tuple(msgspec.json.decode(user)), *rest)
+            Message(fingerprint, stream, message, msgspec.json.decode(key), tuple(msgspec.json.decode(user)), *rest)
             for fingerprint, stream, message, key, user, *rest in found
         ]
 
