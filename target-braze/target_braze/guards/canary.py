@@ -160,8 +160,7 @@ class Canary:
             stream,
             canary,
             (canary.new, canary.looked_up, most.new_profiles, "canary_max_new_profiles"),
-            f"{of_users}, so the column that identifies users is probably another one: check 'user' with "
-            "`target-braze explain`",
+            f"{of_users}, so 'user' probably names the wrong column; check it with `target-braze explain`",
         )
         rejected = counts.rejected + counts.in_doubt
         self._limit(

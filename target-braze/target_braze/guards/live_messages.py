@@ -89,7 +89,7 @@ class LiveMessages:
             "'acknowledge_live_campaigns' to true"
         )
         if self._stops:
-            raise GuardError(f"{text}. Nothing was sent of this stream")
+            raise GuardError(f"{text}. Nothing of this stream was sent")
         self._notice(text)
 
     def _read(self) -> list[str]:
