@@ -19,7 +19,7 @@ from unittest import mock
 from braze_sandbox.state import limits
 from braze_sandbox.wire import answer
 from target_braze.delivery import dispatcher
-from target_braze.ledger import sends
+from target_braze.ledger import messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def hurried(skew: float = 0, span: int = 100_000) -> Iterator[None]:
         patches.enter_context(mock.patch.object(dispatcher, "_SPAN", span))
         patches.enter_context(mock.patch.object(dispatcher, "_SLACK", 0))
         # The fast clock is far beyond the year of any schedule.
-        patches.enter_context(mock.patch.object(sends, "_KEPT", 10**12))
+        patches.enter_context(mock.patch.object(messages, "_KEPT", 10**12))
         for module in hasty:
             for name, (original, stand_in) in {**_STAND_INS, "time": (time, _time(skew))}.items():
                 if getattr(module, name, None) is original:
