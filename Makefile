@@ -43,7 +43,7 @@ bench-tap: $(READY) ## How fast the tap reads 500 campaigns and 400 days; more w
 bench-target: $(READY) ## How fast the target delivers a million records; more with ARGS='--help'
 	@$(BIN)/python -m bench.target $(ARGS)
 
-bench-scale: $(READY) $(PYSPARK) ## Several processes, the Loader and Spark beside one process; more with ARGS='--help'
+bench-scale: $(READY) $(PYSPARK) ## Compare several processes, the Loader and Spark with one process; more with ARGS='--help'
 	@$(BIN)/python -m bench.scale $(ARGS)
 
 bench-ledger: $(READY) ## How large and how fast the ledger is with half a million users; more with ARGS='--help'

@@ -51,7 +51,7 @@ class _Row(NamedTuple):
 
 
 class DelayedQueues:
-    """Queues that wait, also without changes: the next change of their users would have to wait. For one thread only.
+    """Queues that wait, even if empty, because the next change of their users must wait. For one thread only.
 
     Attributes:
         changes: Number of changes.
@@ -78,7 +78,7 @@ class DelayedQueues:
 
     @property
     def is_full(self) -> bool:
-        """Whether more changes have to wait elsewhere until some of these have been sent."""
+        """Whether more changes must wait elsewhere until some of these have been sent."""
         return self._bytes >= _MOST_BYTES or bool(self._full)
 
     def add(self, queue: UserQueue) -> None:

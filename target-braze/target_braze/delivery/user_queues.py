@@ -2,7 +2,7 @@
 
 All changes of a user wait in one queue, which has at most one request in flight. A change that concerns two users (an
 identification, a merge) joins their queues. A queue is in memory while it may be sent, and in `DelayedQueues` while it
-has to wait for a dependency delay.
+must wait for a dependency delay.
 """
 
 from __future__ import annotations
@@ -198,7 +198,7 @@ class UserQueues:
         return queue
 
     def _forgotten_at(self, endpoint: Endpoint) -> float:
-        """Return when an endpoint that this one has to wait for last answered about a user without a queue."""
+        """Return when an endpoint that this one must wait for last answered about a user without a queue."""
         if not endpoint.seconds_after_others:
             return -math.inf
         return max((at for other, at in self._forgotten.items() if other is not endpoint), default=-math.inf)

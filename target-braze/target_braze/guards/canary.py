@@ -175,7 +175,7 @@ class Canary:
             stream,
             canary,
             (len(differing), compared, most.drift, "canary_max_drift"),
-            f"of {compared:,} users do not have in Braze what was sent ({names}): check the types of these attributes",
+            f"of {compared:,} users differ in Braze from what was sent ({names}): check the types of these attributes",
         )
         _log.info(
             "stream '%s': the canary of %s records passed: %s of %s users are new, %s rejected, %s of %s differ",

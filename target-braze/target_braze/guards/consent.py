@@ -43,7 +43,7 @@ class ConsentGuard:
         self._lock = threading.Lock()
 
     def check(self, request: Request) -> tuple[Request, list[tuple[Change, Rejection]]]:
-        """Return the request without opt-ins that would undo an opt-out, and the changes of which nothing is left.
+        """Return the request without opt-ins that would undo an opt-out, and the changes with nothing left to send.
 
         Other changes lose their opt-ins and get the reason as `withheld`.
 

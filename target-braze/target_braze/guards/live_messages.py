@@ -79,7 +79,8 @@ class LiveMessages:
         if self._found is None:
             self._found = self._read()
             if self._found:
-                _log.warning("live, and may start when users change or do something: %s", ", ".join(self._found))
+                names = ", ".join(self._found)
+                _log.warning("live messages that may start when users change or do something: %s", names)
         if not self._found:
             return
         some = ", ".join(self._found[:_NAMED]) + (", ..." if len(self._found) > _NAMED else "")
@@ -98,7 +99,7 @@ class LiveMessages:
                 return [name for kind in _KINDS for name in self._live(kind, threads)]
         except (ForbiddenError, UnauthorizedError) as error:
             self._notice(
-                f"live campaigns and Canvases that this load may start are not known: {error}. Use a key with the "
+                f"the live campaigns and Canvases that this load may start are not known: {error}. Use a key with the "
                 f"permissions {_PERMISSIONS}, or set 'acknowledge_live_campaigns' to true if you know them"
             )
             return []

@@ -40,7 +40,7 @@ class Context:
         ledger: None without setting `ledger_path`, and in a dry run.
         attempt: Log of what this and earlier attempts at the same records sent; None without an outcome log.
         canary: Watches the first records of each stream; None without setting `canary`, and in a dry run.
-        live_messages: Names the live messages that a first load may start; None if nothing has to be named.
+        live_messages: Names the live messages that a first load may start; None to skip the check.
         preflight: None unless setting `preflight` is on.
         bulk: Send attributes, events and purchases to /users/track/bulk.
         holds: Reject changes that an earlier run left in doubt instead of sending them again.

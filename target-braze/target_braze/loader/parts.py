@@ -137,7 +137,7 @@ def open_ledger(settings: Mapping[str, Any], client: Client) -> Ledger | None:
 
 
 def report_notes(settings: Mapping[str, Any], letters: Letters | None) -> Iterator[str]:
-    """Yield what the reader of a run's report has to know."""
+    """Yield what the reader of a run's report needs to know."""
     if settings["dry_run"]:
         yield "Dry run: nothing was sent. Data points are the most that a run can spend."
     elif letters is not None and letters.count:

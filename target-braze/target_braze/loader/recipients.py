@@ -53,7 +53,7 @@ class RecipientCounts:
             raise RecordError(missed)
         why = change.endpoint.not_now or self._too_many(change.records[0].stream, change.key or "", most)
         if why and dry_run:
-            notice(f"a run would end before the first record beyond: {why}")
+            notice(f"a run would end before its last record: {why}")
         elif why:
             self._ended = NotSentError(
                 f"{change.records[0]} and all later ones are not sent: {why}. What came before them is delivered. The "

@@ -66,7 +66,7 @@ class LoaderStream:
         if self._needs_key and context.ledger is not None and not context.ledger.messages.may_begin:
             raise MappingError(
                 f"stream '{name}' sends messages, but the ledger was an older copy that `ledger recover` made usable: "
-                "it does not know to whom later runs have sent. If they have sent nothing, or people may receive it "
+                "it does not know who received messages from later runs. If nobody did, or people may receive them "
                 "twice, run `target-braze ledger recover --allow-messages` on it"
             )
         limits = [setting for setting in entry if setting.startswith("max_")]
@@ -347,7 +347,7 @@ class LoaderStream:
         unsets = self._vanishing and not is_deleted(record)
         absent = self._mapping.absent(record, self._vanishing) if unsets else []
         if self._needs_key and (blank := [column for column in self._keys if is_blank(record.get(column))]):
-            raise RecordError(f"column '{blank[0]}' is blank, but its key tells the target what it has sent")
+            raise RecordError(f"column '{blank[0]}' is blank, but the key tells the target what it has sent")
         changes = changes_of(self._mapping, record)
         if self._context.estimate is not None:
             self._context.estimate.read(self.name, changes, len(absent))

@@ -142,12 +142,12 @@ class Partition:
             )
         if found.workspace != workspace:
             raise OutcomeLogError(
-                f"outcome log: run '{self.log.run_id}' is of {found.workspace}, but setting 'endpoint' is {workspace}; "
-                "start another run_id"
+                f"outcome log: run '{self.log.run_id}' belongs to {found.workspace}, but setting 'endpoint' is "
+                f"{workspace}; use another run_id"
             )
         if None not in {found.partitions, expected.partitions} and found.partitions != expected.partitions:
             raise OutcomeLogError(
                 f"outcome log: run '{self.log.run_id}' began with {found.partitions} partitions, but now has "
-                f"{expected.partitions}, so records would not meet their outcomes. Split it into {found.partitions} "
-                "again"
+                f"{expected.partitions}, so records would be looked up in the wrong ones. Split it into "
+                f"{found.partitions} again"
             )

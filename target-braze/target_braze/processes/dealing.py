@@ -50,9 +50,9 @@ def obstacles(config: Mapping[str, Any]) -> Iterator[str]:
         if KINDS[kind].dealing == "never":
             yield f"the changes of {kind} need an order across users (streams.{name}.to)"
         elif KINDS[kind].dealing == "by user" and entry.get("on_delete", "nothing") != "nothing":
-            yield f"what a table no longer has is known to one process only (streams.{name}.on_delete)"
+            yield f"no process would see the whole table (streams.{name}.on_delete)"
         elif limit := next((key for key in entry if key == "canary" or key.startswith("max_")), None):
-            yield f"it counts for the whole run (streams.{name}.{limit})"
+            yield f"'{limit}' counts for the whole run (streams.{name}.{limit})"
 
 
 class Dealer:

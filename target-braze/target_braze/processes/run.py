@@ -53,7 +53,7 @@ def new_loader(settings: Mapping[str, Any], **options: Any) -> Loader:  # noqa: 
     config = complete(settings)
     count = how_many(config)
     if count > 1 and (reason := next(obstacles(config), None)):
-        _log.warning("setting 'processes' is %s, but this run keeps to one process: %s", config["processes"], reason)
+        _log.warning("setting 'processes' is %s, but this run uses one process: %s", config["processes"], reason)
         count = 1
     return Loader(settings, **options) if count == 1 else ProcessLoader(settings, count, **options)
 

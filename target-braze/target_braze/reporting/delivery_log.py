@@ -34,7 +34,7 @@ COLUMNS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "reason": (
         "string",
-        "why the record was rejected or is in doubt; `consent_conflict: ...` if an opt-in of it was not sent",
+        "why the record was rejected or is in doubt; `consent_conflict: ...` if an opt-in was left out",
     ),
     "braze": ("string", "Braze's own text, if it answered; for a consent conflict, when the person opted out"),
     "status": ("integer", "HTTP status of that answer"),

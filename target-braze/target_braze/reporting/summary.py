@@ -47,13 +47,13 @@ RECORD_COUNTS: Final = {
     "left_out": "nothing to send according to the mapping",
     "opted_out": "not sent because it would undo an opt-out in Braze; see setting `consent`",
     "rejected": "refused by a check or by Braze",
-    "in_doubt": "sent without an answer, and not again: messages, or with `on_unknown_outcome: hold`",
+    "in_doubt": "sent without an answer, and not repeated: messages, or with `on_unknown_outcome: hold`",
     "open": "not settled when the run ended; 0 in a completed run",
 }
 OTHER_COUNTS: Final = {
     "objects": "objects that Braze accepted",
     "requests": "requests that contained a record of the stream",
-    "consent_conflicts": "objects without an opt-in of theirs, or not sent at all, because Braze has a later opt-out",
+    "consent_conflicts": "objects sent without an opt-in, or not sent, because Braze has an opt-out that may be later",
     "data_points": "data points of the accepted objects; in a dry run, the maximum that a run can spend",
     "saved_by_ledger": "data points that `unchanged` records and values would have cost",
     "saved_by_coalescing": "data points that records sent one by one would have cost",

@@ -118,9 +118,9 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "string",
         "Consent",
         "What to do with an opt-in (`email_subscribe`, `push_subscribe`, subscription groups, email status) of a "
-        "person who has opted out in Braze since: respect_later_opt_out sends the record without it and reports a "
-        "conflict; send sends it unchecked. The check needs the permissions users.export.ids, email.unsubscribe and "
-        "subscription.status.get, and a warning names those that the key lacks (docs/consent.md).",
+        "person who has opted out in Braze since: respect_later_opt_out sends the record without the opt-in and "
+        "reports a conflict; send sends it unchecked. The check needs the permissions users.export.ids, "
+        "email.unsubscribe and subscription.status.get; a warning names those that the key lacks (docs/consent.md).",
         enum=["respect_later_opt_out", "send"],
         default="respect_later_opt_out",
     ),
@@ -136,9 +136,10 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
     "canary": _setting(
         "string",
         "Canary",
-        "Send only the first records of each stream at first, compare their users with Braze, and stop if that looks "
-        "wrong: a share such as 1%, or a number of records, at least 20. A share is that of the input if it is a file, "
-        "otherwise 1,000 records. Needs the permission users.export.ids (docs/canary.md). Default: send everything.",
+        "Send the first records of each stream, compare their users with Braze, and send the rest only if that looks "
+        "right. Set a share such as 1%, or a number of records, at least 20. A share is of the input's size if it is a "
+        "file; otherwise, it means 1,000 records. Needs the permission users.export.ids (docs/canary.md). Default: no "
+        "canary.",
         pattern=r"^([1-9][0-9]*|[0-9]*\.?[0-9]+%)$",
     ),
     "canary_max_new_profiles": _setting(
@@ -161,7 +162,7 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "number",
         "Rejected records in the canary",
         "Largest share of the canary's records, from 0 to 1, that may be rejected. With `on_error: fail`, the first "
-        "one ends the run in any case.",
+        "rejected record ends the run anyway.",
         minimum=0,
         maximum=1,
         default=0.05,
@@ -271,9 +272,9 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "minimum": 1,
         "maximum": 64,
         "title": "Processes",
-        "description": "Number of processes that map and deliver records, or auto for one per CPU, up to 4. Each takes "
-        "the changes of its share of the users. A run keeps to one process, and says so, if a stream's changes need an "
-        "order across users. A Loader always uses one.",
+        "description": "Number of processes that map and deliver records, or auto for one per CPU, up to 4. Each "
+        "handles the changes of its share of the users. A run uses one process, with a warning, if changes need an "
+        "order across users or a setting counts for the whole run (docs/processes.md). A Loader always uses one.",
         "default": 1,
     },
     "dependency_delay": _setting(

@@ -23,7 +23,7 @@ OPTIONS: Final = {
     "outcome_log": "folder or fsspec URL for the outcomes of all runs, which the driver and all executors can reach",
     "run_id": "name of the run: the same name again resumes it. Default: a new one",
     "keys": "columns of the primary key, as a JSON array or separated by commas",
-    "partitions": "number of partitions, so that a run resumes only with the same number; `write` sets it",
+    "partitions": "number of partitions; a run resumes only with the same number; `write` sets it",
     "api_key_file": "file with the API key on the driver and each executor; default: environment variable "
     "TARGET_BRAZE_API_KEY",
 }
@@ -44,9 +44,9 @@ _OF_ONE_PROCESS: Final = {
     "ledger_path": "option 'outcome_log' takes its place",
     "dead_letter_path": "the outcome log has the dead letters, and OutcomeLog(...).merge() returns them",
     "report_path": "the outcome log has report.html",
-    "delivery_log_path": "it is the file of one process",
-    "processes": "the tasks of Spark are the processes",
-    "canary": "each task would send one of its own. Write a sample first: df.limit(1_000)",
+    "delivery_log_path": "it belongs to one process",
+    "processes": "Spark's tasks are the processes",
+    "canary": "each task would send its own. Write a sample first: df.limit(1_000)",
     "dry_run": "try the mapping with a Loader instead, on a sample: stream.write(df.limit(10_000).toArrow())",
 }
 

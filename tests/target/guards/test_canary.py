@@ -83,7 +83,7 @@ def test_values_that_braze_stores_otherwise_stop_the_run(load: Callable[..., Run
 
     sandbox.after_request("/users/track", corrupt)
     run = load(people(100, n=7), expect=1)
-    assert "20 (100%) of 20 users do not have in Braze what was sent (n)" in run.errors[0]
+    assert "20 (100%) of 20 users differ in Braze from what was sent (n)" in run.errors[0]
     assert "canary_max_drift" in run.errors[0]
     load(people(100, n=7), canary_max_drift=1)
 

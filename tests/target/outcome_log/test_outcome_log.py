@@ -372,7 +372,7 @@ def test_a_rerun_must_split_its_records_as_before_and_keep_its_workspace(
     other = OutcomeLog(log.url, log.run_id, partitions=2)
     with pytest.raises(OutcomeLogError, match="began with 1 partitions, but now has 2"):
         load(config, other, orders(1), partition=1)
-    with pytest.raises(OutcomeLogError, match="start another run_id"):
+    with pytest.raises(OutcomeLogError, match="use another run_id"):
         load({**config, "endpoint": "http://127.0.0.1:1"}, log, orders(1))
     assert load(config, OutcomeLog(log.url, log.run_id), orders(1))["unchanged"] == 1
 

@@ -91,7 +91,7 @@ def test_doubts_are_resolved_one_by_one(
 def test_other_lines_resolve_nothing(command: Callable[..., Run], tmp_path: Path, line: str) -> None:
     (tmp_path / "lines").write_text(json.dumps(doubts(command)[0]) + "\n" + line + "\n")
     run = command("ledger", "resolve", "FILE", str(tmp_path / "lines"), "--as", "not-sent")
-    assert "line 2 of DOUBTS is no line that `ledger doubts` printed" in run.stderr
+    assert "line 2 of DOUBTS is not a line from `ledger doubts`" in run.stderr
     assert len(doubts(command)) == 3
 
 
@@ -204,7 +204,7 @@ def test_a_recovered_ledger_sends_nobody_a_message(
     trigger(orders(1))
     command("ledger", "recover", "FILE")
     run = trigger(orders(1, 2), expect=1)
-    assert "does not know to whom later runs have sent" in run.stderr
+    assert "does not know who received messages from later runs" in run.stderr
     assert received(sandbox) == {"c-1": 1}
     command("ledger", "recover", "FILE", "--allow-messages")
     trigger(orders(1, 2))

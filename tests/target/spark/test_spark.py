@@ -87,9 +87,9 @@ def test_a_stream_is_not_written_without_foreach_batch() -> None:
         ({"config": "no/such/file.json"}, {}, "option 'config' is neither a JSON object nor the path"),
         ({"config": "[]"}, {}, "option 'config' is neither"),
         ({}, {"ledger_path": "x.sqlite"}, "setting 'ledger_path' does not work in Spark"),
-        ({}, {"processes": "auto"}, "setting 'processes' does not work in Spark: the tasks of Spark are the processes"),
+        ({}, {"processes": "auto"}, "setting 'processes' does not work in Spark: Spark's tasks are the processes"),
         ({}, {"processes": 1, "nulls": "keep"}, "'keep' is not one of"),
-        ({}, {"canary": "1%"}, "setting 'canary' does not work in Spark: each task would send one of its own"),
+        ({}, {"canary": "1%"}, "setting 'canary' does not work in Spark: each task would send its own"),
         ({}, {"dry_run": True}, "setting 'dry_run' does not work in Spark: try the mapping with a Loader"),
         (
             {},

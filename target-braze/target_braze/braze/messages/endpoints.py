@@ -63,7 +63,7 @@ class MessageEndpoint(Endpoint):
         if self.schedule is not None:
             return self.missed
         if self.window is not None and not self.window.includes(now()):
-            return f"messages may leave from {self.window} only"
+            return f"send_window allows messages only from {self.window}"
         return ""
 
     @override
@@ -83,8 +83,8 @@ class MessageEndpoint(Endpoint):
         if any(not named for named, _ in self._refusals(changes, document)):
             # It may mean any of them, and the others have received the message.
             raise UnclearError(
-                f"{request}: HTTP {answer.status}, but with an error that names no recipient. It is unknown to which "
-                "of them Braze sent the message",
+                f"{request}: HTTP {answer.status}, but with an error that names no recipient. Braze may have sent the "
+                "message to any of them",
                 status=answer.status,
             )
         return super().rejected(changes, answer)

@@ -179,7 +179,7 @@ def _get(
         ) from None
     except ForbiddenError as error:
         raise BrazeError(
-            f"{error}. To check types of Data Objects before it writes any, the API key needs the permission "
+            f"{error}. The target checks types of Data Objects before it writes any: give the API key the permission "
             f"'{endpoint.permission}'",
             status=error.status,
         ) from None

@@ -107,7 +107,7 @@ class Broker:
         else:
             reason = f"HTTP {status}: {answer.decode('utf-8', 'replace')[:200]}"
         raise BrazeError(
-            f"setting 'braze_broker': the broker at {self._parts.netloc} counts no requests: {reason}. Start it with "
+            f"setting 'braze_broker': the broker at {self._parts.netloc} failed: {reason}. Start it with "
             "`target-braze broker`, or remove the setting to use this program's own count"
         )
 

@@ -69,7 +69,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
         },
         "Recipient limit",
         "Maximum number of recipients of the stream in a run, or `{run: 20000, campaign: 5000}` with a lower limit for "
-        "each campaign or Canvas. Required. The run sends to that many, and then fails before the first record beyond.",
+        "each campaign or Canvas. Required. The run sends up to the limit, and then fails before the next record.",
     ),
     "allow_duplicate_messages": described(
         _FLAG,
@@ -88,7 +88,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "attributes": described(
         NAMES,
         "Attributes",
-        "Columns and globs of attributes that Braze sets before it sends the message. Default: none.",
+        "Columns and globs to set as attributes before Braze sends the message. Default: none.",
     ),
     "prioritization": PRIORITIZATION,
 }
@@ -98,7 +98,7 @@ SCHEDULE: Final = {
             "time": described(NAME, "Time", "Time of the messages, the same for all records, as 2026-03-04T09:00:00Z."),
             "time_field": described(NAME, "Time column", "Column with the time of the message."),
             "in_local_time": described(
-                _FLAG, "In local time", "Whether the time is the clock time at each recipient. Default: false."
+                _FLAG, "In local time", "Whether the time is each recipient's local time. Default: false."
             ),
             "at_optimal_time": described(
                 _FLAG, "At the optimal time", "Whether Braze chooses the hour of that day. Default: false."
@@ -113,8 +113,8 @@ SCHEDULE: Final = {
 EXISTING_ONLY: Final = described(
     _FLAG,
     "Send to existing users only",
-    "Whether Braze ignores recipients it does not know. If false, it creates them; that takes `attributes`, and does "
-    "not work for aliases. Default: true.",
+    "Whether Braze ignores recipients it does not know. If false, it creates them, which requires `attributes` and "
+    "does not work for aliases. Default: true.",
 )
 
 
@@ -176,7 +176,7 @@ class Recipients(Action):
         entry = columns.entry
         if "max_recipients" not in entry:
             raise columns.error(
-                f"it sends messages to people: set the most that may receive one in a run - at "
+                "it sends messages to people: set the maximum number of recipients in a run - at "
                 f"{columns.at}.max_recipients"
             )
         most: int | Mapping[str, int] = entry["max_recipients"]
@@ -304,7 +304,7 @@ class Recipients(Action):
         is_local = given.get("in_local_time", False) or given.get("at_optimal_time", False)
         at = f"{columns.at}.schedule"
         if given.get("at_optimal_time") and self._window is not None:
-            raise columns.error(f"Braze chooses the optimal time, so no send_window can hold - at {at}.at_optimal_time")
+            raise columns.error(f"Braze chooses the optimal time, so remove 'send_window' - at {at}.at_optimal_time")
 
         def to_schedule_time(value: object) -> datetime:
             moment = to_moment(value, columns.zone)
@@ -343,7 +343,7 @@ class Recipients(Action):
             return
         at = f"{columns.at}.send_to_existing_only"
         if self._defaults.update_existing_only:
-            raise columns.error(f"setting 'update_existing_only' says to create nobody: set true - at {at}")
+            raise columns.error(f"setting 'update_existing_only' rules out new users: set true - at {at}")
         if not self._attributes.all:
             raise columns.error(f"Braze creates recipients only with 'attributes': name some, or set true - at {at}")
         if any(rule.identifier_type == "user_alias" for rule in self._identifier_rules):

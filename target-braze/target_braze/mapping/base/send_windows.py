@@ -18,7 +18,7 @@ SEND_WINDOW: Final = {
         {
             "from": described(_CLOCK, "From", "Time of day at which messages may begin to leave, as in 09:00."),
             "to": described(
-                _CLOCK, "To", "Time of day from which no message may leave; earlier than `from`: on the next day."
+                _CLOCK, "To", "Time of day at which messages stop leaving; on the next day if earlier than `from`."
             ),
             "time_zone": described(
                 NAME, "Time zone", "Time zone of the hours, as in Europe/Berlin. Default: setting `time_zone`."
@@ -44,7 +44,7 @@ def compile_send_window(columns: Columns) -> SendWindow | None:
     at = f"{columns.at}.send_window"
     start, end = time.fromisoformat(given["from"]), time.fromisoformat(given["to"])
     if start == end:
-        raise columns.error(f"it begins when it ends - at {at}")
+        raise columns.error(f"its start and end are the same time - at {at}")
     if (name := given.get("time_zone")) is None:
         return SendWindow(start, end, columns.zone)
     try:

@@ -96,7 +96,7 @@ CONSENTED_AT: Final = described(
     NAME,
     "Time of the choice",
     "Column with the time at which the person opted in or out, such as `consented_at`. An opt-in that is later than "
-    "the opt-out in Braze is sent (docs/consent.md). Default: no time, so that an opt-out always wins.",
+    "the opt-out in Braze is sent (docs/consent.md). Default: no time, so an opt-out always wins.",
 )
 TIME_FIELD: Final = described(NAME, "Time column", "Column with the time of the event or purchase. Default: time.")
 PROPERTIES: Final = described(

@@ -126,8 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
 @click.option(
     "--token",
     envvar="BRAZE_BROKER_TOKEN",
-    help="Token that programs must present as braze_broker_token. Required on other addresses than this machine's own. "
-    "Better set in the environment variable BRAZE_BROKER_TOKEN, because others can see arguments.",
+    help="Token that programs must present as braze_broker_token. Required if other machines can reach the address. "
+    "Set it in the environment variable BRAZE_BROKER_TOKEN, because other users can see arguments.",
 )
 def broker(host: str, port: int, token: str | None) -> None:
     """Count the requests of several programs to one workspace together, until it is stopped.

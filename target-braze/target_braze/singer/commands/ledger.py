@@ -161,7 +161,7 @@ def rebuild(file: Path, config: ConfigInput, ids: IO[str] | None, profiles: IO[s
 @click.option(
     "--allow-messages",
     is_flag=True,
-    help="Let runs send messages, although people may receive them again that later runs than this copy have sent.",
+    help="Let runs send messages, although people may receive messages again that were sent after this copy was made.",
 )
 def recover(file: Path, *, allow_messages: bool) -> None:
     """Make an older copy of the ledger usable by forgetting all attributes, which are then sent once more."""

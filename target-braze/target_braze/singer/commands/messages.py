@@ -56,10 +56,10 @@ def scheduled(file: Path) -> None:
     "outcome",
     type=click.Choice([*_OUTCOMES]),
     required=True,
-    help="sent: never send them again. not-sent: forget them, so that a run sends them if their records come again.",
+    help="sent: never send them again. not-sent: forget them, so a run sends them if their records arrive again.",
 )
 def resolve(file: Path, doubtful: IO[str], outcome: str) -> None:
-    """Settle messages in FILE that are in doubt: those in DOUBTS, lines that `ledger doubts` printed."""
+    """Settle those messages in FILE that are in doubt and listed in DOUBTS, in the lines of `ledger doubts`."""
     wanted = _ids(doubtful)
     with opened(file) as held:
         found = [one for one in held.messages.in_doubt() if one.id in wanted]
@@ -72,7 +72,7 @@ def resolve(file: Path, doubtful: IO[str], outcome: str) -> None:
 @click.command("cancel-scheduled")
 @CONFIG
 @click.option("--run", type=int, help="Number of the run that scheduled the messages. Default: list the runs.")
-@click.option("--free", is_flag=True, help="Forget the messages, so that a run schedules them again.")
+@click.option("--free", is_flag=True, help="Forget the messages, so a run schedules them again.")
 @click.option("--yes", is_flag=True, help="Cancel without asking.")
 @click.pass_context
 def cancel_scheduled(context: click.Context, config: ConfigInput, *, run: int | None, free: bool, yes: bool) -> None:
@@ -82,7 +82,7 @@ def cancel_scheduled(context: click.Context, config: ConfigInput, *, run: int | 
     """
     target = target_of(config)
     if not (path := target.config.get("ledger_path")) or not Path(path).is_file():
-        raise click.UsageError("setting 'ledger_path' names no ledger, so nobody knows what was scheduled")
+        raise click.UsageError("setting 'ledger_path' names no ledger, so the target cannot tell what was scheduled")
     with opened(Path(path), target) as held:
         due = [one for one in held.messages.scheduled() if (one.due or 0) > time.time()]
         chosen = [one for one in due if one.run == run]
@@ -144,5 +144,5 @@ def _ids(lines: Iterable[str]) -> set[str]:
             document: Any = msgspec.json.decode(line)
             found.add(str(document["id"]))
         except (msgspec.DecodeError, LookupError, TypeError):
-            raise click.ClickException(f"line {number} of DOUBTS is no line that `ledger doubts` printed") from None
+            raise click.ClickException(f"line {number} of DOUBTS is not a line from `ledger doubts`") from None
     return found

@@ -79,7 +79,7 @@ def test_a_selection_that_differs_is_rejected(run_target: RunTarget, sandbox: Sa
     [
         ({"name": "s", "catalog_name": "a/b"}, "the name of a catalog may contain only letters"),
         ({"name": None}, "column 'name' is blank"),
-        ({"name": "s", "sort_field": "price"}, "either both of sort_field and sort_order, or neither"),
+        ({"name": "s", "sort_field": "price"}, "sort_field and sort_order together, or neither"),
         ({"name": "s", "results_limit": 51}, "expected a number from 1 to 50, got 51"),
         ({"name": "s", "filters": [{"field": "price"}]}, "expected an array of objects with field, operator, value"),
         ({"name": "s", "filters": FILTERS * 5}, "5 filters, Braze takes at most 4"),

@@ -123,5 +123,5 @@ def test_the_number_of_schedules_is_limited(run_target: RunTarget, sandbox: Sand
     run = run_target(table(*rows), expect=1, **to())
     assert "would change more than its max_changed_schedules of 3 schedules; none was changed" in run.errors[0]
     run = run_target(table(*rows), expect=1, streams={"plans": {"to": "message_schedules"}})
-    assert "set the most schedules that a run may move or cancel" in run.errors[0]
+    assert "set the maximum number of schedules that a run may move or cancel" in run.errors[0]
     assert set(times(sandbox).values()) == {AT.isoformat()}

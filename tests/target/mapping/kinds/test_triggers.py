@@ -329,19 +329,23 @@ def test_a_rate_limit_delays_and_repeats_nothing(trigger: RunTarget, sandbox: Sa
 @pytest.mark.parametrize(
     ("entry", "settings", "says"),
     [
-        ({"max_recipients": None}, {}, "set the most that may receive one in a run - at streams.orders.max_recipients"),
+        (
+            {"max_recipients": None},
+            {},
+            "set the maximum number of recipients in a run - at streams.orders.max_recipients",
+        ),
         ({}, {"ledger_path": None}, "setting 'streams.orders': campaign_triggers send messages, and without a ledger"),
         ({}, {"ledger_synchronous": "normal"}, "can receive them again after a power failure"),
         (
             {"send_to_existing_only": False, "attributes": ["total"]},
             {"update_existing_only": True},
-            "setting 'update_existing_only' says to create nobody",
+            "setting 'update_existing_only' rules out new users",
         ),
         ({"campaign": {}}, {}, "campaign"),
         ({"campaign": {"id_field": "none"}}, {}, "the column 'none'"),
         ({"send_to_existing_only": False}, {}, "Braze creates recipients only with 'attributes'"),
         ({"send_window": {"from": "9:00", "to": "20:00"}}, {}, "9:00"),
-        ({"send_window": {"from": "09:00", "to": "09:00"}}, {}, "it begins when it ends"),
+        ({"send_window": {"from": "09:00", "to": "09:00"}}, {}, "its start and end are the same time"),
         ({"send_window": {"from": "09:00", "to": "20:00", "time_zone": "Mars"}}, {}, "'Mars' is not an IANA time zone"),
         ({"schedule": {"time": "tomorrow"}}, {}, "expected a date-time"),
         ({"schedule": {"in_local_time": True}}, {}, "schedule"),
@@ -351,7 +355,7 @@ def test_a_rate_limit_delays_and_repeats_nothing(trigger: RunTarget, sandbox: Sa
                 "send_window": {"from": "09:00", "to": "20:00"},
             },
             {},
-            "no send_window can hold",
+            "so remove 'send_window'",
         ),
         ({"common_properties": {"text": "x" * 50_000}}, {}, "Braze takes at most 50,000"),
         ({"user": [{"phone": "external_id"}]}, {}, "Braze takes only"),
@@ -491,7 +495,7 @@ def test_messages_leave_in_their_window_only(
     assert received(sandbox) == ({"c-1": 1} if is_open else {})
     assert run.states == ([state(1)["value"]] if is_open else [])
     if not is_open:
-        assert "messages may leave from 09:00 to 20:00 (Europe/Berlin) only" in run.errors[-1]
+        assert "send_window allows messages only from 09:00 to 20:00 (Europe/Berlin)" in run.errors[-1]
 
 
 def test_a_request_that_waits_past_the_window_does_not_leave(

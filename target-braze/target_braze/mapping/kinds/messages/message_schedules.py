@@ -114,8 +114,8 @@ class MessageSchedules(FieldMapping, to="message_schedules"):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         if LIMIT not in columns.entry:
             raise columns.error(
-                "it changes when people receive messages: set the most schedules that a run may move or cancel - at "
-                f"{columns.at}.{LIMIT}"
+                "it changes when people receive messages: set the maximum number of schedules that a run may move or "
+                f"cancel - at {columns.at}.{LIMIT}"
             )
         super().__init__(columns, defaults, notice)
         self._window = compile_send_window(columns)

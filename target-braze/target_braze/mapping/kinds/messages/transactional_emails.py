@@ -37,8 +37,8 @@ class TransactionalEmails(Recipients, to="transactional_emails"):
         "external_send_id_field": described(
             NAME,
             "Column of the external send ID",
-            "Column with the `external_send_id`, which is in status postbacks, and which Braze sends once in 24 hours. "
-            "Default: an ID made from the record's key and the campaign.",
+            "Column with the `external_send_id`. Braze sends one email per ID in 24 hours, and repeats the ID in "
+            "status postbacks. Default: an ID made from the record's key and the campaign.",
         ),
     }
     unsupported_keys = frozenset()

@@ -49,8 +49,8 @@ class LimitedDeletion(FieldMapping):
     def __init__(self, columns: Columns, defaults: Defaults, notice: Callable[[str], None]) -> None:
         if self.limit not in columns.entry:
             raise columns.error(
-                f"deleting a {self.title} loses {self.lost}, which cannot be undone: set {self.limit} to the most that "
-                f"a run may delete - at {columns.at}.{self.limit}"
+                f"deleting a {self.title} loses {self.lost}, which cannot be undone: set {self.limit} to the "
+                f"maximum that a run may delete - at {columns.at}.{self.limit}"
             )
         super().__init__(columns, defaults, notice)
         defaults.guard.limit(columns.stream, columns.entry[self.limit], self.limit, f"{self.title}s")

@@ -58,7 +58,7 @@ class CatalogFieldDeletions(LimitedDeletion, to="catalog_field_deletions"):
         limit: described(
             {"type": "integer", "minimum": 1},
             "Limit of deleted fields",
-            "Maximum number of fields of catalogs that a run may delete with the values of all items, which cannot be "
+            "Maximum number of catalog fields that a run may delete with their values in all items, which cannot be "
             "undone. If more are due, the run stops and deletes none. Required.",
         )
     }

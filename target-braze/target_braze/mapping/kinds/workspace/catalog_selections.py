@@ -153,7 +153,7 @@ class CatalogSelections(FieldMapping, to="catalog_selections"):
     def _changes(self, record: Mapping[str, Any]) -> list[Change]:
         fields = self._values(record)
         if ("sort_field" in fields) is not ("sort_order" in fields):
-            raise RecordError("a selection has either both of sort_field and sort_order, or neither")
+            raise RecordError("a selection has sort_field and sort_order together, or neither")
         catalog = fields.pop("catalog_name")
         # Braze requires both. Its pages name the source of a custom catalog differently; this is the endpoint's.
         fields = {"external_id": fields["name"], "source": "custom", **fields}
