@@ -35,7 +35,7 @@ LEFT_OUT: Final[tuple[tuple[str, str], ...]] = (
     ("POST /(campaigns|canvas)/duplicate", "Copies campaigns and Canvases; it does not move data."),
     (
         "POST /messages/schedule/create",
-        "Messages whose content is in the request; campaigns and Canvases have their own.",
+        "For messages whose content is in the request. Campaigns and Canvases have endpoints of their own.",
     ),
     ("POST .*(/send$|/live_activity/)", "Sends messages to people."),
     ("[^G].* /(app_group/sdk_authentication|apps/push_credential)/", "Changes keys and credentials of apps."),

@@ -48,7 +48,7 @@ def obstacles(config: Mapping[str, Any]) -> Iterator[str]:
     for name, entry in config["streams"].items():
         kind = kind_of(name, entry)
         if KINDS[kind].dealing == "never":
-            yield f"the changes of {kind} need an order across users (streams.{name}.to)"
+            yield f"records of kind '{kind}' cannot be divided among processes (streams.{name}.to)"
         elif KINDS[kind].dealing == "by user" and entry.get("on_delete", "nothing") != "nothing":
             yield f"no process would see the whole table (streams.{name}.on_delete)"
         elif limit := next((key for key in entry if key == "canary" or key.startswith("max_")), None):

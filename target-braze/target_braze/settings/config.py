@@ -273,8 +273,8 @@ _SETTINGS: Final[dict[str, dict[str, Any]]] = {
         "maximum": 64,
         "title": "Processes",
         "description": "Number of processes that map and deliver records, or auto for one per CPU, up to 4. Each "
-        "handles the changes of its share of the users. A run uses one process, with a warning, if changes need an "
-        "order across users or a setting counts for the whole run (docs/processes.md). A Loader always uses one.",
+        "handles the changes of its share of the users. A run uses one process, with a warning, if a "
+        "stream cannot be divided or a setting counts for the whole run (docs/processes.md). A Loader always uses one.",
         "default": 1,
     },
     "dependency_delay": _setting(

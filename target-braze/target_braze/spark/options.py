@@ -101,8 +101,8 @@ def refuse_unfit(options: Options, at: str | None, entry: Mapping[str, Any]) -> 
     kind = kind_of(options.stream, entry)
     if KINDS[kind].dealing == "never" and options.partitions != 1:
         raise SettingsError(
-            f"stream '{options.stream}': the changes of {kind} need an order across users, which tasks do not keep; "
-            f"write it with 'partitions' 1 - at streams.{at}.to"
+            f"stream '{options.stream}': records of kind '{kind}' cannot be divided among tasks; write the stream with "
+            f"'partitions' 1 - at streams.{at}.to"
         )
     _refuse_limits(options.stream, f"streams.{at}", entry)
 

@@ -96,7 +96,7 @@ def test_a_stream_is_not_written_without_foreach_batch() -> None:
             {"streams": {"customers": {"on_delete": "delete_user", "max_deletions": 5}}},
             "'max_deletions' counts over the whole run",
         ),
-        ({}, {"streams": {"customers": {"to": "merges"}}}, "the changes of merges need an order across users"),
+        ({}, {"streams": {"customers": {"to": "merges"}}}, "records of kind 'merges' cannot be divided among tasks"),
         ({"api_key_file": "no/such/file"}, {}, "option 'api_key_file': no/such/file cannot be read"),
     ],
 )
