@@ -86,7 +86,7 @@ class ConsentGuard:
 
     def _look_up(self, wanted: Mapping[Choice, str | None]) -> dict[Choice, float]:
         with self._lock:
-            known = {choice: self._known[choice] for choice in wanted if choice in self._known}
+            known = {choice: self._known[one] for choice in wanted if (one := _spelled_alike(choice)) in self._known}
         if new := {choice: address for choice, address in wanted.items() if choice not in known}:
             found = self._opt_outs.of(new)
             known |= found
@@ -105,9 +105,16 @@ class ConsentGuard:
                     self._remember(Choice(change.user, about), UNDATED if at is None else at)
 
     def _remember(self, choice: Choice, opted_out: float) -> None:
-        self._known[choice] = max(opted_out, self._known.pop(choice, NEVER))
+        one = _spelled_alike(choice)
+        self._known[one] = max(opted_out, self._known.pop(one, NEVER))
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
+
+
+def _spelled_alike(choice: Choice) -> Choice:
+    """Return the choice with one spelling of an email address: it is the same person's, however it is written."""
+    kind, *identifiers = choice.user
+    return choice._replace(user=(kind, identifiers[0].casefold())) if kind == "email" else choice
 
 
 def _chosen_at(change: Change, about: str) -> float:

@@ -237,6 +237,19 @@ def test_an_opt_out_of_the_same_run_counts_as_well(
     assert state(sandbox) == expected
 
 
+def test_an_opt_out_of_the_same_run_counts_for_other_spellings_of_the_address(
+    run_target: Callable[..., Run], sandbox: Sandbox
+) -> None:
+    rows = [
+        {"email": "Ada@Shop.example", "email_subscribe": "unsubscribed"},
+        {"email": "ada@shop.example", "email_subscribe": "subscribed"},
+    ]
+    rules = [{"external_id": "external_id"}, {"email": "email"}]
+    run = run_target(people(*rows), streams={"customers": {"user": rules}})
+    assert run.summary["total"]["consent_conflicts"] == 1
+    assert [one.get("email_subscribe") for one in sent(sandbox)] == ["unsubscribed", None]
+
+
 def test_an_opt_out_during_the_run_counts_as_well(run_target: Callable[..., Run], sandbox: Sandbox) -> None:
     clicked: list[str] = []
 
