@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, cast
@@ -17,15 +16,17 @@ from typing_extensions import override
 from tests.target.chaos import invariants
 from tests.target.chaos.clock import hurried
 from tests.target.chaos.runner import Ended, Runner
-from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, stops
+from tests.target.chaos.schedule import FAULTS, MIXTURES, StreamsSchedule, stops
 from tests.target.support.messages import CAMPAIGN, OTHER, add_messages, add_users
-from tests.target.support.singer import INTEGER, TEXT, Stream, lines
+from tests.target.support.singer import INTEGER, TEXT, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from braze_sandbox.testing import Sandbox
+
+    from tests.target.chaos.schedule import Stop
 
 _PATHS: Final = "*/campaigns/*"
 _NAMED: Final = [{"input_array": "recipients", "contains": "poison-named", "type": "no"}]
@@ -41,16 +42,10 @@ _LATER: Final = "2999-01-01T09:00:00Z"
 Message = tuple[str, str]
 
 
-@dataclass
-class MessageSchedule:
+@dataclass(kw_only=True)
+class MessageSchedule(StreamsSchedule):
     """Everything that a seed determines."""
 
-    seed: int
-    processes: bool
-    rules: list[dict[str, Any]]
-    kinds: list[str]
-    stops: list[Stop]
-    settings: dict[str, Any]
     # Maximum recipients of a campaign in a run.
     most: int
     # Whether Braze sends later, and how many records before its STATE a further run begins.
@@ -60,41 +55,19 @@ class MessageSchedule:
     skew: float = 0.0
     span: int = 100_000
     rows: list[dict[str, Any]] = field(default_factory=list)
-    messages: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def doubtful(self) -> bool:
-        """Return whether it may be unknown who received a message."""
-        return any("doubtful" in kind for kind in self.kinds) or any(
-            stop.signal == signal.SIGKILL for stop in self.stops
-        )
 
     @property
     def ends(self) -> int:
         """Return how many runs may end early, besides those that are cut off."""
         largest = max(Counter(row["mail"] for row in self.rows).values())
-        return sum("fatal" in kind for kind in self.kinds) + largest // self.most + 1
-
-    def input(self, start: int) -> list[bytes | None]:
-        """Return the lines of the stream after the record with that number."""
-        return [
-            lines(message)
-            for message in self.messages
-            if message["type"] == "SCHEMA" or message.get("value", message.get("record", {}))["upto"] > start
-        ]
+        return sum("fatal" in kind for kind in self.faults) + largest // self.most + 1
 
     @override
     def __str__(self) -> str:
         """Describe the schedule for a person."""
-        described = [
-            f"messages of seed {self.seed}{', runs are processes' if self.processes else ''}",
-            f"{len(self.rows)} records of {len(self.users)} users, at most {self.most}, overlap {self.overlap}",
-            f"settings: {self.settings | {'streams': '…'}}{', scheduled' if self.scheduled else ''}",
-            self.settings["streams"]["mails"]["to"],
-        ]
-        described += (f"rule: {rule}" for rule in self.rules if "errors" not in rule)
-        described += (f"stop: {stop}" for stop in self.stops)
-        return "\n".join(described)
+        users = f"{len(self.rows)} records of {len(self.users)} users, at most {self.most}, overlap {self.overlap}"
+        to = self.settings["streams"]["mails"]["to"]
+        return self.described("messages", users, f"{to}{', scheduled' if self.scheduled else ''}")
 
 
 def message_schedule(seed: int, *, processes: bool = False) -> MessageSchedule:
@@ -104,10 +77,10 @@ def message_schedule(seed: int, *, processes: bool = False) -> MessageSchedule:
     rules = [*_POISONS] if poison else []
     if latency := chance.choice([0, 1, 2, 5]):
         rules.append({"do": "latency", "latency_ms": latency})
-    mixture, kinds = chance.choice(MIXTURES), []
+    mixture, faults = chance.choice(MIXTURES), []
     for _ in range(chance.choice([0, 1, 2, 4])):
         kind = chance.choice(mixture)
-        kinds.append(kind)
+        faults.append(kind)
         fault = chance.choice([one for one in (*FAULTS[kind], *_MORE.get(kind, ())) if not _is_believed(one)])
         rules.append({**fault, "after": chance.randrange(10), "times": 1 if "fatal" in kind else chance.choice([1, 2])})
     most, scheduled = chance.choice([1_000, 1_000, 40, 15]), chance.random() < 0.25
@@ -121,7 +94,7 @@ def message_schedule(seed: int, *, processes: bool = False) -> MessageSchedule:
         seed=seed,
         processes=processes,
         rules=[{"path": _PATHS, **rule} for rule in rules],
-        kinds=kinds,
+        faults=faults,
         stops=stops(chance, processes=processes),
         settings={
             "concurrency": chance.choice([1, 2, 4]),

@@ -104,6 +104,46 @@ def is_believed(fault: dict[str, Any]) -> bool:
     return isinstance(body := fault.get("body"), dict) and body.get("message") == "success"
 
 
+@dataclass(kw_only=True)
+class StreamsSchedule:
+    """What a seed determines of an input whose records and STATEs are numbered by `upto`; subclasses add their own."""
+
+    seed: int
+    processes: bool
+    rules: list[dict[str, Any]]
+    faults: list[str]
+    stops: list[Stop]
+    settings: dict[str, Any]
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def doubtful(self) -> bool:
+        """Return whether it may be unknown what Braze did."""
+        return any("doubtful" in kind for kind in self.faults) or any(
+            stop.signal == signal.SIGKILL for stop in self.stops
+        )
+
+    def input(self, start: int) -> list[bytes | None]:
+        """Return the lines of the streams after the record with that number."""
+        return [
+            lines(message)
+            for message in self.messages
+            if message["type"] == "SCHEMA" or message.get("value", message.get("record", {}))["upto"] > start
+        ]
+
+    def described(self, name: str, *more: str) -> str:
+        """Describe the schedule for a person, with `more` lines about what a subclass adds."""
+        return "\n".join(
+            [
+                f"{name} of seed {self.seed}{', runs are processes' if self.processes else ''}",
+                *more,
+                f"settings: {self.settings | {'streams': '…'}}",
+                *(f"rule: {rule}" for rule in self.rules if "errors" not in rule),
+                *(f"stop: {stop}" for stop in self.stops),
+            ]
+        )
+
+
 @dataclass
 class Schedule:
     """Everything that a seed determines."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import signal
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -15,15 +14,17 @@ from typing_extensions import override
 
 from tests.target.chaos.clock import PACE, hurried
 from tests.target.chaos.runner import Ended, Runner
-from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, is_believed, stops
+from tests.target.chaos.schedule import FAULTS, MIXTURES, StreamsSchedule, is_believed, stops
 from tests.target.support.messages import add_users
-from tests.target.support.singer import INTEGER, TEXT, TIME, Stream, lines
+from tests.target.support.singer import INTEGER, TEXT, TIME, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from braze_sandbox.testing import Recorded, Sandbox
+
+    from tests.target.chaos.schedule import Stop
 
 _KEY: Final = {"external_id": TEXT, "upto": INTEGER}
 # An alias that is sent again, because its request had no answer.
@@ -43,46 +44,19 @@ MAPPINGS: Final[dict[str, Any]] = {
 }
 
 
-@dataclass
-class StepsSchedule:
+@dataclass(kw_only=True)
+class StepsSchedule(StreamsSchedule):
     """Everything that a seed determines; `rows` are the streams and users of the records."""
 
-    seed: int
-    processes: bool
-    rules: list[dict[str, Any]]
-    faults: list[str]
-    stops: list[Stop]
-    settings: dict[str, Any]
     ledger: bool
     rows: list[tuple[str, str]] = field(default_factory=list)
-    messages: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def doubtful(self) -> bool:
-        """Return whether events may count twice."""
-        return any("doubtful" in kind for kind in self.faults) or any(
-            stop.signal == signal.SIGKILL for stop in self.stops
-        )
-
-    def input(self, start: int) -> list[bytes | None]:
-        """Return the lines of the streams after the record with that number."""
-        return [
-            lines(message)
-            for message in self.messages
-            if message["type"] == "SCHEMA" or message.get("value", message.get("record", {}))["upto"] > start
-        ]
 
     @override
     def __str__(self) -> str:
         """Describe the schedule for a person."""
-        described = [
-            f"steps of seed {self.seed}{', runs are processes' if self.processes else ''}",
-            f"{len(self.rows)} records of {len({user for _, user in self.rows})} users",
-            f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
-        ]
-        described += (f"rule: {rule}" for rule in self.rules)
-        described += (f"stop: {stop}" for stop in self.stops)
-        return "\n".join(described)
+        users = {user for _, user in self.rows}
+        records = f"{len(self.rows)} records of {len(users)} users, {'a' if self.ledger else 'no'} ledger"
+        return self.described("steps", records)
 
 
 def steps_schedule(seed: int, *, processes: bool = False) -> StepsSchedule:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import signal
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -16,11 +15,11 @@ from typing_extensions import override
 
 from tests.target.chaos.clock import hurried
 from tests.target.chaos.runner import Ended, Runner
-from tests.target.chaos.schedule import FAULTS, MIXTURES, Stop, is_believed, stops
+from tests.target.chaos.schedule import FAULTS, MIXTURES, StreamsSchedule, is_believed, stops
 from tests.target.support.data_objects import add_accounts
 from tests.target.support.messages import CAMPAIGN, add_messages, add_users
 from tests.target.support.schedules import add_schedule
-from tests.target.support.singer import INTEGER, NUMBER, TEXT, TIME, Stream, lines
+from tests.target.support.singer import INTEGER, NUMBER, TEXT, TIME, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +28,8 @@ if TYPE_CHECKING:
     from braze_sandbox.model.objects import DataObjectType
     from braze_sandbox.model.workspace import Workspace
     from braze_sandbox.testing import Sandbox
+
+    from tests.target.chaos.schedule import Stop
 
 _GONE: Final = {"_sdc_deleted_at": "2026-03-04T09:10:11Z"}
 _BLOCK, _LOCALE, _MADE = "block-1", "11111111-0000-4000-8000-000000000001", "made"
@@ -215,53 +216,25 @@ class Row:
     record: dict[str, Any]
 
 
-@dataclass
-class WorkspaceSchedule:
+@dataclass(kw_only=True)
+class WorkspaceSchedule(StreamsSchedule):
     """Everything that a seed determines."""
 
-    seed: int
-    processes: bool
-    rules: list[dict[str, Any]]
-    faults: list[str]
-    stops: list[Stop]
-    settings: dict[str, Any]
     ledger: bool
     keys: int
     overlap: int
     rows: list[Row] = field(default_factory=list)
-    messages: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def kinds(self) -> dict[str, None]:
         """Return the kinds of the rows."""
         return dict.fromkeys(row.kind for row in self.rows)
 
-    @property
-    def doubtful(self) -> bool:
-        """Return whether it may be unknown what Braze did."""
-        return any("doubtful" in kind for kind in self.faults) or any(
-            stop.signal == signal.SIGKILL for stop in self.stops
-        )
-
-    def input(self, start: int) -> list[bytes | None]:
-        """Return the lines of the streams after the record with that number."""
-        return [
-            lines(message)
-            for message in self.messages
-            if message["type"] == "SCHEMA" or message.get("value", message.get("record", {}))["upto"] > start
-        ]
-
     @override
     def __str__(self) -> str:
         """Describe the schedule for a person."""
-        described = [
-            f"workspace of seed {self.seed}{', runs are processes' if self.processes else ''}",
-            f"{len(self.rows)} records of {', '.join(self.kinds)}, overlap {self.overlap}",
-            f"settings: {self.settings | {'streams': '…'}}, {'a' if self.ledger else 'no'} ledger",
-        ]
-        described += (f"rule: {rule}" for rule in self.rules)
-        described += (f"stop: {stop}" for stop in self.stops)
-        return "\n".join(described)
+        records = f"{len(self.rows)} records of {', '.join(self.kinds)}, overlap {self.overlap}"
+        return self.described("workspace", records, f"{'a' if self.ledger else 'no'} ledger")
 
 
 def workspace_schedule(seed: int, *, processes: bool = False) -> WorkspaceSchedule:
