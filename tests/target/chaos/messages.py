@@ -15,7 +15,7 @@ from typing_extensions import override
 
 from tests.target.chaos import invariants
 from tests.target.chaos.clock import hurried
-from tests.target.chaos.runner import Ended, Runner
+from tests.target.chaos.runner import Ended, StreamsRunner
 from tests.target.chaos.schedule import FAULTS, MIXTURES, StreamsSchedule, stops
 from tests.target.support.messages import CAMPAIGN, OTHER, add_messages, add_users
 from tests.target.support.singer import INTEGER, TEXT, Stream
@@ -48,19 +48,18 @@ class MessageSchedule(StreamsSchedule):
 
     # Maximum recipients of a campaign in a run.
     most: int
-    # Whether Braze sends later, and how many records before its STATE a further run begins.
+    # Whether Braze sends later.
     scheduled: bool
-    overlap: int
     users: list[str]
     skew: float = 0.0
     span: int = 100_000
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     @property
+    @override
     def ends(self) -> int:
-        """Return how many runs may end early, besides those that are cut off."""
         largest = max(Counter(row["mail"] for row in self.rows).values())
-        return sum("fatal" in kind for kind in self.faults) + largest // self.most + 1
+        return super().ends + largest // self.most + 1
 
     @override
     def __str__(self) -> str:
@@ -145,8 +144,10 @@ def _write(chance: random.Random, found: MessageSchedule, *, poison: bool) -> No
     found.messages.append({"type": "STATE", "value": {"upto": len(found.rows)}})
 
 
-class MessageTrial(Runner):
+class MessageTrial(StreamsRunner):
     """A schedule of messages on a running sandbox."""
+
+    _schedule: MessageSchedule
 
     def __init__(self, schedule: MessageSchedule, sandbox: Sandbox, folder: Path) -> None:
         super().__init__(sandbox, folder, schedule.skew, schedule.span)
@@ -176,29 +177,12 @@ class MessageTrial(Runner):
             sandbox.instance.hooks.clear()
         return self.problems
 
-    def _run_until_through(self) -> None:
-        schedule = self._schedule
-        cuts = list(schedule.stops)
-        start = last = 0
-        for _ in range(len(cuts) + schedule.ends + 3):
-            ended = self._run_once(start, cuts.pop(0) if cuts else None)
-            last = max([*ended.states, last])
-            start = max(0, last - schedule.overlap)
-            if not ended.code:
-                if last != len(schedule.rows):
-                    self.problems.append(f"the last STATE is {last}, of {len(schedule.rows)} records")
-                return
-        self.problems.append(f"the runs never get through the stream; the last says: {ended.said}")
-
+    @override
     def _run_once(self, start: int, stop: Stop | None) -> Ended:
         before, letters = len(self._sandbox.requests), self._count_letters()
-        source = self._schedule.input(start)
-        ended = self._in_process(source, stop) if self._schedule.processes else self._here(source, stop)
-        self.runs.append(ended)
+        ended = super()._run_once(start, stop)
         if ended.code >= 0:
             self.problems += invariants.wrong_counts(ended.said, self._count_letters() - letters)
-        if ended.code in {2, 70} or "Traceback" in ended.said:
-            self.problems.append(f"a run ended with {ended.code}: {ended.said}")
         named: defaultdict[str, set[str]] = defaultdict(set)
         for request in self._sandbox.requests[before:]:
             body = request.body or {}

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from braze_sandbox.testing import Sandbox
 
-    from tests.target.chaos.schedule import Stop
+    from tests.target.chaos.schedule import Stop, StreamsSchedule
 
 # A schedule takes a fraction of a second; after this many seconds, it is stuck.
 STUCK = 60
@@ -194,6 +194,34 @@ class Runner:
             for timer in timers:
                 timer.cancel()
                 timer.join()
+
+
+class StreamsRunner(Runner):
+    """Runs of one schedule whose input begins again after the last STATE, until a run ends well."""
+
+    _schedule: StreamsSchedule
+
+    def _run_until_through(self) -> None:
+        schedule = self._schedule
+        cuts = list(schedule.stops)
+        start = last = 0
+        for _ in range(len(cuts) + schedule.ends + 3):
+            ended = self._run_once(start, cuts.pop(0) if cuts else None)
+            last = max([*ended.states, last])
+            start = max(0, last - schedule.overlap)
+            if not ended.code:
+                if last != len(schedule.rows):
+                    self.problems.append(f"the last STATE is {last}, of {len(schedule.rows)} records")
+                return
+        self.problems.append(f"the runs never get through the input; the last says: {ended.said}")
+
+    def _run_once(self, start: int, stop: Stop | None) -> Ended:
+        source = self._schedule.input(start)
+        ended = self._in_process(source, stop) if self._schedule.processes else self._here(source, stop)
+        self.runs.append(ended)
+        if ended.code in {2, 70} or "Traceback" in ended.said:
+            self.problems.append(f"a run ended with {ended.code}: {ended.said}")
+        return ended
 
 
 @contextmanager

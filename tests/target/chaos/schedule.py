@@ -114,7 +114,15 @@ class StreamsSchedule:
     faults: list[str]
     stops: list[Stop]
     settings: dict[str, Any]
+    # How many records before its STATE a further run begins.
+    overlap: int = 0
+    rows: list[Any] = field(default_factory=list)
     messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def ends(self) -> int:
+        """Return how many runs may end early, besides those that are cut off."""
+        return sum("fatal" in kind for kind in self.faults)
 
     @property
     def doubtful(self) -> bool:

@@ -13,7 +13,7 @@ from braze_sandbox.state.options import Options
 from typing_extensions import override
 
 from tests.target.chaos.clock import PACE, hurried
-from tests.target.chaos.runner import Ended, Runner
+from tests.target.chaos.runner import Ended, StreamsRunner
 from tests.target.chaos.schedule import FAULTS, MIXTURES, StreamsSchedule, is_believed, stops
 from tests.target.support.messages import add_users
 from tests.target.support.singer import INTEGER, TEXT, TIME, Stream
@@ -108,8 +108,10 @@ def _record(name: str, user: str, number: int) -> dict[str, Any]:
     return {"external_id": user, "upto": number, **columns[name]}
 
 
-class StepsTrial(Runner):
+class StepsTrial(StreamsRunner):
     """A schedule of these streams on a running sandbox."""
+
+    _schedule: StepsSchedule
 
     def __init__(self, schedule: StepsSchedule, sandbox: Sandbox, folder: Path) -> None:
         super().__init__(sandbox, folder, schedule.seed % 3 * 1_000.0, 100_000)
@@ -139,25 +141,10 @@ class StepsTrial(Runner):
         self.problems += (f"the sandbox says: {one}" for one in sandbox.violations if one["reason"] != _HARMLESS)
         return self.problems
 
-    def _run_until_through(self) -> None:
-        cuts = list(self._schedule.stops)
-        last = 0
-        for _ in range(len(cuts) + sum("fatal" in kind for kind in self._schedule.faults) + 3):
-            ended = self._run_once(last, cuts.pop(0) if cuts else None)
-            last = max([*ended.states, last])
-            if not ended.code:
-                if last != len(self._schedule.rows):
-                    self.problems.append(f"the last STATE is {last}, of {len(self._schedule.rows)} records")
-                return
-        self.problems.append(f"the runs never get through the streams; the last says: {ended.said}")
-
+    @override
     def _run_once(self, start: int, stop: Stop | None) -> Ended:
         before = len(self._sandbox.requests)
-        source = self._schedule.input(start)
-        ended = self._in_process(source, stop) if self._schedule.processes else self._here(source, stop)
-        self.runs.append(ended)
-        if ended.code in {2, 70} or "Traceback" in ended.said:
-            self.problems.append(f"a run ended with {ended.code}: {ended.said}")
+        ended = super()._run_once(start, stop)
         requests = sorted(self._sandbox.requests[before:], key=lambda one: one.started)
         for user in self._users():
             self.problems += self._out_of_step(user, requests)

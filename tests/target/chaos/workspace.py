@@ -14,7 +14,7 @@ from braze_sandbox.state.options import Options
 from typing_extensions import override
 
 from tests.target.chaos.clock import hurried
-from tests.target.chaos.runner import Ended, Runner
+from tests.target.chaos.runner import StreamsRunner
 from tests.target.chaos.schedule import FAULTS, MIXTURES, StreamsSchedule, is_believed, stops
 from tests.target.support.data_objects import add_accounts
 from tests.target.support.messages import CAMPAIGN, add_messages, add_users
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from braze_sandbox.model.workspace import Workspace
     from braze_sandbox.testing import Sandbox
 
-    from tests.target.chaos.schedule import Stop
 
 _GONE: Final = {"_sdc_deleted_at": "2026-03-04T09:10:11Z"}
 _BLOCK, _LOCALE, _MADE = "block-1", "11111111-0000-4000-8000-000000000001", "made"
@@ -222,7 +221,6 @@ class WorkspaceSchedule(StreamsSchedule):
 
     ledger: bool
     keys: int
-    overlap: int
     rows: list[Row] = field(default_factory=list)
 
     @property
@@ -290,8 +288,10 @@ def _write(chance: random.Random, found: WorkspaceSchedule, names: list[str]) ->
     found.messages.append({"type": "STATE", "value": {"upto": len(found.rows)}})
 
 
-class WorkspaceTrial(Runner):
+class WorkspaceTrial(StreamsRunner):
     """A schedule of these streams on a running sandbox."""
+
+    _schedule: WorkspaceSchedule
 
     def __init__(self, schedule: WorkspaceSchedule, sandbox: Sandbox, folder: Path) -> None:
         super().__init__(sandbox, folder, schedule.seed % 3 * 1_000.0, 100_000)
@@ -345,28 +345,6 @@ class WorkspaceTrial(Runner):
                 add_schedule(sandbox, key, "message")
         for rule in schedule.rules:
             sandbox.fault(**rule)
-
-    def _run_until_through(self) -> None:
-        schedule = self._schedule
-        cuts = list(schedule.stops)
-        start = last = 0
-        for _ in range(len(cuts) + sum("fatal" in kind for kind in schedule.faults) + 3):
-            ended = self._run_once(start, cuts.pop(0) if cuts else None)
-            last = max([*ended.states, last])
-            start = max(0, last - schedule.overlap)
-            if not ended.code:
-                if last != len(schedule.rows):
-                    self.problems.append(f"the last STATE is {last}, of {len(schedule.rows)} records")
-                return
-        self.problems.append(f"the runs never get through the streams; the last says: {ended.said}")
-
-    def _run_once(self, start: int, stop: Stop | None) -> Ended:
-        source = self._schedule.input(start)
-        ended = self._in_process(source, stop) if self._schedule.processes else self._here(source, stop)
-        self.runs.append(ended)
-        if ended.code in {2, 70} or "Traceback" in ended.said:
-            self.problems.append(f"a run ended with {ended.code}: {ended.said}")
-        return ended
 
     @override
     def _see(self, upto: int, states: list[int]) -> None:
