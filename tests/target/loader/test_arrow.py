@@ -29,16 +29,6 @@ AT = datetime(2026, 7, 4, 9, 10, 11, tzinfo=timezone.utc)
 UUID = uuid.UUID(int=7)
 
 
-@pytest.fixture
-def config(sandbox: Sandbox) -> dict[str, Any]:
-    return {
-        "api_key": sandbox.api_key,
-        "endpoint": sandbox.url,
-        "dependency_delay": 0,
-        "acknowledge_live_campaigns": True,
-    }
-
-
 def rows(data: Any) -> list[dict[str, Any]]:
     return [json.loads(line, parse_float=Decimal) for line in arrow.rows(data, "s")]
 

@@ -32,16 +32,6 @@ GOOD = {"external_id": "c-1", "n": 1}
 BAD = {"external_id": "c-2", "n": "one"}
 
 
-@pytest.fixture
-def config(sandbox: Sandbox) -> dict[str, Any]:
-    return {
-        "api_key": sandbox.api_key,
-        "endpoint": sandbox.url,
-        "dependency_delay": 0,
-        "acknowledge_live_campaigns": True,
-    }
-
-
 def readme(root: Path) -> str:
     (block,) = re.findall(r"```python\n(.*?)```", (root / "target-braze" / "README.md").read_text("utf-8"), re.DOTALL)
     return str(block)
